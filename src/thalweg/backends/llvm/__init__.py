@@ -1,0 +1,1 @@
+"""The native backend: loop nests to LLVM IR, machine code, and programs that run it."""

@@ -1,0 +1,428 @@
+"""A writer of LLVM IR: values with operators, structured loops, and hoisting into a loop's preheader.
+
+The text form is written directly: it is several times faster than building an object for every
+instruction, and it is what the compile cache is keyed by.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Union
+
+Lines = list[Union[str, "Lines"]]
+
+FLOATS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}
+BITS = {**FLOATS, "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "ptr": 64}
+_MANGLED = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64", "ptr": "p0"}
+
+
+@dataclass(frozen=True)
+class Type:
+    """A scalar LLVM type, or a vector of `lanes` of them when `lanes` is not 0."""
+
+    element: str
+    lanes: int = 0
+
+    @property
+    def is_float(self) -> bool:
+        return self.element in FLOATS
+
+    @property
+    def bits(self) -> int:
+        """Width of one element in bits."""
+        return BITS[self.element]
+
+    @property
+    def mangled(self) -> str:
+        """How intrinsics spell the type: v16f32."""
+        element = _MANGLED.get(self.element, self.element)
+        return f"v{self.lanes}{element}" if self.lanes else element
+
+    def of(self, element: str) -> Type:
+        """The type with as many lanes and another element."""
+        return replace(self, element=element)
+
+    def __str__(self) -> str:
+        return f"<{self.lanes} x {self.element}>" if self.lanes else self.element
+
+
+I1, I8, I32, I64, PTR = Type("i1"), Type("i8"), Type("i32"), Type("i64"), Type("ptr")
+F32, F64 = Type("float"), Type("double")
+
+Number = Union["Value", int, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """An SSA value or a constant; operators append instructions to its builder.
+
+    Numbers on the other side of an operator become constants of the same type. Integer comparison,
+    division and right shift are signed.
+    """
+
+    builder: Builder
+    type: Type
+    ref: str
+
+    def _binary(self, float_op: str, int_op: str, other: Number, swap: bool = False) -> Value:
+        b = self.builder
+        left, right = self, b.like(self, other)
+        if swap:
+            left, right = right, left
+        op = float_op if self.type.is_float else int_op
+        if not op:
+            raise TypeError(f"no such instruction on {self.type}")
+        return b.emit(f"{op} {self.type} {left.ref}, {right.ref}", self.type)
+
+    def __add__(self, other: Number) -> Value:
+        return self._binary("fadd", "add", other)
+
+    def __radd__(self, other: Number) -> Value:
+        return self._binary("fadd", "add", other, swap=True)
+
+    def __sub__(self, other: Number) -> Value:
+        return self._binary("fsub", "sub", other)
+
+    def __rsub__(self, other: Number) -> Value:
+        return self._binary("fsub", "sub", other, swap=True)
+
+    def __mul__(self, other: Number) -> Value:
+        return self._binary("fmul", "mul", other)
+
+    def __rmul__(self, other: Number) -> Value:
+        return self._binary("fmul", "mul", other, swap=True)
+
+    def __truediv__(self, other: Number) -> Value:
+        return self._binary("fdiv", "sdiv", other)
+
+    def __rtruediv__(self, other: Number) -> Value:
+        return self._binary("fdiv", "sdiv", other, swap=True)
+
+    def __mod__(self, other: Number) -> Value:
+        """The remainder that has the sign of the dividend (C's)."""
+        return self._binary("frem", "srem", other)
+
+    def __and__(self, other: Number) -> Value:
+        return self._binary("", "and", other)
+
+    def __or__(self, other: Number) -> Value:
+        return self._binary("", "or", other)
+
+    def __xor__(self, other: Number) -> Value:
+        return self._binary("", "xor", other)
+
+    def __lshift__(self, other: Number) -> Value:
+        return self._binary("", "shl", other)
+
+    def __rshift__(self, other: Number) -> Value:
+        return self._binary("", "ashr", other)
+
+    def lshr(self, other: Number) -> Value:
+        """Right shift that brings in zeros."""
+        return self._binary("", "lshr", other)
+
+    def udiv(self, other: Number) -> Value:
+        return self._binary("", "udiv", other)
+
+    def urem(self, other: Number) -> Value:
+        return self._binary("", "urem", other)
+
+    def __neg__(self) -> Value:
+        if self.type.is_float:
+            return self.builder.emit(f"fneg {self.type} {self.ref}", self.type)
+        return 0 - self
+
+    def __invert__(self) -> Value:
+        return self ^ -1
+
+    def compare(self, float_predicate: str, int_predicate: str, other: Number) -> Value:
+        """An i1 (or vector of i1): `fcmp` with the first predicate on floats, else `icmp`."""
+        right = self.builder.like(self, other)
+        op = f"fcmp {float_predicate}" if self.type.is_float else f"icmp {int_predicate}"
+        text = f"{op} {self.type} {self.ref}, {right.ref}"
+        return self.builder.emit(text, self.type.of("i1"))
+
+    def __lt__(self, other: Number) -> Value:
+        return self.compare("olt", "slt", other)
+
+    def __le__(self, other: Number) -> Value:
+        return self.compare("ole", "sle", other)
+
+    def __gt__(self, other: Number) -> Value:
+        return self.compare("ogt", "sgt", other)
+
+    def __ge__(self, other: Number) -> Value:
+        return self.compare("oge", "sge", other)
+
+    def equals(self, other: Number) -> Value:
+        return self.compare("oeq", "eq", other)
+
+    def differs(self, other: Number) -> Value:
+        return self.compare("une", "ne", other)
+
+    def is_nan(self) -> Value:
+        return self.compare("uno", "", self)
+
+    def select(self, true: Value, false: Number) -> Value:
+        """`true` where this i1 is set, else `false`; a scalar condition chooses whole vectors."""
+        other = self.builder.like(true, false)
+        condition = f"{self.type} {self.ref}"
+        text = f"select {condition}, {true.type} {true.ref}, {other.type} {other.ref}"
+        return self.builder.emit(text, true.type)
+
+    def fma(self, factor: Number, addend: Number) -> Value:
+        """`self * factor + addend`, rounded once."""
+        factor, addend = self.builder.like(self, factor), self.builder.like(self, addend)
+        return self.builder.intrinsic("llvm.fma", self.type, self, factor, addend)
+
+    def math(self, name: str, *others: Number) -> Value:
+        """An LLVM intrinsic overloaded on this type: `x.math("sqrt")`, `x.math("maximum", y)`."""
+        args = [self.builder.like(self, other) for other in others]
+        return self.builder.intrinsic(f"llvm.{name}", self.type, self, *args)
+
+    def bitcast(self, element: str) -> Value:
+        return self.builder.convert("bitcast", self, element)
+
+    def convert(self, op: str, element: str) -> Value:
+        """A conversion instruction by name: `x.convert("fptosi", "i32")`."""
+        return self.builder.convert(op, self, element)
+
+    def splat(self, lanes: int) -> Value:
+        """This scalar in every lane of a vector."""
+        return self.builder.splat(self, lanes)
+
+
+def float_literal(number: float, element: str) -> str:
+    """LLVM's exact spelling of a float or double constant: the bits of the double, in hex."""
+    if element == "float":
+        number = struct.unpack("f", struct.pack("f", number))[0]
+    return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
+
+
+@dataclass
+class Loop:
+    """A loop being written: its index, and the place in front of it for what does not change in it."""
+
+    index: Value
+    preheader: Lines
+
+
+class Builder:
+    """Writes one function's body. Instructions go to the current place; `at` moves it."""
+
+    def __init__(self) -> None:
+        self._names = count()
+        self.entry: Lines = []
+        self._body: Lines = []
+        self._here = self._body
+        self._block = "entry"
+        self.declarations: dict[str, str] = {}
+
+    # -- values
+
+    def emit(self, text: str, type: Type) -> Value:
+        """Append `%name = text` and return the value."""
+        ref = f"%v{next(self._names)}"
+        self._here.append(f"  {ref} = {text}")
+        return Value(self, type, ref)
+
+    def line(self, text: str) -> None:
+        """Append an instruction that has no value."""
+        self._here.append("  " + text)
+
+    def constant(self, type: Type, number: float) -> Value:
+        """A literal; a vector type gets it in every lane."""
+        if type.is_float:
+            literal = float_literal(float(number), type.element)
+        elif type.element == "i1":
+            literal = "true" if number else "false"
+        else:
+            literal = str(int(number))
+        if type.lanes:
+            literal = f"splat ({type.element} {literal})"
+        return Value(self, type, literal)
+
+    def like(self, value: Value, other: Number) -> Value:
+        """`other` with the type of `value`: numbers become constants, scalars are splat."""
+        if not isinstance(other, Value):
+            return self.constant(value.type, other)
+        if value.type.lanes and not other.type.lanes:
+            return self.splat(other, value.type.lanes)
+        return other
+
+    def index(self, number: int) -> Value:
+        """An i64 constant."""
+        return self.constant(I64, number)
+
+    def lanes(self, element: str, numbers: Sequence[int]) -> Value:
+        """A constant integer vector, one number a lane."""
+        text = ", ".join(f"{element} {number}" for number in numbers)
+        return Value(self, Type(element, len(numbers)), f"<{text}>")
+
+    def splat(self, scalar: Value, lanes: int) -> Value:
+        if scalar.type.lanes or not lanes:
+            return scalar
+        type = Type(scalar.type.element, lanes)
+        if not scalar.ref.startswith("%"):
+            return Value(self, type, f"splat ({scalar.type} {scalar.ref})")
+        first = self.emit(f"insertelement {type} poison, {scalar.type} {scalar.ref}, i64 0", type)
+        text = f"shufflevector {type} {first.ref}, {type} poison, <{lanes} x i32> zeroinitializer"
+        return self.emit(text, type)
+
+    def extract(self, vector: Value, lane: int) -> Value:
+        scalar = Type(vector.type.element)
+        return self.emit(f"extractelement {vector.type} {vector.ref}, i64 {lane}", scalar)
+
+    def convert(self, op: str, value: Value, element: str) -> Value:
+        type = value.type.of(element)
+        return self.emit(f"{op} {value.type} {value.ref} to {type}", type)
+
+    def call(self, name: str, result: Type | None, *args: Value) -> Value:
+        """Call a function by name, declaring it in the module; without a result, returns args[0]."""
+        returns = str(result) if result else "void"
+        self.declarations[name] = (
+            f"declare {returns} @{name}({', '.join(str(arg.type) for arg in args)})"
+        )
+        text = f"call {returns} @{name}({', '.join(f'{arg.type} {arg.ref}' for arg in args)})"
+        if result:
+            return self.emit(text, result)
+        self.line(text)
+        return args[0]
+
+    def intrinsic(self, name: str, type: Type, *args: Value) -> Value:
+        """Call an intrinsic overloaded on (and returning) `type`."""
+        return self.call(f"{name}.{type.mangled}", type, *args)
+
+    # -- memory
+
+    def address(self, base: Value, index: Value, element: str) -> Value:
+        """`base + index` elements, in bytes of `element` (i1 is kept in a byte)."""
+        stored = "i8" if element == "i1" else element
+        return self.emit(
+            f"getelementptr inbounds {stored}, ptr {base.ref}, {index.type} {index.ref}", PTR
+        )
+
+    def load(self, type: Type, pointer: Value, mask: Value | None = None) -> Value:
+        """Load a scalar or a vector of consecutive elements; masked-off lanes read as zero."""
+        if mask is None:
+            return self.emit(f"load {type}, ptr {pointer.ref}, align {type.bits // 8}", type)
+        zero = Value(self, type, "zeroinitializer")
+        return self._masked("load", type, type, pointer, mask, zero)
+
+    def store(self, value: Value, pointer: Value, mask: Value | None = None) -> None:
+        align = value.type.bits // 8
+        if mask is None:
+            self.line(f"store {value.type} {value.ref}, ptr {pointer.ref}, align {align}")
+            return
+        name = f"llvm.masked.store.{value.type.mangled}.p0"
+        args = f"{value.type} {value.ref}, ptr align {align} {pointer.ref}, {mask.type} {mask.ref}"
+        self.declarations[name] = f"declare void @{name}({value.type}, ptr, {mask.type})"
+        self.line(f"call void @{name}({args})")
+
+    def gather(self, type: Type, pointers: Value, mask: Value) -> Value:
+        zero = Value(self, type, "zeroinitializer")
+        return self._masked("gather", type, type, pointers, mask, zero)
+
+    def scatter(self, value: Value, pointers: Value, mask: Value) -> None:
+        align = value.type.bits // 8
+        name = f"llvm.masked.scatter.{value.type.mangled}.{pointers.type.mangled}"
+        where = f"{pointers.type} align {align} {pointers.ref}"
+        self.declarations[name] = f"declare void @{name}({value.type}, {pointers.type}, {mask.type})"
+        self.line(f"call void @{name}({value.type} {value.ref}, {where}, {mask.type} {mask.ref})")
+
+    def _masked(
+        self, op: str, type: Type, result: Type, pointer: Value, mask: Value, other: Value
+    ) -> Value:
+        name = f"llvm.masked.{op}.{type.mangled}.{pointer.type.mangled}"
+        self.declarations[name] = f"declare {type} @{name}({pointer.type}, {mask.type}, {type})"
+        where = f"{pointer.type} align {type.bits // 8} {pointer.ref}"
+        args = f"{where}, {mask.type} {mask.ref}, {type} {other.ref}"
+        return self.emit(f"call {type} @{name}({args})", result)
+
+    def local(self, type: Type) -> Value:
+        """A stack slot, made once at the function's entry; LLVM turns it into registers."""
+        ref = f"%v{next(self._names)}"
+        self.entry.append(f"  {ref} = alloca {type}")
+        return Value(self, PTR, ref)
+
+    # -- control flow
+
+    @contextmanager
+    def at(self, place: Lines) -> Iterator[None]:
+        """Append straight-line code to `place` (a loop's preheader, say) instead of here."""
+        here, self._here = self._here, place
+        try:
+            yield
+        finally:
+            self._here = here
+
+    def preheader(self) -> Lines:
+        """A place at the current point that can be appended to later."""
+        place: Lines = []
+        self._here.append(place)
+        return place
+
+    def block(self, label: str) -> None:
+        """Start a basic block; the one before must have ended in a branch."""
+        self._here.append(f"{label}:")
+        self._block = label
+
+    def label(self, hint: str) -> str:
+        return f"{hint}{next(self._names)}"
+
+    @contextmanager
+    def loop(self, start: Value, stop: Value, step: int = 1) -> Iterator[Loop]:
+        """`for index in range(start, stop, step)`, over i64."""
+        head, body, done = self.label("head"), self.label("body"), self.label("done")
+        preheader = self.preheader()
+        before, index = self._block, Value(self, I64, f"%v{next(self._names)}")
+        self.line(f"br label %{head}")
+        self.block(head)
+        phi = len(self._here)
+        self._here.append("")
+        more = index < stop
+        self.line(f"br i1 {more.ref}, label %{body}, label %{done}")
+        self.block(body)
+        here = self._here
+        yield Loop(index, preheader)
+        following = index + step
+        self.line(f"br label %{head}")
+        edges = f"[ {start.ref}, %{before} ], [ {following.ref}, %{self._block} ]"
+        here[phi] = f"  {index.ref} = phi i64 {edges}"
+        self.block(done)
+
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """Run what is written inside only where the scalar i1 holds."""
+        inside, done = self.label("then"), self.label("done")
+        self.line(f"br i1 {condition.ref}, label %{inside}, label %{done}")
+        self.block(inside)
+        yield
+        self.line(f"br label %{done}")
+        self.block(done)
+
+    def either(self, condition: Value, then: Callable[[], None], other: Callable[[], None]) -> None:
+        """Run one of two pieces of code by a scalar i1."""
+        first, second, done = self.label("then"), self.label("else"), self.label("done")
+        self.line(f"br i1 {condition.ref}, label %{first}, label %{second}")
+        for label, write in ((first, then), (second, other)):
+            self.block(label)
+            write()
+            self.line(f"br label %{done}")
+        self.block(done)
+
+    def body_text(self) -> str:
+        """The whole body: entry block with its stack slots first."""
+        return "\n".join(["entry:", *_flat(self.entry), *_flat(self._body)])
+
+
+def _flat(lines: Lines) -> Iterator[str]:
+    for line in lines:
+        if isinstance(line, str):
+            yield line
+        else:
+            yield from _flat(line)

@@ -1,0 +1,1 @@
+"""What every stage uses: errors, dtypes, shapes, settings, source lines."""

@@ -1,0 +1,67 @@
+"""The errors that Thalweg raises, each also the built-in or TensorFlow error that users catch."""
+
+from __future__ import annotations
+
+
+class ThalwegError(Exception):
+    """The root of every error that Thalweg raises on purpose."""
+
+
+class OpError(ThalwegError):
+    """A failure tied to running a graph; the root of TensorFlow's `tf.errors`."""
+
+
+class InvalidArgumentError(OpError, ValueError):
+    """A value that an operation cannot take."""
+
+
+class FailedPreconditionError(OpError):
+    """The system is not in the state that the call needs."""
+
+
+class NotFoundError(OpError, LookupError):
+    """Something named (a file, an op, a tensor) does not exist."""
+
+
+class OutOfRangeError(OpError):
+    """Reading past the end of something, such as a queue or a data set."""
+
+
+class UnimplementedError(OpError):
+    """The operation is known but not supported here."""
+
+
+class GraphError(ThalwegError, ValueError):
+    """A graph used wrongly: elements of another graph, a finalised graph, a bad name."""
+
+
+class ShapeError(GraphError):
+    """Shapes that do not fit together, found when the graph is built."""
+
+
+class DTypeError(ThalwegError, TypeError):
+    """Element types that do not fit together, found when the graph is built."""
+
+
+class GradientError(ThalwegError, LookupError):
+    """A gradient was asked for through an operation that has none."""
+
+
+class FeedError(InvalidArgumentError):
+    """A feed is missing, or has the wrong shape or type."""
+
+
+class FetchError(ThalwegError, ValueError, TypeError):
+    """A fetch that is not a tensor, operation or name of the session's graph."""
+
+
+class SessionClosedError(ThalwegError, RuntimeError):
+    """A closed session was asked to run."""
+
+
+class DeviceError(InvalidArgumentError):
+    """A device that does not exist here."""
+
+
+class CompilerError(ThalwegError, RuntimeError):
+    """The compiler produced code that LLVM rejects: a bug in Thalweg."""

@@ -1,0 +1,108 @@
+"""What the machine and the environment ask for. Nothing else in Thalweg reads the environment."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+
+def cpu_count(root: Path = Path("/")) -> int:
+    """How many CPUs this process may use: its affinity, bounded by its container's quota.
+
+    Args:
+        root: where `proc` and `sys` are found; tests put a made-up machine there.
+    """
+    quota = min(map(_quota, _cgroups(root)), default=math.inf)
+    return max(1, math.ceil(min(_affinity(), quota)))
+
+
+def num_threads() -> int:
+    """Threads a session uses unless told otherwise: `THALWEG_NUM_THREADS`, else `cpu_count()`.
+
+    Raises:
+        ValueError: the variable is not a whole number of at least 1.
+    """
+    return _whole_number("THALWEG_NUM_THREADS", least=1) or cpu_count()
+
+
+def cache_dir() -> Path:
+    """Where compiled kernels are kept: `THALWEG_CACHE_DIR`, else the user's cache folder."""
+    if chosen := os.environ.get("THALWEG_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home: a folder that cannot be made, so nothing is kept
+        home = Path(os.devnull)
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "thalweg"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "thalweg"
+
+
+def cache_limit_bytes() -> int:
+    """The most that the cache may hold: `THALWEG_CACHE_MB` MiB, else 256; 0 turns it off.
+
+    Raises:
+        ValueError: the variable is not a whole number of at least 0.
+    """
+    megabytes = _whole_number("THALWEG_CACHE_MB", least=0)
+    return (256 if megabytes is None else megabytes) << 20
+
+
+def _whole_number(name: str, least: int) -> int | None:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{name}: expected a whole number of at least {least}, got {text!r}")
+    return int(text)
+
+
+def _affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    return os.cpu_count() or 1
+
+
+def _cgroups(root: Path) -> Iterator[Path]:
+    """Folders that may hold a CPU quota for this process: its control groups and their parents.
+
+    Inside a container the path in `/proc/self/cgroup` may be the host's and not exist here; the
+    container's own group is then the root of the mount, which is always among the parents.
+    """
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        for mount in _mounts(controllers):
+            folder = root / "sys/fs/cgroup" / mount
+            yield folder
+            for part in PurePosixPath(path).parts[1:]:
+                folder /= part
+                yield folder
+
+
+def _mounts(controllers: str) -> tuple[str, ...]:
+    if not controllers:  # version 2, alone or next to version 1
+        return ("", "unified")
+    return ("cpu", controllers) if "cpu" in controllers.split(",") else ()
+
+
+def _quota(folder: Path) -> float:
+    """CPUs that one control group grants: quota over period (version 2, then version 1)."""
+    quota, period = _read(folder / "cpu.max").split() or (
+        _read(folder / "cpu.cfs_quota_us").strip(),
+        _read(folder / "cpu.cfs_period_us").strip(),
+    )
+    if quota.isdecimal() and period.isdecimal() and int(period) > 0:
+        return int(quota) / int(period)
+    return math.inf  # none set: "max", -1, or no such file
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

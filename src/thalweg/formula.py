@@ -1,0 +1,348 @@
+"""Formulas: what an operation computes, written over index variables.
+
+    matmul:  y[m, n] = sum over k of a[m, k] * b[k, n]
+
+A formula has output axes and a body. The body is an expression tree over reads of the operands, whose
+indices are affine in the axes (or, for gathers, read from an operand too). The style is that of Halide
+(Ragan-Kelley et al. 2013) and TVM's tensor expressions (Chen et al. 2018).
+
+    Expr = Const | Read(operand, index) | Position(index) | Apply(function, args)
+         | Reduce(combiner, axes, body)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from thalweg.base import dtypes
+from thalweg.base.dtypes import DType
+from thalweg.base.shapes import size
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """An index variable that runs over `range(extent)`. Two axes are the same only if identical."""
+
+    extent: int
+    name: str = "i"
+
+    def __add__(self, other: Index) -> Affine:
+        return affine(self) + other
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Index) -> Affine:
+        return affine(self) - other
+
+    def __rsub__(self, other: Index) -> Affine:
+        return affine(other) - self
+
+    def __mul__(self, factor: int) -> Affine:
+        return affine(self) * factor
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True)
+class Affine:
+    """An index: `sum of coefficient * atom + constant`; atoms are axes or integer expressions."""
+
+    terms: tuple[tuple[Axis | Expr, int], ...] = ()
+    constant: int = 0
+
+    def __add__(self, other: Index) -> Affine:
+        right = affine(other)
+        terms = dict(self.terms)
+        for atom, factor in right.terms:
+            terms[atom] = terms.get(atom, 0) + factor
+        kept = tuple((a, f) for a, f in terms.items() if f != 0)
+        return Affine(kept, self.constant + right.constant)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Index) -> Affine:
+        return self + affine(other) * -1
+
+    def __rsub__(self, other: Index) -> Affine:
+        return affine(other) - self
+
+    def __mul__(self, factor: int) -> Affine:
+        terms = tuple((a, f * factor) for a, f in self.terms if f * factor != 0)
+        return Affine(terms, self.constant * factor)
+
+    __rmul__ = __mul__
+
+    def coefficient(self, atom: Axis | Expr) -> int:
+        """The factor of an axis; 0 if it does not occur."""
+        return dict(self.terms).get(atom, 0)
+
+    def is_axis(self, axis: Axis) -> bool:
+        """Whether this is just `axis`."""
+        return self.constant == 0 and self.terms == ((axis, 1),)
+
+
+Index = Union[Axis, Affine, "Expr", int]
+
+
+def affine(index: Index) -> Affine:
+    """Anything that may stand in an index, as an `Affine`."""
+    if isinstance(index, Affine):
+        return index
+    if isinstance(index, int):
+        return Affine((), index)
+    return Affine(((index, 1),), 0)
+
+
+class Expr:
+    """A node of a body. Arithmetic on expressions makes larger ones; numbers become constants."""
+
+    dtype: DType
+
+    def __add__(self, other: Expr | float) -> Expr:
+        return apply("add", self, other)
+
+    def __radd__(self, other: Expr | float) -> Expr:
+        return apply("add", other, self)
+
+    def __sub__(self, other: Expr | float) -> Expr:
+        return apply("sub", self, other)
+
+    def __rsub__(self, other: Expr | float) -> Expr:
+        return apply("sub", other, self)
+
+    def __mul__(self, other: Expr | float) -> Expr:
+        return apply("mul", self, other)
+
+    def __rmul__(self, other: Expr | float) -> Expr:
+        return apply("mul", other, self)
+
+    def __truediv__(self, other: Expr | float) -> Expr:
+        return apply("div", self, other)
+
+    def __neg__(self) -> Expr:
+        return apply("neg", self)
+
+
+@dataclass(frozen=True, eq=False)
+class Const(Expr):
+    """A number known to the compiler."""
+
+    value: float
+    dtype: DType
+
+
+@dataclass(frozen=True, eq=False)
+class Read(Expr):
+    """One element of a source: an operand's number in an op's own formula, a buffer later on."""
+
+    source: Any
+    index: tuple[Affine, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, eq=False)
+class Position(Expr):
+    """The value of an index, as an integer."""
+
+    index: Affine
+    dtype: DType = dtypes.int64
+
+
+@dataclass(frozen=True, eq=False)
+class Apply(Expr):
+    """A scalar function of other expressions, by name."""
+
+    function: str
+    args: tuple[Expr, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, eq=False)
+class Reduce(Expr):
+    """`combiner` over all values of `axes`: sum, prod, max, min, any, all, argmax or argmin."""
+
+    combiner: str
+    axes: tuple[Axis, ...]
+    body: Expr
+    dtype: DType
+
+
+COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
+
+
+def apply(function: str, *args: Expr | float, dtype: DType | None = None) -> Expr:
+    """Apply a scalar function; the type is that of its last expression, or bool for comparisons."""
+    kinds = [arg.dtype for arg in args if isinstance(arg, Expr)]
+    operands = tuple(a if isinstance(a, Expr) else Const(a, kinds[-1]) for a in args)
+    result = dtypes.bool_ if function in COMPARISONS else kinds[-1]
+    return Apply(function, operands, dtype or result)
+
+
+def where(condition: Expr, then: Expr | float, other: Expr | float) -> Expr:
+    """`then` where the condition holds, else `other`; the one not taken is not read."""
+    branches = [x for x in (then, other) if isinstance(x, Expr)]
+    return apply("select", condition, then, other, dtype=branches[0].dtype)
+
+
+def cast(value: Expr, dtype: DType) -> Expr:
+    """The value converted as NumPy's `astype` would."""
+    return value if value.dtype == dtype else Apply("cast", (value,), dtype)
+
+
+def reduce(combiner: str, axes: Sequence[Axis], body: Expr, dtype: DType | None = None) -> Expr:
+    """Combine the body over the axes."""
+    return Reduce(combiner, tuple(axes), body, dtype or body.dtype)
+
+
+def sum_over(axes: Sequence[Axis], body: Expr) -> Expr:
+    """The sum of the body over the axes."""
+    return reduce("sum", axes, body)
+
+
+def inside(index: Index, extent: int) -> Expr:
+    """Whether `0 <= index < extent`."""
+    position = Position(affine(index))
+    return apply("and", apply("ge", position, 0), apply("lt", position, extent))
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An input of the op whose formula is being written; indexing it makes a `Read`."""
+
+    number: int
+    shape: tuple[int, ...]
+    dtype: DType
+
+    def __getitem__(self, index: Index | Sequence[Index]) -> Expr:
+        items = index if isinstance(index, Sequence) else (index,)
+        return Read(self.number, tuple(map(affine, items)), self.dtype)
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+
+def axes(*extents: int, names: str = "ijklmnopqrstuvw") -> tuple[Axis, ...]:
+    """One new axis for every extent."""
+    return tuple(Axis(extent, names[n]) for n, extent in enumerate(extents))
+
+
+@dataclass(frozen=True)
+class Formula:
+    """`output[store] = body` for every value of the axes.
+
+    `store` is the axes themselves unless given; it must be one-to-one, and then `shape` is the
+    output's shape and every element must be written by exactly one value of the axes.
+    """
+
+    axes: tuple[Axis, ...]
+    body: Expr
+    store: tuple[Affine, ...] = ()
+    shape: tuple[int, ...] = field(default=())
+
+    @staticmethod
+    def make(
+        axes: Sequence[Axis],
+        body: Expr,
+        store: Sequence[Index] | None = None,
+        shape: Sequence[int] | None = None,
+    ) -> Formula:
+        """A formula whose store and shape default to its axes."""
+        target = axes if store is None else store
+        extents = [a.extent for a in axes] if shape is None else shape
+        return Formula(tuple(axes), body, tuple(map(affine, target)), tuple(extents))
+
+
+@dataclass(frozen=True)
+class Alias:
+    """An output that is the same memory as an operand, perhaps under another shape."""
+
+    operand: int
+
+
+Lowered = Formula | Alias
+
+
+def pointwise(function: Callable[..., Expr], *operands: Operand) -> Formula:
+    """A formula that applies a function to each element of operands of one shape."""
+    index = axes(*operands[0].shape)
+    return Formula.make(index, function(*(operand[index] for operand in operands)))
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The expressions directly inside, those in indices too."""
+    match expr:
+        case Apply():
+            return expr.args
+        case Reduce():
+            return (expr.body,)
+        case Read():
+            return tuple(atom for at in expr.index for atom in _expressions(at))
+        case Position():
+            return tuple(_expressions(expr.index))
+    return ()
+
+
+def _expressions(index: Affine) -> Iterable[Expr]:
+    return (atom for atom, _ in index.terms if isinstance(atom, Expr))
+
+
+def walk(*roots: Expr) -> list[Expr]:
+    """Every expression reachable from the roots, once each, inner ones first."""
+    seen: dict[int, Expr] = {}
+
+    def visit(expr: Expr) -> None:
+        if id(expr) not in seen:
+            for child in children(expr):
+                visit(child)
+            seen[id(expr)] = expr
+
+    for root in roots:
+        visit(root)
+    return list(seen.values())
+
+
+class Rewrite:
+    """Rebuild expressions bottom-up, replacing axes and reads; shared parts stay shared."""
+
+    def __init__(
+        self,
+        axes: Mapping[Axis, Index] | None = None,
+        read: Callable[[Read], Expr] | None = None,
+    ) -> None:
+        self._axes = axes or {}
+        self._read = read
+        self._done: dict[int, tuple[Expr, Expr]] = {}
+
+    def __call__(self, expr: Expr) -> Expr:
+        if id(expr) not in self._done:
+            self._done[id(expr)] = (expr, self._rebuild(expr))
+        return self._done[id(expr)][1]
+
+    def index(self, index: Affine) -> Affine:
+        """The index with its axes and inner expressions replaced."""
+        total = Affine((), index.constant)
+        for atom, factor in index.terms:
+            new = self(atom) if isinstance(atom, Expr) else self._axes.get(atom, atom)
+            total = total + affine(new) * factor
+        return total
+
+    def _rebuild(self, expr: Expr) -> Expr:
+        match expr:
+            case Read():
+                moved = Read(expr.source, tuple(map(self.index, expr.index)), expr.dtype)
+                return self._read(moved) if self._read else moved
+            case Position():
+                return Position(self.index(expr.index), expr.dtype)
+            case Apply():
+                return Apply(expr.function, tuple(map(self, expr.args)), expr.dtype)
+            case Reduce():
+                return Reduce(expr.combiner, expr.axes, self(expr.body), expr.dtype)
+        return expr
+
+
+def iterations(over: Iterable[Axis]) -> int:
+    """How many points the axes have together."""
+    return size([axis.extent for axis in over])

@@ -1,0 +1,17 @@
+"""The graph: operations, tensors, scopes, and the record that says what an operation is."""
+
+from thalweg.graph.graph import Graph, default_graph, graph_of, reset_default_graph
+from thalweg.graph.node import Operation, Tensor
+from thalweg.graph.op import Op, Sample, Spec
+
+__all__ = [
+    "Graph",
+    "Op",
+    "Operation",
+    "Sample",
+    "Spec",
+    "Tensor",
+    "default_graph",
+    "graph_of",
+    "reset_default_graph",
+]

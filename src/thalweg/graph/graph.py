@@ -1,0 +1,324 @@
+"""The graph that a program builds: append-only, with names, scopes and collections."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from thalweg.base.errors import DTypeError, GraphError, ShapeError
+from thalweg.base.source import Source, caller
+from thalweg.graph.devices import check_device
+from thalweg.graph.node import Operation, Tensor
+from thalweg.graph.op import Op, Spec
+
+
+class Graph:
+    """A dataflow graph.
+
+    Operations are added by calling the functions of the API while the graph is the default one. It
+    only ever grows, also while sessions run it.
+    """
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self.seed: int | None = None
+        self.random_ops = 0
+        self._by_name: dict[str, Operation] = {}
+        self._used_names: dict[str, int] = {}
+        self._collections: dict[str, list[Any]] = {}
+        self._scope = ""
+        self._control: list[Operation] = []
+        self._device = ""
+        self._source: Source | None = None
+        self._finalized = False
+        self._lock = threading.RLock()
+
+    # -- building
+
+    def add(
+        self,
+        record: Op,
+        inputs: Sequence[Tensor] = (),
+        name: str | None = None,
+        control_inputs: Sequence[Operation] = (),
+    ) -> Operation:
+        """Append an operation; its outputs' shapes and dtypes are inferred by the record.
+
+        Raises:
+            ShapeError, DTypeError: from the record, with the user's lines added.
+            GraphError: if an input belongs to another graph or the graph is finalised.
+        """
+        source = self._source or caller()
+        self._check_inputs(record, inputs)
+        specs = infer(record, inputs, source)
+        with self._lock:
+            full = self.unique_name(name or record.type)
+            before = tuple(dict.fromkeys((*control_inputs, *self._control)))
+            node = Operation(self, full, record, inputs, before, specs, source, self._device)
+            node.index = len(self.operations)
+            self.operations.append(node)
+            self._by_name[full] = node
+        return node
+
+    def _check_inputs(self, record: Op, inputs: Sequence[Tensor]) -> None:
+        if self._finalized:
+            raise GraphError(f"the graph is finalized: no {record.type} can be added to it")
+        for tensor in inputs:
+            if tensor.graph is not self:
+                raise GraphError(
+                    f"{record.type}: {tensor.name!r} belongs to another graph\n"
+                    f"  it was made at {tensor.op.source}"
+                )
+
+    def finalize(self) -> None:
+        """Make the graph read-only."""
+        self._finalized = True
+
+    @property
+    def finalized(self) -> bool:
+        return self._finalized
+
+    # -- names and scopes
+
+    def unique_name(self, name: str, mark_as_used: bool = True) -> str:
+        """The name inside the current scope, with `_1`, `_2` ... if it is taken.
+
+        A name that ends in "/" is taken as it stands, without the slash: it is that of a scope that
+        was opened for the purpose.
+        """
+        if name.endswith("/"):
+            return name[:-1]
+        if not name:
+            return ""
+        full = f"{self._scope}/{name}" if self._scope else name
+        taken = self._used_names.get(full)
+        if taken is None:
+            if mark_as_used:
+                self._used_names[full] = 1
+            return full
+        while f"{full}_{taken}" in self._used_names:
+            taken += 1
+        if mark_as_used:
+            self._used_names[full] = taken + 1
+            self._used_names[f"{full}_{taken}"] = 1
+        return f"{full}_{taken}"
+
+    @contextmanager
+    def name_scope(self, name: str | None) -> Iterator[str]:
+        """Prefix the names made inside; yields the scope's name with a slash.
+
+        None or "" goes back to the root; a name ending in "/" re-enters that scope.
+        """
+        before = self._scope
+        if not name:
+            self._scope = ""
+        else:
+            self._scope = self.unique_name(name)
+        try:
+            yield f"{self._scope}/" if self._scope else ""
+        finally:
+            self._scope = before
+
+    @contextmanager
+    def control_dependencies(self, control_inputs: Sequence[Any] | None) -> Iterator[None]:
+        """Operations made inside run after the given ones; None forgets those in force."""
+        before = self._control
+        if control_inputs is None:
+            self._control = []
+        else:
+            self._control = before + [self._operation_of(c) for c in control_inputs]
+        try:
+            yield
+        finally:
+            self._control = before
+
+    @property
+    def in_control_context(self) -> bool:
+        """Whether `control_dependencies` is in force."""
+        return bool(self._control)
+
+    def _operation_of(self, element: Any) -> Operation:
+        found = self.as_graph_element(element)
+        return found.op if isinstance(found, Tensor) else found
+
+    @contextmanager
+    def device(self, device: str | Callable[[Any], str] | None) -> Iterator[None]:
+        """Note the device on operations made inside.
+
+        Raises:
+            DeviceError: if there is no such device here.
+        """
+        before = self._device
+        self._device = check_device(device, before)
+        try:
+            yield
+        finally:
+            self._device = before
+
+    @contextmanager
+    def made_at(self, source: Source) -> Iterator[None]:
+        """Operations made inside are taken to come from this line: rewrites keep the user's."""
+        before, self._source = self._source, source
+        try:
+            yield
+        finally:
+            self._source = before
+
+    @contextmanager
+    def as_default(self) -> Iterator[Graph]:
+        """Make this the default graph inside the block."""
+        _stack().append(self)
+        try:
+            yield self
+        finally:
+            _stack().remove(self)
+
+    # -- looking things up
+
+    def get_operations(self) -> list[Operation]:
+        return list(self.operations)
+
+    def get_operation_by_name(self, name: str) -> Operation:
+        """The operation of that name.
+
+        Raises:
+            KeyError, GraphError: if there is none.
+        """
+        if name not in self._by_name:
+            raise UnknownNameError(f"the graph has no operation named {name!r}")
+        return self._by_name[name]
+
+    def get_tensor_by_name(self, name: str) -> Tensor:
+        """The tensor of a name such as "MatMul:0".
+
+        Raises:
+            KeyError, GraphError: if there is none.
+        """
+        op_name, colon, number = name.rpartition(":")
+        if not colon or not number.isdigit():
+            raise GraphError(f"{name!r} is not a tensor's name, which has the form 'operation:0'")
+        outputs = self.get_operation_by_name(op_name).outputs
+        if int(number) >= len(outputs):
+            raise UnknownNameError(f"operation {op_name!r} has {len(outputs)} outputs, not {name!r}")
+        return outputs[int(number)]
+
+    def as_graph_element(
+        self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True
+    ) -> Any:
+        """The tensor or operation that an object or a name stands for.
+
+        Raises:
+            GraphError: if it belongs to another graph or does not exist.
+            TypeError: if it is nothing of the kind.
+        """
+        element = obj._as_graph_element() if hasattr(obj, "_as_graph_element") else obj
+        if isinstance(element, str):
+            by_name = self.get_tensor_by_name if ":" in element else self.get_operation_by_name
+            element = by_name(element)
+        kinds = [(Tensor, allow_tensor), (Operation, allow_operation)]
+        if not any(allowed and isinstance(element, kind) for kind, allowed in kinds):
+            raise TypeError(f"{obj!r} is not an element of a graph")
+        if element.graph is not self:
+            raise GraphError(f"{element.name!r} is not an element of this graph, but of another")
+        return element
+
+    # -- collections
+
+    def add_to_collection(self, name: str, value: Any) -> None:
+        self._collections.setdefault(name, []).append(value)
+
+    def add_to_collections(self, names: Any, value: Any) -> None:
+        for name in (names,) if isinstance(names, str) else dict.fromkeys(names):
+            self.add_to_collection(name, value)
+
+    def get_collection_ref(self, name: str) -> list[Any]:
+        """The collection itself: changing it changes the graph's."""
+        return self._collections.setdefault(name, [])
+
+    def get_collection(self, name: str, scope: str | None = None) -> list[Any]:
+        """A copy of the collection; with a scope, only what is named inside it."""
+        items = list(self._collections.get(name, ()))
+        if scope is None:
+            return items
+        return [item for item in items if getattr(item, "name", "").startswith(scope)]
+
+    def clear_collection(self, name: str) -> None:
+        self._collections.pop(name, None)
+
+    def get_all_collection_keys(self) -> list[str]:
+        return list(self._collections)
+
+    def __repr__(self) -> str:
+        return f"<tf.Graph with {len(self.operations)} operations>"
+
+
+class UnknownNameError(GraphError, KeyError):
+    """There is nothing of that name in the graph."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, ...]:
+    """The output specs, with the user's lines added to what the record complains about."""
+    try:
+        made = record.infer(*(tensor.spec for tensor in inputs))
+    except (ShapeError, DTypeError) as error:
+        raise type(error)(_located(error, record, inputs, source)) from None
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _located(error: Exception, record: Op, inputs: Sequence[Tensor], source: Source) -> str:
+    lines = [f"{record.type.lower()}: {error}", f"  at {source}"]
+    for name, tensor in zip(_argument_names(type(record), len(inputs)), inputs):
+        if tensor.op.source != source:
+            lines.append(f"  {name} was made at {tensor.op.source}")
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=None)
+def _argument_names(record: type[Op], count: int) -> tuple[str, ...]:
+    parameters = list(inspect.signature(record.infer).parameters.values())[1:]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return tuple(f"input {n}" for n in range(count))
+    return tuple(p.name for p in parameters)
+
+
+class _Default(threading.local):
+    """A stack of default graphs for each thread, over one graph for the whole process."""
+
+    def __init__(self) -> None:
+        self.stack: list[Graph] = []
+
+
+_default = _Default()
+_global = [Graph()]
+
+
+def _stack() -> list[Graph]:
+    return _default.stack
+
+
+def default_graph() -> Graph:
+    """The graph that new operations go to."""
+    return _stack()[-1] if _stack() else _global[0]
+
+
+def reset_default_graph() -> None:
+    """Replace the default graph by an empty one.
+
+    Raises:
+        GraphError: inside a `with graph.as_default()` block.
+    """
+    if _stack():
+        raise GraphError("reset_default_graph cannot be used inside `with graph.as_default():`")
+    _global[0] = Graph()
+
+
+def graph_of(inputs: Sequence[Tensor]) -> Graph:
+    """The graph of the inputs, or the default one if there are none."""
+    return inputs[0].graph if inputs else default_graph()

@@ -1,0 +1,303 @@
+"""Operations and tensors, the nodes and edges of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from thalweg.base import shapes
+from thalweg.base.dtypes import DType
+from thalweg.base.errors import GraphError
+from thalweg.base.shapes import Shape, TensorShape
+from thalweg.base.source import Source
+from thalweg.graph.op import Op, Spec
+
+if TYPE_CHECKING:
+    from thalweg.graph.graph import Graph
+
+
+class Runner(Protocol):
+    """What can run parts of a graph: a session."""
+
+    def run(self, fetches: Any, feed_dict: Any = None) -> Any: ...
+
+
+class Hooks:
+    """What later stages put behind the methods of Tensor and Operation.
+
+    The graph cannot import the ops (they are made of it) nor the session; each fills in its part.
+    """
+
+    operators: dict[str, Callable[..., Any]] = {}
+    default_session: Callable[[], Runner | None] = staticmethod(lambda: None)
+
+
+def _run(what: Any, feed_dict: Any, session: Runner | None) -> Any:
+    runner = session or Hooks.default_session()
+    if runner is None:
+        raise GraphError(
+            f"there is no default session to run {what.name!r} in: "
+            "use `with tf.Session():` or pass `session=`"
+        )
+    return runner.run(what, feed_dict)
+
+
+class Operation:
+    """A node: an op's record with the tensors it reads and the ones it makes.
+
+    Attributes:
+        name: unique in its graph.
+        record: the op's record, with its attributes.
+        inputs: the tensors read, in order.
+        control_inputs: operations that must run before this one.
+        outputs: the tensors made, in order.
+        device: the device string in force where it was made.
+        source: the user's line that made it.
+    """
+
+    __slots__ = (
+        "control_inputs",
+        "device",
+        "graph",
+        "index",
+        "inputs",
+        "name",
+        "outputs",
+        "record",
+        "source",
+    )
+
+    def __init__(
+        self,
+        graph: Graph,
+        name: str,
+        record: Op,
+        inputs: Sequence[Tensor],
+        control_inputs: Sequence[Operation],
+        specs: Sequence[Spec],
+        source: Source,
+        device: str = "",
+    ) -> None:
+        self.graph = graph
+        self.name = name
+        self.record = record
+        self.inputs = tuple(inputs)
+        self.control_inputs = tuple(control_inputs)
+        self.source = source
+        self.device = device
+        self.index = -1
+        self.outputs = tuple(Tensor(self, n, spec) for n, spec in enumerate(specs))
+
+    @property
+    def type(self) -> str:
+        """The op's type, such as "MatMul"."""
+        return self.record.type
+
+    def run(self, feed_dict: Any = None, session: Runner | None = None) -> None:
+        """Run this operation in the session, or in the default one."""
+        _run(self, feed_dict, session)
+
+    def values(self) -> tuple[Tensor, ...]:
+        return self.outputs
+
+    def get_attr(self, name: str) -> Any:
+        """An attribute of the record.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        if not hasattr(self.record, name):
+            raise GraphError(f"operation {self.name!r} ({self.type}) has no attribute {name!r}")
+        return getattr(self.record, name)
+
+    def __repr__(self) -> str:
+        made = ", ".join(str(Spec(t.spec.shape, t.dtype)) for t in self.outputs)
+        return f"<tf.Operation '{self.name}' type={self.type}{' makes ' + made if made else ''}>"
+
+
+class Tensor:
+    """An output of an operation: a value that a run computes.
+
+    Operators build operations: `+ - * / // % ** @`, comparisons `< <= > >=`, `[]` for slices. `==` is
+    identity, as in TensorFlow 1; use `tf.equal`.
+    """
+
+    __slots__ = ("op", "spec", "value_index")
+    __array_priority__ = 100  # so that `array * tensor` asks the tensor
+
+    def __init__(self, op: Operation, index: int, spec: Spec) -> None:
+        self.op = op
+        self.value_index = index
+        self.spec = spec
+
+    @property
+    def graph(self) -> Graph:
+        return self.op.graph
+
+    @property
+    def name(self) -> str:
+        """The operation's name and the output's number: "MatMul:0"."""
+        return f"{self.op.name}:{self.value_index}"
+
+    @property
+    def dtype(self) -> DType:
+        return self.spec.dtype
+
+    @property
+    def device(self) -> str:
+        return self.op.device
+
+    @property
+    def shape(self) -> TensorShape:
+        """The static shape, as far as it is known."""
+        return TensorShape(self.spec.shape)
+
+    @property
+    def static_shape(self) -> Shape:
+        """The static shape as a plain tuple (None: unknown)."""
+        return self.spec.shape
+
+    def get_shape(self) -> TensorShape:
+        return self.shape
+
+    def set_shape(self, shape: Any) -> None:
+        """Say more about the static shape than the ops could infer.
+
+        Raises:
+            ShapeError: if it contradicts what is known.
+        """
+        merged = shapes.merge(self.spec.shape, shapes.as_shape(shape))
+        self.spec = Spec(merged, self.spec.dtype)
+
+    def consumers(self) -> list[Operation]:
+        """The operations that read this tensor."""
+        return [op for op in self.graph.operations if self in op.inputs]
+
+    def eval(self, feed_dict: Any = None, session: Runner | None = None) -> Any:
+        """The value, computed by the session or by the default one."""
+        return _run(self, feed_dict, session)
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor '{self.name}' shape={self.shape} dtype={self.dtype}>"
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __bool__(self) -> NoReturn:
+        raise DTypeErrorForBool(self)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.spec.shape is None or not self.spec.shape or self.spec.shape[0] is None:
+            raise TypeError(f"{self!r} cannot be iterated over: its first extent is not known")
+        return (self[n] for n in range(self.spec.shape[0]))
+
+    def __len__(self) -> NoReturn:
+        raise TypeError(f"{self!r} has no len(); use its .shape or tf.shape")
+
+    def __neg__(self) -> Tensor:
+        return _operator("neg", self)
+
+    def __abs__(self) -> Tensor:
+        return _operator("abs", self)
+
+    def __invert__(self) -> Tensor:
+        return _operator("invert", self)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return _operator("getitem", self, key)
+
+    def __add__(self, other: Any) -> Tensor:
+        return _operator("add", self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return _operator("add", other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return _operator("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _operator("sub", other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return _operator("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return _operator("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return _operator("truediv", self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _operator("truediv", other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return _operator("floordiv", self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return _operator("floordiv", other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return _operator("mod", self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return _operator("mod", other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return _operator("pow", self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return _operator("pow", other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return _operator("matmul", self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _operator("matmul", other, self)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return _operator("lt", self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return _operator("le", self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return _operator("gt", self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return _operator("ge", self, other)
+
+    def __and__(self, other: Any) -> Tensor:
+        return _operator("and", self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return _operator("and", other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return _operator("or", self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return _operator("or", other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return _operator("xor", self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return _operator("xor", other, self)
+
+
+def _operator(name: str, *args: Any) -> Tensor:
+    result: Tensor = Hooks.operators[name](*args)
+    return result
+
+
+class DTypeErrorForBool(TypeError):
+    """A tensor stands where Python needs True or False now."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__(
+            f"{tensor!r} has no truth value while the graph is being built: "
+            "use tf.cond or tf.where, or evaluate it in a session first"
+        )

@@ -1,0 +1,130 @@
+"""Making nodes: values become tensors, and shapes are broadcast explicitly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base import dtypes, shapes
+from thalweg.base.dtypes import DType, as_dtype
+from thalweg.base.errors import DTypeError
+from thalweg.graph import Op, Tensor, default_graph, graph_of
+from thalweg.ops.constant import Constant
+
+
+def emit(record: Op, *inputs: Tensor, name: str | None = None) -> Tensor:
+    """Add a node to the inputs' graph and return its first output."""
+    return graph_of(inputs).add(record, inputs, name).outputs[0]
+
+
+def convert(
+    value: Any, dtype: DType | None = None, name: str | None = None, hint: DType | None = None
+) -> Tensor:
+    """A tensor for a tensor, variable, array, number or nested list.
+
+    Args:
+        value: what to convert; a list may hold tensors, which are then stacked.
+        dtype: the type that it must have.
+        name: of the constant, if one is made.
+        hint: the type to prefer where the value leaves it open.
+
+    Raises:
+        DTypeError: if a tensor has another type, or the value cannot be of the type.
+    """
+    if hasattr(value, "_as_tensor"):
+        value = value._as_tensor()
+    if isinstance(value, Tensor):
+        if dtype is not None and value.dtype != dtype:
+            raise DTypeError(f"{value.name!r} is {value.dtype}, where {dtype} is needed")
+        return value
+    if isinstance(value, list | tuple) and _holds_tensor(value):
+        return _stack(value, dtype or hint)
+    array = to_array(value, dtype or hint)
+    return default_graph().add(Constant.of(array), (), name or "Const").outputs[0]
+
+
+def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
+    """An array for a number, list or array; Python floats are float32 and ints int32.
+
+    Raises:
+        DTypeError: if it is not made of numbers, or would lose its fraction as an integer.
+    """
+    array = np.asarray(value)
+    if array.dtype == object or array.dtype.kind in "US":
+        raise DTypeError(f"{value!r} is not a number or a regular array of numbers")
+    if dtype is None:
+        plain = not isinstance(value, np.ndarray | np.generic)
+        return array.astype(_DEFAULTS.get(array.dtype.name, array.dtype)) if plain else _known(array)
+    lossy = array.dtype.kind == "f" and dtype.is_integer
+    if lossy and not isinstance(value, np.ndarray | np.generic):
+        raise DTypeError(f"{value!r} cannot be converted to {dtype}: use tf.cast")
+    return array.astype(dtype.numpy)
+
+
+_DEFAULTS = {"float64": np.dtype(np.float32), "int64": np.dtype(np.int32)}
+
+
+def _known(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array.astype(as_dtype(array.dtype).numpy, copy=False)
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_holds_tensor, value))
+    return isinstance(value, Tensor) or hasattr(value, "_as_tensor")
+
+
+def _stack(values: Sequence[Any], dtype: DType | None) -> Tensor:
+    from thalweg.ops.views import stack  # the one cycle of the family: lists of tensors are stacked
+
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    hint = dtype or (tensors[0].dtype if tensors else None)
+    return stack([convert(v, hint=hint) for v in values])
+
+
+def convert_pair(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two operands as tensors of one dtype: plain values take the type of the tensor beside them.
+
+    Raises:
+        DTypeError: if both are tensors of different types.
+    """
+    a, b = (v._as_tensor() if hasattr(v, "_as_tensor") else v for v in (a, b))
+    if isinstance(b, Tensor) and not isinstance(a, Tensor):
+        a = convert(a, hint=b.dtype)
+    a = convert(a)
+    b = convert(b, hint=a.dtype)
+    if a.dtype != b.dtype:
+        raise DTypeError(
+            f"{a.name!r} is {a.dtype} but {b.name!r} is {b.dtype}: use tf.cast on one of them\n"
+            f"  {a.name!r} was made at {a.op.source}\n  {b.name!r} was made at {b.op.source}"
+        )
+    return a, b
+
+
+def needs_broadcast(tensor: Tensor, other: Tensor) -> bool:
+    """Whether the tensor's shape may differ from the one it has after broadcasting."""
+    mine, target = tensor.static_shape, shapes.broadcast(tensor.static_shape, other.static_shape)
+    if mine is None or target is None:
+        # A scalar never widens the other operand, whatever its shape.
+        return not (other.static_shape == ())
+    if mine != target:
+        return True
+    theirs = (1,) * (len(mine) - len(other.static_shape or ())) + (other.static_shape or ())
+    return any(m is None and t != 1 for m, t in zip(mine, theirs))
+
+
+def float_dtype(dtype: Any) -> DType:
+    """A floating dtype from anything.
+
+    Raises:
+        DTypeError: if it is another kind of type.
+    """
+    kind = as_dtype(dtype)
+    if not kind.is_floating:
+        raise DTypeError(f"{kind} is not a floating-point type")
+    return kind
+
+
+INDEX = dtypes.int32

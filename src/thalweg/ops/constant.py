@@ -1,0 +1,136 @@
+"""Values from outside the computation: constants and placeholders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from thalweg.base import dtypes, shapes
+from thalweg.base.dtypes import DType, as_dtype
+from thalweg.base.shapes import Shape
+from thalweg.formula import Alias, Const, Formula, Lowered, Operand, axes
+from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph.op import Attribute
+
+
+@dataclass(frozen=True)
+class Constant(Op):
+    """An array that is part of the graph.
+
+    Attributes:
+        value: the array.
+        planned: its value came from shapes that may differ in the next run, so compiled code must
+            read it from memory rather than contain it.
+    """
+
+    type: ClassVar[str] = "Const"
+    value: Attribute
+    planned: bool = False
+
+    @staticmethod
+    def of(array: np.ndarray[Any, Any], planned: bool = False) -> Constant:
+        return Constant(Attribute(np.ascontiguousarray(array).reshape(array.shape)), planned)
+
+    @property
+    def array(self) -> np.ndarray[Any, Any]:
+        return self.value.array
+
+    def infer(self) -> Spec:
+        return Spec(self.array.shape, as_dtype(self.array.dtype))
+
+    def evaluate(self, xp: Any) -> Any:
+        return xp.asarray(self.array)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether one number fills it, so that code can contain it."""
+        return self.array.size > 0 and not self.planned and self._all_equal()
+
+    def _all_equal(self) -> bool:
+        first = self.array.reshape(-1)[:1]
+        return bool((self.array == first.reshape(())).all())
+
+    def lower(self) -> Lowered:
+        dtype = as_dtype(self.array.dtype)
+        return Formula.make(axes(*self.array.shape), Const(self.array.reshape(-1)[0].item(), dtype))
+
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+        return []
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls.of(np.float32([[1, 2], [3, 4]])), (), exact=True)
+        yield Sample(cls.of(np.full((2, 3), 7, np.int32)), (), exact=True)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.array, threshold=8, separator=", ").replace("\n", "")
+        return f"Constant(value={text})"
+
+
+@dataclass(frozen=True)
+class Placeholder(Op):
+    """A tensor that every run must be given a value for, through `feed_dict`."""
+
+    type: ClassVar[str] = "Placeholder"
+    stateful: ClassVar[bool] = True
+    dtype: DType
+    shape: Shape
+
+    def infer(self) -> Spec:
+        return Spec(self.shape, self.dtype)
+
+    def evaluate(self, xp: Any) -> Any:
+        raise AssertionError("a placeholder is fed, never evaluated")
+
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+        return []
+
+
+@dataclass(frozen=True)
+class PlaceholderWithDefault(Op):
+    """The input, unless a run feeds another value; the shape may say less than the input's."""
+
+    type: ClassVar[str] = "PlaceholderWithDefault"
+    stateful: ClassVar[bool] = True
+    shape: Shape
+
+    def infer(self, input: Spec) -> Spec:
+        shapes.merge(self.shape, input.shape)
+        return Spec(self.shape, input.dtype)
+
+    def evaluate(self, xp: Any, input: Any) -> Any:
+        return input
+
+    def lower(self, input: Operand) -> Lowered:
+        return Alias(0)
+
+    def expand(self, input: Tensor) -> Tensor | None:
+        return input
+
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+        return [dy]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls((None, 2)), (np.float32([[1, 2], [3, 4]]),), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        yield Sample(cls((3,)), (np.float32([1, 2]),), "shapes [3] and [2] are not compatible")
+
+
+@dataclass(frozen=True)
+class RunCounter(Op):
+    """How many runs the session made before this one; what random numbers are indexed by."""
+
+    type: ClassVar[str] = "RunCounter"
+    stateful: ClassVar[bool] = True
+
+    def infer(self) -> Spec:
+        return Spec((), dtypes.int64)
+
+    def evaluate(self, xp: Any) -> Any:
+        raise AssertionError("the session provides the run counter")

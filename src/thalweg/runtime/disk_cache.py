@@ -1,0 +1,114 @@
+"""A folder of bytes by key: bounded in size, shared by processes, never trusted blindly."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_ENTRY, _PARTIAL = ".entry", ".partial"
+_DIGEST_BYTES = 32
+_KEEP = 0.75  # evicting down to less than the limit keeps scans of the folder rare
+_ABANDONED_S = 3600.0  # a partial file this old belongs to a process that died
+
+
+class DiskCache:
+    """Bytes kept in one file per key, least recently used out first.
+
+    Several processes and threads may use one folder at once. A cache is only ever a help: where the
+    folder cannot be written or the disk is full, entries are not kept and nothing is raised.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self._folder = folder
+        self._limit = limit_bytes
+        self._used: int | None = None  # an estimate: other processes write here too
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under `key` (a name fit for a file), or None; a damaged entry is removed."""
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if hashlib.sha256(data).digest() != digest:
+            _log.debug("removing a damaged cache entry: %s", path)
+            _remove(path)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return data
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep `data` under `key`, replacing what was there, unless it is over the limit itself."""
+        content = hashlib.sha256(data).digest() + data
+        if len(content) > self._limit:
+            return
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self._path(key), content)
+            self._make_room(len(content))
+        except OSError as error:
+            _log.debug("not cached in %s: %s", self._folder, error)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / (key + _ENTRY)
+
+    def _make_room(self, added: int) -> None:
+        if self._used is not None:
+            self._used += added
+        if self._used is None or self._used > self._limit:
+            self._used = self._evict()
+
+    def _evict(self) -> int:
+        """Remove the oldest entries if there are too many; returns the bytes that are left."""
+        self._remove_abandoned()
+        files = sorted(_stats(self._folder, _ENTRY))
+        used = sum(size for _, size, _ in files)
+        if used <= self._limit:
+            return used
+        for _, size, path in files:
+            if used <= self._limit * _KEEP:
+                break
+            _remove(path)
+            used -= size
+        return used
+
+    def _remove_abandoned(self) -> None:
+        for modified, _, path in _stats(self._folder, _PARTIAL):
+            if modified < time.time() - _ABANDONED_S:
+                _remove(path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing: readers see the old entry or the new one."""
+    handle, partial = tempfile.mkstemp(suffix=_PARTIAL, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(partial, path)
+    except BaseException:
+        _remove(Path(partial))
+        raise
+
+
+def _stats(folder: Path, suffix: str) -> list[tuple[float, int, Path]]:
+    """When modified, size and path of each file; files that vanish meanwhile are left out."""
+    found = []
+    for path in folder.glob("*" + suffix):
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            found.append((stat.st_mtime, stat.st_size, path))
+    return found
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

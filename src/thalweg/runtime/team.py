@@ -1,0 +1,211 @@
+"""The thread team: native threads that run programs together with the thread that asks for it.
+
+Loading this file loads llvmlite, so it is imported when the first program is built, not before.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+import weakref
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from thalweg.backends.llvm import driver
+from thalweg.backends.llvm.driver import Driver, load_driver
+from thalweg.backends.llvm.jit import Jit
+from thalweg.base import settings
+from thalweg.runtime.disk_cache import DiskCache
+
+Words = npt.NDArray[np.int64]
+
+_STACK_BYTES = 8 << 20  # what the main thread has on Linux; macOS would give half a MiB
+_ATTRIBUTES_BYTES = 128  # at least sizeof(pthread_attr_t) on all systems
+
+_libc = ctypes.CDLL(None)
+
+
+class Team:
+    """Threads that run programs, at most `threads` of them unless a run asks for more.
+
+    The workers are started when a run first needs them and sleep when there is nothing to do. Safe
+    to use from several threads, and after a fork.
+
+    Raises:
+        ValueError: `threads` is less than 1 or beyond what a team can have.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = _checked(threads)
+        self._native_run = _driver().run
+        self._renew()
+        _teams.add(self)
+
+    def run(self, steps: Words, count: int, threads: int | None = None) -> None:
+        """Run the first `count` steps of a program and return when they are done.
+
+        Args:
+            steps: a contiguous int64 array, four words a step; see `backends.llvm.driver`.
+            count: how many steps to run.
+            threads: how many threads take part, this one included; by default the team's number.
+        """
+        self.run_at(steps.ctypes.data, count, threads)
+
+    def run_at(self, address: int, count: int, threads: int | None = None) -> None:
+        """`run` for a program whose address is known, which saves a microsecond."""
+        threads = self.threads if threads is None else threads
+        if threads == 1:  # nothing is shared: any number of callers at once
+            self._native_run(address, count, 1, 0)
+        else:
+            self._crew.run(address, count, _checked(threads))
+
+    @property
+    def workers(self) -> int:
+        """How many threads have been started."""
+        return len(self._crew.workers)
+
+    def _renew(self) -> None:
+        """Begin with no workers: at first, and in the child of a fork, which has no threads."""
+        self._crew = _Crew(_driver())
+        self._closing = weakref.finalize(self, self._crew.close)
+
+    def _after_fork(self) -> None:
+        self._closing.detach()
+        self._renew()
+
+
+class _Crew:
+    """The workers of a team, and the memory that they share."""
+
+    def __init__(self, native: Driver) -> None:
+        self.workers: list[ctypes.c_void_p] = []
+        self._native = native
+        self._lock = threading.Lock()
+        self._memory = _aligned_words(driver.TeamLayout.BYTES)
+        self._address: int = self._memory.ctypes.data
+        self._seats: list[Words] = []
+        self._set(self._memory, driver.TeamLayout.CPUS, settings.cpu_count())
+        _make_condition(self._memory, driver.TeamLayout.MUTEX, driver.TeamLayout.CONDITION)
+
+    def run(self, address: int, count: int, threads: int) -> None:
+        with self._lock:
+            if threads > len(self.workers) + 1:
+                self._grow(threads)
+            self._native.run(address, count, threads, self._address)
+
+    def close(self) -> None:
+        """End the workers. When a daemon thread still runs a program at exit, leave them to it."""
+        if self._lock.acquire(blocking=False):
+            if self.workers:
+                self._native.run(0, 0, len(self.workers) + 1, self._address)
+            for worker in self.workers:
+                _libc.pthread_join(worker, None)
+            self.workers.clear()
+            self._lock.release()
+
+    def _grow(self, threads: int) -> None:
+        # A Python signal handler must interrupt the main thread, not one that knows no Python.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            while len(self.workers) + 1 < threads:
+                self._start_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _start_worker(self) -> None:
+        number = len(self.workers) + 1
+        seat = self._new_seat(number)
+        worker = ctypes.c_void_p()
+        attributes = ctypes.create_string_buffer(_ATTRIBUTES_BYTES)
+        _call("pthread_attr_init", attributes)
+        _call("pthread_attr_setstacksize", attributes, ctypes.c_size_t(_STACK_BYTES))
+        _call(
+            "pthread_create",
+            ctypes.byref(worker),
+            attributes,
+            ctypes.c_void_p(self._native.work),
+            ctypes.c_void_p(seat.ctypes.data),
+        )
+        _call("pthread_attr_destroy", attributes)
+        self._link_seat(seat)
+        self.workers.append(worker)
+
+    def _new_seat(self, number: int) -> Words:
+        seat = _aligned_words(driver.SeatLayout.BYTES)
+        self._set(seat, driver.SeatLayout.TEAM, self._address)
+        self._set(seat, driver.SeatLayout.THREAD, number)
+        _make_condition(seat, driver.SeatLayout.MUTEX, driver.SeatLayout.CONDITION)
+        return seat
+
+    def _link_seat(self, seat: Words) -> None:
+        if self._seats:
+            self._set(self._seats[-1], driver.SeatLayout.NEXT, seat.ctypes.data)
+        else:
+            self._set(self._memory, driver.TeamLayout.SEATS, seat.ctypes.data)
+        self._seats.append(seat)
+
+    @staticmethod
+    def _set(memory: Words, offset: int, value: int) -> None:
+        memory[offset // 8] = value
+
+
+def shared_team() -> Team:
+    """The process's team, as large as `settings.num_threads()` says."""
+    with _making:
+        return _shared()
+
+
+@cache
+def _shared() -> Team:
+    return Team(settings.num_threads())
+
+
+@cache
+def _driver() -> Driver:
+    kept = DiskCache(settings.cache_dir(), settings.cache_limit_bytes())
+    return load_driver(Jit(cache=kept))
+
+
+def _checked(threads: int) -> int:
+    if not 1 <= threads <= driver.MAX_THREADS:
+        raise ValueError(f"expected 1 to {driver.MAX_THREADS} threads, got {threads}")
+    return threads
+
+
+def _aligned_words(size: int) -> Words:
+    """Zeroed memory of `size` bytes that begins on a cache line."""
+    words = np.zeros((size + driver.LINE) // 8, np.int64)
+    skip = -words.ctypes.data % driver.LINE // 8
+    return words[skip : skip + size // 8]
+
+
+def _make_condition(memory: Words, mutex: int, condition: int) -> None:
+    """Initialise a mutex and a condition variable at two offsets."""
+    _call("pthread_mutex_init", ctypes.c_void_p(memory.ctypes.data + mutex), None)
+    _call("pthread_cond_init", ctypes.c_void_p(memory.ctypes.data + condition), None)
+
+
+def _call(name: str, *args: object) -> None:
+    """Call a POSIX threads function, which returns its error."""
+    function: Callable[..., int] = getattr(_libc, name)
+    if error := function(*args):
+        raise OSError(error, f"{name}: {os.strerror(error)}")
+
+
+_making = threading.Lock()
+_teams: weakref.WeakSet[Team] = weakref.WeakSet()
+
+
+def _renew_teams() -> None:
+    global _making
+    _making = threading.Lock()
+    for team in _teams:
+        team._after_fork()
+
+
+os.register_at_fork(after_in_child=_renew_teams)

@@ -1,0 +1,65 @@
+"""The driver's native code: a program on one thread, and the code it becomes on ARM."""
+
+from __future__ import annotations
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from thalweg.backends.llvm import driver
+from thalweg.backends.llvm.driver import BARRIER, SERIAL, load_driver
+from thalweg.backends.llvm.jit import Jit
+
+# Appends [begin, end) to a list: args is its length, then its elements.
+LOG = """
+define void @kernel(ptr %args, i64 %begin, i64 %end) {
+  %length = load i64, ptr %args
+  %first = add i64 %length, 1
+  %second = add i64 %length, 2
+  %at_first = getelementptr i64, ptr %args, i64 %first
+  %at_second = getelementptr i64, ptr %args, i64 %second
+  store i64 %begin, ptr %at_first
+  store i64 %end, ptr %at_second
+  store i64 %second, ptr %args
+  ret void
+}"""
+
+
+def test_one_thread_runs_every_step_whole_and_in_order() -> None:
+    jit = Jit()
+    native = load_driver(jit)
+    (kernel,) = jit.compile([LOG])
+    log = np.zeros(20, np.int64)
+    args = log.ctypes.data
+    tasks_and_flags = [(5, 0), (7, SERIAL), (9, BARRIER), (0, 0), (3, SERIAL | BARRIER), (99, 0)]
+    steps = np.array([[kernel, args, *rest] for rest in tasks_and_flags], np.int64)
+    native.run(steps.ctypes.data, 5, 1, 0)
+    assert log[: log[0] + 1].tolist() == [8, 0, 5, 0, 7, 0, 9, 0, 3]
+
+
+def test_an_empty_program() -> None:
+    native = load_driver(Jit())
+    native.run(0, 0, 1, 0)
+
+
+def test_words_of_different_writers_lie_on_different_lines() -> None:
+    layout = driver.TeamLayout
+    lines = [word // driver.LINE for word in (layout.ARRIVED, layout.PHASE, layout.JOB)]
+    assert len({*lines, layout.STEPS // driver.LINE}) == 4
+    assert layout.SEATS < layout.BYTES
+
+
+@pytest.mark.parametrize("main", ["_RUN", "_WORK"])
+def test_on_arm_the_barrier_orders_memory(main: str) -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        target = llvm.Target.from_triple("aarch64-unknown-linux-gnu")
+    except RuntimeError:
+        pytest.skip("this LLVM has no AArch64 back end")
+    parts = driver._REST, driver._BARRIER, driver._DRIVE, getattr(driver, main)
+    text = driver._text("aarch64", *parts)
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.verify()
+    assembly = target.create_target_machine().emit_assembly(module)
+    assert {"ldar", "stlr", "ldaxr", "stlxr", "isb"} <= set(assembly.split())
