@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError
-from thalweg.graph import Op, Tensor, default_graph, graph_of
+from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of
 from thalweg.ops.constant import Constant
 
 
@@ -45,6 +46,42 @@ def convert(
     return default_graph().add(Constant.of(array), (), name or "Const").outputs[0]
 
 
+@contextmanager
+def scope(name: str | None, default: str, *values: Any) -> Iterator[str]:
+    """A name scope in the graph of the tensors among the values; its last op takes the name.
+
+    Yields:
+        the name for the last operation, which makes it exactly what the user asked for.
+    """
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    graph = graph_of(tensors[:1])
+    if graph is default_graph():
+        with graph.name_scope(name or default) as full:
+            yield full
+    else:
+        with graph.as_default(), graph.name_scope(name or default) as full:
+            yield full
+
+
+def constant_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
+    """The value of a tensor that is a constant, else None."""
+    record = tensor.op.record
+    return record.array if isinstance(record, Constant) else None
+
+
+def is_planned(tensor: Tensor) -> bool:
+    """Whether a tensor is a constant that came from shapes which may differ in the next run."""
+    record = tensor.op.record
+    return isinstance(record, Constant) and record.planned
+
+
+def constant_like(
+    graph: Graph, array: Any, planned: bool = False, name: str | None = None
+) -> Tensor:
+    """A constant in a given graph."""
+    return graph.add(Constant.of(np.asarray(array), planned), (), name).outputs[0]
+
+
 def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """An array for a number, list or array; Python floats are float32 and ints int32.
 
@@ -56,7 +93,9 @@ def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
         raise DTypeError(f"{value!r} is not a number or a regular array of numbers")
     if dtype is None:
         plain = not isinstance(value, np.ndarray | np.generic)
-        return array.astype(_DEFAULTS.get(array.dtype.name, array.dtype)) if plain else _known(array)
+        return (
+            array.astype(_DEFAULTS.get(array.dtype.name, array.dtype)) if plain else _known(array)
+        )
     lossy = array.dtype.kind == "f" and dtype.is_integer
     if lossy and not isinstance(value, np.ndarray | np.generic):
         raise DTypeError(f"{value!r} cannot be converted to {dtype}: use tf.cast")
@@ -108,11 +147,11 @@ def needs_broadcast(tensor: Tensor, other: Tensor) -> bool:
     mine, target = tensor.static_shape, shapes.broadcast(tensor.static_shape, other.static_shape)
     if mine is None or target is None:
         # A scalar never widens the other operand, whatever its shape.
-        return not (other.static_shape == ())
+        return other.static_shape != ()
     if mine != target:
         return True
     theirs = (1,) * (len(mine) - len(other.static_shape or ())) + (other.static_shape or ())
-    return any(m is None and t != 1 for m, t in zip(mine, theirs))
+    return any(m is None and t != 1 for m, t in zip(mine, theirs, strict=True))
 
 
 def float_dtype(dtype: Any) -> DType:

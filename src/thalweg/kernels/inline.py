@@ -1,0 +1,136 @@
+"""Inline pointwise producers into their consumers where that saves memory traffic.
+
+    before:  e[i, j] = exp(x[i, j])        s[i] = sum over j of e[i, j]
+    after:                                 s[i] = sum over j of exp(x[i, j])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from thalweg.base.shapes import size
+from thalweg.formula import Expr, Read, Reduce, Rewrite, iterations, walk
+from thalweg.kernels.values import Definition, Value, Variable, is_free, is_view, work
+
+SCALAR_WORK = 16  # a scalar's expression up to this long is evaluated anew wherever it is used
+CHEAP_WORK = 2  # so is an array's expression up to this long
+
+
+def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
+    """Substitute producers into consumers; what nobody needs afterwards is dropped.
+
+    Args:
+        definitions: in execution order; their bodies are changed in place.
+        kept: values that must exist in memory whatever happens.
+    """
+    writes = {d.value.storage: d.order for d in definitions if d.value.storage}
+    for number, producer in enumerate(definitions):
+        if not producer.is_pointwise or producer.value.storage:
+            continue
+        users = [d for d in definitions[number + 1 :] if _reads_exactly(d, producer.value)]
+        stays = producer.value in kept or _read_as_alias(definitions, producer.value)
+        chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
+        if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
+            chosen = [d for d in chosen if work(producer.body) <= CHEAP_WORK]
+        for user in chosen:
+            if _still_valid(producer, user, writes):
+                substitute(producer, user)
+    return drop_unused(definitions, kept)
+
+
+def substitute(producer: Definition, user: Definition) -> None:
+    """Replace the user's reads of the producer's value by the producer's body."""
+
+    def replaced(read: Read) -> Expr:
+        if read.source is not producer.value:
+            return read
+        # A later read at the same index finds the expression already made: sharing is kept.
+        if read.index not in made:
+            axes = dict(zip(producer.axes, read.index, strict=True))
+            made[read.index] = Rewrite(axes=axes)(producer.body)
+        return made[read.index]
+
+    made: dict[object, Expr] = {}
+    user.body = Rewrite(read=replaced)(user.body)
+    user.ops = producer.ops + user.ops
+    user.after |= producer.after
+
+
+def drop_unused(definitions: Iterable[Definition], kept: set[Value]) -> list[Definition]:
+    """The definitions whose value is kept, written to a variable, or read by one that stays."""
+    needed: list[Definition] = []
+    wanted = {value.root for value in kept}
+    for definition in reversed(list(definitions)):
+        if definition.value in wanted or definition.value.storage:
+            needed.append(definition)
+            wanted.update(r.source.root for r in definition.reads())
+    alive = set(needed)
+    for definition in needed:
+        definition.after &= alive
+    return needed[::-1]
+
+
+def is_contraction(definition: Definition) -> bool:
+    """Whether operands are read more often than they have elements, inside a reduction."""
+    for reduce in walk(definition.body):
+        if isinstance(reduce, Reduce):
+            total = iterations((*definition.axes, *reduce.axes))
+            reads = [e for e in walk(reduce.body) if isinstance(e, Read)]
+            if any(total > 2 * r.source.size for r in reads):
+                return True
+    return False
+
+
+def _reads_exactly(user: Definition, value: Value) -> bool:
+    return any(r.source is value for r in user.reads())
+
+
+def _read_as_alias(definitions: Iterable[Definition], value: Value) -> bool:
+    return any(
+        r.source is not value and r.source.root is value for d in definitions for r in d.reads()
+    )
+
+
+def _tiny(producer: Definition) -> bool:
+    return size(producer.value.shape) == 1 and work(producer.body) <= SCALAR_WORK
+
+
+def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
+    if is_contraction(user):
+        return is_view(producer.body) or _outside_reductions(producer, user)
+    if is_free(producer.body) or _tiny(producer):
+        return True
+    if user.is_pointwise and _same_domain(producer, user):
+        return uses == 1
+    repeats = _evaluations(user) > producer.value.size
+    if repeats:
+        return work(producer.body) <= CHEAP_WORK
+    return uses == 1 or work(producer.body) <= CHEAP_WORK
+
+
+def _outside_reductions(producer: Definition, user: Definition) -> bool:
+    """Whether the contraction uses the value only in its epilogue, and it is nearly free."""
+    inside = [e for r in walk(user.body) if isinstance(r, Reduce) for e in walk(r.body)]
+    if any(isinstance(e, Read) and e.source is producer.value for e in inside):
+        return False
+    return is_free(producer.body) or _tiny(producer)
+
+
+def _same_domain(a: Definition, b: Definition) -> bool:
+    return tuple(x.extent for x in a.axes) == tuple(x.extent for x in b.axes)
+
+
+def _evaluations(user: Definition) -> int:
+    loops = [iterations((*user.axes, *r.axes)) for r in walk(user.body) if isinstance(r, Reduce)]
+    return max(loops, default=iterations(user.axes))
+
+
+def _still_valid(producer: Definition, user: Definition, writes: dict[object, int]) -> bool:
+    """Whether variables that the producer reads are not overwritten before the user runs."""
+    for read in producer.reads():
+        storage = read.source.root.storage
+        if isinstance(storage, Variable):
+            write = writes.get(storage)
+            if write is not None and producer.order <= write < user.order:
+                return False
+    return True

@@ -1,0 +1,220 @@
+"""Bind the formulas of a scheduled graph to values: one definition for each computed tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thalweg.base.shapes import known, strides
+from thalweg.formula import (
+    Affine,
+    Alias,
+    Expr,
+    Formula,
+    Lowered,
+    Operand,
+    Read,
+    Rewrite,
+    affine,
+    axes,
+)
+from thalweg.graph import Operation, Tensor
+from thalweg.kernels import values
+from thalweg.kernels.values import Definition, Value
+from thalweg.ops.constant import Constant, Placeholder, RunCounter
+from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
+
+
+class Lowering:
+    """Walks operations in execution order and collects definitions.
+
+    Attributes:
+        definitions: in order.
+        value_of: the value of every tensor.
+    """
+
+    def __init__(self, order: Sequence[Operation], feeds: Sequence[Tensor]) -> None:
+        self.definitions: list[Definition] = []
+        self.value_of: dict[Tensor, Value] = {}
+        self._order = order
+        self._feeds = {tensor: n for n, tensor in enumerate(feeds)}
+        self._position = {op: n for n, op in enumerate(order)}
+        self._made_by: dict[Value, Definition] = {}
+        self._variables: dict[str, Value] = {}
+        self._waits: dict[Operation, set[Definition]] = {}
+        self._last_use = self._find_last_uses()
+        self._writes = self._find_writes()
+        for op in order:
+            self._lower(op)
+
+    def _find_last_uses(self) -> dict[Tensor, int]:
+        """For each tensor, the place of the last op that reads it, also through aliases."""
+        last: dict[Tensor, int] = {}
+        for op in reversed(self._order):
+            through = max((last.get(out, -1) for out in op.outputs), default=-1)
+            place = max(self._position[op], through if _may_alias(op) else -1)
+            for tensor in op.inputs:
+                last[tensor] = max(last.get(tensor, -1), place)
+        return last
+
+    def _find_writes(self) -> dict[str, list[int]]:
+        writes: dict[str, list[int]] = {}
+        for place, op in enumerate(self._order):
+            if isinstance(op.record, Assign):
+                writes.setdefault(variable_name(op.inputs[0]), []).append(place)
+        return writes
+
+    def _lower(self, op: Operation) -> None:
+        self._waits[op] = self._control_waits(op)
+        match op.record:
+            case Placeholder():
+                self._external(op.outputs[0], values.Feed(self._feeds[op.outputs[0]]))
+            case RunCounter():
+                self._external(op.outputs[0], values.Counter())
+            case Constant() as record if not record.is_uniform:
+                self._external(op.outputs[0], values.Constant(record.array))
+            case VariableHandle():
+                pass
+            case ReadVariable():
+                self._read(op)
+            case Assign():
+                self._assign(op)
+            case _ if op.outputs:
+                self._compute(op)
+
+    def _control_waits(self, op: Operation) -> set[Definition]:
+        """Definitions that the op's control inputs stand for."""
+        waits: set[Definition] = set()
+        for before in op.control_inputs:
+            made = [self._definition_of(t) for t in before.outputs]
+            inputs = [self._definition_of(t) for t in before.inputs]
+            waits |= {d for d in (*made, *inputs) if d} | self._waits.get(before, set())
+        return waits
+
+    def _definition_of(self, tensor: Tensor) -> Definition | None:
+        value = self.value_of.get(tensor)
+        return self._made_by.get(value.root) if value else None
+
+    def _external(self, tensor: Tensor, storage: values.Storage) -> Value:
+        value = Value(tensor.op.name, known(tensor.static_shape), tensor.dtype, storage)
+        self.value_of[tensor] = value
+        return value
+
+    def _read(self, op: Operation) -> None:
+        """A read is the variable's memory, or a copy if that is overwritten while still needed."""
+        name, out = variable_name(op.inputs[0]), op.outputs[0]
+        current = self._current(op.inputs[0])
+        place, last = self._position[op], self._last_use.get(out, -1)
+        if any(place < write < last for write in self._writes.get(name, ())):
+            index = axes(*current.shape)
+            body = Read(current, tuple(map(affine, index)), current.dtype)
+            self._define(op, out, Formula.make(index, body))
+        else:
+            self.value_of[out] = current
+
+    def _current(self, handle: Tensor) -> Value:
+        """The variable's present contents."""
+        name = variable_name(handle)
+        if name not in self._variables:
+            shape = known(handle.static_shape)
+            self._variables[name] = Value(name, shape, handle.dtype, values.Variable(name))
+        return self._variables[name]
+
+    def _assign(self, op: Operation) -> None:
+        handle, source = op.inputs
+        before, value = self._current(handle), self.value_of[source]
+        index = axes(*before.shape)
+        formula = Formula.make(index, read(value, index))
+        made = self._define(op, op.outputs[0], formula)
+        made.value.storage = before.storage
+        self._variables[variable_name(handle)] = made.value
+        # The old contents must have been read by then; a later write also waits for this one.
+        users = [d for d in self.definitions if d is not made and _reads(d, before)]
+        made.after.update(users)
+        if before in self._made_by:
+            made.after.add(self._made_by[before])
+
+    def _compute(self, op: Operation) -> None:
+        inputs = [self.value_of[tensor] for tensor in op.inputs if tensor in self.value_of]
+        if len(inputs) != len(op.inputs):
+            raise AssertionError(f"{op!r} reads a variable's handle")
+        operands = [Operand(n, v.shape, v.dtype) for n, v in enumerate(inputs)]
+        lowered = op.record.lower(*operands)
+        outputs: Sequence[Lowered] = lowered if isinstance(lowered, tuple) else (lowered,)
+        for tensor, formula in zip(op.outputs, outputs, strict=True):
+            if isinstance(formula, Alias):
+                self._alias(tensor, inputs[formula.operand])
+            else:
+                self._define(op, tensor, bind(formula, inputs))
+
+    def _alias(self, tensor: Tensor, source: Value) -> None:
+        shape = known(tensor.static_shape)
+        if shape == source.shape:
+            self.value_of[tensor] = source
+        else:
+            self.value_of[tensor] = Value(tensor.op.name, shape, source.dtype, base=source)
+
+    def _define(self, op: Operation, tensor: Tensor, formula: Formula) -> Definition:
+        value = Value(op.name, known(tensor.static_shape), tensor.dtype)
+        made = Definition(
+            value,
+            formula.axes,
+            formula.body,
+            formula.store,
+            self._position[op],
+            (op.name,),
+            set(self._waits[op]),
+        )
+        self.definitions.append(made)
+        self._made_by[value] = made
+        self.value_of[tensor] = value
+        return made
+
+
+def _may_alias(op: Operation) -> bool:
+    return not isinstance(op.record, Assign | Constant | Placeholder)
+
+
+def _reads(definition: Definition, value: Value) -> bool:
+    return any(r.source.root is value.root for r in definition.reads())
+
+
+def variable_name(handle: Tensor) -> str:
+    """The key of a variable in the session's store."""
+    return handle.op.name
+
+
+def bind(formula: Formula, inputs: Sequence[Value]) -> Formula:
+    """The formula with its operands' numbers replaced by values."""
+    rewrite = Rewrite(read=lambda r: read(inputs[r.source], r.index))
+    return Formula(formula.axes, rewrite(formula.body), formula.store, formula.shape)
+
+
+def read(value: Value, index: Sequence[object]) -> Expr:
+    """A read of a value; through a reshape that only adds or drops extents of 1, of its base."""
+    at: tuple[Affine, ...] = tuple(affine(i) for i in index)  # type: ignore[arg-type]
+    while value.base is not None and _squeezed(value) == _squeezed(value.base):
+        kept = iter([i for i, extent in zip(at, value.shape, strict=True) if not _is_one(extent)])
+        at = tuple(affine(0) if _is_one(extent) else next(kept) for extent in value.base.shape)
+        value = value.base
+    return Read(value, at, value.dtype)
+
+
+def _is_one(extent: int) -> bool:
+    return type(extent) is int and extent == 1
+
+
+def _squeezed(value: Value) -> list[int]:
+    return [extent for extent in value.shape if not _is_one(extent)]
+
+
+def flat(read: Read) -> Affine:
+    """The read's place in memory, in elements."""
+    return flat_index(read.index, read.source.shape)
+
+
+def flat_index(index: Sequence[Affine], shape: Sequence[int]) -> Affine:
+    """A multi-dimensional index as a row-major offset."""
+    total = Affine()
+    for at, stride in zip(index, strides(shape), strict=True):
+        total = total + at * stride
+    return total

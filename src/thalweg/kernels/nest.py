@@ -1,0 +1,253 @@
+"""Loop nests: a kernel's loops and stores over flat memory, in canonical form.
+
+    Nest(axes, stores) where store = (slot, offset, expression)
+
+Every read and store is a slot (a pointer argument) and an offset that is affine in the axes. Axes of
+extent 1 are gone, and neighbouring axes that every access walks as one have become one, so that a
+pointwise kernel over contiguous arrays has a single loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from thalweg.base.dtypes import DType
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    Reduce,
+    Rewrite,
+    affine,
+    iterations,
+    walk,
+)
+from thalweg.kernels.lower import flat, flat_index
+from thalweg.kernels.values import Definition, Value
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """`memory[slot][offset] = body`."""
+
+    slot: int
+    offset: Affine
+    body: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True, eq=False)
+class Nest:
+    """One kernel: for all values of the axes, in any order, do the stores.
+
+    Attributes:
+        axes: output loops.
+        stores: what is written at each point; all reads of a point come before its stores.
+        slots: the values behind the pointer arguments.
+        ops: names of the graph's operations that it computes.
+    """
+
+    axes: tuple[Axis, ...]
+    stores: tuple[Store, ...]
+    slots: tuple[Value, ...]
+    ops: tuple[str, ...]
+
+    @property
+    def bodies(self) -> tuple[Expr, ...]:
+        return tuple(store.body for store in self.stores)
+
+    @property
+    def exprs(self) -> list[Expr]:
+        return walk(*self.bodies)
+
+    @property
+    def reductions(self) -> list[Reduce]:
+        return [e for e in self.exprs if isinstance(e, Reduce)]
+
+    @property
+    def points(self) -> int:
+        return iterations(self.axes)
+
+
+def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) -> Nest:
+    """The nest of definitions over one index space; values used only inside are not stored."""
+    axes = members[0].axes
+    slots: dict[object, int] = {}
+    memory: list[Value] = []
+
+    def slot_of(value: Value) -> int:
+        root = value.root
+        key = root.storage if root.storage is not None else root
+        if key not in slots:
+            slots[key] = len(memory)
+            memory.append(root)
+        return slots[key]
+
+    made: dict[Value, Expr] = {}
+    bodies: list[tuple[Definition, Expr]] = []
+    for member in members:
+        body = _forwarded(member, axes, made)
+        made[member.value] = body
+        bodies.append((member, body))
+    flatten = Rewrite(read=lambda r: Read(slot_of(r.source), (flat(r),), r.dtype))
+    stores: list[Store] = []
+    for member, body in bodies:
+        if needed(member.value):
+            rename = Rewrite(axes=dict(zip(member.axes, axes, strict=True)))
+            offset = rename.index(flat_index(member.store, member.value.shape))
+            dtype = member.value.dtype
+            stores.append(Store(slot_of(member.value), offset, flatten(body), dtype))
+    ops = tuple(dict.fromkeys(name for member in members for name in member.ops))
+    return simplify(Nest(axes, tuple(stores), tuple(memory), ops))
+
+
+def _forwarded(member: Definition, axes: tuple[Axis, ...], made: dict[Value, Expr]) -> Expr:
+    """The body over the group's axes, reading fellow members' values directly."""
+
+    def replaced(read: Read) -> Expr:
+        return made.get(read.source, read)
+
+    return Rewrite(axes=dict(zip(member.axes, axes, strict=True)), read=replaced)(member.body)
+
+
+# -- canonical form
+
+
+def simplify(nest: Nest) -> Nest:
+    """Drop axes of extent 1 and merge axes that are walked as one."""
+    nest = _drop_single_axes(nest)
+    nest = _merge_output_axes(nest)
+    return _merge_reduction_axes(nest)
+
+
+def _is_single(axis: Axis) -> bool:
+    return type(axis.extent) is int and axis.extent == 1
+
+
+def _rewritten(nest: Nest, axes: Sequence[Axis], rewrite: Rewrite) -> Nest:
+    stores = tuple(
+        Store(s.slot, rewrite.index(s.offset), rewrite(s.body), s.dtype) for s in nest.stores
+    )
+    return Nest(tuple(axes), stores, nest.slots, nest.ops)
+
+
+class _Reductions(Rewrite):
+    """Rewrites that also change the axes of reductions."""
+
+    def __init__(self, axes: dict[Axis, Affine], keep: Callable[[Reduce], tuple[Axis, ...]]):
+        super().__init__(axes=axes)
+        self._keep = keep
+
+    def _rebuild(self, expr: Expr) -> Expr:
+        if isinstance(expr, Reduce):
+            kept = self._keep(expr)
+            body = self(expr.body)
+            if not kept and not expr.combiner.startswith("arg"):
+                return body
+            return Reduce(expr.combiner, kept, body, expr.dtype)
+        return super()._rebuild(expr)
+
+
+def _drop_single_axes(nest: Nest) -> Nest:
+    reduced = [axis for r in nest.reductions for axis in r.axes]
+    gone = {axis: affine(0) for axis in (*nest.axes, *reduced) if _is_single(axis)}
+    if not gone:
+        return nest
+    rewrite = _Reductions(gone, lambda r: tuple(a for a in r.axes if a not in gone))
+    return _rewritten(nest, [a for a in nest.axes if a not in gone], rewrite)
+
+
+def _indices(nest: Nest) -> list[Affine]:
+    found = [store.offset for store in nest.stores]
+    for expr in nest.exprs:
+        if isinstance(expr, Read):
+            found.append(expr.index[0])
+        elif isinstance(expr, Position):
+            found.append(expr.index)
+    return found
+
+
+def _walked_as_one(outer: Axis, inner: Axis, indices: Sequence[Affine]) -> bool:
+    return all(
+        at.coefficient(outer) == at.coefficient(inner) * inner.extent for at in indices
+    )
+
+
+def _merge_output_axes(nest: Nest) -> Nest:
+    axes = list(nest.axes)
+    indices = _indices(nest)
+    for outer, inner in zip(axes, axes[1:], strict=False):
+        if _walked_as_one(outer, inner, indices):
+            merged = Axis(outer.extent * inner.extent, outer.name + inner.name)
+            rewrite = Rewrite(axes={outer: affine(0), inner: affine(merged)})
+            rest = [merged if a is inner else a for a in axes if a is not outer]
+            return _merge_output_axes(_rewritten(nest, rest, rewrite))
+    return nest
+
+
+def _merge_reduction_axes(nest: Nest) -> Nest:
+    indices = _indices(nest)
+    for reduce in nest.reductions:
+        for outer, inner in zip(reduce.axes, reduce.axes[1:], strict=False):
+            if _walked_as_one(outer, inner, indices):
+                merged = Axis(outer.extent * inner.extent, outer.name + inner.name)
+                kept = tuple(merged if a is inner else a for a in reduce.axes if a is not outer)
+                axes = {outer: affine(0), inner: affine(merged)}
+                rewrite = _Reductions(
+                    axes,
+                    lambda r, old=reduce, new=kept: new if r.axes == old.axes else r.axes,  # type: ignore[misc]
+                )
+                return _merge_reduction_axes(_rewritten(nest, nest.axes, rewrite))
+    return nest
+
+
+# -- text
+
+
+def show(nest: Nest) -> str:
+    """The nest as readable text."""
+    loops = ", ".join(f"{a.name}<{int(a.extent)}" for a in nest.axes) or "once"
+    lines = [f"for {loops}:"]
+    for store in nest.stores:
+        target = f"{nest.slots[store.slot].name}[{show_index(store.offset)}]"
+        lines.append(f"    {target} = {show_expr(store.body, nest.slots)}")
+    return "\n".join(lines)
+
+
+def show_index(index: Affine) -> str:
+    """An index as text: `64*i + j`."""
+    parts = []
+    for atom, factor in index.terms:
+        name = atom.name if isinstance(atom, Axis) else "(...)"
+        parts.append(name if factor == 1 else f"{int(factor)}*{name}")
+    if index.constant or not parts:
+        parts.append(str(int(index.constant)))
+    return " + ".join(parts)
+
+
+_SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "gt": ">", "eq": "=="}
+
+
+def show_expr(expr: Expr, slots: Sequence[Value]) -> str:
+    """An expression as text, on one line."""
+    match expr:
+        case Const():
+            return f"{expr.value:g}"
+        case Read():
+            return f"{slots[expr.source].name}[{show_index(expr.index[0])}]"
+        case Position():
+            return f"({show_index(expr.index)})"
+        case Apply(function, args) if function in _SIGNS:
+            left, right = (show_expr(a, slots) for a in args)
+            return f"({left} {_SIGNS[function]} {right})"
+        case Apply(function, args):
+            return f"{function}({', '.join(show_expr(a, slots) for a in args)})"
+        case Reduce():
+            over = ", ".join(f"{a.name}<{int(a.extent)}" for a in expr.axes)
+            return f"{expr.combiner}[{over}]({show_expr(expr.body, slots)})"
+    raise AssertionError(expr)

@@ -1,0 +1,150 @@
+"""What kernels read and write: values, where they are kept, and how each is defined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.dtypes import DType
+from thalweg.base.shapes import size
+from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Memory that the caller of a run hands in."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Memory that the caller of a run gets back."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Memory of a variable; it outlives runs."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Memory that is part of the program."""
+
+    array: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Temporary:
+    """A piece of the arena, placed by the memory plan."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The cell that holds the number of the run."""
+
+
+Storage = Feed | Fetch | Variable | Constant | Temporary | Counter
+
+
+@dataclass(eq=False)
+class Value:
+    """An array in the program.
+
+    Attributes:
+        name: of the tensor it came from.
+        shape: row-major, without padding.
+        storage: where it is kept; None until it is known to need memory.
+        base: the value whose memory this is too, under another shape.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType
+    storage: Storage | None = None
+    base: Value | None = None
+
+    @property
+    def root(self) -> Value:
+        """The value that owns the memory."""
+        return self.base.root if self.base else self
+
+    @property
+    def size(self) -> int:
+        return size(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return int(self.size) * self.dtype.size
+
+    def __repr__(self) -> str:
+        return f"{self.name}{list(map(int, self.shape))}"
+
+
+@dataclass(eq=False)
+class Definition:
+    """`value[store] = body` for all values of the axes.
+
+    Attributes:
+        order: place in the schedule of the graph's operations.
+        ops: names of the operations that are computed here.
+        after: definitions that must run before, beyond those whose values are read.
+    """
+
+    value: Value
+    axes: tuple[Axis, ...]
+    body: Expr
+    store: tuple[Affine, ...]
+    order: int
+    ops: tuple[str, ...]
+    after: set[Definition] = field(default_factory=set)
+
+    @property
+    def is_pointwise(self) -> bool:
+        """No reduction, and every element written where it was computed."""
+        return self.stores_in_place and not any(isinstance(e, Reduce) for e in walk(self.body))
+
+    @property
+    def stores_in_place(self) -> bool:
+        """Whether the axes are the output's own indices."""
+        return len(self.axes) == len(self.store) and all(
+            at.is_axis(axis) for at, axis in zip(self.store, self.axes, strict=True)
+        )
+
+    def reads(self) -> list[Read]:
+        """Every read of the body."""
+        return [e for e in walk(self.body) if isinstance(e, Read)]
+
+
+FREE = frozenset({"cast"})
+COSTS = {
+    "exp": 8, "expm1": 10, "log": 10, "log1p": 12, "tanh": 10, "sigmoid": 10, "erf": 12,
+    "sin": 12, "cos": 12, "pow": 40, "sqrt": 4, "rsqrt": 5, "div": 4, "random_unit": 40,
+    "floordiv": 20, "floormod": 20, "softplus": 20,
+}  # fmt: skip
+
+
+def work(expr: Expr) -> int:
+    """Roughly how many instructions one evaluation takes, reads and reductions left out."""
+    return sum(COSTS.get(e.function, 1) for e in walk(expr) if isinstance(e, Apply))
+
+
+def is_view(expr: Expr) -> bool:
+    """Whether the expression only renames elements of one value."""
+    return isinstance(expr, Read)
+
+
+def is_free(expr: Expr) -> bool:
+    """Whether evaluating the expression anew costs nothing worth keeping a result for."""
+    return all(
+        isinstance(e, Read | Const | Position) or (isinstance(e, Apply) and e.function in FREE)
+        for e in walk(expr)
+    )

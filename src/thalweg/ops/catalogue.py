@@ -1,0 +1,39 @@
+"""The one list of the operations, gathered from the modules that define them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import is_dataclass
+
+from thalweg import ops
+from thalweg.graph import Op
+
+
+def _defined() -> tuple[type[Op], ...]:
+    """The concrete records of every module of the package, module by module."""
+    found: list[type[Op]] = []
+    for module_info in sorted(pkgutil.iter_modules(ops.__path__), key=lambda info: info.name):
+        if module_info.name != "catalogue":
+            module = importlib.import_module(f"{ops.__name__}.{module_info.name}")
+            found += (item for item in vars(module).values() if _is_record(item, module.__name__))
+    return tuple(found)
+
+
+def _is_record(item: object, module: str) -> bool:
+    return (
+        inspect.isclass(item)
+        and issubclass(item, Op)
+        and item.__module__ == module
+        and not inspect.isabstract(item)
+        and is_dataclass(item)
+        and "type" in vars(item)
+    )
+
+
+ALL: tuple[type[Op], ...] = _defined()
+BY_TYPE: dict[str, type[Op]] = {record.type: record for record in ALL}
+
+if len(BY_TYPE) != len(ALL):
+    raise AssertionError("two operations have the same type name")

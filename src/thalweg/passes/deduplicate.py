@@ -1,0 +1,43 @@
+"""Compute equal things once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from thalweg.base.shapes import Dim
+from thalweg.graph import Operation, Tensor
+from thalweg.ops.constant import RunCounter
+from thalweg.ops.variable import ReadVariable, VariableHandle
+from thalweg.passes.plan import Plan
+from thalweg.passes.rebuild import Rebuild, rebuild
+
+
+def deduplicate(plan: Plan) -> Plan:
+    """Merge operations with equal records and inputs, unless they have state.
+
+        a = Exp(x); b = Exp(x); y = a + b   ->   a = Exp(x); y = a + a
+    """
+    made: dict[Hashable, Sequence[Tensor]] = {}
+
+    def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        if not _mergeable(op):
+            return None
+        key = (type(op.record), op.record, inputs, new.control(op), _open_extents(op))
+        if key not in made:
+            made[key] = new.copy(op, inputs).outputs
+        return made[key]
+
+    return rebuild(plan, step)
+
+
+def _mergeable(op: Operation) -> bool:
+    if isinstance(op.record, RunCounter | VariableHandle):
+        return True
+    if isinstance(op.record, ReadVariable):
+        return not op.control_inputs  # all of these see the value from before the run's writes
+    return not op.record.stateful
+
+
+def _open_extents(op: Operation) -> tuple[bool, ...]:
+    """Where the outputs' extents may differ in other runs, which equality of integers does not say."""
+    return tuple(isinstance(d, Dim) for t in op.outputs for d in t.static_shape or ())

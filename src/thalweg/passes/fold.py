@@ -1,0 +1,156 @@
+"""Fold constants and expand operations into simpler ones, as far as known shapes and values allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base import shapes
+from thalweg.base.errors import InvalidArgumentError, OpError
+from thalweg.base.shapes import Dim, is_known, known
+from thalweg.graph import Operation, Spec, Tensor
+from thalweg.graph.graph import infer
+from thalweg.graph.op import Op, known_specs
+from thalweg.ops.constant import Constant
+from thalweg.passes.plan import Plan
+from thalweg.passes.rebuild import Rebuild, rebuild
+
+_SMALL = 4096  # elements; larger results are computed at run time unless that only makes data smaller
+_ROUNDS = 32  # an op expands into ops that expand; no chain is anywhere near as long
+
+
+def fold(plan: Plan) -> Plan:
+    """Evaluate what depends on constants and shapes only; expand what has a simpler form.
+
+        Shape(x[100, 784])      ->  Const([100, 784])
+        Reshape(x, Const(s))    ->  the same reshape with the shape as an attribute
+    """
+    for _ in range(_ROUNDS):
+        before = plan.graph
+        wanted = static_sources(plan.graph.operations)
+        changed = [False]
+
+        def step(
+            new: Rebuild,
+            op: Operation,
+            inputs: tuple[Tensor, ...],
+            wanted: set[Tensor] = wanted,
+            changed: list[bool] = changed,
+        ) -> Sequence[Tensor] | None:
+            made = fold_or_expand(op, inputs, wanted)
+            changed[0] = changed[0] or made is not None
+            return made
+
+        plan = rebuild(plan, step)
+        if not changed[0] and len(plan.graph.operations) == len(before.operations):
+            return plan
+    return plan
+
+
+def fold_or_expand(
+    op: Operation, inputs: tuple[Tensor, ...], wanted: set[Tensor]
+) -> Sequence[Tensor] | None:
+    """What the operation becomes, given its inputs in the new graph; None if it stays.
+
+    Args:
+        op: the operation.
+        inputs: in the graph that is being built, which is the default one.
+        wanted: tensors whose values decide about shapes, so that they are folded at any size.
+    """
+    if not known_specs([tensor.spec for tensor in inputs]):
+        return None
+    folded = _folded(op, inputs, any(tensor in wanted for tensor in op.outputs))
+    if folded is not None:
+        return folded
+    graph = inputs[0].graph if inputs else None
+    if graph is None or type(op.record).expand is Op.expand:
+        return None
+    with graph.name_scope(op.name):
+        expanded = op.record.expand(*inputs)
+    return None if expanded is None else (expanded,)
+
+
+def static_sources(ops: Sequence[Operation]) -> set[Tensor]:
+    """The tensors whose values decide about static inputs, those inputs included."""
+    found: set[Tensor] = set()
+    waiting = [op.inputs[n] for op in ops for n in op.record.static]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor not in found:
+            found.add(tensor)
+            shape_only = tensor.op.record.shape_only
+            inputs = enumerate(tensor.op.inputs)
+            waiting.extend(t for n, t in inputs if n not in shape_only)
+    return found
+
+
+def constant_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
+    """The array of a constant; None for other tensors."""
+    record = tensor.op.record
+    return record.array if isinstance(record, Constant) else None
+
+
+def _folded(op: Operation, inputs: tuple[Tensor, ...], wanted: bool) -> Sequence[Tensor] | None:
+    record = op.record
+    if record.stateful or isinstance(record, Constant) or not op.outputs:
+        return None
+    values = [_value(record, n, tensor) for n, tensor in enumerate(inputs)]
+    if any(value is None for value in values):
+        return None
+    specs = infer(record, inputs, op.source)
+    if not _worth(specs, inputs, wanted):
+        return None
+    planned = any(_is_planned(record, n, tensor) for n, tensor in enumerate(inputs))
+    return [_constant(op, inputs, array, planned) for array in _evaluate(op, specs, values)]
+
+
+def _value(record: Op, number: int, tensor: Tensor) -> np.ndarray[Any, Any] | None:
+    value = constant_value(tensor)
+    if value is None and number in record.shape_only:
+        zero = np.zeros((), tensor.dtype.numpy)
+        value = np.broadcast_to(zero, known(tensor.static_shape))
+    return value
+
+
+def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> bool:
+    if wanted:
+        return True
+    if not known_specs(specs) or any(_has_dim(spec) for spec in specs):
+        return False  # an array would forget which of its extents may differ in the next run
+    size = sum(shapes.size(known(spec.shape)) for spec in specs)
+    given = sum(shapes.size(known(t.static_shape)) for t in inputs if constant_value(t) is not None)
+    return size <= max(_SMALL, given)
+
+
+def _has_dim(spec: Spec) -> bool:
+    return any(isinstance(extent, Dim) for extent in known(spec.shape))
+
+
+def _is_planned(record: Op, number: int, tensor: Tensor) -> bool:
+    if isinstance(tensor.op.record, Constant):
+        return tensor.op.record.planned
+    return is_known(tensor.static_shape) and _has_dim(tensor.spec)
+
+
+def _evaluate(op: Operation, specs: Sequence[Spec], values: Sequence[Any]) -> list[Any]:
+    try:
+        with np.errstate(all="ignore"):
+            made = op.record.evaluate(np, *values)
+    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+        if isinstance(error, OpError):
+            raise
+        message = f"{op.type.lower()}: {error}\n  at {op.source}"
+        raise InvalidArgumentError(message) from error
+    arrays = made if isinstance(made, tuple) else (made,)
+    return [np.asarray(a, spec.dtype.numpy) for a, spec in zip(arrays, specs, strict=True)]
+
+
+def _constant(
+    op: Operation, inputs: Sequence[Tensor], array: np.ndarray[Any, Any], planned: bool
+) -> Tensor:
+    from thalweg.graph import default_graph
+
+    graph = inputs[0].graph if inputs else default_graph()
+    return graph.add(Constant.of(np.array(array), planned), (), op.name).outputs[0]

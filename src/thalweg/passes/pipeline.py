@@ -1,0 +1,59 @@
+"""The passes in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.shapes import show
+from thalweg.graph import Operation, Tensor
+from thalweg.graph.op import known_specs
+from thalweg.graph.verify import verify
+from thalweg.ops.constant import Constant
+from thalweg.passes.deduplicate import deduplicate
+from thalweg.passes.fold import fold
+from thalweg.passes.plan import Plan
+from thalweg.passes.simplify import simplify
+from thalweg.passes.specialise import specialise
+
+PASSES: tuple[Callable[[Plan], Plan], ...] = (fold, deduplicate, simplify, fold, deduplicate)
+
+
+def make_plan(
+    fetches: Sequence[Tensor],
+    targets: Sequence[Operation],
+    fed: Mapping[Tensor, tuple[int, ...]],
+    values: Mapping[Tensor, np.ndarray[Any, Any]],
+) -> Plan:
+    """What a run with these fetches and feeds computes, in its simplest form; see `specialise`.
+
+    Raises:
+        InvalidArgumentError: if a shape depends on what only the run itself can tell.
+    """
+    plan = fold(specialise(fetches, targets, fed, values))
+    for op in plan.graph.operations:
+        _check_settled(op)
+    for step in PASSES:
+        plan = step(plan)
+        verify(plan.graph, (*plan.feeds, *plan.fetches), step.__name__)
+    return plan
+
+
+def _check_settled(op: Operation) -> None:
+    for number in op.record.static:
+        value = op.inputs[number]
+        if not isinstance(value.op.record, Constant):
+            raise InvalidArgumentError(
+                f"{op.type.lower()}: the value of {value.name!r} decides about shapes, so it may "
+                "depend on shapes, constants and feeds, but not on variables or random numbers\n"
+                f"  at {op.source}\n  {value.name!r} was made at {value.op.source}"
+            )
+    if not known_specs([tensor.spec for tensor in op.outputs]):
+        known = ", ".join(show(tensor.static_shape) for tensor in op.outputs)
+        raise InvalidArgumentError(
+            f"{op.type.lower()}: the shape is not known even with the shapes of all feeds: {known}\n"
+            f"  at {op.source}"
+        )

@@ -1,0 +1,26 @@
+"""What one kind of run computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thalweg.graph import Graph, Operation, Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A graph made for one set of fetches and one set of feed shapes.
+
+    Attributes:
+        graph: all its shapes are known, and it holds nothing that the run does not need.
+        feeds: the placeholders, in the order in which a run gets their arrays.
+        fetches: the tensors whose values a run returns, in order; one may occur twice.
+        targets: operations that run for their effect: writes of variables.
+        run_counter: the tensor that holds the number of the run, if anything reads it.
+    """
+
+    graph: Graph
+    feeds: tuple[Tensor, ...]
+    fetches: tuple[Tensor, ...]
+    targets: tuple[Operation, ...]
+    run_counter: Tensor | None = None

@@ -1,0 +1,30 @@
+"""Which operations a run needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from thalweg.graph import Operation, Tensor
+
+
+def prune(
+    fetches: Iterable[Tensor], targets: Iterable[Operation], fed: Collection[Tensor] = ()
+) -> list[Operation]:
+    """The operations that the fetches and targets depend on, in graph order.
+
+    Nothing is needed behind a tensor that is fed.
+    """
+    needed: set[Operation] = set()
+    waiting = [*targets, *(tensor.op for tensor in fetches if tensor not in fed)]
+    while waiting:
+        op = waiting.pop()
+        if op not in needed:
+            needed.add(op)
+            waiting.extend(op.control_inputs)
+            waiting.extend(tensor.op for tensor in op.inputs if tensor not in fed)
+    return sorted(needed, key=lambda op: op.index)
+
+
+def has_effect(op: Operation) -> bool:
+    """Whether the operation must run even if nobody reads its outputs."""
+    return bool(getattr(op.record, "effect", False))

@@ -1,0 +1,91 @@
+"""Copying a graph operation by operation, with a chance to put something else in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from thalweg.graph import Graph, Operation, Tensor
+from thalweg.ops.constant import RunCounter
+from thalweg.ops.variable import VariableHandle
+from thalweg.passes.plan import Plan
+from thalweg.passes.prune import has_effect, prune
+
+Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
+
+
+class Rebuild:
+    """A new graph under construction.
+
+    Attributes:
+        graph: the new graph.
+        tensors: the new tensor for each old one so far.
+    """
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.tensors: dict[Tensor, Tensor] = {}
+        self._copies: dict[Operation, Operation] = {}
+        self._after: dict[Operation, tuple[Operation, ...]] = {}
+
+    def run(self, ops: Iterable[Operation], step: Step) -> None:
+        """Ask `step` for a replacement of each operation, given its new inputs; None copies it."""
+        with self.graph.as_default():
+            for op in ops:
+                if not (op.outputs and all(tensor in self.tensors for tensor in op.outputs)):
+                    self._visit(op, step)
+
+    def _visit(self, op: Operation, step: Step) -> None:
+        inputs = tuple(self.tensors[tensor] for tensor in op.inputs)
+        control = self.control(op)
+        with self.graph.made_at(op.source), self.graph.control_dependencies(control):
+            made = step(self, op, inputs)
+            if made is None:
+                made = self.copy(op, inputs).outputs
+        for old, new in zip(op.outputs, made, strict=True):
+            self.tensors.setdefault(old, new)
+        self._after[op] = tuple(dict.fromkeys((*control, *self._made(op, made))))
+
+    def _made(self, op: Operation, made: Sequence[Tensor]) -> Iterable[Operation]:
+        if op in self._copies:
+            return (self._copies[op],)
+        return (tensor.op for tensor in made)
+
+    def control(self, op: Operation) -> tuple[Operation, ...]:
+        """The new operations that must run before the copy of `op`, beyond its inputs."""
+        return tuple(dict.fromkeys(new for old in op.control_inputs for new in self._after[old]))
+
+    def copy(self, op: Operation, inputs: Sequence[Tensor]) -> Operation:
+        """The same operation in the new graph."""
+        # Sessions know a variable by its name, so a handle keeps it whatever else was made.
+        name = f"{op.name}/" if isinstance(op.record, VariableHandle) else op.name
+        node = self.graph.add(op.record, inputs, name)
+        node.device = op.device
+        self._copies[op] = node
+        return node
+
+    def plan(
+        self, feeds: Iterable[Tensor], fetches: Iterable[Tensor], effects: Iterable[Operation]
+    ) -> Plan:
+        """The plan for old fetches and old operations with effects, and new feeds."""
+        counters = [op for op in self.graph.operations if isinstance(op.record, RunCounter)]
+        return Plan(
+            self.graph,
+            tuple(feeds),
+            tuple(self.tensors[tensor] for tensor in fetches),
+            tuple(self._copies[op] for op in effects),
+            counters[0].outputs[0] if counters else None,
+        )
+
+
+def rebuild(plan: Plan, step: Step) -> Plan:
+    """The plan with each operation that it needs copied or replaced, and the others dropped."""
+    new = Rebuild()
+    kept = {tensor.op for tensor in plan.feeds}.union(prune(plan.fetches, plan.targets))
+    new.run(sorted(kept, key=lambda op: op.index), step)
+    feeds = [new.tensors[tensor] for tensor in plan.feeds]
+    return new.plan(feeds, plan.fetches, plan.targets)
+
+
+def effects(ops: Iterable[Operation]) -> list[Operation]:
+    """Those of the operations that run for their effect."""
+    return [op for op in ops if has_effect(op)]

@@ -1,0 +1,100 @@
+"""From the user's graph to a plan: all shapes known, feeds as placeholders, the rest dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.shapes import Dim, Shape
+from thalweg.graph import Operation, Tensor
+from thalweg.ops.constant import Constant, Placeholder
+from thalweg.ops.control import NoOp
+from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
+from thalweg.passes.fold import fold_or_expand, static_sources
+from thalweg.passes.plan import Plan
+from thalweg.passes.prune import prune
+from thalweg.passes.rebuild import Rebuild, effects
+
+
+def specialise(
+    fetches: Sequence[Tensor],
+    targets: Sequence[Operation],
+    fed: Mapping[Tensor, tuple[int, ...]],
+    values: Mapping[Tensor, np.ndarray[Any, Any]],
+) -> Plan:
+    """The part of the graph that a run needs, rebuilt for the shapes of its feeds.
+
+    An extent that the user's graph leaves open becomes a `Dim`; a fetched variable becomes a read.
+
+    Args:
+        fetches: tensors of the user's graph.
+        targets: operations of the user's graph.
+        fed: the shapes of the tensors that are fed.
+        values: of those among them that decide about shapes (see `static_feeds`); they become
+            constants, the others the plan's feeds, in order.
+    """
+    ops = prune(fetches, targets, fed)
+    new = Rebuild()
+    for tensor, shape in fed.items():
+        new.tensors[tensor] = _fed(new, tensor, shape, values.get(tensor))
+    feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
+    wanted = static_sources(ops)
+
+    def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+        if isinstance(op.record, NoOp):
+            return ()
+        inputs = _read_handles(new, op, inputs)
+        made = fold_or_expand(op, inputs, wanted)
+        return new.copy(op, inputs).outputs if made is None else made
+
+    new.run(ops, step)
+    with new.graph.as_default():
+        for tensor in fetches:
+            made = new.tensors[tensor]
+            new.tensors[tensor] = _read(new, made) if _is_handle(made) else made
+    return new.plan(feeds, fetches, effects(ops))
+
+
+def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tensor]:
+    """The fed tensors whose values, not only shapes, must be known to plan the run."""
+    wanted = static_sources(ops)
+    return [tensor for tensor in fed if tensor in wanted]
+
+
+def _fed(
+    new: Rebuild, tensor: Tensor, shape: Sequence[int], value: np.ndarray[Any, Any] | None
+) -> Tensor:
+    record: Constant | Placeholder
+    if value is not None:
+        record = Constant.of(np.array(value), planned=True)
+    else:
+        record = Placeholder(tensor.dtype, _open_extents(tensor.static_shape, shape))
+    with new.graph.made_at(tensor.op.source):
+        return new.graph.add(record, (), tensor.op.name).outputs[0]
+
+
+def _open_extents(static: Shape, shape: Sequence[int]) -> tuple[int, ...]:
+    declared: Sequence[int | None] = static if static is not None else (None,) * len(shape)
+    return tuple(Dim(n) if d is None else int(n) for d, n in zip(declared, shape, strict=True))
+
+
+def _is_handle(tensor: Tensor) -> bool:
+    return isinstance(tensor.op.record, VariableHandle)
+
+
+def _read(new: Rebuild, handle: Tensor) -> Tensor:
+    with new.graph.made_at(handle.op.source):
+        return new.graph.add(ReadVariable(), (handle,), f"{handle.op.name}/read").outputs[0]
+
+
+def _read_handles(
+    new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """Ops that take a variable's tensor by name read its value."""
+    if isinstance(op.record, ReadVariable):
+        return inputs
+    first = 1 if isinstance(op.record, Assign) else 0
+    rest = (_read(new, t) if _is_handle(t) else t for t in inputs[first:])
+    return (*inputs[:first], *rest)
