@@ -1,8 +1,8 @@
 """Reverse-mode differentiation of graphs.
 
-The gradient of a sum of `ys` is built by walking the operations between `xs` and `ys` backwards once,
-each op's record turning the gradient of its output into those of its inputs. (Griewank & Walther,
-"Evaluating Derivatives", 2008, chapter 3.)
+The gradient of a sum of `ys` is built by walking the operations between `xs` and `ys` backwards
+once, each op's record turning the gradient of its output into those of its inputs. (Griewank and
+Walther, "Evaluating Derivatives", 2008, chapter 3.)
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 from thalweg.base import shapes
 from thalweg.base.errors import DTypeError, GradientError, ShapeError
-from thalweg.base.shapes import show
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.build import convert
 from thalweg.ops.pointwise import add_n

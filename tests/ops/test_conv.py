@@ -32,7 +32,8 @@ def evaluate(tensor: Tensor, expand: bool = False) -> Array:
 
 
 def wave(*shape: int, step: float = 0.7) -> Array:
-    return np.sin(step * np.arange(1, np.prod(shape) + 1)).reshape(shape).astype(np.float32)
+    values = np.sin(step * np.arange(1, np.prod(shape) + 1))
+    return np.asarray(values.reshape(shape), np.float32)
 
 
 def apply(record: Op, *arrays: Array, expand: bool = True) -> Array:
@@ -74,7 +75,7 @@ def test_convolution_is_its_definition_and_the_gradients_its_adjoints(
         dx = apply(conv.Conv2DInputGrad(strides), dy, w, x, expand=expand)
         assert dx.shape == x.shape
         assert np.vdot(dx, x) == pytest.approx(np.vdot(dy, y), rel=1e-4, abs=1e-4)
-    dw = apply(conv.Conv2DFilterGrad(strides, w.shape[:2]), x, dy)  # type: ignore[arg-type]
+    dw = apply(conv.Conv2DFilterGrad(strides, w.shape[:2]), x, dy)
     assert np.vdot(dw, w) == pytest.approx(np.vdot(dy, y), rel=1e-4, abs=1e-4)
 
 

@@ -29,6 +29,6 @@ class GraphKeys:
     BIASES: Final = "biases"
     QUEUE_RUNNERS: Final = "queue_runners"
     ASSET_FILEPATHS: Final = "asset_filepaths"
-    # Every variable of a graph, whatever collections the user chose: how a session finds initialisers.
+    # Every variable of a graph, whatever collections the user chose: sessions look here.
     ALL_VARIABLES: Final = "thalweg/all_variables"
     VARIABLES: ClassVar[str] = GLOBAL_VARIABLES

@@ -124,9 +124,10 @@ def dropout(
 def _probability(keep_prob: Any) -> float | Tensor:
     """The probability of keeping, as a Python number or a float32 scalar."""
     if isinstance(keep_prob, numbers.Real):
-        if not 0 < keep_prob <= 1:
-            raise InvalidArgumentError(f"dropout: keep_prob must be in (0, 1], not {keep_prob}")
-        return float(keep_prob)
+        number = float(keep_prob)
+        if not 0 < number <= 1:
+            raise InvalidArgumentError(f"dropout: keep_prob must be in (0, 1], not {number}")
+        return number
     keep = convert(keep_prob)
     check_kind(FLOATING, keep.dtype)
     if keep.static_shape is None:

@@ -144,6 +144,8 @@ def convert_pair(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 def needs_broadcast(tensor: Tensor, other: Tensor) -> bool:
     """Whether the tensor's shape may differ from the one it has after broadcasting."""
+    if tensor is other:
+        return False
     mine, target = tensor.static_shape, shapes.broadcast(tensor.static_shape, other.static_shape)
     if mine is None or target is None:
         # A scalar never widens the other operand, whatever its shape.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
-from dataclasses import is_dataclass
+from typing import Any
 
 from thalweg import ops
 from thalweg.graph import Op
@@ -21,13 +20,11 @@ def _defined() -> tuple[type[Op], ...]:
     return tuple(found)
 
 
-def _is_record(item: object, module: str) -> bool:
+def _is_record(item: Any, module: str) -> bool:
     return (
-        inspect.isclass(item)
+        isinstance(item, type)
         and issubclass(item, Op)
         and item.__module__ == module
-        and not inspect.isabstract(item)
-        and is_dataclass(item)
         and "type" in vars(item)
     )
 

@@ -53,7 +53,7 @@ class Constant(Op):
         first = self.array.reshape(-1)[:1]
         return bool((self.array == first.reshape(())).all())
 
-    def lower(self) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
         dtype = as_dtype(self.array.dtype)
         return Formula.make(axes(*self.array.shape), Const(self.array.reshape(-1)[0].item(), dtype))
 
@@ -62,7 +62,7 @@ class Constant(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls.of(np.float32([[1, 2], [3, 4]])), (), exact=True)
+        yield Sample(cls.of(np.array([[1, 2], [3, 4]], np.float32)), (), exact=True)
         yield Sample(cls.of(np.full((2, 3), 7, np.int32)), (), exact=True)
 
     def __repr__(self) -> str:
@@ -104,10 +104,11 @@ class PlaceholderWithDefault(Op):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input
 
-    def lower(self, input: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
         return Alias(0)
 
-    def expand(self, input: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        (input,) = inputs
         return input
 
     def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
@@ -115,11 +116,13 @@ class PlaceholderWithDefault(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls((None, 2)), (np.float32([[1, 2], [3, 4]]),), exact=True)
+        yield Sample(cls((None, 2)), (np.array([[1, 2], [3, 4]], np.float32),), exact=True)
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
-        yield Sample(cls((3,)), (np.float32([1, 2]),), "shapes [3] and [2] are not compatible")
+        yield Sample(
+            cls((3,)), (np.array([1, 2], np.float32),), "shapes [3] and [2] are not compatible"
+        )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class NoOp(Op):
     stateful: ClassVar[bool] = True
 
     def infer(self) -> tuple[()]:
+        """No outputs."""
         return ()
 
     def evaluate(self, xp: Any) -> tuple[()]:

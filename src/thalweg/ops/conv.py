@@ -187,7 +187,8 @@ class Conv2D(Op):
         )
         return xp.asarray(y).astype(input.dtype)
 
-    def lower(self, input: Operand, filter: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        input, filter = inputs
         (batch, h, w, _), (kh, kw, depth, out) = input.shape, filter.shape
         sh, sw = self.strides
         n, i, j, o = axes(batch, (h - kh) // sh + 1, (w - kw) // sw + 1, out, names="nijo")
@@ -244,7 +245,8 @@ _CASES: list[tuple[Pair, tuple[int, ...], tuple[int, ...]]] = [
 
 def _wave(*shape: int, step: float = 0.7) -> np.ndarray[Any, Any]:
     """Numbers without ties or patterns, as sample inputs."""
-    return np.sin(step * np.arange(1, np.prod(shape) + 1)).reshape(shape).astype(np.float32)
+    values = np.sin(step * np.arange(1, np.prod(shape) + 1))
+    return np.asarray(values.reshape(shape), np.float32)
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,8 @@ class Conv2DInputGrad(Op):
         full = Conv2DTransposed(self.strides).evaluate(xp, padded, w)
         return full[:, : like.shape[1], : like.shape[2], :]
 
-    def expand(self, dy: Tensor, filter: Tensor, like: Tensor) -> Tensor:
+    def expand(self, *inputs: Tensor) -> Tensor:
+        dy, filter, like = inputs
         (kh, kw, _, _), (_, h, w, _) = known(filter.static_shape), known(like.static_shape)
         _, rows, columns, _ = known(dy.static_shape)
         plan = _Phases.of(self.strides, (kh, kw), (h, w), (rows, columns))
@@ -374,7 +377,8 @@ class Conv2DTransposed(Op):
                 total = total + xp.tensordot(part, phase, ((3,), (3,)))
         return _unphased(xp, xp.transpose(total, (0, 1, 3, 2, 4, 5))).astype(input.dtype)
 
-    def lower(self, input: Operand, filter: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        input, filter = inputs
         (sh, sw), ((T, U), (rows, columns)) = (
             self.strides,
             self._extents(input.shape, filter.shape),
@@ -439,7 +443,8 @@ class Conv2DFilterGrad(Op):
         shape = (kh, kw, x.shape[3], g.shape[3])
         return xp.reshape(xp.stack(parts), shape).astype(input.dtype)
 
-    def lower(self, input: Operand, dy: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        input, dy = inputs
         (sh, sw), (batch, rows, columns, out) = self.strides, dy.shape
         p, q, c, o = axes(*self.size, input.shape[3], out, names="pqco")
         n, i, j = axes(batch, rows, columns, names="nij")
@@ -550,7 +555,8 @@ class MaxPool(Pool):
         index = xp.argmax(elements, axis=0)
         return xp.max(elements, axis=0), index.astype(np.int32)
 
-    def lower(self, input: Operand) -> tuple[Lowered, ...]:
+    def lower(self, *inputs: Operand) -> tuple[Lowered, ...]:
+        (input,) = inputs
         return self._formula(input, "max", input.dtype), self._formula(
             input, "argmax", dtypes.int32
         )
@@ -604,7 +610,8 @@ class MaxPoolGrad(Pool):
             return self.counts((h, w))
         return up(h, self.strides[0]), up(w, self.strides[1])
 
-    def expand(self, dy: Tensor, index: Tensor, like: Tensor) -> Tensor:
+    def expand(self, *inputs: Tensor) -> Tensor:
+        dy, index, like = inputs
         _, h, w, _ = known(like.static_shape)
         scatter = MaxPoolScatter(self.size, self.strides, self._blocks(h, w))
         return _resize(emit(scatter, dy, index), (h, w))
@@ -672,7 +679,8 @@ class MaxPoolScatter(Pool):
                 )
         return _unphased(xp, total).astype(dy.dtype)
 
-    def lower(self, dy: Operand, index: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        dy, index = inputs
         batch, have_rows, have_columns, depth = dy.shape
         (sh, sw), (T, U), (rows, columns) = self.strides, self.taps, self.blocks
         n, i, r, j, u, c = axes(batch, rows, sh, columns, sw, depth, names="nirjuc")
@@ -730,7 +738,8 @@ class MaxPoolGather(Pool):
         elements = self.slabs(xp, input, self.counts(input.shape[1:3]))
         return xp.take_along_axis(elements, index[None].astype(np.int64), axis=0)[0]
 
-    def lower(self, input: Operand, index: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        input, index = inputs
         batch, h, w, depth = input.shape
         n, i, j, c = axes(batch, *self.counts((h, w)), depth, names="nijc")
         p, q = axes(*self.size, names="pq")
@@ -766,7 +775,8 @@ class SumPool(Pool):
         total = xp.sum(self.slabs(xp, x, self.counts(x.shape[1:3])), axis=0)
         return total.astype(input.dtype)
 
-    def lower(self, input: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        (input,) = inputs
         batch, h, w, depth = input.shape
         n, i, j, c = axes(batch, *self.counts((h, w)), depth, names="nijc")
         p, q = axes(*self.size, names="pq")
@@ -805,7 +815,8 @@ class SumPoolGrad(Pool):
         full = SumPoolSpread(self.size, self.strides).evaluate(xp, padded)
         return full[:, : like.shape[1], : like.shape[2], :]
 
-    def expand(self, dy: Tensor, like: Tensor) -> Tensor:
+    def expand(self, *inputs: Tensor) -> Tensor:
+        dy, like = inputs
         _, h, w, _ = known(like.static_shape)
         _, rows, columns, _ = known(dy.static_shape)
         plan = _Phases.of(self.strides, self.size, (h, w), (rows, columns))
@@ -856,7 +867,8 @@ class SumPoolSpread(Pool):
                 total = total + part * mask.astype(x.dtype)
         return _unphased(xp, total).astype(input.dtype)
 
-    def lower(self, input: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        (input,) = inputs
         (sh, sw), (T, U), (rows, columns) = self.strides, self.taps, self._extents(input.shape)
         n, i, r, j, u, c = axes(
             input.shape[0], rows, sh, columns, sw, input.shape[3], names="nirjuc"
@@ -917,7 +929,8 @@ class SamePad(Op):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return _pad_array(xp, input, *self._paddings(input.shape[1:3]), value=self.value)
 
-    def expand(self, input: Tensor) -> Tensor:
+    def expand(self, *inputs: Tensor) -> Tensor:
+        (input,) = inputs
         paddings = self._paddings(known(input.static_shape)[1:3])
         return _pad(input, *paddings, self.value)
 
@@ -957,7 +970,8 @@ class SameCrop(Op):
         top, left = self._before((h, w))
         return input[:, top : top + h, left : left + w, :]
 
-    def expand(self, input: Tensor, like: Tensor) -> Tensor:
+    def expand(self, *inputs: Tensor) -> Tensor:
+        input, like = inputs
         _, h, w, _ = known(like.static_shape)
         return _crop(input, self._before((h, w)), (h, w))
 

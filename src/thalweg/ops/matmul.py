@@ -156,7 +156,7 @@ def matmul(
         record = MatMul(transpose_a or adjoint_a, transpose_b or adjoint_b)
         if _is_dense(record, left, right):
             return _dense(record, left, right, full)
-        left, right = _with_equal_batches(left, right)
+        left, right = _with_equal_batches(record, left, right)
         return emit(record, left, right, name=full)
 
 
@@ -180,7 +180,7 @@ def _dense(record: MatMul, a: Tensor, b: Tensor, name: str) -> Tensor:
     return reshape(product, [*lead, inner[1] if inner[1] is not None else shape(b)[-1]], name=name)
 
 
-def _with_equal_batches(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _with_equal_batches(record: MatMul, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The operands with their leading axes broadcast; unknown ones are taken to be equal."""
     left, right = a.static_shape, b.static_shape
     if left is None or right is None or min(len(left), len(right)) < 2:
@@ -188,6 +188,7 @@ def _with_equal_batches(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if shapes.compatible(left[:-2], right[:-2]):
         return a, b
     try:
+        record.infer(Spec(left[-2:], a.dtype), Spec(right[-2:], b.dtype))
         batch = shapes.broadcast(left[:-2], right[:-2])
     except ShapeError:
         return a, b  # the record's message says it best

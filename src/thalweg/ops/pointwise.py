@@ -77,7 +77,9 @@ class Pointwise(Op):
         if wrong is not None:
             yield Sample(cls(), (np.ones(2, wrong),) * arity, f"takes {cls.kind} tensors, not")
         if arity == 2:
-            good = np.ones((2, 3), np.bool_ if cls.kind == BOOLEAN else np.int32)
+            good: np.ndarray[Any, Any] = np.ones(
+                (2, 3), np.bool_ if cls.kind == BOOLEAN else np.int32
+            )
             if cls.kind == FLOATING:
                 good = good.astype(np.float32)
             yield Sample(cls(), (good, good[:1]), "shapes [2, 3] and [1, 3] are not compatible")
@@ -526,6 +528,7 @@ class FloorMod(Binary):
 
     type: ClassVar[str] = "FloorMod"
     function: ClassVar[str] = "floormod"
+    left: ClassVar[np.ndarray[Any, Any]] = _MIXED + np.float32(0.137)  # away from the jumps
 
     def evaluate(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.remainder(x, y)
@@ -857,12 +860,18 @@ class Cast(Op):
         whole = np.array([[-3, 0, 2], [100, 1, 7]])
         for dtype in (dtypes.float32, dtypes.int32, dtypes.int64, dtypes.bool_):
             yield Sample(cls(dtype), (whole.astype(np.int32),), exact=True)
-            yield Sample(cls(dtype), (whole.astype(np.float32) * 0.75,), exact=dtype != "float32")
+            yield Sample(
+                cls(dtype), (whole.astype(np.float32) * 0.75,), exact=True, differentiable=False
+            )
         yield Sample(cls(dtypes.float32), (np.array([0, 7, 255], np.uint8),), exact=True)
-        yield Sample(cls(dtypes.uint8), (np.float32([0, 7.9, 255]),), exact=True)
+        yield Sample(cls(dtypes.uint8), (_numbers(0, 7.9, 255),), exact=True, differentiable=False)
         yield Sample(cls(dtypes.float32), (np.array([True, False]),), exact=True)
-        yield Sample(cls(dtypes.float16), (np.float32([1.5, 1 / 3, 1e-7]),), exact=True)
-        yield Sample(cls(dtypes.bfloat16), (np.float32([1.5, 1 / 3, 1e-7]),), exact=True)
+        yield Sample(
+            cls(dtypes.float16), (_numbers(1.5, 1 / 3, 1e-7),), exact=True, differentiable=False
+        )
+        yield Sample(
+            cls(dtypes.bfloat16), (_numbers(1.5, 1 / 3, 1e-7),), exact=True, differentiable=False
+        )
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:

@@ -1,8 +1,8 @@
 """Random numbers, counter-based: element e of run r is a function of the seed, r and e alone.
 
 So the same seed gives the same numbers for any number of threads, nothing has to be kept between
-runs, and a number can be made again wherever it is needed. The generator is Philox 4x32 with 10 rounds
-(Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011).
+runs, and a number can be made again wherever it is needed. The generator is Philox 4x32 with 10
+rounds (Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011).
 
 Distributions are written once, as functions of uniform numbers over a small set of functions, which
 is either NumPy's (`evaluate`) or the formulas' (`lower`).
@@ -38,7 +38,7 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)  # the golden ratio and sqrt 3 - 1, in 32 bits
 _MASK = np.uint64(0xFFFFFFFF)
 
 
-def philox4x32(counter: Sequence[Array], key: Sequence[int], rounds: int = 10) -> tuple[Array, ...]:
+def philox4x32(counter: Sequence[Any], key: Sequence[int], rounds: int = 10) -> tuple[Array, ...]:
     """Four words of 32 random bits for each counter.
 
     Args:
@@ -49,11 +49,15 @@ def philox4x32(counter: Sequence[Array], key: Sequence[int], rounds: int = 10) -
     Returns:
         Four uint64 arrays holding 32 bits each.
     """
-    c0, c1, c2, c3 = (np.asarray(c, np.uint64) for c in counter)
+    words: list[Array] = [np.asarray(c, np.uint64) for c in counter]
+    c0, c1, c2, c3 = words
     k0, k1 = (int(k) & 0xFFFFFFFF for k in key)
     for _ in range(rounds):
         first, second = c0 * np.uint64(_MULTIPLIERS[0]), c2 * np.uint64(_MULTIPLIERS[1])
-        c0, c2 = (second >> 32) ^ c1 ^ np.uint64(k0), (first >> 32) ^ c3 ^ np.uint64(k1)
+        c0, c2 = (
+            (second >> np.uint64(32)) ^ c1 ^ np.uint64(k0),
+            (first >> np.uint64(32)) ^ c3 ^ np.uint64(k1),
+        )
         c1, c3 = second & _MASK, first & _MASK
         k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
     return c0, c1, c2, c3
@@ -166,7 +170,8 @@ class Distribution(Op):
 
         return xp.asarray(self.draw(numbers, _in_numpy))
 
-    def lower(self, counter: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
+        (counter,) = inputs
         index = axes(*self.shape)
         linear = sum((i * s for i, s in zip(index, strides(self.shape), strict=True)), Affine())
         key = [Const(word, dtypes.int32) for word in self.key]
@@ -273,7 +278,8 @@ class RandomOfShape(Op):
     def evaluate(self, xp: Any, shape: Any, counter: Any) -> Any:
         return self._of([int(extent) for extent in shape]).evaluate(xp, counter)
 
-    def expand(self, shape: Tensor, counter: Tensor) -> Tensor:
+    def expand(self, *inputs: Tensor) -> Tensor:
+        shape, counter = inputs
         return emit(self._of(views._planned_shape("random", self.dims, shape)), counter)
 
     def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
@@ -288,7 +294,7 @@ class RandomOfShape(Op):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         record, run = cls("RandomUniform", dtypes.float32, (3, 4)), np.int64(1)
-        yield Sample(record, (np.float32([2.0]), run), "a shape must be integers, not float32")
+        yield Sample(record, (np.ones(1, np.float32), run), "a shape must be integers, not float32")
         yield Sample(
             record, (np.ones((1, 2), np.int32), run), "a shape must be a vector, not [1, 2]"
         )

@@ -48,7 +48,9 @@ from thalweg.ops.views import (
 
 Grads = Sequence[Tensor | None]
 Axes = tuple[int, ...] | None
-_VALUES = np.float32([2, -1, 0.5, 3, -0.25, 1.5, 4, -2, 1.25, 0.75, 2.5, -3]) * np.float32(0.5)
+_VALUES = np.array(
+    [2, -1, 0.5, 3, -0.25, 1.5, 4, -2, 1.25, 0.75, 2.5, -3], np.float32
+) * np.float32(0.5)
 _CUBE = _VALUES.reshape(2, 3, 2)
 
 
@@ -118,7 +120,7 @@ class Reduction(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        values = _CUBE > 0.5 if cls.kind == BOOLEAN else _CUBE
+        values: np.ndarray[Any, Any] = _CUBE > 0.5 if cls.kind == BOOLEAN else _CUBE
         exact = cls.kind == BOOLEAN
         for axes, keepdims in ((None, False), ((1,), False), ((0, 2), True), ((-1,), False)):
             yield Sample(cls(axes, keepdims), (values,), exact=exact)
@@ -128,9 +130,9 @@ class Reduction(Op):
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
-        good, bad = np.ones(2, np.float32), np.ones(2, np.bool_)
-        if cls.kind == BOOLEAN:
-            good, bad = bad, good
+        numbers: np.ndarray[Any, Any] = np.ones(2, np.float32)
+        truths: np.ndarray[Any, Any] = np.ones(2, np.bool_)
+        good, bad = (truths, numbers) if cls.kind == BOOLEAN else (numbers, truths)
         yield Sample(cls((1,)), (good,), "axis 1 is out of range for rank 1")
         yield Sample(cls((0, -1)), (good,), "an axis is named twice in [0, -1]")
         yield Sample(cls(), (bad,), f"takes {cls.kind} tensors, not")
@@ -151,11 +153,9 @@ class Spread(Op):
         kept = reduced_shape(x.shape, self.axes, True)
         return xp.broadcast_to(xp.reshape(y, kept), x.shape)
 
-    def expand(self, y: Tensor, x: Tensor) -> Tensor | None:
-        shape = known(x.static_shape)
-        kept = known(reduced_shape(shape, self.axes, True))
-        narrow = y if y.static_shape == kept else emit(Reshape(kept), y)
-        return narrow if kept == shape else emit(Broadcast(shape), narrow)
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        y, x = inputs
+        return _spread(y, known(x.static_shape), self.axes)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         y = node.inputs[0]
@@ -169,10 +169,16 @@ class Spread(Op):
         yield Sample(cls((1,)), (_CUBE[:, :1], _CUBE), exact=True)
 
 
+def _spread(y: Tensor, shape: tuple[int, ...], axes: Axes) -> Tensor:
+    kept = known(reduced_shape(shape, axes, True))
+    narrow = y if y.static_shape == kept else emit(Reshape(kept), y)
+    return narrow if kept == shape else emit(Broadcast(shape), narrow)
+
+
 def spread(y: Tensor, x: Tensor, axes: Axes) -> Tensor:
     """A reduction of x over some axes, repeated to x's shape."""
     if is_known(x.static_shape):
-        return Spread(axes).expand(y, x) or y
+        return _spread(y, known(x.static_shape), axes)
     return emit(Spread(axes), y, x)
 
 
@@ -231,7 +237,7 @@ class Prod(Reduction):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield from super().samples()
-        yield Sample(cls((1,)), (np.float32([[1, 0, 3], [0, 2, 0]]),))
+        yield Sample(cls((1,)), (np.array([[1, 0, 3], [0, 2, 0]], np.float32),))
 
 
 class Extreme(Reduction):
@@ -336,7 +342,7 @@ class ArgReduction(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        ties = np.float32([[1, 3, 3], [2, 2, -1]])
+        ties = np.array([[1, 3, 3], [2, 2, -1]], np.float32)
         yield Sample(cls(1), (ties,), exact=True, differentiable=False)
         yield Sample(cls(0), (np.int32(ties),), exact=True, differentiable=False)
         yield Sample(cls(-1, dtypes.int32), (_CUBE,), exact=True, differentiable=False)

@@ -1,7 +1,7 @@
 """Variables: values that live in a session and outlast a run.
 
-A variable is three kinds of nodes. The handle stands for the memory, reads give its value and assigns
-replace it. Within one run reads come before writes, unless control dependencies say otherwise.
+A variable is three kinds of nodes. The handle stands for the memory, reads give its value and
+assigns replace it. Within one run reads come before writes, unless control dependencies say otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from thalweg.base.shapes import TensorShape, is_known, known, show
 from thalweg.formula import Alias, Lowered, Operand
 from thalweg.graph import Graph, Op, Operation, Spec, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
-from thalweg.graph.node import Runner
+from thalweg.graph.node import Hooks, Runner
 from thalweg.ops.build import convert
 from thalweg.ops.control import group
 from thalweg.ops.pointwise import Add, Sub
@@ -53,11 +53,13 @@ class ReadVariable(Op):
 
     Attributes:
         after_writes: it comes after the writes of the same run that do not need it, not before.
+        updates: it is the first half of an update, which no other update of the same run may split.
     """
 
     type: ClassVar[str] = "ReadVariable"
     stateful: ClassVar[bool] = True
     after_writes: bool = False
+    updates: bool = False
 
     def infer(self, handle: Spec) -> Spec:
         return handle
@@ -65,7 +67,7 @@ class ReadVariable(Op):
     def evaluate(self, xp: Any, handle: Any) -> Any:
         return handle
 
-    def lower(self, handle: Operand) -> Lowered:
+    def lower(self, *inputs: Operand) -> Lowered:
         return Alias(0)
 
     def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
@@ -199,13 +201,16 @@ class Variable(ReadOperators):
         self._read: Tensor | None = None
         graph = _graph_of_value(initial_value)
         with graph.as_default(), graph.control_dependencies(None):
-            with graph.name_scope(name or "Variable") as scope:
-                self.initial_value = self._initial(initial_value, dtype)
-                self.handle = self._make_handle(graph, scope, expected_shape)
-                assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
-                self.initializer: Operation = assigned
-                self._read = graph.add(ReadVariable(), (self.handle,), "read").outputs[0]
+            self._build(graph, initial_value, dtype, name, expected_shape)
         self._join(graph, collections)
+
+    def _build(self, graph: Graph, value: Any, dtype: Any, name: str | None, expected: Any) -> None:
+        with graph.name_scope(name or "Variable") as scope:
+            self.initial_value = self._initial(value, dtype)
+            self.handle = self._make_handle(graph, scope, expected)
+            assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
+            self.initializer: Operation = assigned
+            self._read = graph.add(ReadVariable(), (self.handle,), "read").outputs[0]
 
     @staticmethod
     def _initial(value: Any, dtype: Any) -> Tensor:
@@ -235,10 +240,12 @@ class Variable(ReadOperators):
 
     @property
     def op(self) -> Operation:
+        """The operation of the handle."""
         return self.handle.op
 
     @property
     def graph(self) -> Graph:
+        """The graph it is part of."""
         return self.handle.graph
 
     @property
@@ -248,14 +255,17 @@ class Variable(ReadOperators):
 
     @property
     def dtype(self) -> DType:
+        """The dtype of its value."""
         return self.handle.dtype
 
     @property
     def device(self) -> str:
+        """The device string in force where it was made."""
         return self.handle.device
 
     @property
     def shape(self) -> TensorShape:
+        """The shape of its value."""
         return self.handle.shape
 
     @property
@@ -264,6 +274,7 @@ class Variable(ReadOperators):
         return known(self.handle.static_shape)
 
     def get_shape(self) -> TensorShape:
+        """The shape of its value."""
         return self.shape
 
     # -- its value
@@ -304,17 +315,19 @@ class Variable(ReadOperators):
         Raises:
             FeedError: if the value has not the variable's shape, or cannot have its dtype.
         """
-        from thalweg.graph.node import Hooks
-
-        runner = session or Hooks.default_session()
+        runner: Any = session or Hooks.default_session()
         if runner is None:
             raise ValueError(f"there is no default session to load {self.name!r} in")
-        runner.run(self.initializer, {self.initial_value: value})
+        runner.load(self, value)
 
     # -- changing it
 
     def assign(
-        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self,
+        value: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
     ) -> Tensor:
         """Replace the value when run; the tensor returned holds the new value.
 
@@ -325,13 +338,21 @@ class Variable(ReadOperators):
         return self._assign(new, name or "Assign")
 
     def assign_add(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self,
+        delta: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
     ) -> Tensor:
         """Add to the value when run; the tensor returned holds the new value."""
         return self._update(Add(), delta, name or "AssignAdd")
 
     def assign_sub(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self,
+        delta: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
     ) -> Tensor:
         """Subtract from the value when run; the tensor returned holds the new value."""
         return self._update(Sub(), delta, name or "AssignSub")
@@ -347,7 +368,8 @@ class Variable(ReadOperators):
         change = self._operand(delta)
         with self.graph.as_default(), self.graph.name_scope(name) as scope:
             Assign().infer(self.handle.spec, change.spec)
-            new = self.graph.add(record, (self._as_tensor(), change)).outputs[0]
+            old = self.graph.add(ReadVariable(updates=True), (self.handle,), "read").outputs[0]
+            new = self.graph.add(record, (old, change)).outputs[0]
             return self._assign(new, scope)
 
     def __iter__(self) -> NoReturn:

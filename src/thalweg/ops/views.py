@@ -145,7 +145,7 @@ class Reshape(SameElements):
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls((4, 6)), (_CUBE,), exact=True)
         yield Sample(cls((2, -1)), (_CUBE,), exact=True)
-        yield Sample(cls(()), (np.float32([[3]]),), exact=True)
+        yield Sample(cls(()), (np.array([[3]], np.float32),), exact=True)
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
@@ -168,7 +168,8 @@ class ReshapeLike(SameElements):
     def evaluate(self, xp: Any, x: Any, like: Any) -> Any:
         return xp.reshape(x, like.shape)
 
-    def expand(self, x: Tensor, like: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        x, like = inputs
         return _reshaped(x, known(like.static_shape))
 
     @classmethod
@@ -199,17 +200,22 @@ class DynamicReshape(SameElements):
     def evaluate(self, xp: Any, tensor: Any, shape: Any) -> Any:
         return xp.reshape(tensor, tuple(int(d) for d in shape))
 
-    def expand(self, tensor: Tensor, shape: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        tensor, shape = inputs
         return _reshaped(tensor, _planned_shape("reshape", self.dims, shape))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (_CUBE, np.int32([-1, 6])), exact=True)
+        yield Sample(cls(), (_CUBE, np.array([-1, 6], np.int32)), exact=True)
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (_CUBE, np.float32([4, 6])), "a shape must be integers, not float32")
-        yield Sample(cls(), (_CUBE, np.int32([[4, 6]])), "a shape must be a vector, not [1, 2]")
+        yield Sample(
+            cls(), (_CUBE, np.array([4, 6], np.float32)), "a shape must be integers, not float32"
+        )
+        yield Sample(
+            cls(), (_CUBE, np.array([[4, 6]], np.int32)), "a shape must be a vector, not [1, 2]"
+        )
 
 
 def _unless_negative(dims: tuple[int | None, ...]) -> Shape:
@@ -460,7 +466,8 @@ class BroadcastLike(Op):
     def evaluate(self, xp: Any, x: Any, like: Any) -> Any:
         return xp.broadcast_to(x, np.broadcast_shapes(x.shape, like.shape))
 
-    def expand(self, x: Tensor, like: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        x, like = inputs
         return _broadcast(x, known(shapes.broadcast(x.static_shape, like.static_shape)))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
@@ -468,8 +475,8 @@ class BroadcastLike(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (np.float32([[1], [2]]), _TABLE), exact=True)
-        yield Sample(cls(), (np.float32([1, 2, 3]), _TABLE[:, :1]), exact=True)
+        yield Sample(cls(), (np.array([[1], [2]], np.float32), _TABLE), exact=True)
+        yield Sample(cls(), (np.array([1, 2, 3], np.float32), _TABLE[:, :1]), exact=True)
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
@@ -563,7 +570,8 @@ class SumLike(Op):
     def evaluate(self, xp: Any, x: Any, like: Any) -> Any:
         return SumTo(like.shape).evaluate(xp, x)
 
-    def expand(self, x: Tensor, like: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        x, like = inputs
         return _summed(x, known(like.static_shape))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
@@ -606,7 +614,8 @@ class DynamicBroadcast(Op):
     def evaluate(self, xp: Any, input: Any, shape: Any) -> Any:
         return xp.broadcast_to(input, tuple(int(d) for d in shape))
 
-    def expand(self, input: Tensor, shape: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        input, shape = inputs
         return _broadcast(input, _planned_shape("broadcast", self.dims, shape))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
@@ -614,12 +623,12 @@ class DynamicBroadcast(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (_TABLE, np.int32([2, 2, 3])), exact=True)
+        yield Sample(cls(), (_TABLE, np.array([2, 2, 3], np.int32)), exact=True)
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         text = "[2, 3] cannot be broadcast to [?]"
-        yield Sample(cls(), (_TABLE, np.int32([6])), text)
+        yield Sample(cls(), (_TABLE, np.array([6], np.int32)), text)
 
 
 # -- repetition
@@ -642,7 +651,8 @@ class Tile(Op):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return xp.tile(input, self.multiples)
 
-    def expand(self, input: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        (input,) = inputs
         shape = known(input.static_shape)
         narrow, wide = self._interleaved(shape)
         repeated = emit(Broadcast(wide), emit(Reshape(narrow), input))
@@ -683,7 +693,8 @@ class TileGrad(Op):
         narrow, wide = Tile(self.multiples)._interleaved(x.shape)
         return xp.reshape(SumTo(narrow).evaluate(xp, xp.reshape(dy, wide)), x.shape)
 
-    def expand(self, dy: Tensor, x: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        dy, x = inputs
         shape = known(x.static_shape)
         narrow, wide = Tile(self.multiples)._interleaved(shape)
         return emit(Reshape(shape), emit(SumTo(narrow), emit(Reshape(wide), dy)))
@@ -811,7 +822,8 @@ class ConcatSlice(Op):
             start = start + part[at]
         return (*(slice(None),) * at, slice(start, start + parts[self.number][at]))
 
-    def expand(self, joined: Tensor, *parts: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        joined, *parts = inputs
         return strided(joined, self._key([known(part.static_shape) for part in parts]))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
@@ -966,7 +978,8 @@ class StridedSlice(Op):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input[tuple(map(_python_item, self.items))]
 
-    def expand(self, input: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        (input,) = inputs
         return _slice_known(input, self.items)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
@@ -999,7 +1012,8 @@ class StridedSliceGrad(Op):
         begins, sizes, strides = zip(*ranges, strict=True) if ranges else ((), (), ())
         return SliceGrad(begins, strides, x.shape).evaluate(xp, xp.reshape(dy, sizes))
 
-    def expand(self, dy: Tensor, x: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        dy, x = inputs
         shape = known(x.static_shape)
         ranges = _ranges(shape, _per_axis(self.items, len(shape)))
         begins, sizes, strides = zip(*ranges, strict=True) if ranges else ((), (), ())
@@ -1010,7 +1024,7 @@ class StridedSliceGrad(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls((1, (None, None, 2))), (np.float32([5, 6]), _TABLE), exact=True)
+        yield Sample(cls((1, (None, None, 2))), (np.array([5, 6], np.float32), _TABLE), exact=True)
 
 
 def _python_item(item: Any) -> Any:
@@ -1184,7 +1198,8 @@ class DynamicSlice(Op):
         pairs = zip(begin.tolist(), size.tolist(), strict=True)
         return input[tuple(slice(b, None if n == -1 else b + n) for b, n in pairs)]
 
-    def expand(self, input: Tensor, begin: Tensor, size: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        input, begin, size = inputs
         begins = tuple(planned_ints("slice", begin))
         shape = known(input.static_shape)
         wanted = zip(_planned_shape("slice", self.dims, size), begins, shape, strict=True)
@@ -1196,11 +1211,13 @@ class DynamicSlice(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (_TABLE, np.int32([0, 1]), np.int32([-1, 2])), exact=True)
+        yield Sample(
+            cls(), (_TABLE, np.array([0, 1], np.int32), np.array([-1, 2], np.int32)), exact=True
+        )
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
-        bounds = np.int32([0]), np.int32([1])
+        bounds = np.array([0], np.int32), np.array([1], np.int32)
         yield Sample(cls(), (_TABLE, *bounds), "shapes [2, 3] and [?] are not compatible")
 
 
@@ -1219,7 +1236,8 @@ class DynamicSliceGrad(Op):
         begins = tuple(int(b) for b in begin)
         return SliceGrad(begins, (1,) * len(begins), x.shape).evaluate(xp, dy)
 
-    def expand(self, dy: Tensor, x: Tensor, begin: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        dy, x, begin = inputs
         begins = tuple(planned_ints("slice", begin))
         return emit(SliceGrad(begins, (1,) * len(begins), known(x.static_shape)), dy)
 
@@ -1229,7 +1247,7 @@ class DynamicSliceGrad(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (_TABLE[:, :2], _TABLE, np.int32([0, 1])), exact=True)
+        yield Sample(cls(), (_TABLE[:, :2], _TABLE, np.array([0, 1], np.int32)), exact=True)
 
 
 # -- padding
@@ -1301,7 +1319,8 @@ class ShapeValue(Op):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return xp.asarray(self.numbers(input.shape), dtype=self.dtype.numpy)
 
-    def expand(self, input: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        (input,) = inputs
         extents = known(input.static_shape)
         value = np.asarray(self.numbers(extents), self.dtype.numpy)
         return constant_like(input.graph, value, self.varies(extents))
@@ -1401,7 +1420,8 @@ class Range(Op):
         bounds = (v.item() for v in (start, limit, delta))
         return xp.arange(*bounds, dtype=start.dtype)
 
-    def expand(self, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor | None:
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        start, limit, delta = inputs
         bounds = (start, limit, delta)
         value = self.evaluate(np, *(static_values("range", bound) for bound in bounds))
         return constant_like(start.graph, value, any(map(is_planned, bounds)))
@@ -1415,7 +1435,9 @@ class Range(Op):
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (np.int32(1), np.int32([8]), np.int32(3)), "a bound must be a scalar")
+        yield Sample(
+            cls(), (np.int32(1), np.array([8], np.int32), np.int32(3)), "a bound must be a scalar"
+        )
         yield Sample(cls(), (np.int32(1), np.float32(8), np.int32(3)), "are int32 and float32")
 
 
@@ -1457,7 +1479,7 @@ class OneHot(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        indices = np.int32([[0, 2], [-1, 1]])
+        indices = np.array([[0, 2], [-1, 1]], np.int32)
         yield Sample(cls(3, -1, dtypes.float32), (indices,), exact=True, differentiable=False)
         yield Sample(cls(3, 0, dtypes.int32, 5, -5), (indices,), exact=True, differentiable=False)
 

@@ -15,7 +15,7 @@ from thalweg.passes.rebuild import Rebuild, rebuild
 def deduplicate(plan: Plan) -> Plan:
     """Merge operations with equal records and inputs, unless they have state.
 
-        a = Exp(x); b = Exp(x); y = a + b   ->   a = Exp(x); y = a + a
+    a = Exp(x); b = Exp(x); y = a + b   ->   a = Exp(x); y = a + a
     """
     made: dict[Hashable, Sequence[Tensor]] = {}
 
@@ -39,5 +39,5 @@ def _mergeable(op: Operation) -> bool:
 
 
 def _open_extents(op: Operation) -> tuple[bool, ...]:
-    """Where the outputs' extents may differ in other runs, which equality of integers does not say."""
+    """Which extents of the outputs may differ in other runs; equal integers do not say."""
     return tuple(isinstance(d, Dim) for t in op.outputs for d in t.static_shape or ())

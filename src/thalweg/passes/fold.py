@@ -1,4 +1,4 @@
-"""Fold constants and expand operations into simpler ones, as far as known shapes and values allow."""
+"""Fold constants and expand operations into simpler ones, where shapes and values allow it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from typing import Any
 import numpy as np
 
 from thalweg.base import shapes
-from thalweg.base.errors import InvalidArgumentError, OpError
+from thalweg.base.errors import DTypeError, InvalidArgumentError, OpError, ShapeError
 from thalweg.base.shapes import Dim, is_known, known
-from thalweg.graph import Operation, Spec, Tensor
+from thalweg.graph import Operation, Spec, Tensor, default_graph
 from thalweg.graph.graph import infer
 from thalweg.graph.op import Op, known_specs
+from thalweg.ops.build import constant_value
 from thalweg.ops.constant import Constant
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, rebuild
 
-_SMALL = 4096  # elements; larger results are computed at run time unless that only makes data smaller
+_SMALL = (
+    4096  # elements; larger results are computed at run time unless that only makes data smaller
+)
 _ROUNDS = 32  # an op expands into ops that expand; no chain is anywhere near as long
 
 
 def fold(plan: Plan) -> Plan:
     """Evaluate what depends on constants and shapes only; expand what has a simpler form.
 
-        Shape(x[100, 784])      ->  Const([100, 784])
-        Reshape(x, Const(s))    ->  the same reshape with the shape as an attribute
+    Shape(x[100, 784])      ->  Const([100, 784])
+    Reshape(x, Const(s))    ->  the same reshape with the shape as an attribute
     """
     for _ in range(_ROUNDS):
         before = plan.graph
@@ -64,12 +67,20 @@ def fold_or_expand(
     folded = _folded(op, inputs, any(tensor in wanted for tensor in op.outputs))
     if folded is not None:
         return folded
-    graph = inputs[0].graph if inputs else None
-    if graph is None or type(op.record).expand is Op.expand:
+    if not inputs or type(op.record).expand is Op.expand:
         return None
-    with graph.name_scope(op.name):
-        expanded = op.record.expand(*inputs)
+    expanded = _expand(op, inputs)
     return None if expanded is None else (expanded,)
+
+
+def _expand(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    try:
+        with inputs[0].graph.name_scope(op.name):
+            return op.record.expand(*inputs)
+    except (ShapeError, DTypeError) as error:
+        if f"{op.source}" in str(error):
+            raise
+        raise type(error)(f"{op.type.lower()}: {error}\n  at {op.source}") from None
 
 
 def static_sources(ops: Sequence[Operation]) -> set[Tensor]:
@@ -84,12 +95,6 @@ def static_sources(ops: Sequence[Operation]) -> set[Tensor]:
             inputs = enumerate(tensor.op.inputs)
             waiting.extend(t for n, t in inputs if n not in shape_only)
     return found
-
-
-def constant_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
-    """The array of a constant; None for other tensors."""
-    record = tensor.op.record
-    return record.array if isinstance(record, Constant) else None
 
 
 def _folded(op: Operation, inputs: tuple[Tensor, ...], wanted: bool) -> Sequence[Tensor] | None:
@@ -150,7 +155,5 @@ def _evaluate(op: Operation, specs: Sequence[Spec], values: Sequence[Any]) -> li
 def _constant(
     op: Operation, inputs: Sequence[Tensor], array: np.ndarray[Any, Any], planned: bool
 ) -> Tensor:
-    from thalweg.graph import default_graph
-
     graph = inputs[0].graph if inputs else default_graph()
     return graph.add(Constant.of(np.array(array), planned), (), op.name).outputs[0]

@@ -54,6 +54,6 @@ def _check_settled(op: Operation) -> None:
     if not known_specs([tensor.spec for tensor in op.outputs]):
         known = ", ".join(show(tensor.static_shape) for tensor in op.outputs)
         raise InvalidArgumentError(
-            f"{op.type.lower()}: the shape is not known even with the shapes of all feeds: {known}\n"
+            f"{op.type.lower()}: the feeds' shapes do not determine the shape: {known}\n"
             f"  at {op.source}"
         )

@@ -13,9 +13,9 @@ from thalweg.passes.plan import Plan
 def order(plan: Plan) -> list[Operation]:
     """The operations in an order that respects data, control dependencies and variables.
 
-    A write of a variable waits for the consumers of those reads of it that do not depend on the write;
-    a read that asks for it waits for the writes. Where these wishes form a circle, data and control
-    dependencies win and the earliest write goes first.
+    A write of a variable waits for the consumers of those reads of it that do not depend on the
+    write; a read that asks for it waits for the writes. Where these wishes form a circle, data and
+    control dependencies win and the earliest write goes first.
     """
     return _Scheduler(plan.graph.operations).run()
 
@@ -69,7 +69,7 @@ class _Scheduler:
         return False
 
     def _find_blockers(self) -> tuple[dict[Operation, int], dict[Operation, list[Operation]]]:
-        """How many consumers of reads each write waits for, and which writes each of them blocks."""
+        """How many consumers of reads each write waits for, and whom each of these blocks."""
         consumers = _consumers(self._ops)
         count: dict[Operation, int] = {}
         blocks: dict[Operation, list[Operation]] = {}

@@ -41,13 +41,20 @@ def specialise(
         new.tensors[tensor] = _fed(new, tensor, shape, values.get(tensor))
     feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
     wanted = static_sources(ops)
+    updates: dict[Tensor, Operation] = {}
 
     def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         if isinstance(op.record, NoOp):
             return ()
+        if isinstance(op.record, ReadVariable) and op.record.updates:
+            return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
         made = fold_or_expand(op, inputs, wanted)
-        return new.copy(op, inputs).outputs if made is None else made
+        if made is None:
+            made = new.copy(op, inputs).outputs
+        if isinstance(op.record, Assign):
+            updates[inputs[0]] = made[0].op
+        return made
 
     new.run(ops, step)
     with new.graph.as_default():
@@ -84,14 +91,14 @@ def _is_handle(tensor: Tensor) -> bool:
     return isinstance(tensor.op.record, VariableHandle)
 
 
-def _read(new: Rebuild, handle: Tensor) -> Tensor:
+def _read(new: Rebuild, handle: Tensor, after: Operation | None = None) -> Tensor:
+    """A read of the variable; that of an update comes after the update before it."""
+    name, control = f"{handle.op.name}/read", [after] if after else []
     with new.graph.made_at(handle.op.source):
-        return new.graph.add(ReadVariable(), (handle,), f"{handle.op.name}/read").outputs[0]
+        return new.graph.add(ReadVariable(), (handle,), name, control).outputs[0]
 
 
-def _read_handles(
-    new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
-) -> tuple[Tensor, ...]:
+def _read_handles(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Ops that take a variable's tensor by name read its value."""
     if isinstance(op.record, ReadVariable):
         return inputs

@@ -1,0 +1,748 @@
+"""A scheduled loop nest as LLVM IR.
+
+    void kernel(ptr args, i64 begin, i64 end)      runs the tasks [begin, end)
+
+`args` holds the slots' pointers and then the numbers that may differ from run to run (extents and
+strides that come from a `Dim`), so that the same code serves every batch size.
+
+Each expression is written once for every point of the tile that it really depends on, in the
+outermost loop in which all that it needs is known: hoisting and sharing are decided here, because only
+here is it known that nothing in between writes to what is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from thalweg.backends.llvm.builder import I64, PTR, Builder, Lines, Type, Value
+from thalweg.backends.llvm.functions import (
+    emit_function,
+    from_memory,
+    memory_type,
+    register_type,
+    to_memory,
+    unify,
+)
+from thalweg.base.dtypes import DType
+from thalweg.base.shapes import Dim
+from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
+from thalweg.kernels.nest import Nest, Store
+from thalweg.kernels.schedule import Schedule
+
+Point = Mapping[Axis, int]  # offsets inside the tile
+Guards = tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The code of a nest and what a call of it takes.
+
+    Attributes:
+        source: a module of IR that defines `@kernel`.
+        numbers: the run-dependent numbers, in the order of the arguments behind the pointers.
+        tasks: how many tasks there are.
+    """
+
+    source: str
+    numbers: tuple[int, ...]
+    tasks: int
+
+
+@dataclass
+class Scope:
+    """A loop body or branch being written: which axes are known in it, and what it has computed."""
+
+    bound: frozenset[Axis]
+    memo: dict[object, Value] = field(default_factory=dict)
+    place: Lines | None = None
+
+
+def emit(nest: Nest, schedule: Schedule, attributes: str) -> Kernel:
+    """Write the kernel of a nest."""
+    writer = _Writer(nest, schedule)
+    body = writer.write()
+    declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
+    source = (
+        f"{declarations}\n"
+        f"define void @kernel(ptr noalias %args, i64 %begin, i64 %end) {attributes} {{\n"
+        f"{body}\n}}\n"
+    )
+    return Kernel(source, tuple(writer.numbers), writer.tasks)
+
+
+class _Writer:
+    def __init__(self, nest: Nest, schedule: Schedule) -> None:
+        self.b = Builder()
+        self.nest = nest
+        self.s = schedule
+        self.numbers: list[int] = []
+        self.scopes = [Scope(frozenset())]
+        self.index: dict[Axis, Value] = {}
+        self.masks: dict[int, Value] = {}  # vector offset -> lanes in use, where not all are
+        self._deps: dict[int, frozenset[Axis]] = {}
+        self._number_values: dict[int, Value] = {}
+        self.tasks = 1
+        for axis in schedule.order[: schedule.parallel]:
+            self.tasks *= -(-int(axis.extent) // schedule.tile_of(axis))
+
+    # -- loops
+
+    def write(self) -> str:
+        b = self.b
+        begin, end = Value(b, I64, "%begin"), Value(b, I64, "%end")
+        prefix = self.s.order[: self.s.parallel]
+        with self._opened(), b.loop(begin, end) as task:
+            self._push(())
+            blocks = self._decode(task.index, prefix)
+            self._block_loops(list(self.s.order), blocks)
+            self.scopes.pop()
+        b.line("ret void")
+        return b.body_text()
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Mark the present place as the one where the innermost scope may still add code."""
+        self.scopes[-1].place = self.b.preheader()
+        yield
+        self.scopes[-1].place = None
+
+    def _push(self, axes: Sequence[Axis]) -> None:
+        self.scopes.append(Scope(self.scopes[-1].bound | frozenset(axes)))
+
+    def _decode(self, task: Value, prefix: Sequence[Axis]) -> dict[Axis, Value]:
+        """The block number of every parallel axis, from the number of the task."""
+        blocks: dict[Axis, Value] = {}
+        rest = task
+        for axis in reversed(prefix[1:]):
+            count = self._block_count(axis)
+            blocks[axis] = rest.urem(count)
+            rest = rest.udiv(count)
+        if prefix:
+            blocks[prefix[0]] = rest
+        return blocks
+
+    def _block_count(self, axis: Axis) -> Value:
+        size = self.s.tile_of(axis)
+        extent = self.number(axis.extent)
+        if not isinstance(axis.extent, Dim):
+            return self.b.index(-(-int(axis.extent) // size))
+        return extent if size == 1 else (extent + (size - 1)).udiv(size)
+
+    def _block_loops(self, axes: list[Axis], blocks: dict[Axis, Value]) -> None:
+        if not axes:
+            self._tile()
+            return
+        axis, rest = axes[0], axes[1:]
+
+        def inner() -> None:
+            self._push((axis,))
+            self._block_loops(rest, blocks)
+            self.scopes.pop()
+
+        if axis in blocks:
+            self._task_block(axis, blocks[axis], inner)
+        else:
+            self._serial_blocks(axis, inner)
+
+    def _task_block(self, axis: Axis, block: Value, inner: Callable[[], None]) -> None:
+        """One block of a parallel axis: a full one, or the rest at the end."""
+        size, extent = self.s.tile_of(axis), axis.extent
+        start = block * size if size > 1 else block
+
+        def full() -> None:
+            self._full_block(axis, start, inner)
+
+        def rest() -> None:
+            self._rest_block(axis, start, inner)
+
+        if size == 1 or (not isinstance(extent, Dim) and extent % size == 0):
+            full()
+        elif not isinstance(extent, Dim) and extent < size:
+            rest()
+        else:
+            whole = start + size <= self.number(extent)
+            with self._opened():
+                self.b.either(whole, full, rest)
+
+    def _serial_blocks(self, axis: Axis, inner: Callable[[], None]) -> None:
+        """All blocks of an axis, one after the other."""
+        size, extent = self.s.tile_of(axis), axis.extent
+        dynamic = isinstance(extent, Dim)
+        if dynamic:
+            whole = self.number(extent) if size == 1 else self.number(extent).udiv(size) * size
+        else:
+            whole = self.b.index(extent // size * size)
+        if dynamic or extent // size > 1:
+            with self._opened(), self.b.loop(self.b.index(0), whole, size) as loop:
+                self._full_block(axis, loop.index, inner)
+        elif extent >= size:
+            self._full_block(axis, self.b.index(0), inner)
+        if size > 1 and (dynamic or extent % size):
+            self._rest_block(axis, whole, inner)
+
+    def _full_block(self, axis: Axis, start: Value, inner: Callable[[], None]) -> None:
+        self._block(axis, start, range(0, self.s.tile_of(axis), self._step(axis)), inner)
+
+    def _block(
+        self, axis: Axis, start: Value, offsets: Sequence[int], inner: Callable[[], None]
+    ) -> None:
+        before = self.index.get(axis)
+        self.index[axis] = start
+        self._offsets[axis] = list(offsets)
+        inner()
+        if before is not None:
+            self.index[axis] = before
+
+    @property
+    def _offsets(self) -> dict[Axis, list[int]]:
+        if not hasattr(self, "_tile_offsets"):
+            self._tile_offsets: dict[Axis, list[int]] = {}
+        return self._tile_offsets
+
+    def _step(self, axis: Axis) -> int:
+        return self.s.lanes if axis is self.s.vector else 1
+
+    def _rest_block(self, axis: Axis, start: Value, inner: Callable[[], None]) -> None:
+        """What is left of an axis after its full tiles."""
+        extent, size, step = axis.extent, self.s.tile_of(axis), self._step(axis)
+        if not isinstance(extent, Dim):
+            rest = extent % size
+            with self._masked(rest, step):
+                self._block(axis, start, range(0, rest, step), inner)
+            return
+        with self._opened(), self.b.loop(start, self.number(extent), step) as loop:
+            if step > 1:
+                left = self.number(extent) - loop.index
+                self.masks = {0: self._lane_mask(left)}
+            self._block(axis, loop.index, [0], inner)
+            self.masks = {}
+
+    @contextmanager
+    def _masked(self, rest: int, step: int) -> Iterator[None]:
+        """Mask the last vector of a rest of known length."""
+        if step > 1 and rest % step:
+            last = rest // step * step
+            self.masks = {last: self._lane_mask(self.b.index(rest - last))}
+        yield
+        self.masks = {}
+
+    def _lane_mask(self, count: Value) -> Value:
+        lanes = self.b.lanes("i64", range(self.s.lanes))
+        return lanes < self.b.splat(count, self.s.lanes)
+
+    # -- a tile
+
+    def _points(self) -> list[Point]:
+        points: list[dict[Axis, int]] = [{}]
+        for axis in self.nest.axes:
+            points = [{**p, axis: o} for p in points for o in self._offsets.get(axis, [0])]
+        return list(points)
+
+    def _tile(self) -> None:
+        points = self._points()
+        for reduce in self.nest.reductions:
+            self._reduce(reduce, points)
+        for point in points:
+            values = [self.value(store.body, point) for store in self.nest.stores]
+            for store, value in zip(self.nest.stores, values, strict=True):
+                self._store(store, value, point)
+
+    def _reduce(self, reduce: Reduce, points: Sequence[Point]) -> None:
+        """Run a reduction for the whole tile; the results go where `value` looks for them."""
+        deps = self.deps(reduce)
+        distinct = {self._key(reduce, deps, p, ()): p for p in points}
+        sums = [_Accumulator(self, reduce, p) for p in distinct.values()]
+        order = [a for a in reduce.axes if a is not self.s.vector]
+        order += [a for a in reduce.axes if a is self.s.vector]
+        self._reduction_loops(order, {}, sums)
+        scope = self.scopes[-1]
+        for key, total in zip(distinct, sums, strict=True):
+            scope.memo[key] = total.result()
+
+    def _reduction_loops(
+        self, axes: list[Axis], offsets: Point, sums: Sequence[_Accumulator]
+    ) -> None:
+        if not axes:
+            for total in sums:
+                total.add(offsets)
+            return
+        axis, rest = axes[0], axes[1:]
+        step = self._step(axis)
+        unroll = (self.s.unroll if not rest else 1) * step
+
+        def body(start: Value, steps: Sequence[int]) -> None:
+            self.index[axis] = start
+            self._push((axis,))
+            for offset in steps:
+                self._reduction_loops(rest, {**offsets, axis: offset}, sums)
+            self.scopes.pop()
+
+        self._cover(axis, unroll, step, body)
+
+    def _cover(
+        self, axis: Axis, size: int, step: int, body: Callable[[Value, Sequence[int]], None]
+    ) -> None:
+        """Run `body(start, offsets)` over an axis: blocks of `size`, then what is left."""
+        b, extent = self.b, axis.extent
+        if isinstance(extent, Dim):
+            self._cover_dynamic(axis, size, step, body)
+            return
+        whole, rest = extent // size * size, extent % size
+        if whole == size:
+            body(b.index(0), range(0, size, step))
+        elif whole:
+            with self._opened(), b.loop(b.index(0), b.index(whole), size) as loop:
+                body(loop.index, range(0, size, step))
+        if rest:
+            with self._masked(rest, step):
+                body(b.index(whole), range(0, rest, step))
+
+    def _cover_dynamic(
+        self, axis: Axis, size: int, step: int, body: Callable[[Value, Sequence[int]], None]
+    ) -> None:
+        b, extent = self.b, self.number(axis.extent)
+        whole = extent if size == 1 else extent.udiv(size) * size
+        with self._opened(), b.loop(b.index(0), whole, size) as loop:
+            body(loop.index, range(0, size, step))
+        if size == 1:
+            return
+        with self._opened(), b.loop(whole, extent, step) as loop:
+            if step > 1:
+                self.masks = {0: self._lane_mask(extent - loop.index)}
+            body(loop.index, [0])
+            self.masks = {}
+
+    def _store(self, store: Store, value: Value, point: Point) -> None:
+        vector = self.s.vector if self.s.vector in self.nest.axes else None
+        value = to_memory(value, store.dtype)
+        if vector is None or not store.offset.coefficient(vector):
+            self.b.store(value, self._pointer(store.slot, store.offset, store.dtype, point))
+            return
+        value = self.b.splat(value, self.s.lanes)
+        mask = self.masks.get(point.get(vector, 0))
+        if store.offset.coefficient(vector) == 1:
+            pointer = self._pointer(store.slot, store.offset, store.dtype, point)
+            self.b.store(value, pointer, mask)
+        else:
+            pointers = self._lane_pointers(store.slot, store.offset, store.dtype, point)
+            self.b.scatter(value, pointers, mask or self._all_lanes())
+
+    def _all_lanes(self) -> Value:
+        return self.b.constant(Type("i1", self.s.lanes), 1)
+
+    # -- expressions
+
+    def deps(self, expr: Expr) -> frozenset[Axis]:
+        """The axes that an expression's value depends on."""
+        if id(expr) not in self._deps:
+            self._deps[id(expr)] = self._find_deps(expr)
+        return self._deps[id(expr)]
+
+    def _find_deps(self, expr: Expr) -> frozenset[Axis]:
+        match expr:
+            case Read():
+                return self._index_deps(expr.index[0])
+            case Position():
+                return self._index_deps(expr.index)
+            case Apply():
+                return frozenset[Axis]().union(*map(self.deps, expr.args))
+            case Reduce():
+                return self.deps(expr.body) - frozenset(expr.axes)
+        return frozenset()
+
+    def _index_deps(self, index: Affine) -> frozenset[Axis]:
+        parts = [self.deps(a) if isinstance(a, Expr) else frozenset((a,)) for a, _ in index.terms]
+        return frozenset[Axis]().union(*parts)
+
+    def _key(
+        self, expr: Expr, deps: frozenset[Axis], point: Point, guards: Guards
+    ) -> tuple[object, ...]:
+        where = tuple((id(a), point[a]) for a in point if a in deps)
+        return (id(expr), where, tuple(map(id, guards)))
+
+    def value(self, expr: Expr, point: Point, guards: Guards = ()) -> Value:
+        """The expression's value at a point of the tile.
+
+        Args:
+            expr: what to compute.
+            point: offsets of the axes inside the tile.
+            guards: conditions under which alone the expression may be read from memory.
+        """
+        if isinstance(expr, Const):
+            return self.b.constant(register_type(expr.dtype), expr.value)
+        active = guards if guards and any(isinstance(e, Read) for e in walk(expr)) else ()
+        deps = self.deps(expr).union(*map(self.deps, active))
+        key = self._key(expr, deps, point, active)
+        depth = self._depth(deps)
+        scope = self.scopes[depth]
+        for outer in self.scopes[depth:]:
+            if key in outer.memo:
+                return outer.memo[key]
+        with self._in(depth):
+            made = self._compute(expr, point, active)
+        scope.memo[key] = made
+        return made
+
+    def _depth(self, deps: frozenset[Axis]) -> int:
+        """The outermost scope in which all of these axes are known."""
+        return next(
+            (d for d, scope in enumerate(self.scopes) if deps <= scope.bound), len(self.scopes) - 1
+        )
+
+    @contextmanager
+    def _in(self, depth: int) -> Iterator[None]:
+        """Write into a scope, as if it were the innermost one."""
+        if depth == len(self.scopes) - 1:
+            yield
+            return
+        kept, place = self.scopes, self.scopes[depth].place
+        assert place is not None
+        self.scopes = kept[: depth + 1]
+        with self.b.at(place):
+            yield
+        self.scopes = kept
+
+    def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
+        match expr:
+            case Read():
+                return self._load(expr, point, guards)
+            case Position():
+                return self._position(expr, point)
+            case Apply(function="select"):
+                return self._select(expr, point, guards)
+            case Apply():
+                args = [self.value(a, point, guards) for a in expr.args]
+                kinds = [a.dtype for a in expr.args]
+                return emit_function(self.b, expr.function, args, kinds, expr.dtype)
+        raise AssertionError(f"no code for {expr!r} here")
+
+    def _select(self, expr: Apply, point: Point, guards: Guards) -> Value:
+        """A choice; where it tests indices, what is not chosen is not read either."""
+        condition, then, other = expr.args
+        chosen, left = guards, guards
+        if any(isinstance(e, Position) for e in walk(condition)):
+            chosen = (*guards, condition)
+            left = (*guards, self._negation(condition))
+        args = [
+            self.value(condition, point, guards),
+            self.value(then, point, chosen),
+            self.value(other, point, left),
+        ]
+        kinds = [condition.dtype, then.dtype, other.dtype]
+        return emit_function(self.b, "select", args, kinds, expr.dtype)
+
+    def _negation(self, condition: Expr) -> Expr:
+        if not hasattr(self, "_negations"):
+            self._negations: dict[int, Expr] = {}
+        if id(condition) not in self._negations:
+            self._negations[id(condition)] = Apply("not", (condition,), condition.dtype)
+        return self._negations[id(condition)]
+
+    # -- memory
+
+    def _load(self, read: Read, point: Point, guards: Guards) -> Value:
+        index, vector = read.index[0], self.s.vector
+        conditions = [self.value(g, point) for g in guards]
+        varies = vector is not None and vector in self._index_deps(index)
+        if not varies and not any(c.type.lanes for c in conditions):
+            return self._load_scalar(read, point, conditions)
+        assert vector is not None
+        mask = self._mask(point.get(vector, 0), conditions)
+        kind = memory_type(read.dtype, self.s.lanes)
+        if self._is_contiguous(index, vector):
+            pointer = self._pointer(read.source, index, read.dtype, point)
+            loaded = self.b.load(kind, pointer, mask)
+        else:
+            pointers = self._lane_pointers(read.source, index, read.dtype, point)
+            loaded = self.b.gather(kind, pointers, mask or self._all_lanes())
+        return from_memory(loaded, read.dtype)
+
+    def _is_contiguous(self, index: Affine, vector: Axis) -> bool:
+        dynamic = any(isinstance(a, Expr) and vector in self.deps(a) for a, _ in index.terms)
+        return not dynamic and index.coefficient(vector) == 1
+
+    def _load_scalar(self, read: Read, point: Point, conditions: list[Value]) -> Value:
+        """One element; if a condition may forbid reading it, element 0 is read instead."""
+        if conditions:
+            allowed = _all(conditions)
+            position = self._offset_value(read.index[0], point)
+            safe = allowed.select(position, 0)
+            pointer = self.b.address(self._slot(read.source), safe, memory_type(read.dtype).element)
+        else:
+            pointer = self._pointer(read.source, read.index[0], read.dtype, point)
+        return from_memory(self.b.load(memory_type(read.dtype), pointer), read.dtype)
+
+    def _mask(self, offset: int, conditions: list[Value]) -> Value | None:
+        masks = [self.b.splat(c, self.s.lanes) for c in conditions]
+        if offset in self.masks:
+            masks.append(self.masks[offset])
+        return _all(masks) if masks else None
+
+    def _slot(self, slot: int) -> Value:
+        """The pointer behind a slot, loaded once for the whole kernel."""
+        return self._argument(("slot", slot), slot, PTR)
+
+    def _argument(self, key: object, number: int, type: Type) -> Value:
+        entry = self.scopes[0]
+        if key not in entry.memo:
+            with self._in(0):
+                base = Value(self.b, PTR, "%args")
+                where = self.b.address(base, self.b.index(number), "i64")
+                entry.memo[key] = self.b.load(type, where)
+        return entry.memo[key]
+
+    def number(self, number: int) -> Value:
+        """An integer of the nest: a constant, or an argument if it varies from run to run."""
+        if not isinstance(number, Dim):
+            return self.b.index(int(number))
+        if int(number) not in self.numbers:
+            self.numbers.append(int(number))
+        place = len(self.nest.slots) + self.numbers.index(int(number))
+        return self._argument(("number", int(number)), place, I64)
+
+    def _pointer(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
+        """The address of the element at an index (of lane 0, where lanes are consecutive)."""
+        element = memory_type(dtype).element
+        terms, constant, varying = self._split(index, point)
+        deps = self._index_deps(Affine(tuple((a, f) for a, f in terms)))
+        key = ("pointer", slot, tuple((id(a), int(f)) for a, f in terms), tuple(varying))
+        depth = self._depth(deps)
+        scope = self.scopes[depth]
+        if key not in scope.memo:
+            with self._in(depth):
+                offset = self._sum(terms, point)
+                base = self._slot(slot)
+                scope.memo[key] = self.b.address(base, offset, element) if offset else base
+        base = scope.memo[key]
+        return self.b.address(base, self.b.index(constant), element) if constant else base
+
+    def _split(
+        self, index: Affine, point: Point
+    ) -> tuple[list[tuple[Axis | Expr, int]], int, list[int]]:
+        """Terms to be summed at run time, and the constant that the tile's offsets come to."""
+        constant, terms, varying = index.constant, [], []
+        for atom, factor in index.terms:
+            terms.append((atom, factor))
+            offset = point.get(atom, 0) if isinstance(atom, Axis) else 0
+            if offset and isinstance(factor, Dim):
+                varying.append(offset)
+            else:
+                constant = constant + offset * factor
+            if isinstance(atom, Expr):
+                varying += [point[a] for a in point if a in self.deps(atom)]
+        if isinstance(constant, Dim):
+            raise AssertionError("a run-dependent constant in an index")
+        return terms, constant, varying
+
+    def _sum(self, terms: Sequence[tuple[Axis | Expr, int]], point: Point) -> Value | None:
+        """The sum of terms, each part written in the outermost loop where it is known."""
+        ordered = sorted(terms, key=lambda t: self._depth(self._index_deps(Affine((t,)))))
+        total: Value | None = None
+        key: tuple[object, ...] = ("sum",)
+        for atom, factor in ordered:
+            offset = point.get(atom, 0) if isinstance(atom, Axis) and isinstance(factor, Dim) else 0
+            key = (*key, id(atom), int(factor), offset, self._expr_point(atom, point))
+            depth = self._depth(self._index_deps(Affine(((atom, factor),))))
+            scope = self.scopes[depth]
+            if key not in scope.memo:
+                with self._in(depth):
+                    part = self._atom(atom, point, offset)
+                    part = part if factor == 1 and type(factor) is int else part * self.number(factor)
+                    scope.memo[key] = part if total is None else total + part
+            total = scope.memo[key]
+        return total
+
+    def _expr_point(self, atom: Axis | Expr, point: Point) -> tuple[int, ...]:
+        if isinstance(atom, Axis):
+            return ()
+        return tuple(point[a] for a in point if a in self.deps(atom))
+
+    def _atom(self, atom: Axis | Expr, point: Point, offset: int) -> Value:
+        if isinstance(atom, Axis):
+            return self.index[atom] + offset if offset else self.index[atom]
+        value = self.value(atom, point)
+        return value if value.type.element == "i64" else value.convert("sext", "i64")
+
+    def _offset_value(self, index: Affine, point: Point) -> Value:
+        """An index as a number, for a scalar access."""
+        terms, constant, _ = self._split(index, point)
+        total = self._sum(terms, point)
+        if total is None:
+            return self.b.index(constant)
+        return total + constant if constant else total
+
+    def _lane_offsets(self, index: Affine, point: Point) -> Value:
+        """An index as a vector of numbers, one for each lane."""
+        vector = self.s.vector
+        assert vector is not None
+        lanes = self.b.lanes("i64", range(self.s.lanes))
+        uniform = [(a, f) for a, f in index.terms if not self._is_vector_atom(a)]
+        base = self._offset_value(Affine(tuple(uniform), index.constant), point)
+        total = self.b.splat(base, self.s.lanes)
+        for atom, factor in index.terms:
+            if atom is vector:
+                start = self.index[vector] + point.get(vector, 0)
+                part = self.b.splat(start, self.s.lanes) + lanes
+            elif isinstance(atom, Expr) and self._is_vector_atom(atom):
+                part = self._atom(atom, point, 0)
+            else:
+                continue
+            total = total + part * self.number(factor)
+        return total
+
+    def _is_vector_atom(self, atom: Axis | Expr) -> bool:
+        if isinstance(atom, Axis):
+            return atom is self.s.vector
+        return self.s.vector in self.deps(atom)
+
+    def _lane_pointers(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
+        offsets = self._lane_offsets(index, point)
+        base, element = self._slot(slot), memory_type(dtype).element
+        text = f"getelementptr {element}, ptr {base.ref}, {offsets.type} {offsets.ref}"
+        return self.b.emit(text, Type("ptr", self.s.lanes))
+
+    def _position(self, expr: Position, point: Point) -> Value:
+        vector = self.s.vector
+        if vector is not None and vector in self._index_deps(expr.index):
+            value = self._lane_offsets(expr.index, point)
+        else:
+            value = self._offset_value(expr.index, point)
+        element = register_type(expr.dtype).element
+        return value if element == "i64" else value.convert("trunc", element)
+
+
+def _all(conditions: Sequence[Value]) -> Value:
+    total = conditions[0]
+    for condition in conditions[1:]:
+        total = total & condition
+    return total
+
+
+# -- reductions
+
+
+class _Accumulator:
+    """The running result of a reduction at one point of the tile."""
+
+    def __init__(self, writer: _Writer, reduce: Reduce, point: Point) -> None:
+        self.w, self.reduce, self.point = writer, reduce, point
+        vector = writer.s.vector
+        varies = vector is not None and vector in writer.deps(reduce.body)
+        self.lanes = writer.s.lanes if varies else 0
+        self.is_arg = reduce.combiner.startswith("arg")
+        self.combiner = reduce.combiner.removeprefix("arg")
+        self.kind = register_type(reduce.body.dtype, self.lanes)
+        self.cell = self._cell(self.kind, _identity(self.combiner, reduce.body.dtype))
+        if self.is_arg:
+            self.place = self._cell(register_type(reduce.dtype, self.lanes), 0)
+
+    def _cell(self, kind: Type, start: float) -> Value:
+        cell = self.w.b.local(kind)
+        self.w.b.store(self.w.b.constant(kind, start), cell)
+        return cell
+
+    def add(self, offsets: Point) -> None:
+        """Take one more value of the body into account."""
+        point = {**self.point, **offsets}
+        b = self.w.b
+        old = b.load(self.kind, self.cell)
+        if self.is_arg:
+            self._add_arg(old, point)
+            return
+        factors = _factors(self.reduce.body) if self.combiner == "sum" else None
+        if factors and self._mask(offsets) is None:
+            left, right, before = unify(b, [*(self.w.value(f, point) for f in factors), old])
+            b.store(left.fma(right, before), self.cell)
+            return
+        value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
+        mask = self._mask(offsets)
+        if mask is not None:
+            value = mask.select(value, _identity(self.combiner, self.reduce.body.dtype))
+        b.store(_combine(self.combiner, old, value, self.reduce.body.dtype), self.cell)
+
+    def _mask(self, offsets: Point) -> Value | None:
+        """The lanes in use, where the reduced axis itself is spread over lanes."""
+        vector = self.w.s.vector
+        if vector is None or vector not in self.reduce.axes or not self.lanes:
+            return None
+        return self.w.masks.get(offsets.get(vector, 0))
+
+    def _add_arg(self, best: Value, point: Point) -> None:
+        b = self.w.b
+        value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
+        kinds = [self.reduce.body.dtype] * 2
+        bool_ = self.reduce.body.dtype
+        better = emit_function(
+            b, "gt" if self.combiner == "max" else "lt", [value, best], kinds, bool_
+        )
+        if value.type.is_float:
+            better = better | (value.is_nan() & ~best.is_nan())
+        place = b.load(register_type(self.reduce.dtype, self.lanes), self.place)
+        here = self._position(point)
+        b.store(better.select(value, best), self.cell)
+        b.store(better.select(b.splat(here, self.lanes), place), self.place)
+
+    def _position(self, point: Point) -> Value:
+        """The row-major position among the reduced axes."""
+        index = Affine()
+        for axis in self.reduce.axes:
+            index = index * axis.extent + Affine(((axis, 1),), 0)
+        value = self.w._offset_value(index, point)
+        element = register_type(self.reduce.dtype).element
+        return value if element == "i64" else value.convert("trunc", element)
+
+    def result(self) -> Value:
+        """The final value: a scalar if the lanes held parts of one sum."""
+        b = self.w.b
+        if self.is_arg:
+            return b.load(register_type(self.reduce.dtype, self.lanes), self.place)
+        total = b.load(self.kind, self.cell)
+        if self.lanes and self.w.s.vector in self.reduce.axes:
+            return _across_lanes(total, self.combiner, self.reduce.body.dtype)
+        return total
+
+
+def _factors(body: Expr) -> tuple[Expr, Expr] | None:
+    """The factors of a floating-point product, which fuses with the sum."""
+    if isinstance(body, Apply) and body.function == "mul" and body.dtype.is_floating:
+        return body.args[0], body.args[1]
+    return None
+
+
+def _identity(combiner: str, dtype: DType) -> float:
+    """The value that leaves every other unchanged."""
+    if combiner in ("sum", "any"):
+        return 0
+    if combiner in ("prod", "all"):
+        return 1
+    if dtype.is_floating:
+        return float("-inf") if combiner == "max" else float("inf")
+    if dtype.is_bool:
+        return 0 if combiner == "max" else 1
+    return int(dtype.min if combiner == "max" else dtype.max)
+
+
+_COMBINERS = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
+
+
+def _combine(combiner: str, old: Value, new: Value, dtype: DType) -> Value:
+    return emit_function(old.builder, _COMBINERS[combiner], [old, new], [dtype, dtype], dtype)
+
+
+def _across_lanes(vector: Value, combiner: str, dtype: DType) -> Value:
+    """Combine the lanes, halves with halves: a fixed order."""
+    b, lanes = vector.builder, vector.type.lanes
+    while lanes > 1:
+        lanes //= 2
+        low, high = (_half(vector, start, lanes) for start in (0, lanes))
+        vector = _combine(combiner, low, high, dtype)
+    return b.extract(vector, 0)
+
+
+def _half(vector: Value, start: int, lanes: int) -> Value:
+    numbers = ", ".join(f"i32 {n}" for n in range(start, start + lanes))
+    kind = Type(vector.type.element, lanes)
+    text = f"shufflevector {vector.type} {vector.ref}, {vector.type} poison, <{lanes} x i32> <{numbers}>"
+    return vector.builder.emit(text, kind)

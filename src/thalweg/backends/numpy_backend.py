@@ -1,0 +1,93 @@
+"""The reference backend: every operation evaluated by NumPy, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.errors import InvalidArgumentError, ThalwegError
+from thalweg.graph import Operation, Tensor
+from thalweg.ops.constant import Placeholder, RunCounter
+from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
+from thalweg.passes.plan import Plan
+from thalweg.passes.schedule import order
+from thalweg.runtime.variables import VariableStore
+
+Array = np.ndarray[Any, Any]
+
+
+class NumpyBackend:
+    """Defines what the other backends must compute. Slow, and needs no compiler."""
+
+    def compile(self, plan: Plan, state: VariableStore) -> NumpyProgram:
+        return NumpyProgram(plan, state)
+
+
+class NumpyProgram:
+    """A plan's operations in their order."""
+
+    def __init__(self, plan: Plan, state: VariableStore) -> None:
+        self._plan = plan
+        self._state = state
+        self._order = order(plan)
+        self._written = {op.inputs[0] for op in self._order if isinstance(op.record, Assign)}
+        self._release = _last_uses(self._order, plan.fetches)
+
+    def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
+        values: dict[Tensor, Any] = dict(zip(self._plan.feeds, feeds, strict=True))
+        with np.errstate(all="ignore"):
+            for op, release in zip(self._order, self._release, strict=True):
+                self._run(op, values, run_counter)
+                for tensor in release:
+                    values.pop(tensor, None)
+        return [np.array(values[tensor]) for tensor in self._plan.fetches]
+
+    def _run(self, op: Operation, values: dict[Tensor, Any], run_counter: int) -> None:
+        match op.record:
+            case Placeholder():
+                return
+            case RunCounter():
+                values[op.outputs[0]] = np.asarray(run_counter, np.int64)
+            case VariableHandle():
+                values[op.outputs[0]] = self._state.buffers[op.name]
+            case ReadVariable():
+                buffer = values[op.inputs[0]]
+                values[op.outputs[0]] = buffer.copy() if op.inputs[0] in self._written else buffer
+            case Assign():
+                value = values[op.inputs[1]]
+                np.copyto(self._state.buffers[op.inputs[0].op.name], value)
+                values[op.outputs[0]] = value
+            case _:
+                values.update(zip(op.outputs, self._evaluate(op, values), strict=True))
+
+    def _evaluate(self, op: Operation, values: dict[Tensor, Any]) -> list[Array]:
+        try:
+            made = op.record.evaluate(np, *(values[tensor] for tensor in op.inputs))
+        except ThalwegError:
+            raise
+        except Exception as error:
+            message = f"{op.name!r} ({op.type}) failed: {error}\n  at {op.source}"
+            raise InvalidArgumentError(message) from error
+        arrays = made if isinstance(made, tuple) else (made,)
+        return [np.asarray(a, t.dtype.numpy) for a, t in zip(arrays, op.outputs, strict=True)]
+
+    def describe(self) -> str:
+        return "\n".join(map(_line, self._order))
+
+
+def _last_uses(order: Sequence[Operation], kept: Sequence[Tensor]) -> list[list[Tensor]]:
+    """For each operation the tensors that nobody needs after it."""
+    seen = set(kept)
+    release: list[list[Tensor]] = []
+    for op in reversed(order):
+        last = [tensor for tensor in dict.fromkeys((*op.inputs, *op.outputs)) if tensor not in seen]
+        seen.update(last)
+        release.append(last)
+    return release[::-1]
+
+
+def _line(op: Operation) -> str:
+    made = ", ".join(f"{t.name} {t.spec}" for t in op.outputs) or op.name
+    return f"{made} = {op.type}({', '.join(t.name for t in op.inputs)})"

@@ -1,0 +1,85 @@
+"""How a session is set up: TensorFlow 1's messages as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class GPUOptions:
+    """Accepted for TensorFlow 1 and ignored: there is no GPU here."""
+
+    allow_growth: bool = False
+    per_process_gpu_memory_fraction: float = 0.0
+    visible_device_list: str = ""
+    allocator_type: str = ""
+
+
+@dataclass
+class OptimizerOptions:
+    """Accepted for TensorFlow 1 and ignored: every graph is optimised and compiled."""
+
+    opt_level: int = 0
+    global_jit_level: int = 0
+    do_common_subexpression_elimination: bool = True
+    do_constant_folding: bool = True
+    do_function_inlining: bool = True
+
+
+@dataclass
+class GraphOptions:
+    """Accepted for TensorFlow 1 and ignored."""
+
+    optimizer_options: OptimizerOptions = field(default_factory=OptimizerOptions)
+    build_cost_model: int = 0
+    infer_shapes: bool = True
+
+
+@dataclass
+class ConfigProto:
+    """Settings of a session.
+
+    Attributes:
+        intra_op_parallelism_threads: threads of the session; 0 for as many as the process may use.
+        inter_op_parallelism_threads: accepted for TensorFlow 1 and ignored, as are all that follow
+            up to the last.
+        backend: "llvm" for native code, "numpy" for the reference.
+    """
+
+    intra_op_parallelism_threads: int = 0
+    inter_op_parallelism_threads: int = 0
+    allow_soft_placement: bool = False
+    log_device_placement: bool = False
+    use_per_session_threads: bool = False
+    isolate_session_state: bool = False
+    operation_timeout_in_ms: int = 0
+    placement_period: int = 0
+    device_count: dict[str, int] = field(default_factory=dict)
+    device_filters: list[str] = field(default_factory=list)
+    gpu_options: GPUOptions = field(default_factory=GPUOptions)
+    graph_options: GraphOptions = field(default_factory=GraphOptions)
+    backend: str = "llvm"
+
+
+@dataclass
+class RunOptions:
+    """Settings of one run, accepted for TensorFlow 1."""
+
+    trace_level: int = 0
+    timeout_in_ms: int = 0
+    inter_op_thread_pool: int = 0
+    output_partition_graphs: bool = False
+    report_tensor_allocations_upon_oom: bool = False
+    NO_TRACE = 0
+    SOFTWARE_TRACE = 1
+    HARDWARE_TRACE = 2
+    FULL_TRACE = 3
+
+
+@dataclass
+class RunMetadata:
+    """Where a run leaves what it measured, accepted for TensorFlow 1."""
+
+    step_stats: Any = None
+    partition_graphs: list[Any] = field(default_factory=list)

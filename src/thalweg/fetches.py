@@ -1,0 +1,101 @@
+"""What a run returns: any nesting of lists, tuples and dicts of tensors and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
+
+from thalweg.base.errors import FetchError, GraphError
+from thalweg.graph import Graph, Operation, Tensor
+
+Pack = Callable[[Iterator[Any]], Any]
+
+
+class Fetches:
+    """The structure that a user fetches.
+
+    Args:
+        graph: the session's.
+        structure: a tensor, operation, variable or name, or a nesting of them.
+
+    Attributes:
+        tensors: the different tensors in it, in order.
+        targets: the different operations in it, in order.
+
+    Raises:
+        FetchError: for anything else, or elements of other graphs.
+    """
+
+    def __init__(self, graph: Graph, structure: Any) -> None:
+        self._graph = graph
+        self._slots: list[Tensor | None] = []
+        self._operations: dict[Operation, None] = {}
+        self._pack = self._build(structure)
+        self.tensors = tuple(dict.fromkeys(t for t in self._slots if t is not None))
+        self.targets = tuple(self._operations)
+        number = {tensor: n for n, tensor in enumerate(self.tensors)}
+        self._numbers = [None if t is None else number[t] for t in self._slots]
+
+    def pack(self, values: list[Any]) -> Any:
+        """The user's structure, with the tensors' values in it; None for operations."""
+        return self._pack(iter([None if n is None else values[n] for n in self._numbers]))
+
+    def _build(self, item: Any) -> Pack:
+        if isinstance(item, list | tuple):
+            return self._sequence(item)
+        if isinstance(item, Mapping):
+            return self._mapping(item)
+        self._slots.append(self._element(item))
+        return next
+
+    def _sequence(self, items: list[Any] | tuple[Any, ...]) -> Pack:
+        parts, kind = [self._build(item) for item in items], type(items)
+        if hasattr(kind, "_make"):  # a named tuple
+            return lambda values: kind._make(part(values) for part in parts)
+        base = list if isinstance(items, list) else tuple
+        return lambda values: base([part(values) for part in parts])
+
+    def _mapping(self, items: Mapping[Any, Any]) -> Pack:
+        parts, kind = {key: self._build(item) for key, item in items.items()}, type(items)
+        base: Any = kind if issubclass(kind, dict) and kind.__init__ is dict.__init__ else dict
+        return lambda values: base({key: part(values) for key, part in parts.items()})
+
+    def _element(self, item: Any) -> Tensor | None:
+        found = fetchable(self._graph, item)
+        if isinstance(found, Tensor):
+            return found
+        self._operations[found] = None
+        return None
+
+
+def fetchable(graph: Graph, item: Any) -> Tensor | Operation:
+    """The tensor or operation that an item of the fetches stands for.
+
+    Raises:
+        FetchError: if it stands for none of the graph's.
+    """
+    try:
+        found: Tensor | Operation = graph.as_graph_element(item)
+    except TypeError:
+        kind = type(item).__name__
+        raise FetchError(
+            f"{item!r} ({kind}) cannot be fetched: a fetch is a tensor, an operation, a variable, "
+            "or the name of one"
+        ) from None
+    except GraphError as error:
+        made = getattr(getattr(item, "op", item), "source", None)
+        where = f"\n  it was made at {made}" if made else ""
+        raise FetchError(f"cannot fetch {item!r}: {error}{where}") from None
+    return found
+
+
+def structure_key(item: Any) -> Hashable:
+    """A key that is equal for equal structures of the same elements."""
+    kind = type(item)
+    if kind is list or isinstance(item, tuple):
+        return (kind, *map(structure_key, item))
+    if isinstance(item, list):
+        return (kind, *map(structure_key, item))
+    if isinstance(item, Mapping):
+        return (kind, *((key, structure_key(value)) for key, value in item.items()))
+    return item if isinstance(item, Hashable) else id(item)

@@ -1,0 +1,263 @@
+"""Algebra that needs no run: what can be said more simply is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.errors import CompilerError
+from thalweg.base.shapes import known
+from thalweg.graph import Operation, Tensor, default_graph
+from thalweg.ops import pointwise as pw
+from thalweg.ops.build import constant_like, emit
+from thalweg.ops.constant import Constant
+from thalweg.ops.views import (
+    Broadcast,
+    Identity,
+    Reshape,
+    SameElements,
+    StopGradient,
+    SumTo,
+    Transpose,
+)
+from thalweg.passes.plan import Plan
+from thalweg.passes.rebuild import Rebuild, rebuild
+
+Rule = Callable[[Operation, tuple[Tensor, ...]], Tensor | None]
+
+
+def simplify(plan: Plan) -> Plan:
+    """Rewrite operations into simpler ones that compute the same.
+
+    x + 0, x * 1, -(-x)         ->  x
+    x * 0                       ->  0      also where x is not finite: gradients rely on it
+    Broadcast(a) * Broadcast(b) ->  Broadcast(a * b)      for scalars a, b
+    Reshape(Reshape(x))         ->  Reshape(x)
+    """
+    return rebuild(plan, _step)
+
+
+def _step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+    if op.control_inputs or op.record.stateful or len(op.outputs) != 1:
+        return None
+    made = _simplified(op, inputs)
+    if made is None:
+        return None
+    if made.spec != op.outputs[0].spec:
+        raise CompilerError(f"simplify: {op!r} became {made!r}\n  at {op.source}")
+    return (made,)
+
+
+def _simplified(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    rule = _RULES.get(type(op.record)) or _FAMILY.get(_family(op))
+    made = rule(op, inputs) if rule else None
+    if made is None and isinstance(op.record, pw.Pointwise | pw.Select | pw.Cast):
+        made = _on_scalars(op, inputs)
+    return made
+
+
+def _family(op: Operation) -> type | None:
+    return SameElements if isinstance(op.record, SameElements) else None
+
+
+def uniform(tensor: Tensor) -> Any:
+    """The one number that fills the tensor in every run of the plan's code, else None."""
+    record = tensor.op.record
+    if isinstance(record, Constant):
+        return record.array.reshape(-1)[0] if record.is_uniform else None
+    if isinstance(record, Broadcast | SameElements):
+        return uniform(tensor.op.inputs[0])
+    return None
+
+
+def _is(tensor: Tensor, number: float) -> bool:
+    value = uniform(tensor)
+    return value is not None and bool(value == number)
+
+
+def _shape(op: Operation) -> tuple[int, ...]:
+    return known(op.outputs[0].static_shape)
+
+
+def same_shape(a: Sequence[int], b: Sequence[int]) -> bool:
+    """Whether the extents are equal now and also in the runs that share this plan's code."""
+    return list(a) == list(b) and [type(d) for d in a] == [type(d) for d in b]
+
+
+def _filled(op: Operation, number: Any) -> Tensor:
+    output = op.outputs[0]
+    array = np.asarray(number, output.dtype.numpy)
+    return _spread(constant_like(default_graph(), array), _shape(op))
+
+
+def _spread(scalar: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return emit(Broadcast(shape), scalar) if shape else scalar
+
+
+def _scalar(tensor: Tensor) -> Tensor | None:
+    """The scalar that was broadcast to the tensor."""
+    if tensor.static_shape == ():
+        return tensor
+    record = tensor.op.record
+    if isinstance(record, Constant) and (record.is_uniform or record.array.size == 1):
+        return constant_like(tensor.graph, record.array.reshape(-1)[0], record.planned)
+    if isinstance(record, Broadcast | SameElements):
+        return _scalar(tensor.op.inputs[0])
+    return None
+
+
+def _on_scalars(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    shape = _shape(op)
+    if shape == ():
+        return None
+    scalars = [_scalar(tensor) for tensor in inputs]
+    if any(s is None for s in scalars):
+        return None
+    return _spread(emit(op.record, *(s for s in scalars if s is not None)), shape)
+
+
+# -- rules: each gets the old operation and its new inputs
+
+
+def _add(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    x, y = inputs
+    if _is(y, 0):
+        return x
+    if _is(x, 0):
+        return y
+    return None
+
+
+def _sub(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    x, y = inputs
+    if _is(y, 0):
+        return x
+    return pw.Neg.of(y) if _is(x, 0) else None
+
+
+def _mul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    for x, factor in (inputs, inputs[::-1]):
+        if _is(factor, 0):
+            return _filled(op, 0)
+        if _is(factor, 1):
+            return x
+        if _is(factor, -1) and not x.dtype.is_unsigned:
+            return pw.Neg.of(x)
+    return None
+
+
+def _div(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    x, y = inputs
+    return x if _is(y, 1) else None
+
+
+def _pow(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    x, y = inputs
+    forms: dict[float, Callable[[], Tensor]] = {
+        0: lambda: _filled(op, 1),
+        1: lambda: x,
+        2: lambda: pw.Square.of(x),
+        3: lambda: pw.Mul.of(pw.Square.of(x), x),
+        0.5: lambda: pw.Sqrt.of(x),
+        -0.5: lambda: pw.Rsqrt.of(x),
+        -1: lambda: pw.Reciprocal.of(x),
+    }
+    power = uniform(y)
+    form = None if power is None else forms.get(float(power))
+    return form() if form else None
+
+
+def _neg(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    inner = inputs[0].op
+    return inner.inputs[0] if isinstance(inner.record, pw.Neg) else None
+
+
+def _cast(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    return inputs[0] if inputs[0].dtype == op.outputs[0].dtype else None
+
+
+def _select(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    condition, x, y = inputs
+    if x is y:
+        return x
+    always = uniform(condition)
+    return None if always is None else (x if always else y)
+
+
+def _same(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    return inputs[0]
+
+
+def _reshape(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """All ops that keep the elements in place become one `Reshape`, or nothing."""
+    x, shape = inputs[0], _shape(op)
+    if isinstance(x.op.record, Reshape) and not x.op.control_inputs:
+        x = x.op.inputs[0]
+    if same_shape(known(x.static_shape), shape):
+        return x
+    if shape and x.static_shape != () and (scalar := _scalar(x)) is not None:
+        return _spread(scalar, shape)
+    if isinstance(op.record, Reshape) and x is inputs[0] and same_shape(op.record.shape, shape):
+        return None
+    return emit(Reshape(shape), x)
+
+
+def _broadcast(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    x, shape = inputs[0], _shape(op)
+    if same_shape(known(x.static_shape), shape):
+        return x
+    if x.static_shape != () and (scalar := _scalar(x)) is not None:
+        return _spread(scalar, shape)
+    if isinstance(x.op.record, Broadcast):
+        return emit(Broadcast(shape), x.op.inputs[0])
+    return None
+
+
+def _sum_to(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """A sum over axes of extent 1 is a reshape."""
+    x, shape = inputs[0], _shape(op)
+    have = known(x.static_shape)
+    if same_shape([d for d in have if not _one(d)], [d for d in shape if not _one(d)]):
+        return x if same_shape(have, shape) else emit(Reshape(shape), x)
+    return None
+
+
+def _one(extent: int) -> bool:
+    return type(extent) is int and extent == 1
+
+
+def _transpose(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    x = inputs[0]
+    perm = _perm(op)
+    if isinstance(x.op.record, Transpose):
+        inner = _perm(x.op)
+        x, perm = x.op.inputs[0], tuple(inner[n] for n in perm)
+    if perm == tuple(range(len(perm))):
+        return x
+    return None if x is inputs[0] else emit(Transpose(perm), x)
+
+
+def _perm(op: Operation) -> tuple[int, ...]:
+    record, rank = op.record, len(known(op.inputs[0].static_shape))
+    perm = record.perm if isinstance(record, Transpose) else None
+    return tuple(reversed(range(rank))) if perm is None else tuple(perm)
+
+
+_RULES: dict[type, Rule] = {
+    pw.Add: _add,
+    pw.Sub: _sub,
+    pw.Mul: _mul,
+    pw.Div: _div,
+    pw.Pow: _pow,
+    pw.Neg: _neg,
+    pw.Cast: _cast,
+    pw.Select: _select,
+    Identity: _same,
+    StopGradient: _same,
+    Broadcast: _broadcast,
+    SumTo: _sum_to,
+    Transpose: _transpose,
+}
+_FAMILY: dict[type | None, Rule] = {SameElements: _reshape}

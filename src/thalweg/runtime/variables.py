@@ -1,0 +1,49 @@
+"""The memory of a session's variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+def aligned_empty(
+    shape: Sequence[int], dtype: np.dtype[Any], alignment: int = ALIGNMENT
+) -> np.ndarray[Any, Any]:
+    """An uninitialised contiguous array that starts at a multiple of `alignment` bytes."""
+    extents = tuple(int(extent) for extent in shape)
+    size = int(np.prod(extents, dtype=np.int64)) * dtype.itemsize
+    raw = np.empty(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size].view(dtype).reshape(extents)
+
+
+class VariableStore:
+    """Buffers by variable name. A buffer, once allocated, stays where it is.
+
+    Attributes:
+        buffers: what each variable holds.
+        initialised: the variables that have been given a value.
+    """
+
+    def __init__(self) -> None:
+        self.buffers: dict[str, np.ndarray[Any, Any]] = {}
+        self.initialised: set[str] = set()
+
+    def allocate(
+        self, name: str, shape: Sequence[int], dtype: np.dtype[Any]
+    ) -> np.ndarray[Any, Any]:
+        """The buffer of a variable, filled with zeros if it is new."""
+        if name not in self.buffers:
+            buffer = aligned_empty(shape, dtype)
+            buffer.fill(0)
+            self.buffers[name] = buffer
+        return self.buffers[name]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.buffers.clear()
+        self.initialised.clear()

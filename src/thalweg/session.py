@@ -1,0 +1,412 @@
+"""The driver: plans what a run needs, has it compiled once, runs it."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from thalweg.backends.numpy_backend import NumpyBackend
+from thalweg.backends.protocol import Backend, Program
+from thalweg.base import settings
+from thalweg.base.errors import FailedPreconditionError, SessionClosedError
+from thalweg.base.shapes import show
+from thalweg.config import ConfigProto
+from thalweg.feeds import feed_array, feedable, missing
+from thalweg.fetches import Fetches, structure_key
+from thalweg.graph import Graph, Operation, Tensor, default_graph
+from thalweg.graph.keys import GraphKeys
+from thalweg.graph.node import Hooks
+from thalweg.ops.constant import Placeholder
+from thalweg.ops.variable import Assign, ReadVariable, Variable, VariableHandle
+from thalweg.passes.pipeline import make_plan
+from thalweg.passes.plan import Plan
+from thalweg.passes.prune import prune
+from thalweg.passes.schedule import order
+from thalweg.passes.specialise import static_feeds
+from thalweg.runtime.variables import VariableStore
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class _Entry:
+    """A compiled plan.
+
+    Attributes:
+        program: None if there is nothing to compute.
+        feeds: the user's tensors whose arrays the program takes, in order.
+        computed: the user's tensors whose values it returns, in order.
+        needs: variables that must have a value before it runs.
+        writes: variables that have a value afterwards.
+    """
+
+    program: Program | None
+    feeds: tuple[Tensor, ...]
+    computed: tuple[Tensor, ...]
+    needs: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Choice:
+    """The entries for one set of fetches and feed shapes: one for each value of static feeds."""
+
+    static: tuple[Tensor, ...]
+    entries: dict[tuple[bytes, ...], _Entry] = field(default_factory=dict)
+
+
+class Session:
+    """Runs parts of a graph, and owns the values of its variables.
+
+    A session may be used by several threads; it does one run at a time.
+
+    Args:
+        target: accepted for TensorFlow 1; there are no remote sessions.
+        graph: the default graph if not given.
+        config: see `ConfigProto`.
+
+    Attributes:
+        why_recompiled: a line for every plan that was made: what was new about the run.
+    """
+
+    def __init__(
+        self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
+    ) -> None:
+        self._graph = graph if graph is not None else default_graph()
+        self._config = config if config is not None else ConfigProto()
+        self._lock = threading.RLock()
+        self._fetches: dict[Any, Fetches] = {}
+        self._choices: dict[Any, _Choice] = {}
+        self._last: dict[Any, dict[Tensor, Array]] = {}
+        self._store = VariableStore()
+        self._backend: Backend | None = None
+        self._runs = 0
+        self._closed = False
+        self._entered: list[ExitStack] = []
+        self.why_recompiled: list[str] = []
+        _check_backend(self._config.backend)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that it runs parts of."""
+        return self._graph
+
+    # -- running
+
+    def run(
+        self,
+        fetches: Any,
+        feed_dict: Mapping[Any, Any] | None = None,
+        options: Any = None,
+        run_metadata: Any = None,
+    ) -> Any:
+        """Compute the fetches and return their values in the same structure.
+
+        Args:
+            fetches: a tensor, operation, variable or name ("y:0", "train"), or any nesting of
+                lists, tuples and dicts of them. Operations give None.
+            feed_dict: values for tensors of the graph, placeholders as a rule.
+            options: accepted for TensorFlow 1.
+            run_metadata: accepted for TensorFlow 1.
+
+        Raises:
+            FetchError: for a fetch that is not of the session's graph.
+            FeedError: if a placeholder is not fed, or with something that does not fit.
+            SessionClosedError: after `close`.
+        """
+        with self._lock:
+            self._check_open()
+            fetched = self._fetched(fetches)
+            feeds = self._fed(feed_dict) if feed_dict else {}
+            entry = self._entry(fetched.tensors, fetched.targets, feeds)
+            values = self._execute(entry, feeds)
+            self._runs += 1
+        return fetched.pack([_result(values[tensor]) for tensor in fetched.tensors])
+
+    def make_callable(
+        self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
+    ) -> Callable[..., Any]:
+        """A function that runs the fetches, with its arguments as the feeds in order."""
+        keys = list(feed_list or ())
+
+        def call(*args: Any) -> Any:
+            return self.run(fetches, dict(zip(keys, args, strict=True)))
+
+        return call
+
+    def load(self, variable: Variable, value: Any) -> None:
+        """Set a variable's value.
+
+        Raises:
+            FeedError: if the value has not the variable's shape, or cannot have its dtype.
+        """
+        with self._lock:
+            self._check_open()
+            array = feed_array(variable.handle, value)
+            np.copyto(self._allocate(variable.op), array)
+            self._store.initialised.add(variable.op.name)
+
+    def _fetched(self, fetches: Any) -> Fetches:
+        key = structure_key(fetches)
+        found = self._fetches.get(key)
+        if found is None:
+            found = self._fetches[key] = Fetches(self._graph, fetches)
+        return found
+
+    def _fed(self, feed_dict: Mapping[Any, Any]) -> dict[Tensor, Array]:
+        feeds = {}
+        for key, value in feed_dict.items():
+            tensor = feedable(self._graph, key)
+            feeds[tensor] = feed_array(tensor, value)
+        return feeds
+
+    def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> dict[Tensor, Array]:
+        """The values of what the entry computes, and those of the feeds."""
+        if entry.program is None:
+            return dict(feeds)
+        if not entry.needs <= self._store.initialised:
+            self._initialise(entry.needs - self._store.initialised)
+        made = entry.program.run([feeds[tensor] for tensor in entry.feeds], self._runs)
+        self._store.initialised |= entry.writes
+        return {**feeds, **dict(zip(entry.computed, made, strict=True))}
+
+    # -- planning
+
+    def _entry(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Array],
+    ) -> _Entry:
+        """The compiled plan for these fetches and feeds, made if there is none yet."""
+        key = (fetches, targets, frozenset([(t, array.shape) for t, array in feeds.items()]))
+        choice = self._choices.get(key)
+        if choice is None:
+            choice = _Choice(tuple(static_feeds(prune(fetches, targets, feeds), feeds)))
+        values = tuple([feeds[tensor].tobytes() for tensor in choice.static])
+        entry = choice.entries.get(values)
+        if entry is None:
+            static = {tensor: feeds[tensor] for tensor in choice.static}
+            entry = self._compile(fetches, targets, feeds, static)
+            self._note(fetches, targets, feeds, static)
+            choice.entries[values] = entry
+            self._choices[key] = choice
+        return entry
+
+    def _compile(
+        self,
+        fetches: Sequence[Tensor],
+        targets: Sequence[Operation],
+        feeds: Mapping[Tensor, Array],
+        static: Mapping[Tensor, Array],
+    ) -> _Entry:
+        wanted = tuple(tensor for tensor in fetches if tensor not in feeds)
+        ops = prune(wanted, targets, feeds)
+        for op in ops:
+            if isinstance(op.record, Placeholder) and op.outputs[0] not in feeds:
+                raise missing(op.outputs[0])
+        read = {tensor for op in ops for tensor in op.inputs}
+        fed = {tensor: array.shape for tensor, array in feeds.items() if tensor in read}
+        plan = make_plan(wanted, targets, fed, {t: v for t, v in static.items() if t in fed})
+        if not plan.fetches and not plan.targets:
+            return _Entry(None, (), ())
+        for op in plan.graph.operations:
+            if isinstance(op.record, VariableHandle):
+                self._allocate(op)
+        program = self._get_backend().compile(plan, self._store)
+        taken = tuple(tensor for tensor in fed if tensor not in static)
+        return _Entry(program, taken, wanted, *_variables(plan))
+
+    def _allocate(self, handle: Operation) -> Array:
+        record = handle.record
+        assert isinstance(record, VariableHandle)
+        return self._store.allocate(handle.name, record.shape, record.dtype.numpy)
+
+    def _get_backend(self) -> Backend:
+        if self._backend is None:
+            self._backend = _make_backend(self._config)
+        return self._backend
+
+    def _note(
+        self,
+        fetches: Sequence[Tensor],
+        targets: Sequence[Operation],
+        feeds: Mapping[Tensor, Array],
+        static: Mapping[Tensor, Array],
+    ) -> None:
+        """Log why a plan was made."""
+        key = (tuple(fetches), tuple(targets))
+        reason = self._reason(self._last.get(key), feeds, static)
+        names = ", ".join([t.name for t in fetches] + [op.name for op in targets])
+        self.why_recompiled.append(f"{names or 'nothing'}: {reason}")
+        shapes_only = {t: np.broadcast_to(np.zeros((), a.dtype), a.shape) for t, a in feeds.items()}
+        self._last[key] = {**shapes_only, **{t: a.copy() for t, a in static.items()}}
+
+    def _reason(
+        self,
+        last: Mapping[Tensor, Array] | None,
+        feeds: Mapping[Tensor, Array],
+        static: Mapping[Tensor, Array],
+    ) -> str:
+        if last is None:
+            return "new fetches" if self.why_recompiled else "first run"
+        if last.keys() != feeds.keys():
+            return f"other tensors are fed: {', '.join(t.name for t in feeds) or 'none'}"
+        changed = [
+            f"new shape of {t.op.name!r}: {show(last[t].shape)} -> {show(a.shape)}"
+            for t, a in feeds.items()
+            if last[t].shape != a.shape
+        ]
+        values = [f"new value of {t.op.name!r}, which decides about shapes" for t in static]
+        return "; ".join(changed or values) or "same as before"
+
+    # -- variables
+
+    def _initialise(self, names: frozenset[str]) -> None:
+        """Give variables their initial values, those first that others' initial values need.
+
+        The number of the run is that of the run which needs them, so that an initialiser that runs
+        in it draws the same random numbers.
+        """
+        variables = self._variables_named(names)
+        left = names
+        while left:
+            targets = tuple(v.initializer for name, v in variables.items() if name in left)
+            entry = self._entry((), targets, {})
+            first = entry.needs - self._store.initialised
+            if first:
+                self._initialise(first)
+            else:
+                self._execute(entry, {})
+            left = left - self._store.initialised
+
+    def _variables_named(self, names: frozenset[str]) -> dict[str, Variable]:
+        every: list[Variable] = self._graph.get_collection(GraphKeys.ALL_VARIABLES)
+        found = {v.op.name: v for v in every if v.op.name in names}
+        if lost := names - found.keys():
+            raise FailedPreconditionError(
+                f"variable {min(lost)!r} has no value yet, and no initial value is known for it"
+            )
+        return found
+
+    # -- life
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SessionClosedError("the session is closed")
+
+    def close(self) -> None:
+        """Free the programs and the variables. The session cannot run any more."""
+        with self._lock:
+            self._closed = True
+            self._choices.clear()
+            self._fetches.clear()
+            self._last.clear()
+            self._store.clear()
+            self._backend = None
+
+    @contextmanager
+    def as_default(self) -> Iterator[Session]:
+        """Make this the default session inside the block; it stays open afterwards."""
+        _sessions.stack.append(self)
+        try:
+            yield self
+        finally:
+            _sessions.remove(self)
+
+    def __enter__(self) -> Session:
+        stack = ExitStack()
+        stack.enter_context(self._graph.as_default())
+        stack.enter_context(self.as_default())
+        self._entered.append(stack)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._entered.pop().close()
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else self._config.backend
+        return f"<tf.Session {state}, {self._runs} runs, {len(self.why_recompiled)} plans>"
+
+
+class InteractiveSession(Session):
+    """A session that is the default one until it is closed, for shells and notebooks."""
+
+    def __init__(
+        self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
+    ) -> None:
+        super().__init__(target, graph, config)
+        self._defaults = ExitStack()
+        if graph is not None:
+            self._defaults.enter_context(graph.as_default())
+        self._defaults.enter_context(self.as_default())
+
+    def close(self) -> None:
+        """Free everything; the session is the default one no longer."""
+        self._defaults.close()
+        super().close()
+
+
+class _Sessions(threading.local):
+    """A stack of default sessions for each thread."""
+
+    def __init__(self) -> None:
+        self.stack: list[Session] = []
+
+    def remove(self, session: Session) -> None:
+        """Take the innermost occurrence off; it may lie under others if blocks were not nested."""
+        for place in reversed(range(len(self.stack))):
+            if self.stack[place] is session:
+                del self.stack[place]
+                return
+
+
+_sessions = _Sessions()
+
+
+def get_default_session() -> Session | None:
+    """The innermost session made default in this thread, if any."""
+    return _sessions.stack[-1] if _sessions.stack else None
+
+
+Hooks.default_session = get_default_session
+
+
+def _check_backend(name: str) -> None:
+    if name not in ("llvm", "numpy"):
+        raise ValueError(f"there is no backend {name!r}; there are 'llvm' and 'numpy'")
+
+
+def _make_backend(config: ConfigProto) -> Backend:
+    if config.backend == "numpy":
+        return NumpyBackend()
+    try:
+        module = importlib.import_module("thalweg.backends.llvm.backend")
+    except ModuleNotFoundError:
+        return NumpyBackend()
+    threads = config.intra_op_parallelism_threads or settings.num_threads()
+    backend: Backend = module.LlvmBackend(threads=threads)
+    return backend
+
+
+def _variables(plan: Plan) -> tuple[frozenset[str], frozenset[str]]:
+    """The variables that a plan reads before it writes them, and those that it writes."""
+    needs: set[str] = set()
+    writes: set[str] = set()
+    for op in order(plan):
+        if isinstance(op.record, Assign):
+            writes.add(op.inputs[0].op.name)
+        elif isinstance(op.record, ReadVariable) and op.inputs[0].op.name not in writes:
+            needs.add(op.inputs[0].op.name)
+    return frozenset(needs), frozenset(writes)
+
+
+def _result(array: Array) -> Any:
+    return array if array.ndim else array[()]
