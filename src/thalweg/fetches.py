@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
@@ -57,7 +58,7 @@ class Fetches:
 
     def _mapping(self, items: Mapping[Any, Any]) -> Pack:
         parts, kind = {key: self._build(item) for key, item in items.items()}, type(items)
-        base: Any = kind if issubclass(kind, dict) and kind.__init__ is dict.__init__ else dict
+        base: Any = OrderedDict if issubclass(kind, OrderedDict) else dict
         return lambda values: base({key: part(values) for key, part in parts.items()})
 
     def _element(self, item: Any) -> Tensor | None:

@@ -124,7 +124,8 @@ class Session:
             self._check_open()
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
-            entry = self._entry(fetched.tensors, fetched.targets, feeds)
+            wanted = tuple([tensor for tensor in fetched.tensors if tensor not in feeds])
+            entry = self._entry(wanted, fetched.targets, feeds)
             values = self._execute(entry, feeds)
             self._runs += 1
         return fetched.pack([_result(values[tensor]) for tensor in fetched.tensors])
@@ -194,7 +195,8 @@ class Session:
         if entry is None:
             static = {tensor: feeds[tensor] for tensor in choice.static}
             entry = self._compile(fetches, targets, feeds, static)
-            self._note(fetches, targets, feeds, static)
+            if entry.program is not None:
+                self._note(fetches, targets, feeds, static)
             choice.entries[values] = entry
             self._choices[key] = choice
         return entry
@@ -206,14 +208,13 @@ class Session:
         feeds: Mapping[Tensor, Array],
         static: Mapping[Tensor, Array],
     ) -> _Entry:
-        wanted = tuple(tensor for tensor in fetches if tensor not in feeds)
-        ops = prune(wanted, targets, feeds)
+        ops = prune(fetches, targets, feeds)
         for op in ops:
             if isinstance(op.record, Placeholder) and op.outputs[0] not in feeds:
                 raise missing(op.outputs[0])
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: array.shape for tensor, array in feeds.items() if tensor in read}
-        plan = make_plan(wanted, targets, fed, {t: v for t, v in static.items() if t in fed})
+        plan = make_plan(fetches, targets, fed, {t: v for t, v in static.items() if t in fed})
         if not plan.fetches and not plan.targets:
             return _Entry(None, (), ())
         for op in plan.graph.operations:
@@ -221,7 +222,7 @@ class Session:
                 self._allocate(op)
         program = self._get_backend().compile(plan, self._store)
         taken = tuple(tensor for tensor in fed if tensor not in static)
-        return _Entry(program, taken, wanted, *_variables(plan))
+        return _Entry(program, taken, tuple(fetches), *_variables(plan))
 
     def _allocate(self, handle: Operation) -> Array:
         record = handle.record
@@ -387,10 +388,7 @@ def _check_backend(name: str) -> None:
 def _make_backend(config: ConfigProto) -> Backend:
     if config.backend == "numpy":
         return NumpyBackend()
-    try:
-        module = importlib.import_module("thalweg.backends.llvm.backend")
-    except ModuleNotFoundError:
-        return NumpyBackend()
+    module = importlib.import_module("thalweg.runtime.native")  # loads llvmlite: only when needed
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     backend: Backend = module.LlvmBackend(threads=threads)
     return backend

@@ -32,11 +32,14 @@ class Lowering:
         value_of: the value of every tensor.
     """
 
-    def __init__(self, order: Sequence[Operation], feeds: Sequence[Tensor]) -> None:
+    def __init__(
+        self, order: Sequence[Operation], feeds: Sequence[Tensor], fetches: Sequence[Tensor]
+    ) -> None:
         self.definitions: list[Definition] = []
         self.value_of: dict[Tensor, Value] = {}
         self._order = order
         self._feeds = {tensor: n for n, tensor in enumerate(feeds)}
+        self._fetches = fetches
         self._position = {op: n for n, op in enumerate(order)}
         self._made_by: dict[Value, Definition] = {}
         self._variables: dict[str, Value] = {}
@@ -45,10 +48,12 @@ class Lowering:
         self._writes = self._find_writes()
         for op in order:
             self._lower(op)
+        for number, tensor in enumerate(fetches):
+            self._fetch(number, self.value_of[tensor])
 
     def _find_last_uses(self) -> dict[Tensor, int]:
         """For each tensor, the place of the last op that reads it, also through aliases."""
-        last: dict[Tensor, int] = {}
+        last = dict.fromkeys(self._fetches, len(self._order))
         for op in reversed(self._order):
             through = max((last.get(out, -1) for out in op.outputs), default=-1)
             place = max(self._position[op], through if _may_alias(op) else -1)
@@ -152,6 +157,21 @@ class Lowering:
             self.value_of[tensor] = source
         else:
             self.value_of[tensor] = Value(tensor.op.name, shape, source.dtype, base=source)
+
+    def _fetch(self, number: int, value: Value) -> None:
+        """Let the fetched value be computed in the caller's memory, or copy it there."""
+        root, target = value.root, values.Fetch(number)
+        if root.storage is None:
+            root.storage = target
+            return
+        index = axes(*value.shape)
+        copy = Value(f"fetch of {value.name}", value.shape, value.dtype, target)
+        stores = tuple(map(affine, index))
+        order = len(self._order) + number
+        made = Definition(copy, index, read(value, index), stores, order, ("fetch",))
+        if root in self._made_by:
+            made.after.add(self._made_by[root])
+        self.definitions.append(made)
 
     def _define(self, op: Operation, tensor: Tensor, formula: Formula) -> Definition:
         value = Value(op.name, known(tensor.static_shape), tensor.dtype)

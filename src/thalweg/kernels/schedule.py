@@ -262,3 +262,8 @@ def _unroll(nest: Nest, s: Schedule) -> int:
     if innermost.extent <= 5:
         return int(innermost.extent)
     return next((u for u in (4, 3, 2) if innermost.extent % u == 0), 4) if points < 32 else 2
+
+
+def estimate(nest: Nest, chosen: Schedule, machine: Machine) -> float:
+    """Estimated cycles on one core."""
+    return _cost(nest, chosen, machine)

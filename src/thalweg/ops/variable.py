@@ -1,7 +1,8 @@
 """Variables: values that live in a session and outlast a run.
 
 A variable is three kinds of nodes. The handle stands for the memory, reads give its value and
-assigns replace it. Within one run reads come before writes, unless control dependencies say otherwise.
+assigns replace it. Within one run reads come before writes, unless control dependencies say
+otherwise.
 """
 
 from __future__ import annotations

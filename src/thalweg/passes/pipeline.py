@@ -19,7 +19,7 @@ from thalweg.passes.plan import Plan
 from thalweg.passes.simplify import simplify
 from thalweg.passes.specialise import specialise
 
-PASSES: tuple[Callable[[Plan], Plan], ...] = (fold, deduplicate, simplify, fold, deduplicate)
+PASSES: tuple[Callable[[Plan], Plan], ...] = (deduplicate, simplify, fold, deduplicate)
 
 
 def make_plan(

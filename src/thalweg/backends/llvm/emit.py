@@ -83,6 +83,9 @@ class _Writer:
         self.masks: dict[int, Value] = {}  # vector offset -> lanes in use, where not all are
         self._deps: dict[int, frozenset[Axis]] = {}
         self._number_values: dict[int, Value] = {}
+        self._offsets: dict[Axis, list[int]] = {}
+        self._reduced: dict[int, bool] = {}
+        self._negations: dict[int, Expr] = {}
         self.tasks = 1
         for axis in schedule.order[: schedule.parallel]:
             self.tasks *= -(-int(axis.extent) // schedule.tile_of(axis))
@@ -94,10 +97,9 @@ class _Writer:
         begin, end = Value(b, I64, "%begin"), Value(b, I64, "%end")
         prefix = self.s.order[: self.s.parallel]
         with self._opened(), b.loop(begin, end) as task:
-            self._push(())
             blocks = self._decode(task.index, prefix)
-            self._block_loops(list(self.s.order), blocks)
-            self.scopes.pop()
+            with self._scope():
+                self._block_loops(list(self.s.order), blocks)
         b.line("ret void")
         return b.body_text()
 
@@ -108,8 +110,18 @@ class _Writer:
         yield
         self.scopes[-1].place = None
 
-    def _push(self, axes: Sequence[Axis]) -> None:
-        self.scopes.append(Scope(self.scopes[-1].bound | frozenset(axes)))
+    @contextmanager
+    def _scope(self, *axes: Axis) -> Iterator[None]:
+        """An inner scope in which the axes are known, too."""
+        outer = self.scopes[-1]
+        here = outer.place is None  # no loop was opened: the outer scope's code may go right here
+        if here:
+            outer.place = self.b.preheader()
+        self.scopes.append(Scope(outer.bound | frozenset(axes)))
+        yield
+        self.scopes.pop()
+        if here:
+            outer.place = None
 
     def _decode(self, task: Value, prefix: Sequence[Axis]) -> dict[Axis, Value]:
         """The block number of every parallel axis, from the number of the task."""
@@ -137,9 +149,8 @@ class _Writer:
         axis, rest = axes[0], axes[1:]
 
         def inner() -> None:
-            self._push((axis,))
-            self._block_loops(rest, blocks)
-            self.scopes.pop()
+            with self._scope(axis):
+                self._block_loops(rest, blocks)
 
         if axis in blocks:
             self._task_block(axis, blocks[axis], inner)
@@ -195,12 +206,6 @@ class _Writer:
         if before is not None:
             self.index[axis] = before
 
-    @property
-    def _offsets(self) -> dict[Axis, list[int]]:
-        if not hasattr(self, "_tile_offsets"):
-            self._tile_offsets: dict[Axis, list[int]] = {}
-        return self._tile_offsets
-
     def _step(self, axis: Axis) -> int:
         return self.s.lanes if axis is self.s.vector else 1
 
@@ -217,7 +222,8 @@ class _Writer:
                 left = self.number(extent) - loop.index
                 self.masks = {0: self._lane_mask(left)}
             self._block(axis, loop.index, [0], inner)
-            self.masks = {}
+            if step > 1:
+                self.masks = {}
 
     @contextmanager
     def _masked(self, rest: int, step: int) -> Iterator[None]:
@@ -226,7 +232,8 @@ class _Writer:
             last = rest // step * step
             self.masks = {last: self._lane_mask(self.b.index(rest - last))}
         yield
-        self.masks = {}
+        if step > 1:
+            self.masks = {}
 
     def _lane_mask(self, count: Value) -> Value:
         lanes = self.b.lanes("i64", range(self.s.lanes))
@@ -274,10 +281,9 @@ class _Writer:
 
         def body(start: Value, steps: Sequence[int]) -> None:
             self.index[axis] = start
-            self._push((axis,))
-            for offset in steps:
-                self._reduction_loops(rest, {**offsets, axis: offset}, sums)
-            self.scopes.pop()
+            with self._scope(axis):
+                for offset in steps:
+                    self._reduction_loops(rest, {**offsets, axis: offset}, sums)
 
         self._cover(axis, unroll, step, body)
 
@@ -312,7 +318,8 @@ class _Writer:
             if step > 1:
                 self.masks = {0: self._lane_mask(extent - loop.index)}
             body(loop.index, [0])
-            self.masks = {}
+            if step > 1:
+                self.masks = {}
 
     def _store(self, store: Store, value: Value, point: Point) -> None:
         vector = self.s.vector if self.s.vector in self.nest.axes else None
@@ -375,7 +382,8 @@ class _Writer:
         active = guards if guards and any(isinstance(e, Read) for e in walk(expr)) else ()
         deps = self.deps(expr).union(*map(self.deps, active))
         key = self._key(expr, deps, point, active)
-        depth = self._depth(deps)
+        # Results of reductions exist in the tile's own scope only.
+        depth = len(self.scopes) - 1 if self._is_reduced(expr) else self._depth(deps)
         scope = self.scopes[depth]
         for outer in self.scopes[depth:]:
             if key in outer.memo:
@@ -384,6 +392,11 @@ class _Writer:
             made = self._compute(expr, point, active)
         scope.memo[key] = made
         return made
+
+    def _is_reduced(self, expr: Expr) -> bool:
+        if id(expr) not in self._reduced:
+            self._reduced[id(expr)] = any(isinstance(e, Reduce) for e in walk(expr))
+        return self._reduced[id(expr)]
 
     def _depth(self, deps: frozenset[Axis]) -> int:
         """The outermost scope in which all of these axes are known."""
@@ -434,8 +447,6 @@ class _Writer:
         return emit_function(self.b, "select", args, kinds, expr.dtype)
 
     def _negation(self, condition: Expr) -> Expr:
-        if not hasattr(self, "_negations"):
-            self._negations: dict[int, Expr] = {}
         if id(condition) not in self._negations:
             self._negations[id(condition)] = Apply("not", (condition,), condition.dtype)
         return self._negations[id(condition)]

@@ -1,0 +1,52 @@
+"""What a kernel costs: arithmetic and memory traffic, counted from its loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thalweg.formula import Apply, Expr, Read, Reduce, iterations, walk
+from thalweg.kernels.nest import Nest
+
+# Index arithmetic and choices are not floating-point work.
+_UNCOUNTED = frozenset({"cast", "select", "and", "or", "not", "random_unit"})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Floating-point operations, and bytes of the arrays read and written (each counted once).
+
+    A multiplication and an addition count one each, as does a call of an elementary function.
+    """
+
+    flops: int
+    bytes: int
+
+
+def cost_of(nest: Nest) -> Cost:
+    """Count the nest's arithmetic and the memory that it touches."""
+    per_point = sum(_flops(body) for body in nest.bodies)
+    touched = {e.source for e in nest.exprs if isinstance(e, Read)}
+    written = [nest.slots[store.slot].bytes for store in nest.stores]
+    read = [nest.slots[slot].bytes for slot in touched]
+    return Cost(int(nest.points * per_point), int(sum(read) + sum(written)))
+
+
+def _flops(body: Expr) -> int:
+    reductions = [e for e in walk(body) if isinstance(e, Reduce)]
+    inside = {id(e) for r in reductions for e in walk(r.body)}
+    total = _applied([e for e in walk(body) if id(e) not in inside])
+    for reduce in reductions:
+        total += iterations(reduce.axes) * (_applied(walk(reduce.body)) + 1)
+    return total
+
+
+def _applied(exprs: list[Expr]) -> int:
+    return sum(
+        1
+        for e in exprs
+        if isinstance(e, Apply) and e.function not in _UNCOUNTED and _is_float(e)
+    )
+
+
+def _is_float(expr: Apply) -> bool:
+    return expr.dtype.is_floating or any(a.dtype.is_floating for a in expr.args)

@@ -1,0 +1,79 @@
+"""From a plan to scheduled kernels: the order of the kernel passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from thalweg.formula import Read
+from thalweg.kernels.fuse import fuse
+from thalweg.kernels.inline import inline
+from thalweg.kernels.lower import Lowering
+from thalweg.kernels.memory import Arena, plan_memory
+from thalweg.kernels.nest import Nest, make_nest
+from thalweg.kernels.pack import pack
+from thalweg.kernels.schedule import Machine
+from thalweg.kernels.split import split
+from thalweg.kernels.values import Definition, Fetch, Temporary, Value
+from thalweg.passes.plan import Plan
+from thalweg.passes.schedule import order
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A plan as loop nests in order, and the memory of their temporaries."""
+
+    nests: tuple[Nest, ...]
+    arena: Arena
+    temporaries: tuple[Value, ...]
+
+
+def make_kernels(plan: Plan, machine: Machine) -> Kernels:
+    """Lower, inline, split, pack and fuse a plan."""
+    lowering = Lowering(order(plan), plan.feeds, plan.fetches)
+    definitions = lowering.definitions
+    kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
+    definitions = inline(definitions, kept)
+    definitions = pack(split(definitions, machine), machine)
+    groups = fuse(definitions)
+    temporaries = _store_what_is_shared(groups)
+    nests = tuple(_nest(group, groups) for group in groups)
+    return Kernels(nests, plan_memory([_touched(nest) for nest in nests]), tuple(temporaries))
+
+
+def _readers(groups: Sequence[Sequence[Definition]]) -> dict[Value, set[int]]:
+    readers: dict[Value, set[int]] = {}
+    for number, group in enumerate(groups):
+        for definition in group:
+            for read in definition.reads():
+                readers.setdefault(read.source.root, set()).add(number)
+    return readers
+
+
+def _store_what_is_shared(groups: Sequence[Sequence[Definition]]) -> list[Value]:
+    """Give memory to values that other kernels read."""
+    readers = _readers(groups)
+    temporaries: list[Value] = []
+    for number, group in enumerate(groups):
+        for definition in group:
+            value = definition.value
+            outside = readers.get(value, set()) - {number}
+            if value.storage is None and outside:
+                value.storage = Temporary(len(temporaries))
+                temporaries.append(value)
+    return temporaries
+
+
+def _nest(group: Sequence[Definition], groups: Iterable[Sequence[Definition]]) -> Nest:
+    return make_nest(group, lambda value: value.storage is not None)
+
+
+def _touched(nest: Nest) -> tuple[list[Value], list[Value]]:
+    """The temporaries that a nest reads, and those it writes."""
+    read = {nest.slots[e.source] for e in nest.exprs if isinstance(e, Read)}
+    written = {nest.slots[store.slot] for store in nest.stores}
+    return ([v for v in read if _is_temporary(v)], [v for v in written if _is_temporary(v)])
+
+
+def _is_temporary(value: Value) -> bool:
+    return isinstance(value.storage, Temporary)

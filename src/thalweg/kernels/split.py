@@ -1,0 +1,75 @@
+"""Split a long reduction with few results in two, so that threads can share it.
+
+    before:  s[c] = sum over n, i of x[n, i, c]
+    after:   p[n, c] = sum over i of x[n, i, c]      s[c] = sum over n of p[n, c]
+
+The order of additions depends on the shapes alone, never on the number of threads.
+"""
+
+from __future__ import annotations
+
+from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, iterations, walk
+from thalweg.kernels.schedule import Machine
+from thalweg.kernels.values import Definition, Value
+
+LONG = 1 << 15  # evaluations from which on a reduction is worth splitting
+FEW = 512  # results up to which threads would not find enough to share
+
+
+def split(definitions: list[Definition], machine: Machine) -> list[Definition]:
+    """Split the reductions that are long and have few results."""
+    result: list[Definition] = []
+    for definition in definitions:
+        result.extend(_split(definition))
+        result.append(definition)
+    return result
+
+
+def _split(definition: Definition) -> list[Definition]:
+    reduces = [e for e in walk(definition.body) if isinstance(e, Reduce)]
+    if len(reduces) != 1 or not definition.stores_in_place:
+        return []
+    reduce = reduces[0]
+    outer = _outer_axis(definition, reduce)
+    if outer is None or reduce.combiner.startswith("arg"):
+        return []
+    return [_partial(definition, reduce, outer)]
+
+
+def _outer_axis(definition: Definition, reduce: Reduce) -> Axis | None:
+    """The first reduced axis, if the reduction is long and something is left to reduce."""
+    results = iterations(definition.axes)
+    if results > FEW or results * iterations(reduce.axes) < LONG or len(reduce.axes) < 2:
+        return None
+    outer = reduce.axes[0]
+    return outer if 4 <= outer.extent <= 4096 else None
+
+
+def _partial(definition: Definition, reduce: Reduce, outer: Axis) -> Definition:
+    """The partial results; the definition is changed to add them up."""
+    mine = {a: Axis(a.extent, a.name) for a in definition.axes}
+    row = Axis(outer.extent, outer.name)
+    shape = tuple(int(a.extent) if type(a.extent) is int else a.extent for a in (row, *mine))
+    value = Value(f"{definition.value.name} partial", shape, reduce.dtype)
+    inner = Reduce(reduce.combiner, reduce.axes[1:], reduce.body, reduce.dtype)
+    body = Rewrite(axes={**mine, outer: row})(inner)
+    axes = (row, *mine.values())
+    store = tuple(map(affine, axes))
+    partial = Definition(
+        value, axes, body, store, definition.order, definition.ops, set(definition.after)
+    )
+    index = (affine(outer), *map(affine, definition.axes))
+    total = Reduce(reduce.combiner, (outer,), Read(value, index, reduce.dtype), reduce.dtype)
+    definition.body = _Replace(reduce, total)(definition.body)
+    return partial
+
+
+class _Replace(Rewrite):
+    """Put another expression in the place of one."""
+
+    def __init__(self, old: Expr, new: Expr) -> None:
+        super().__init__()
+        self._old, self._new = old, new
+
+    def _rebuild(self, expr: Expr) -> Expr:
+        return self._new if expr is self._old else super()._rebuild(expr)

@@ -1,0 +1,211 @@
+"""The native backend: plans to kernels, kernels to machine code, machine code to programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from thalweg.backends.llvm.driver import BARRIER, SERIAL
+from thalweg.backends.llvm.emit import Kernel, emit
+from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.target import Target
+from thalweg.base import settings
+from thalweg.base.shapes import known
+from thalweg.kernels import values
+from thalweg.kernels.cost import Cost, cost_of
+from thalweg.kernels.nest import Nest, show
+from thalweg.kernels.pipeline import Kernels, make_kernels
+from thalweg.kernels.schedule import Machine, Schedule, estimate, schedule
+from thalweg.kernels.values import Value
+from thalweg.passes.plan import Plan
+from thalweg.runtime.disk_cache import DiskCache
+from thalweg.runtime.team import shared_team
+from thalweg.runtime.variables import VariableStore, aligned_empty
+
+Array = np.ndarray[Any, Any]
+
+SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
+
+
+@cache
+def shared_jit() -> Jit:
+    """One compiler for the process: sessions share the code of equal kernels."""
+    return Jit(Target.host(), DiskCache(settings.cache_dir(), settings.cache_limit_bytes()))
+
+
+@dataclass
+class ArenaMemory:
+    """Memory for temporaries, shared by the programs of a session, which run one at a time."""
+
+    memory: Array | None = None
+
+    def reserve(self, size: int) -> int:
+        """The address of at least `size` bytes."""
+        if self.memory is None or self.memory.nbytes < size:
+            self.memory = None  # give the old one back before asking for more
+            self.memory = aligned_empty((size,), np.dtype(np.uint8))
+        return int(self.memory.ctypes.data)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A kernel in a program, with what it was made from."""
+
+    nest: Nest
+    schedule: Schedule
+    kernel: Kernel
+    serial: bool
+
+    @property
+    def cost(self) -> Cost:
+        return cost_of(self.nest)
+
+
+class LlvmBackend:
+    """Compiles plans to native code for this machine.
+
+    Args:
+        threads: how many threads a program may use.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._jit = shared_jit()
+        self._arena = ArenaMemory()
+        target = self._jit.target
+        self._machine = Machine(target.vector_bits, target.vector_registers)
+
+    def compile(self, plan: Plan, state: VariableStore) -> NativeProgram:
+        kernels = make_kernels(plan, self._machine)
+        steps = [self._step(nest) for nest in kernels.nests]
+        addresses = self._jit.compile([step.kernel.source for step in steps])
+        return NativeProgram(plan, kernels, steps, addresses, state, self._arena, self._threads)
+
+    def _step(self, nest: Nest) -> Step:
+        chosen = schedule(nest, self._machine)
+        kernel = emit(nest, chosen, self._jit.target.attributes)
+        serial = estimate(nest, chosen, self._machine) < SMALL_WORK or kernel.tasks < 2
+        return Step(nest, chosen, kernel, serial)
+
+
+class NativeProgram:
+    """Kernels in order with their arguments laid out in memory; a run only fills in addresses."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        kernels: Kernels,
+        steps: Sequence[Step],
+        addresses: Sequence[int],
+        state: VariableStore,
+        arena: ArenaMemory,
+        threads: int,
+    ) -> None:
+        self.steps = tuple(steps)
+        self.arena_bytes = kernels.arena.size
+        self._arena = arena
+        self._counter = np.zeros(1, np.int64)
+        self._fetches = [(known(t.static_shape), t.dtype.numpy) for t in plan.fetches]
+        self._fed: list[list[int]] = [[] for _ in plan.feeds]
+        self._fetched: list[list[int]] = [[] for _ in plan.fetches]
+        self._temporaries: list[tuple[int, int]] = []
+        self._kept: list[Array] = []
+        self._bound_arena = -1
+        self._threads = threads if any(not step.serial for step in steps) else 1
+        self._words = self._lay_out(kernels, state)
+        self._table = self._make_table(addresses)
+        self._team = shared_team()
+
+    def _lay_out(self, kernels: Kernels, state: VariableStore) -> Array:
+        """The arguments of all kernels, one after the other."""
+        self._starts: list[int] = []
+        words: list[int] = []
+        for step in self.steps:
+            self._starts.append(len(words))
+            for value in step.nest.slots:
+                words.append(self._address(value, len(words), kernels, state))
+            words.extend(int(n) for n in step.kernel.numbers)
+        return np.array(words or [0], np.int64)
+
+    def _address(self, value: Value, place: int, kernels: Kernels, state: VariableStore) -> int:
+        """The address of a value, or 0 with a note of what to put there later."""
+        match value.storage:
+            case values.Feed(number):
+                self._fed[number].append(place)
+            case values.Fetch(number):
+                self._fetched[number].append(place)
+            case values.Temporary():
+                self._temporaries.append((place, kernels.arena.offsets[value]))
+            case values.Variable(name):
+                buffer = state.allocate(name, known(value.shape), value.dtype.numpy)
+                self._kept.append(buffer)
+                return int(buffer.ctypes.data)
+            case values.Constant(array):
+                aligned = aligned_empty(array.shape, array.dtype)
+                np.copyto(aligned, array)
+                self._kept.append(aligned)
+                return int(aligned.ctypes.data)
+            case values.Counter():
+                return int(self._counter.ctypes.data)
+        return 0
+
+    def _make_table(self, addresses: Sequence[int]) -> Array:
+        base = int(self._words.ctypes.data)
+        rows: list[tuple[int, int, int, int]] = []
+        serial = True  # whether only the first thread has worked since the last barrier
+        for step, address, start in zip(self.steps, addresses, self._starts, strict=True):
+            barrier = bool(rows) and not (serial and step.serial)
+            serial = step.serial and (serial or barrier)
+            flags = (SERIAL if step.serial else 0) | (BARRIER if barrier else 0)
+            rows.append((address, base + 8 * start, step.kernel.tasks, flags))
+        return np.array(rows, np.int64).reshape(-1, 4)
+
+    def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
+        words = self._words
+        for array, places in zip(feeds, self._fed, strict=True):
+            words[places] = array.ctypes.data
+        made = [np.empty(shape, dtype) for shape, dtype in self._fetches]
+        for array, places in zip(made, self._fetched, strict=True):
+            words[places] = array.ctypes.data
+        self._counter[0] = run_counter
+        self._bind_arena()
+        self._team.run(self._table, len(self._table), self._threads)
+        return made
+
+    def _bind_arena(self) -> None:
+        if not self._temporaries:
+            return
+        base = self._arena.reserve(self.arena_bytes)
+        if base != self._bound_arena:
+            for place, offset in self._temporaries:
+                self._words[place] = base + offset
+            self._bound_arena = base
+
+    def describe(self) -> str:
+        """Every kernel with what was fused into it, its tile and its cost."""
+        lines = [f"{len(self.steps)} kernels, arena of {self.arena_bytes:,} bytes"]
+        for number, step in enumerate(self.steps):
+            cost = step.cost
+            lines += [
+                "",
+                f"kernel {number}: {', '.join(step.nest.ops)}",
+                f"  {cost.flops:,} FLOP, {cost.bytes:,} bytes, {_how(step)}",
+                *("  " + line for line in show(step.nest).splitlines()),
+            ]
+        return "\n".join(lines)
+
+
+def _how(step: Step) -> str:
+    s = step.schedule
+    parts = []
+    if s.vector is not None:
+        parts.append(f"{s.lanes} lanes along {s.vector.name}")
+    tiles = [f"{size} {axis.name}" for axis, size in s.tile.items()]
+    if tiles:
+        parts.append("tile of " + " x ".join(tiles))
+    parts.append("one thread" if step.serial else f"{step.kernel.tasks} tasks")
+    return ", ".join(parts)

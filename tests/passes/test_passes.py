@@ -1,0 +1,185 @@
+"""What each pass does to small graphs, and that plans are verified."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thalweg.base.errors import CompilerError
+from thalweg.base.shapes import Dim
+from thalweg.graph import Operation, Spec, Tensor
+from thalweg.graph.verify import verify
+from thalweg.ops import control, views
+from thalweg.ops import math as m
+from thalweg.ops import reduce as r
+from thalweg.ops.build import constant_value, is_planned
+from thalweg.ops.variable import Variable
+from thalweg.passes.pipeline import make_plan
+from thalweg.passes.plan import Plan
+from thalweg.passes.prune import prune
+from thalweg.passes.schedule import order
+from thalweg.passes.specialise import static_feeds
+
+
+def plan_of(
+    *fetches: Tensor, targets: tuple[Operation, ...] = (), fed: dict[Tensor, Any] | None = None
+) -> Plan:
+    return make_plan(fetches, targets, fed or {}, {})
+
+
+def types(plan: Plan) -> list[str]:
+    return [op.type for op in order(plan)]
+
+
+def placeholder(shape: Any, name: str = "x") -> Tensor:
+    return views.placeholder("float32", shape, name)
+
+
+def test_prune_stops_at_feeds_and_keeps_control_inputs() -> None:
+    x = placeholder([2])
+    y = m.exp(x)
+    w = Variable(1.0)
+    change = w.assign(2.0)
+    with control.control_dependencies([change]):
+        z = m.log(y)
+    needed = prune([z], [], {y})
+    assert y.op not in needed
+    assert change.op in needed
+    assert needed == sorted(needed, key=lambda op: op.index)
+
+
+def test_open_extents_become_dims() -> None:
+    x = placeholder([None, 3])
+    plan = plan_of(m.exp(x), fed={x: (5, 3)})
+    shape = plan.fetches[0].static_shape
+    assert shape == (5, 3)
+    assert shape is not None
+    assert [type(d) for d in shape] == [Dim, int]
+
+
+def test_shapes_are_folded_and_known_to_be_planned() -> None:
+    x = placeholder([None, 3])
+    plan = plan_of(views.shape(x), fed={x: (5, 3)})
+    value = constant_value(plan.fetches[0])
+    assert value is not None
+    assert value.tolist() == [5, 3]
+    assert is_planned(plan.fetches[0])
+    fixed = placeholder([2, 3], "fixed")
+    assert not is_planned(plan_of(views.shape(fixed) * 2, fed={fixed: (2, 3)}).fetches[0])
+
+
+def test_dynamic_reshapes_become_static_ones() -> None:
+    x = placeholder([None, 6])
+    y = views.reshape(x, views.stack([views.shape(x)[0] * 2, 3]))
+    plan = plan_of(y, fed={x: (5, 6)})
+    assert types(plan) == ["Placeholder", "Reshape"]
+    assert plan.fetches[0].static_shape == (10, 3)
+
+
+def test_constants_are_folded_unless_that_makes_them_large() -> None:
+    a = views.constant(np.arange(3.0, dtype=np.float32))
+    assert types(plan_of(m.exp(a) + 1)) == ["Const"]
+    big = views.fill([100, 100], 2.0) * 3
+    assert types(plan_of(big)) == ["Const", "Broadcast"]
+
+
+def test_equal_operations_are_merged() -> None:
+    x = placeholder([3])
+    plan = plan_of(m.exp(x) + m.exp(x), fed={x: (3,)})
+    assert types(plan) == ["Placeholder", "Exp", "Add"]
+
+
+def test_random_numbers_and_controlled_reads_are_not_merged() -> None:
+    from thalweg.ops.random import random_normal
+
+    plan = plan_of(random_normal([3]) + random_normal([3]))
+    assert types(plan).count("RandomStandardNormal") + types(plan).count("RandomNormal") == 2
+    assert types(plan).count("RunCounter") == 1
+    assert plan.run_counter is not None
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: x + 0,
+        lambda x: 1 * x,
+        lambda x: x / 1,
+        lambda x: m.negative(-x),
+        lambda x: x**1,
+        lambda x: m.identity(m.cast(x, "float32")),
+        lambda x: views.transpose(views.transpose(x)),
+        lambda x: views.reshape(views.reshape(x, [-1]), [2, 3]),
+        lambda x: m.add(x, x * 0),
+        lambda x: views.stop_gradient(x) - views.zeros_like(x),
+    ],
+)
+def test_what_changes_nothing_is_removed(build: Any) -> None:
+    x = placeholder([2, 3])
+    assert types(plan_of(build(x), fed={x: (2, 3)})) == ["Placeholder"]
+
+
+def test_powers_and_scalars() -> None:
+    x = placeholder([None, 3])
+    assert types(plan_of(x**2, fed={x: (2, 3)})) == ["Placeholder", "Square"]
+    s = placeholder([], "s")
+    plan = plan_of(x + (s * views.ones_like(x)) * 2, fed={x: (2, 3), s: ()})
+    made = [op for op in plan.graph.operations if op.type == "Mul"]
+    assert [op.outputs[0].static_shape for op in made] == [()]
+
+
+def test_zero_times_nan_is_zero_in_plans() -> None:
+    x = placeholder([None])
+    plan = plan_of(x * 0, fed={x: (3,)})
+    assert types(plan) == ["Placeholder", "Const", "Broadcast"]
+
+
+def test_static_feeds_are_those_whose_values_decide_about_shapes() -> None:
+    x, n = placeholder([None]), views.placeholder("int32", [], "n")
+    y = views.reshape(x, views.stack([n, -1]))
+    assert static_feeds(prune([y], [], {x, n}), [x, n]) == [n]
+    z = views.reshape(x, views.stack([views.shape(x)[0], 1]))
+    assert static_feeds(prune([z], [], {x, n}), [x, n]) == []
+
+
+def test_means_do_not_contain_the_batch_size() -> None:
+    x = placeholder([None, 3])
+    plan = plan_of(r.reduce_mean(x), fed={x: (4, 3)})
+    for op in plan.graph.operations:
+        if op.type == "Const":
+            assert (
+                is_planned(op.outputs[0]) or float(np.ravel(constant_value(op.outputs[0]))[0]) != 12
+            )
+
+
+def test_writes_wait_for_reads_but_not_for_control() -> None:
+    w = Variable(1.0)
+    change = w.assign(2.0)
+    late = m.exp(w)
+    plan = plan_of(late, targets=(change.op,))
+    assert types(plan).index("Exp") < types(plan).index("Assign")
+    with control.control_dependencies([change]):
+        after = m.log(w.read_value())
+    plan = plan_of(late, after, targets=(change.op,))
+    assert types(plan).index("Exp") < types(plan).index("Assign") < types(plan).index("Log")
+
+
+def test_every_order_respects_data() -> None:
+    w = Variable([1.0, 2.0])
+    updates = [w.assign_add([1.0, 1.0]), w.assign_sub([2.0, 2.0]), w.assign(w * 2)]
+    plan = plan_of(m.exp(w), targets=tuple(t.op for t in updates))
+    done: set[Operation] = set()
+    for op in order(plan):
+        assert {t.op for t in op.inputs} | set(op.control_inputs) <= done
+        done.add(op)
+    assert len(done) == len(plan.graph.operations)
+
+
+def test_the_verifier_finds_wrong_specs() -> None:
+    x = views.constant([1.0, 2.0])
+    y = m.exp(x)
+    verify(x.graph, [y], "nothing")
+    y.spec = Spec((3,), y.dtype)
+    with pytest.raises(CompilerError, match=r"after nothing: .*wrong spec"):
+        verify(x.graph, [y], "nothing")
