@@ -43,7 +43,7 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
     """The value as a contiguous array of the tensor's dtype.
 
     Raises:
-        FeedError: if it cannot be one, would lose fractions, or has another shape.
+        FeedError: if it cannot be one, or would lose fractions.
     """
     dtype = tensor.dtype.numpy
     array = value if type(value) is np.ndarray else _array(tensor, value)
@@ -51,12 +51,20 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
         array = _cast(tensor, array)
     if not array.flags.c_contiguous:
         array = np.asarray(array, order="C").copy(order="C")
-    if array.shape != tensor.static_shape and not _fits(array.shape, tensor.static_shape):
+    return array
+
+
+def check_shape(tensor: Tensor, array: Array) -> None:
+    """Check that the array has the shape that the tensor was made with.
+
+    Raises:
+        FeedError: if it has not.
+    """
+    if not _fits(array.shape, tensor.static_shape):
         raise FeedError(
             f"the feed for {describe(tensor)} has the shape {show(array.shape)}\n"
             f"  {tensor.name!r} was made at {tensor.op.source}"
         )
-    return array
 
 
 def describe(tensor: Tensor) -> str:

@@ -92,6 +92,8 @@ def fetchable(graph: Graph, item: Any) -> Tensor | Operation:
 
 def structure_key(item: Any) -> Hashable:
     """A key that is equal for equal structures of the same elements."""
+    if isinstance(item, Tensor | Operation):
+        return item  # by far the most frequent, and what follows takes microseconds
     kind = type(item)
     if kind is list or isinstance(item, tuple):
         return (kind, *map(structure_key, item))

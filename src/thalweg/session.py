@@ -17,7 +17,7 @@ from thalweg.base import settings
 from thalweg.base.errors import FailedPreconditionError, SessionClosedError
 from thalweg.base.shapes import show
 from thalweg.config import ConfigProto
-from thalweg.feeds import feed_array, feedable, missing
+from thalweg.feeds import check_shape, feed_array, feedable, missing
 from thalweg.fetches import Fetches, structure_key
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
@@ -41,16 +41,16 @@ class _Entry:
     Attributes:
         program: None if there is nothing to compute.
         feeds: the user's tensors whose arrays the program takes, in order.
-        computed: the user's tensors whose values it returns, in order.
         needs: variables that must have a value before it runs.
         writes: variables that have a value afterwards.
+        ready: whether it has run, so that all these variables have values.
     """
 
     program: Program | None
     feeds: tuple[Tensor, ...]
-    computed: tuple[Tensor, ...]
     needs: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    ready: bool = False
 
 
 @dataclass
@@ -82,6 +82,7 @@ class Session:
         self._config = config if config is not None else ConfigProto()
         self._lock = threading.RLock()
         self._fetches: dict[Any, Fetches] = {}
+        self._feedable: dict[Any, Tensor] = {}
         self._choices: dict[Any, _Choice] = {}
         self._last: dict[Any, dict[Tensor, Array]] = {}
         self._store = VariableStore()
@@ -124,11 +125,16 @@ class Session:
             self._check_open()
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
-            wanted = tuple([tensor for tensor in fetched.tensors if tensor not in feeds])
+            wanted = fetched.tensors
+            if not feeds.keys().isdisjoint(wanted):
+                wanted = tuple([tensor for tensor in wanted if tensor not in feeds])
             entry = self._entry(wanted, fetched.targets, feeds)
             values = self._execute(entry, feeds)
             self._runs += 1
-        return fetched.pack([_result(values[tensor]) for tensor in fetched.tensors])
+        if wanted is not fetched.tensors:
+            known = {**feeds, **dict(zip(wanted, values, strict=True))}
+            values = [known[tensor] for tensor in fetched.tensors]
+        return fetched.pack([v if v.ndim else v[()] for v in values])
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
@@ -150,6 +156,7 @@ class Session:
         with self._lock:
             self._check_open()
             array = feed_array(variable.handle, value)
+            check_shape(variable.handle, array)
             np.copyto(self._allocate(variable.op), array)
             self._store.initialised.add(variable.op.name)
 
@@ -163,19 +170,23 @@ class Session:
     def _fed(self, feed_dict: Mapping[Any, Any]) -> dict[Tensor, Array]:
         feeds = {}
         for key, value in feed_dict.items():
-            tensor = feedable(self._graph, key)
+            tensor = self._feedable.get(key)
+            if tensor is None:
+                tensor = self._feedable[key] = feedable(self._graph, key)
             feeds[tensor] = feed_array(tensor, value)
         return feeds
 
-    def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> dict[Tensor, Array]:
-        """The values of what the entry computes, and those of the feeds."""
+    def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
+        """The values of what the entry computes."""
         if entry.program is None:
-            return dict(feeds)
-        if not entry.needs <= self._store.initialised:
-            self._initialise(entry.needs - self._store.initialised)
+            return []
+        if not entry.ready and (lacking := entry.needs - self._store.initialised):
+            self._initialise(lacking)
         made = entry.program.run([feeds[tensor] for tensor in entry.feeds], self._runs)
-        self._store.initialised |= entry.writes
-        return {**feeds, **dict(zip(entry.computed, made, strict=True))}
+        if not entry.ready:
+            self._store.initialised |= entry.writes
+            entry.ready = True
+        return made
 
     # -- planning
 
@@ -189,6 +200,8 @@ class Session:
         key = (fetches, targets, frozenset([(t, array.shape) for t, array in feeds.items()]))
         choice = self._choices.get(key)
         if choice is None:
+            for tensor, array in feeds.items():
+                check_shape(tensor, array)
             choice = _Choice(tuple(static_feeds(prune(fetches, targets, feeds), feeds)))
         values = tuple([feeds[tensor].tobytes() for tensor in choice.static])
         entry = choice.entries.get(values)
@@ -216,13 +229,13 @@ class Session:
         fed = {tensor: array.shape for tensor, array in feeds.items() if tensor in read}
         plan = make_plan(fetches, targets, fed, {t: v for t, v in static.items() if t in fed})
         if not plan.fetches and not plan.targets:
-            return _Entry(None, (), ())
+            return _Entry(None, ())
         for op in plan.graph.operations:
             if isinstance(op.record, VariableHandle):
                 self._allocate(op)
         program = self._get_backend().compile(plan, self._store)
         taken = tuple(tensor for tensor in fed if tensor not in static)
-        return _Entry(program, taken, tuple(fetches), *_variables(plan))
+        return _Entry(program, taken, *_variables(plan))
 
     def _allocate(self, handle: Operation) -> Array:
         record = handle.record
@@ -308,6 +321,7 @@ class Session:
             self._closed = True
             self._choices.clear()
             self._fetches.clear()
+            self._feedable.clear()
             self._last.clear()
             self._store.clear()
             self._backend = None
@@ -404,7 +418,3 @@ def _variables(plan: Plan) -> tuple[frozenset[str], frozenset[str]]:
         elif isinstance(op.record, ReadVariable) and op.inputs[0].op.name not in writes:
             needs.add(op.inputs[0].op.name)
     return frozenset(needs), frozenset(writes)
-
-
-def _result(array: Array) -> Any:
-    return array if array.ndim else array[()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thalweg.formula import Apply, Expr, Read, Reduce, iterations, walk
+from thalweg.formula import Apply, Expr, Read, iterations, walk
 from thalweg.kernels.nest import Nest
 
 # Index arithmetic and choices are not floating-point work.
@@ -24,17 +24,17 @@ class Cost:
 
 def cost_of(nest: Nest) -> Cost:
     """Count the nest's arithmetic and the memory that it touches."""
-    per_point = sum(_flops(body) for body in nest.bodies)
     touched = {e.source for e in nest.exprs if isinstance(e, Read)}
     written = [nest.slots[store.slot].bytes for store in nest.stores]
     read = [nest.slots[slot].bytes for slot in touched]
-    return Cost(int(nest.points * per_point), int(sum(read) + sum(written)))
+    return Cost(int(nest.points * _flops(nest)), int(sum(read) + sum(written)))
 
 
-def _flops(body: Expr) -> int:
-    reductions = [e for e in walk(body) if isinstance(e, Reduce)]
+def _flops(nest: Nest) -> int:
+    """Arithmetic of one point; what several stores share counts once."""
+    reductions = nest.reductions
     inside = {id(e) for r in reductions for e in walk(r.body)}
-    total = _applied([e for e in walk(body) if id(e) not in inside])
+    total = _applied([e for e in nest.exprs if id(e) not in inside])
     for reduce in reductions:
         total += iterations(reduce.axes) * (_applied(walk(reduce.body)) + 1)
     return total

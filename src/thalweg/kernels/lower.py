@@ -204,9 +204,16 @@ def variable_name(handle: Tensor) -> str:
 
 
 def bind(formula: Formula, inputs: Sequence[Value]) -> Formula:
-    """The formula with its operands' numbers replaced by values."""
-    rewrite = Rewrite(read=lambda r: read(inputs[r.source], r.index))
-    return Formula(formula.axes, rewrite(formula.body), formula.store, formula.shape)
+    """The formula with its operands' numbers replaced by values.
+
+    Axes of extent 1 that are not an index of the output by themselves (the phases of a stride of 1,
+    say) are dropped, so that the store is seen to be in place where it is.
+    """
+    indices = {at.terms[0][0] for at in formula.store if len(at.terms) == 1}
+    gone = {a: affine(0) for a in formula.axes if _is_one(a.extent) and a not in indices}
+    rewrite = Rewrite(axes=gone, read=lambda r: read(inputs[r.source], r.index))
+    axes = tuple(a for a in formula.axes if a not in gone)
+    return Formula(axes, rewrite(formula.body), tuple(map(rewrite.index, formula.store)))
 
 
 def read(value: Value, index: Sequence[object]) -> Expr:

@@ -10,6 +10,7 @@ from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
 from thalweg.kernels.lower import Lowering
 from thalweg.kernels.memory import Arena, plan_memory
+from thalweg.kernels.narrow import narrow
 from thalweg.kernels.nest import Nest, make_nest
 from thalweg.kernels.pack import pack
 from thalweg.kernels.schedule import Machine
@@ -34,6 +35,7 @@ def make_kernels(plan: Plan, machine: Machine) -> Kernels:
     definitions = lowering.definitions
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
     definitions = inline(definitions, kept)
+    definitions = narrow(definitions, kept)
     definitions = pack(split(definitions, machine), machine)
     groups = fuse(definitions)
     temporaries = _store_what_is_shared(groups)

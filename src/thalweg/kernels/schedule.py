@@ -129,6 +129,8 @@ def _row_tiles(nest: Nest, vector: Axis) -> Iterator[tuple[Axis, int]]:
 
 
 GATHER = 14.0  # per vector whose lanes are not consecutive in memory
+NEAR_BYTES = 4 << 20  # an operand larger than this does not stay in the second-level cache
+FAR = 12.0  # cycles that a vector from there costs
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 
 
@@ -154,6 +156,8 @@ def _tiles(axis: Axis, s: Schedule) -> float:
     full, rest = divmod(extent, size)
     part = -(-rest // step) * step / size
     overhead = 0.12 if rest else 0.0
+    if rest and isinstance(axis.extent, Dim):
+        part *= 1.4  # smaller tiles, made for any length
     return full + part + overhead
 
 
@@ -190,17 +194,16 @@ def _reduction_cost(reduce: Reduce, nest: Nest, s: Schedule, points: float) -> f
         arithmetic = points * max(1, work(reduce.body))
         return steps * max(arithmetic / 2, loads / 2, 4.0)
     arithmetic = points * max(1, work(reduce.body))
-    streams = sum(_copies(r.index[0], nest, s) * _far(r) for r in reads if _is_vector(r, s))
+    streams = sum(_copies(r.index[0], nest, s) * _far(r, nest, s) for r in reads)
     return steps * max(arithmetic / 2, loads / 2 + streams, 4.0) + points
 
 
-def _is_vector(read: Read, s: Schedule) -> bool:
-    return s.vector is not None and read.index[0].coefficient(s.vector) == 1
-
-
-def _far(read: Read) -> float:
-    """Extra cycles for a vector that comes from beyond the first-level cache."""
-    return 0.6
+def _far(read: Read, nest: Nest, s: Schedule) -> float:
+    """Extra cycles for what comes from beyond the first-level cache."""
+    access = _access(read.index[0], s)
+    if s.vector is None or not read.index[0].coefficient(s.vector):
+        return 0.0
+    return access * (FAR if nest.slots[read.source].bytes > NEAR_BYTES else 0.6)
 
 
 def _copies(index: Affine, nest: Nest, s: Schedule) -> float:

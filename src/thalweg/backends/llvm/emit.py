@@ -217,13 +217,22 @@ class _Writer:
             with self._masked(rest, step):
                 self._block(axis, start, range(0, rest, step), inner)
             return
+        if step == 1:
+            self._dynamic_rest(axis, start, inner)
+            return
         with self._opened(), self.b.loop(start, self.number(extent), step) as loop:
-            if step > 1:
-                left = self.number(extent) - loop.index
-                self.masks = {0: self._lane_mask(left)}
+            self.masks = {0: self._lane_mask(self.number(extent) - loop.index)}
             self._block(axis, loop.index, [0], inner)
-            if step > 1:
-                self.masks = {}
+            self.masks = {}
+
+    def _dynamic_rest(self, axis: Axis, start: Value, inner: Callable[[], None]) -> None:
+        """A rest whose length is known only at run time, in ever smaller tiles."""
+        extent = self.number(axis.extent)
+        for size in rest_sizes(self.s.tile_of(axis)):
+            stop = start + (extent - start).udiv(size) * size
+            with self._opened(), self.b.loop(start, stop, size) as loop:
+                self._block(axis, loop.index, range(size), inner)
+            start = stop
 
     @contextmanager
     def _masked(self, rest: int, step: int) -> Iterator[None]:
@@ -622,6 +631,15 @@ class _Writer:
             value = self._offset_value(expr.index, point)
         element = register_type(expr.dtype).element
         return value if element == "i64" else value.convert("trunc", element)
+
+
+def rest_sizes(tile: int) -> list[int]:
+    """Tiles for what a tile leaves over: 14 leaves work for tiles of 4 and of 1."""
+    size, sizes = 1 << max(0, tile.bit_length() - 2), []
+    while size > 1:
+        sizes.append(size)
+        size //= 4
+    return [*sizes, 1]
 
 
 def _all(conditions: Sequence[Value]) -> Value:

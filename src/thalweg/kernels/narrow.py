@@ -1,0 +1,79 @@
+"""Compute only the part of a value that somebody reads.
+
+    before:  p[i] = ... for i<18       y[i] = max(p[i + 2], 0) for i<14
+    after:   p[i] = ... for i<14       y[i] = max(p[i], 0)                (with i + 2 in p's formula)
+
+The gradient of a convolution on a padded input is such a case: its border is cut off at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thalweg.base.shapes import Dim
+from thalweg.formula import Affine, Axis, Expr, Read, Rewrite, affine
+from thalweg.kernels.values import Definition, Value
+
+Range = tuple[int, int]  # first and last
+
+
+def narrow(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
+    """Shrink the definitions of which only a part is read; bodies are changed in place."""
+    for definition in definitions:
+        value = definition.value
+        if value in kept or value.storage or not definition.stores_in_place:
+            continue
+        reads = [r for d in definitions for r in d.reads() if r.source.root is value]
+        if reads and all(r.source is value for r in reads):
+            _narrow_to(definition, _needed(reads, value), definitions)
+    return definitions
+
+
+def _needed(reads: Sequence[Read], value: Value) -> list[Range]:
+    """The smallest box that holds every element read, dimension by dimension."""
+    boxes = [[_range(at, n) for at, n in zip(r.index, value.shape, strict=True)] for r in reads]
+    return [
+        (min(box[d][0] for box in boxes), max(box[d][1] for box in boxes))
+        for d in range(len(value.shape))
+    ]
+
+
+def _range(index: Affine, extent: int) -> Range:
+    """The values that an index takes within the extent; all of it if that is not known."""
+    whole = (0, int(extent) - 1)
+    if isinstance(extent, Dim) or any(isinstance(atom, Expr) for atom, _ in index.terms):
+        return whole
+    ends = [(0, int(f) * (int(a.extent) - 1)) for a, f in index.terms if isinstance(a, Axis)]
+    first = int(index.constant) + sum(min(end) for end in ends)
+    last = int(index.constant) + sum(max(end) for end in ends)
+    return max(first, whole[0]), min(last, whole[1])
+
+
+def _narrow_to(definition: Definition, box: list[Range], definitions: list[Definition]) -> None:
+    value = definition.value
+    spare = [last - first + 1 < extent for (first, last), extent in zip(box, value.shape, strict=True)]
+    if not any(spare) or any(last < first for first, last in box):
+        return
+    axes = tuple(
+        Axis(last - first + 1, axis.name) if cut else axis
+        for axis, (first, last), cut in zip(definition.axes, box, spare, strict=True)
+    )
+    starts = [first if cut else 0 for (first, _), cut in zip(box, spare, strict=True)]
+    moved = {
+        old: affine(new) + start
+        for old, new, start in zip(definition.axes, axes, starts, strict=True)
+    }
+    definition.body = Rewrite(axes=moved)(definition.body)
+    definition.axes = axes
+    definition.store = tuple(map(affine, axes))
+    value.shape = tuple(axis.extent for axis in axes)
+    for user in definitions:
+        if any(r.source is value for r in user.reads()):
+            user.body = Rewrite(read=lambda r: _shifted(r, value, starts))(user.body)
+
+
+def _shifted(read: Read, value: Value, starts: Sequence[int]) -> Expr:
+    if read.source is not value:
+        return read
+    index = tuple(at - start for at, start in zip(read.index, starts, strict=True))
+    return Read(value, index, read.dtype)
