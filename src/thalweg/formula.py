@@ -70,7 +70,7 @@ class Affine:
 
     def __mul__(self, factor: int) -> Affine:
         terms = tuple((a, f * factor) for a, f in self.terms if f * factor != 0)
-        return Affine(terms, self.constant * factor)
+        return Affine(terms, self.constant * factor if self.constant else 0)
 
     __rmul__ = __mul__
 

@@ -29,7 +29,7 @@ from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 from thalweg.passes.schedule import order
 from thalweg.passes.specialise import static_feeds
-from thalweg.runtime.variables import VariableStore
+from thalweg.backends.state import VariableStore
 
 Array = np.ndarray[Any, Any]
 

@@ -22,9 +22,8 @@ Feeds = Mapping[Any, Any]
 HALVES = {"float16", "bfloat16"}
 
 
-def run(fetches: Any, feeds: Feeds | None = None, backend: str = "llvm") -> Any:
+def run(graph: Graph, fetches: Any, feeds: Feeds, backend: str = "llvm") -> Any:
     """The fetches' values in a session of their own."""
-    graph = next(iter(feeds)).graph if feeds else None
     with np.errstate(all="ignore"):
         session = Session(graph=graph, config=ConfigProto(backend=backend))
         try:

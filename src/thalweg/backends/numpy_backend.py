@@ -13,7 +13,7 @@ from thalweg.ops.constant import Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.plan import Plan
 from thalweg.passes.schedule import order
-from thalweg.runtime.variables import VariableStore
+from thalweg.backends.state import VariableStore
 
 Array = np.ndarray[Any, Any]
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from thalweg.passes.plan import Plan
-from thalweg.runtime.variables import VariableStore
+from thalweg.backends.state import VariableStore
 
 
 class Program(Protocol):

@@ -14,6 +14,7 @@ from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Spec
+from thalweg.graph.printer import show_graph
 
 
 class Graph:
@@ -251,6 +252,9 @@ class Graph:
 
     def get_all_collection_keys(self) -> list[str]:
         return list(self._collections)
+
+    def __str__(self) -> str:
+        return show_graph(self)
 
     def __repr__(self) -> str:
         return f"<tf.Graph with {len(self.operations)} operations>"

@@ -50,12 +50,14 @@ class Nest:
         stores: what is written at each point; all reads of a point come before its stores.
         slots: the values behind the pointer arguments.
         ops: names of the graph's operations that it computes.
+        scratch: the slot where unfinished sums rest between sweeps, if there are sweeps.
     """
 
     axes: tuple[Axis, ...]
     stores: tuple[Store, ...]
     slots: tuple[Value, ...]
     ops: tuple[str, ...]
+    scratch: int | None = None
 
     @property
     def bodies(self) -> tuple[Expr, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from thalweg.formula import Read
 from thalweg.kernels.fuse import fuse
@@ -13,7 +13,7 @@ from thalweg.kernels.memory import Arena, plan_memory
 from thalweg.kernels.narrow import narrow
 from thalweg.kernels.nest import Nest, make_nest
 from thalweg.kernels.pack import pack
-from thalweg.kernels.schedule import Machine
+from thalweg.kernels.schedule import Machine, Schedule, schedule
 from thalweg.kernels.split import split
 from thalweg.kernels.values import Definition, Fetch, Temporary, Value
 from thalweg.passes.plan import Plan
@@ -24,9 +24,8 @@ from thalweg.passes.schedule import order
 class Kernels:
     """A plan as loop nests in order, and the memory of their temporaries."""
 
-    nests: tuple[Nest, ...]
+    nests: tuple[tuple[Nest, Schedule], ...]
     arena: Arena
-    temporaries: tuple[Value, ...]
 
 
 def make_kernels(plan: Plan, machine: Machine) -> Kernels:
@@ -38,9 +37,9 @@ def make_kernels(plan: Plan, machine: Machine) -> Kernels:
     definitions = narrow(definitions, kept)
     definitions = pack(split(definitions, machine), machine)
     groups = fuse(definitions)
-    temporaries = _store_what_is_shared(groups)
-    nests = tuple(_nest(group, groups) for group in groups)
-    return Kernels(nests, plan_memory([_touched(nest) for nest in nests]), tuple(temporaries))
+    _store_what_is_shared(groups)
+    nests = tuple(_scheduled(group, machine) for group in groups)
+    return Kernels(nests, plan_memory([_touched(nest) for nest, _ in nests]))
 
 
 def _readers(groups: Sequence[Sequence[Definition]]) -> dict[Value, set[int]]:
@@ -52,28 +51,36 @@ def _readers(groups: Sequence[Sequence[Definition]]) -> dict[Value, set[int]]:
     return readers
 
 
-def _store_what_is_shared(groups: Sequence[Sequence[Definition]]) -> list[Value]:
+def _store_what_is_shared(groups: Sequence[Sequence[Definition]]) -> None:
     """Give memory to values that other kernels read."""
-    readers = _readers(groups)
-    temporaries: list[Value] = []
+    readers, count = _readers(groups), 0
     for number, group in enumerate(groups):
         for definition in group:
             value = definition.value
             outside = readers.get(value, set()) - {number}
             if value.storage is None and outside:
-                value.storage = Temporary(len(temporaries))
-                temporaries.append(value)
-    return temporaries
+                value.storage = Temporary(count)
+                count += 1
 
 
-def _nest(group: Sequence[Definition], groups: Iterable[Sequence[Definition]]) -> Nest:
-    return make_nest(group, lambda value: value.storage is not None)
+def _scheduled(group: Sequence[Definition], machine: Machine) -> tuple[Nest, Schedule]:
+    """The group's nest, with memory for unfinished sums if its schedule needs some."""
+    nest = make_nest(group, lambda value: value.storage is not None)
+    chosen = schedule(nest, machine)
+    if not chosen.chunk:
+        return nest, chosen
+    shape = tuple(axis.extent for axis in nest.axes)
+    dtype = nest.reductions[0].dtype
+    scratch = Value(f"sums of {group[0].value.name}", shape, dtype, Temporary(-1))
+    return replace(nest, slots=(*nest.slots, scratch), scratch=len(nest.slots)), chosen
 
 
 def _touched(nest: Nest) -> tuple[list[Value], list[Value]]:
     """The temporaries that a nest reads, and those it writes."""
     read = {nest.slots[e.source] for e in nest.exprs if isinstance(e, Read)}
     written = {nest.slots[store.slot] for store in nest.stores}
+    if nest.scratch is not None:
+        written.add(nest.slots[nest.scratch])
     return ([v for v in read if _is_temporary(v)], [v for v in written if _is_temporary(v)])
 
 

@@ -9,7 +9,7 @@ vector of partial sums instead, added up at the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from thalweg.base.shapes import Dim
@@ -44,6 +44,9 @@ class Schedule:
             `lanes`.
         parallel: how many of the outermost loops are split into tasks.
         unroll: how many values of the innermost reduced axis are unrolled.
+        chunk: how many values of the first reduced axis are summed in one sweep over all tasks; 0
+            for all of them. Between sweeps the sums rest in memory, so that a sweep finds its part
+            of the operands in the cache.
     """
 
     order: tuple[Axis, ...]
@@ -52,6 +55,7 @@ class Schedule:
     tile: dict[Axis, int] = field(default_factory=dict)
     parallel: int = 0
     unroll: int = 1
+    chunk: int = 0
 
     def tile_of(self, axis: Axis) -> int:
         return self.tile.get(axis, 1)
@@ -70,8 +74,12 @@ def schedule(nest: Nest, machine: Machine) -> Schedule:
     lanes = lanes_for(nest, machine)
     best = min(_candidates(nest, lanes, machine), key=lambda c: _cost(nest, c, machine))
     order = _loop_order(nest, best)
-    return Schedule(
-        order, best.vector, best.lanes, best.tile, _parallel_loops(order, best), _unroll(nest, best)
+    return replace(
+        best,
+        order=order,
+        parallel=_parallel_loops(order, best),
+        unroll=_unroll(nest, best),
+        chunk=_chunk(nest, best),
     )
 
 
@@ -129,8 +137,6 @@ def _row_tiles(nest: Nest, vector: Axis) -> Iterator[tuple[Axis, int]]:
 
 
 GATHER = 14.0  # per vector whose lanes are not consecutive in memory
-NEAR_BYTES = 4 << 20  # an operand larger than this does not stay in the second-level cache
-FAR = 12.0  # cycles that a vector from there costs
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 
 
@@ -203,7 +209,7 @@ def _far(read: Read, nest: Nest, s: Schedule) -> float:
     access = _access(read.index[0], s)
     if s.vector is None or not read.index[0].coefficient(s.vector):
         return 0.0
-    return access * (FAR if nest.slots[read.source].bytes > NEAR_BYTES else 0.6)
+    return access * 0.6
 
 
 def _copies(index: Affine, nest: Nest, s: Schedule) -> float:
@@ -265,6 +271,39 @@ def _unroll(nest: Nest, s: Schedule) -> int:
     if innermost.extent <= 5:
         return int(innermost.extent)
     return next((u for u in (4, 3, 2) if innermost.extent % u == 0), 4) if points < 32 else 2
+
+
+# -- sweeps
+
+CACHE = 1 << 20  # bytes of operands that should stay in the second-level cache during a sweep
+SHORT = 48  # steps under which keeping the sums in memory costs too much
+
+
+def _chunk(nest: Nest, s: Schedule) -> int:
+    """How much of the first reduced axis a sweep takes, or 0 if one sweep does."""
+    reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
+    if reduce is None or reduce.combiner != "sum" or s.vector not in nest.axes:
+        return 0
+    outer, extent = reduce.axes[0], int(reduce.axes[0].extent)
+    reads = {e.source: e for e in walk(reduce.body) if isinstance(e, Read)}.values()
+    parts = [_is_partitioned(read.index[0], outer, reduce, nest) for read in reads]
+    sizes = [nest.slots[read.source].bytes for read in reads]
+    fixed = sum(size for size, part in zip(sizes, parts, strict=True) if not part)
+    moving = sum(size for size, part in zip(sizes, parts, strict=True) if part)
+    if fixed + moving <= 3 * CACHE // 2 or fixed >= CACHE or extent < 4:
+        return 0
+    fitting = max(1, min(extent, (CACHE - fixed) * extent // (2 * moving)))
+    dynamic = isinstance(outer.extent, Dim)
+    chunk = 1 if dynamic else next(c for c in range(fitting, 0, -1) if extent % c == 0)
+    steps = chunk * iterations(reduce.axes) // extent
+    return chunk if steps >= SHORT and moving // extent <= CACHE else 0
+
+
+def _is_partitioned(index: Affine, outer: Axis, reduce: Reduce, nest: Nest) -> bool:
+    """Whether different values of the axis read different parts of the operand."""
+    stride = index.coefficient(outer)
+    rivals = [a for a in (*nest.axes, *reduce.axes) if a is not outer]
+    return stride != 0 and all(index.coefficient(a) < stride for a in rivals)
 
 
 def estimate(nest: Nest, chosen: Schedule, machine: Machine) -> float:

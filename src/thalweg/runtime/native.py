@@ -19,12 +19,12 @@ from thalweg.kernels import values
 from thalweg.kernels.cost import Cost, cost_of
 from thalweg.kernels.nest import Nest, show
 from thalweg.kernels.pipeline import Kernels, make_kernels
-from thalweg.kernels.schedule import Machine, Schedule, estimate, schedule
+from thalweg.kernels.schedule import Machine, Schedule, estimate
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.team import shared_team
-from thalweg.runtime.variables import VariableStore, aligned_empty
+from thalweg.backends.state import VariableStore, aligned_empty
 
 Array = np.ndarray[Any, Any]
 
@@ -81,12 +81,11 @@ class LlvmBackend:
 
     def compile(self, plan: Plan, state: VariableStore) -> NativeProgram:
         kernels = make_kernels(plan, self._machine)
-        steps = [self._step(nest) for nest in kernels.nests]
+        steps = [self._step(nest, chosen) for nest, chosen in kernels.nests]
         addresses = self._jit.compile([step.kernel.source for step in steps])
         return NativeProgram(plan, kernels, steps, addresses, state, self._arena, self._threads)
 
-    def _step(self, nest: Nest) -> Step:
-        chosen = schedule(nest, self._machine)
+    def _step(self, nest: Nest, chosen: Schedule) -> Step:
         kernel = emit(nest, chosen, self._jit.target.attributes)
         serial = estimate(nest, chosen, self._machine) < SMALL_WORK or kernel.tasks < 2
         return Step(nest, chosen, kernel, serial)

@@ -59,6 +59,21 @@ class Scope:
     place: Lines | None = None
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """A pass over all tasks with one chunk of a reduction.
+
+    Attributes:
+        start: of the chunk.
+        is_first: no sums have been kept yet.
+        is_last: the sums are complete afterwards.
+    """
+
+    start: Value
+    is_first: Value
+    is_last: Value
+
+
 def emit(nest: Nest, schedule: Schedule, attributes: str) -> Kernel:
     """Write the kernel of a nest."""
     writer = _Writer(nest, schedule)
@@ -80,6 +95,7 @@ class _Writer:
         self.numbers: list[int] = []
         self.scopes = [Scope(frozenset())]
         self.index: dict[Axis, Value] = {}
+        self.sweep: Sweep | None = None
         self.masks: dict[int, Value] = {}  # vector offset -> lanes in use, where not all are
         self._deps: dict[int, frozenset[Axis]] = {}
         self._number_values: dict[int, Value] = {}
@@ -94,14 +110,29 @@ class _Writer:
 
     def write(self) -> str:
         b = self.b
-        begin, end = Value(b, I64, "%begin"), Value(b, I64, "%end")
+        if self.s.chunk:
+            self._sweeps()
+        else:
+            self._task_loop()
+        b.line("ret void")
+        return b.body_text()
+
+    def _task_loop(self) -> None:
+        begin, end = Value(self.b, I64, "%begin"), Value(self.b, I64, "%end")
         prefix = self.s.order[: self.s.parallel]
-        with self._opened(), b.loop(begin, end) as task:
+        with self._opened(), self.b.loop(begin, end) as task:
             blocks = self._decode(task.index, prefix)
             with self._scope():
                 self._block_loops(list(self.s.order), blocks)
-        b.line("ret void")
-        return b.body_text()
+
+    def _sweeps(self) -> None:
+        """All tasks again and again, each time with the next chunk of the first reduced axis."""
+        axis, size = self.nest.reductions[0].axes[0], self.s.chunk
+        extent = self.number(axis.extent)
+        with self._opened(), self.b.loop(self.b.index(0), extent, size) as sweep:
+            self.sweep = Sweep(sweep.index, sweep.index.equals(0), sweep.index + size >= extent)
+            with self._scope():
+                self._task_loop()
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
@@ -260,6 +291,38 @@ class _Writer:
         points = self._points()
         for reduce in self.nest.reductions:
             self._reduce(reduce, points)
+        if self.sweep is None:
+            self._epilogue(points)
+        else:
+            with self._opened():
+                self.b.either(
+                    self.sweep.is_last,
+                    lambda: self._in_scope(lambda: self._epilogue(points)),
+                    lambda: self._in_scope(lambda: self._keep_sums(points)),
+                )
+
+    def _in_scope(self, write: Callable[[], None]) -> None:
+        with self._scope():
+            write()
+
+    def _keep_sums(self, points: Sequence[Point]) -> None:
+        (reduce,) = self.nest.reductions
+        assert self.nest.scratch is not None
+        for point in points:
+            value = self.value(reduce, point)
+            self._store(
+                Store(self.nest.scratch, self.scratch_index(), reduce, reduce.dtype), value, point
+            )
+
+    def scratch_index(self) -> Affine:
+        """Where a point's unfinished sum rests: row-major, the vector axis innermost."""
+        order = [a for a in self.nest.axes if a is not self.s.vector]
+        total = Affine()
+        for axis in (*order, *(a for a in self.nest.axes if a is self.s.vector)):
+            total = total * axis.extent + Affine(((axis, 1),), 0)
+        return total
+
+    def _epilogue(self, points: Sequence[Point]) -> None:
         for point in points:
             values = [self.value(store.body, point) for store in self.nest.stores]
             for store, value in zip(self.nest.stores, values, strict=True):
@@ -301,6 +364,9 @@ class _Writer:
     ) -> None:
         """Run `body(start, offsets)` over an axis: blocks of `size`, then what is left."""
         b, extent = self.b, axis.extent
+        if self.sweep is not None and axis is self.nest.reductions[0].axes[0]:
+            self._cover_chunk(size, body)
+            return
         if isinstance(extent, Dim):
             self._cover_dynamic(axis, size, step, body)
             return
@@ -313,6 +379,18 @@ class _Writer:
         if rest:
             with self._masked(rest, step):
                 body(b.index(whole), range(0, rest, step))
+
+    def _cover_chunk(self, size: int, body: Callable[[Value, Sequence[int]], None]) -> None:
+        """The part of the first reduced axis that belongs to this sweep."""
+        assert self.sweep is not None
+        chunk = self.s.chunk
+        size = next(n for n in range(size, 0, -1) if chunk % n == 0)
+        if size == chunk:
+            body(self.sweep.start, range(size))
+            return
+        stop = self.sweep.start + chunk
+        with self._opened(), self.b.loop(self.sweep.start, stop, size) as loop:
+            body(loop.index, range(size))
 
     def _cover_dynamic(
         self, axis: Axis, size: int, step: int, body: Callable[[Value, Sequence[int]], None]
@@ -391,12 +469,12 @@ class _Writer:
         active = guards if guards and any(isinstance(e, Read) for e in walk(expr)) else ()
         deps = self.deps(expr).union(*map(self.deps, active))
         key = self._key(expr, deps, point, active)
-        # Results of reductions exist in the tile's own scope only.
+        # Results of reductions exist from the tile's own scope on, whatever they depend on.
         depth = len(self.scopes) - 1 if self._is_reduced(expr) else self._depth(deps)
         scope = self.scopes[depth]
-        for outer in self.scopes[depth:]:
-            if key in outer.memo:
-                return outer.memo[key]
+        for known in reversed(self.scopes):
+            if key in known.memo:
+                return known.memo[key]
         with self._in(depth):
             made = self._compute(expr, point, active)
         scope.memo[key] = made
@@ -429,7 +507,7 @@ class _Writer:
     def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
         match expr:
             case Read():
-                return self._load(expr, point, guards)
+                return self.load(expr, point, guards)
             case Position():
                 return self._position(expr, point)
             case Apply(function="select"):
@@ -462,7 +540,7 @@ class _Writer:
 
     # -- memory
 
-    def _load(self, read: Read, point: Point, guards: Guards) -> Value:
+    def load(self, read: Read, point: Point, guards: Guards) -> Value:
         index, vector = read.index[0], self.s.vector
         conditions = [self.value(g, point) for g in guards]
         varies = vector is not None and vector in self._index_deps(index)
@@ -664,6 +742,8 @@ class _Accumulator:
         self.combiner = reduce.combiner.removeprefix("arg")
         self.kind = register_type(reduce.body.dtype, self.lanes)
         self.cell = self._cell(self.kind, _identity(self.combiner, reduce.body.dtype))
+        if writer.sweep is not None:
+            self._resume(writer.sweep)
         if self.is_arg:
             self.place = self._cell(register_type(reduce.dtype, self.lanes), 0)
 
@@ -671,6 +751,14 @@ class _Accumulator:
         cell = self.w.b.local(kind)
         self.w.b.store(self.w.b.constant(kind, start), cell)
         return cell
+
+    def _resume(self, sweep: Sweep) -> None:
+        """Go on with the sum that the sweep before left."""
+        w = self.w
+        assert w.nest.scratch is not None
+        kept = w.load(Read(w.nest.scratch, (w.scratch_index(),), self.reduce.dtype), self.point, ())
+        start = sweep.is_first.select(w.b.constant(self.kind, 0), kept)
+        w.b.store(start, self.cell)
 
     def add(self, offsets: Point) -> None:
         """Take one more value of the body into account."""
