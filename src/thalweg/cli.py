@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="train the convolutional network as the tutorial does: 20,000 steps, rate 1e-4",
     )
-    train.add_argument("--seed", type=_seed, default=1, metavar="S", help="the same seed, the same run")
+    train.add_argument(
+        "--seed", type=_seed, default=1, metavar="S", help="the same seed, the same run"
+    )
     train.add_argument("--threads", type=_positive, metavar="T", help="default: one for each CPU")
     train.add_argument("--log", metavar="FILE.csv", help="write losses and accuracies for plots")
     return parser

@@ -27,21 +27,25 @@ class Progress:
         self._stream = sys.stdout if stream is None else stream
         self._is_terminal = self._stream.isatty()
         self._shown = ""
-        self._last = time.monotonic()
-        self._timed_from = (0, self._last)
+        self._last = time.monotonic()  # when something was shown
+        self._updated: float | None = None  # when the last step ended, unless a line came after it
+        self._timed, self._seconds = 0, 0.0  # steps whose time is known, and their time
 
     def update(self, step: int, text: str) -> None:
         """Note that `step` steps are done; write it if it is time to."""
         now = time.monotonic()
-        if step <= 1:  # the first step contains compilation, so speed is measured from its end
-            self._timed_from = (step, now)
+        if self._updated is not None:  # not at the first step, which contains compilation
+            self._timed += 1
+            self._seconds += now - self._updated
+        self._updated = now
         if now - self._last >= (REDRAW_SECONDS if self._is_terminal else LINE_SECONDS):
             self._last = now
-            self._show(step, text, now)
+            self._show(step, text)
 
     def line(self, text: str) -> None:
-        """Write a line that stays."""
+        """Write a line that stays. The time until the next update does not count."""
         self.clear()
+        self._updated = None
         print(text, file=self._stream, flush=True)
 
     def clear(self) -> None:
@@ -51,9 +55,8 @@ class Progress:
             self._stream.flush()
             self._shown = ""
 
-    def _show(self, step: int, text: str, now: float) -> None:
-        first, start = self._timed_from
-        speed = f", {(step - first) / (now - start):,.0f} steps/s" if step > first else ""
+    def _show(self, step: int, text: str) -> None:
+        speed = f", {self._timed / self._seconds:,.0f} steps/s" if self._seconds else ""
         place = f"{step:,}/{self._total:,}"
         if not self._is_terminal:
             self.line(f"  {place}  {text}{speed}")

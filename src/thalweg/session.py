@@ -13,6 +13,7 @@ import numpy as np
 
 from thalweg.backends.numpy_backend import NumpyBackend
 from thalweg.backends.protocol import Backend, Program
+from thalweg.backends.state import VariableStore
 from thalweg.base import settings
 from thalweg.base.errors import FailedPreconditionError, SessionClosedError
 from thalweg.base.shapes import show
@@ -29,7 +30,6 @@ from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 from thalweg.passes.schedule import order
 from thalweg.passes.specialise import static_feeds
-from thalweg.backends.state import VariableStore
 
 Array = np.ndarray[Any, Any]
 
@@ -135,6 +135,27 @@ class Session:
             known = {**feeds, **dict(zip(wanted, values, strict=True))}
             values = [known[tensor] for tensor in fetched.tensors]
         return fetched.pack([v if v.ndim else v[()] for v in values])
+
+    def program(
+        self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None
+    ) -> tuple[str, Program | None]:
+        """The program that `run` would run for these fetches and feeds; it is not run.
+
+        Returns:
+            The fetches' names, and the program, which is compiled if there is none yet; None if
+            there is nothing to compute.
+
+        Raises:
+            FetchError, FeedError, SessionClosedError: as `run` does.
+        """
+        with self._lock:
+            self._check_open()
+            fetched = self._fetched(fetches)
+            feeds = self._fed(feed_dict) if feed_dict else {}
+            wanted = tuple([tensor for tensor in fetched.tensors if tensor not in feeds])
+            names = [t.name for t in fetched.tensors] + [op.name for op in fetched.targets]
+            entry = self._entry(wanted, fetched.targets, feeds)
+            return ", ".join(names), entry.program
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False

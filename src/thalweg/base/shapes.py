@@ -84,6 +84,17 @@ def size(shape: Sequence[int]) -> int:
     return total
 
 
+TYPICAL = 64
+
+
+def typical_size(extents: Iterable[int]) -> int:
+    """How many elements there are, taking every extent that varies from run to run for the same.
+
+    Decisions of the compiler go by this, so that they do not change with the batch size.
+    """
+    return math.prod(TYPICAL if isinstance(d, Dim) else int(d) for d in extents)
+
+
 def strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Row-major strides of a known shape, in elements."""
     result: list[int] = []

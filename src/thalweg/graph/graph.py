@@ -6,7 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from thalweg.base.errors import DTypeError, GraphError, ShapeError
@@ -284,7 +284,7 @@ def _located(error: Exception, record: Op, inputs: Sequence[Tensor], source: Sou
     return "\n".join(lines)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _argument_names(record: type[Op], count: int) -> tuple[str, ...]:
     parameters = list(inspect.signature(record.infer).parameters.values())[1:]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):

@@ -1,8 +1,8 @@
 """A graph as text: one line for each operation, in the order in which they were made.
 
-    %x = Placeholder : float32[?, 784]
-    %MatMul = MatMul(%x, %W/read) : float32[?, 10]
-    %Sum = Sum(axes=[1])(%MatMul) : float32[?]
+%x = Placeholder : float32[?, 784]
+%MatMul = MatMul(%x, %W/read) : float32[?, 10]
+%Sum = Sum(axes=[1])(%MatMul) : float32[?]
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _text(value: Any) -> str:
 def _item(item: Any) -> str:
     """One item of a slice: `start:stop:step`, or an index."""
     if not isinstance(item, tuple):
-        return _text(item)
+        return str(item)  # a number, "new" or "..."
     start, stop, *step = ("" if part is None else _text(part) for part in item)
     return ":".join([start, stop, *filter(None, step)])
 

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from thalweg.base.shapes import size
 from thalweg.formula import Read, Reduce, walk
-from thalweg.kernels.values import Definition, Value, Variable
+from thalweg.kernels.values import Definition, Storage, Value, Variable
 
 
 @dataclass(eq=False)
@@ -86,11 +87,13 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     if not first.is_pointwise and not second.is_pointwise:
         return False
     written = {d.value.root for d in members}
-    stored = {d.value.storage for d in members if isinstance(d.value.storage, Variable)}
+    stored: AbstractSet[Storage] = {
+        d.value.storage for d in members if isinstance(d.value.storage, Variable)
+    }
     return all(_elementwise(d, written, stored) for d in members)
 
 
-def _elementwise(definition: Definition, written: set[Value], stored: set[object]) -> bool:
+def _elementwise(definition: Definition, written: set[Value], stored: AbstractSet[Storage]) -> bool:
     """Whether what the group writes is read only at the point being computed."""
     inside = {id(e) for r in walk(definition.body) if isinstance(r, Reduce) for e in walk(r.body)}
     for read in definition.reads():

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from thalweg.base.shapes import size
-from thalweg.formula import Expr, Read, Reduce, Rewrite, iterations, walk
-from thalweg.kernels.values import Definition, Value, Variable, is_free, is_view, work
+from thalweg.base.shapes import size, typical_size
+from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, walk
+from thalweg.kernels.values import Definition, Storage, Value, Variable, is_free, is_view, work
 
 SCALAR_WORK = 16  # a scalar's expression up to this long is evaluated anew wherever it is used
 CHEAP_WORK = 2  # so is an array's expression up to this long
@@ -74,9 +74,9 @@ def is_contraction(definition: Definition) -> bool:
     """Whether operands are read more often than they have elements, inside a reduction."""
     for reduce in walk(definition.body):
         if isinstance(reduce, Reduce):
-            total = iterations((*definition.axes, *reduce.axes))
+            total = evaluations((*definition.axes, *reduce.axes))
             reads = [e for e in walk(reduce.body) if isinstance(e, Read)]
-            if any(total > 2 * r.source.size for r in reads):
+            if any(total > 2 * typical_size(r.source.shape) for r in reads):
                 return True
     return False
 
@@ -102,7 +102,7 @@ def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
         return True
     if user.is_pointwise and _same_domain(producer, user):
         return uses == 1
-    repeats = _evaluations(user) > producer.value.size
+    repeats = _evaluations(user) > typical_size(producer.value.shape)
     if repeats:
         return work(producer.body) <= CHEAP_WORK
     return uses == 1 or work(producer.body) <= CHEAP_WORK
@@ -120,12 +120,17 @@ def _same_domain(a: Definition, b: Definition) -> bool:
     return tuple(x.extent for x in a.axes) == tuple(x.extent for x in b.axes)
 
 
+def evaluations(axes: Iterable[Axis]) -> int:
+    """How often something inside loops over the axes is evaluated, for a typical batch."""
+    return typical_size(axis.extent for axis in axes)
+
+
 def _evaluations(user: Definition) -> int:
-    loops = [iterations((*user.axes, *r.axes)) for r in walk(user.body) if isinstance(r, Reduce)]
-    return max(loops, default=iterations(user.axes))
+    loops = [evaluations((*user.axes, *r.axes)) for r in walk(user.body) if isinstance(r, Reduce)]
+    return max(loops, default=evaluations(user.axes))
 
 
-def _still_valid(producer: Definition, user: Definition, writes: dict[object, int]) -> bool:
+def _still_valid(producer: Definition, user: Definition, writes: Mapping[Storage, int]) -> bool:
     """Whether variables that the producer reads are not overwritten before the user runs."""
     for read in producer.reads():
         storage = read.source.root.storage

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from thalweg.base.dtypes import DType
+from thalweg.base.shapes import Dim
 from thalweg.formula import (
     Affine,
     Apply,
@@ -209,6 +210,59 @@ def _merge_reduction_axes(nest: Nest) -> Nest:
 
 
 # -- text
+
+
+def all_axes(nest: Nest) -> list[Axis]:
+    """The output axes, then those of the reductions, each once."""
+    reduced = [axis for reduce in nest.reductions for axis in reduce.axes]
+    return list(dict.fromkeys((*nest.axes, *reduced)))
+
+
+def structure(nest: Nest) -> str:
+    """A text that two nests share exactly when the same code can serve both.
+
+    Numbers that vary from run to run are written as `?`, axes by their place.
+    """
+    names = {axis: f"a{n}" for n, axis in enumerate(all_axes(nest))}
+    loops = [f"{names[axis]}<{_number(axis.extent)}" for axis in names]
+    kinds = [value.dtype.name for value in nest.slots]
+    numbers = {id(e): n for n, e in enumerate(nest.exprs)}
+    nodes = [_structure(e, names, numbers) for e in nest.exprs]
+    stores = [
+        f"{s.slot} {s.dtype} {_index_structure(s.offset, names, numbers)} {numbers[id(s.body)]}"
+        for s in nest.stores
+    ]
+    parts = [f"{len(nest.axes)}", *loops, *kinds, *nodes, *stores]
+    return ";".join(parts)
+
+
+def _number(number: int) -> str:
+    return "?" if isinstance(number, Dim) else str(int(number))
+
+
+def _index_structure(index: Affine, names: dict[Axis, str], numbers: dict[int, int]) -> str:
+    terms = [
+        f"{_number(f)}*{names[a] if isinstance(a, Axis) else numbers[id(a)]}"
+        for a, f in index.terms
+    ]
+    return "+".join([*terms, _number(index.constant)])
+
+
+def _structure(expr: Expr, names: dict[Axis, str], numbers: dict[int, int]) -> str:
+    match expr:
+        case Const():
+            return f"{expr.value!r}{expr.dtype}"
+        case Read():
+            return f"[{expr.source} {_index_structure(expr.index[0], names, numbers)}]"
+        case Position():
+            return f"({_index_structure(expr.index, names, numbers)}){expr.dtype}"
+        case Apply():
+            args = ",".join(str(numbers[id(arg)]) for arg in expr.args)
+            return f"{expr.function}:{expr.dtype}({args})"
+        case Reduce():
+            over = ",".join(names[axis] for axis in expr.axes)
+            return f"{expr.combiner}:{expr.dtype}<{over}>({numbers[id(expr.body)]})"
+    raise AssertionError(expr)
 
 
 def show(nest: Nest) -> str:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, axes, iterations, walk
+from thalweg.base.shapes import typical_size
+from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, axes, walk
+from thalweg.kernels.inline import evaluations
 from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
@@ -31,12 +33,12 @@ def _packed(definition: Definition) -> list[Definition]:
     reads = [e for e in walk(reduces[0].body) if isinstance(e, Read)]
     if vector is None or len(reads) < 2:
         return []
-    total = iterations((*definition.axes, *reduces[0].axes))
+    total = evaluations((*definition.axes, *reduces[0].axes))
     strided = [r for r in reads if flat(r).coefficient(vector) not in (0, 1)]
     return [
         _pack_read(definition, read, vector)
         for read in strided
-        if total >= REUSE * read.source.size and _place_of(read, vector) is not None
+        if total >= REUSE * typical_size(read.source.shape) and _place_of(read, vector) is not None
     ]
 
 

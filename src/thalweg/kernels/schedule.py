@@ -8,13 +8,13 @@ vector of partial sums instead, added up at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 from thalweg.base.shapes import Dim
 from thalweg.formula import Affine, Axis, Const, Expr, Position, Read, Reduce, iterations, walk
-from thalweg.kernels.nest import Nest
+from thalweg.kernels.nest import Nest, all_axes, structure
 from thalweg.kernels.values import work
 
 
@@ -70,6 +70,51 @@ def lanes_for(nest: Nest, machine: Machine) -> int:
 
 
 def schedule(nest: Nest, machine: Machine) -> Schedule:
+    """How to run the nest: as the last nest of the same structure, or by the model.
+
+    Nests of one structure differ only in extents that vary from run to run. They share a schedule
+    and hence their code, so that a new batch size compiles nothing.
+    """
+    key = (structure(nest), machine)
+    axes = all_axes(nest)
+    if key not in _chosen:
+        _chosen[key] = _abstract(choose(nest, machine), axes)
+    return _concrete(_chosen[key], axes)
+
+
+_chosen: dict[tuple[str, Machine], AbstractSchedule] = {}
+
+
+@dataclass(frozen=True)
+class AbstractSchedule:
+    """A schedule with axes by number."""
+
+    order: tuple[int, ...]
+    vector: int | None
+    tile: tuple[tuple[int, int], ...]
+    rest: Schedule
+
+
+def _abstract(s: Schedule, axes: Sequence[Axis]) -> AbstractSchedule:
+    number = {axis: n for n, axis in enumerate(axes)}
+    return AbstractSchedule(
+        tuple(number[a] for a in s.order),
+        None if s.vector is None else number[s.vector],
+        tuple((number[a], size) for a, size in s.tile.items()),
+        replace(s, order=(), vector=None, tile={}),
+    )
+
+
+def _concrete(s: AbstractSchedule, axes: Sequence[Axis]) -> Schedule:
+    return replace(
+        s.rest,
+        order=tuple(axes[n] for n in s.order),
+        vector=None if s.vector is None else axes[s.vector],
+        tile={axes[n]: size for n, size in s.tile},
+    )
+
+
+def choose(nest: Nest, machine: Machine) -> Schedule:
     """The cheapest schedule by the model among a few candidates."""
     lanes = lanes_for(nest, machine)
     best = min(_candidates(nest, lanes, machine), key=lambda c: _cost(nest, c, machine))

@@ -8,7 +8,8 @@ The order of additions depends on the shapes alone, never on the number of threa
 
 from __future__ import annotations
 
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, iterations, walk
+from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, walk
+from thalweg.kernels.inline import evaluations
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
@@ -38,11 +39,11 @@ def _split(definition: Definition) -> list[Definition]:
 
 def _outer_axis(definition: Definition, reduce: Reduce) -> Axis | None:
     """The first reduced axis, if the reduction is long and something is left to reduce."""
-    results = iterations(definition.axes)
-    if results > FEW or results * iterations(reduce.axes) < LONG or len(reduce.axes) < 2:
+    results = evaluations(definition.axes)
+    if results > FEW or results * evaluations(reduce.axes) < LONG or len(reduce.axes) < 2:
         return None
     outer = reduce.axes[0]
-    return outer if 4 <= outer.extent <= 4096 else None
+    return outer if 4 <= evaluations([outer]) <= 4096 else None
 
 
 def _partial(definition: Definition, reduce: Reduce, outer: Axis) -> Definition:

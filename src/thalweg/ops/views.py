@@ -866,7 +866,8 @@ class Slice(Op):
 
     def evaluate(self, xp: Any, input: Any) -> Any:
         items = zip(self.begins, self.sizes, self.strides, strict=True)
-        return input[xp.ix_(*(b + np.arange(n) * s for b, n, s in items))] if self.sizes else input
+        places = [int(b) + np.arange(n) * int(s) for b, n, s in items]
+        return input[xp.ix_(*places)] if places else input
 
     def lower(self, *inputs: Operand) -> Lowered:
         index = axes(*self.sizes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ from thalweg.backends.llvm.driver import BARRIER, SERIAL
 from thalweg.backends.llvm.emit import Kernel, emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
+from thalweg.backends.state import VariableStore, aligned_empty
 from thalweg.base import settings
 from thalweg.base.shapes import known
 from thalweg.kernels import values
@@ -24,7 +25,6 @@ from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.team import shared_team
-from thalweg.backends.state import VariableStore, aligned_empty
 
 Array = np.ndarray[Any, Any]
 
@@ -63,6 +63,33 @@ class Step:
     @property
     def cost(self) -> Cost:
         return cost_of(self.nest)
+
+
+@dataclass(frozen=True)
+class KernelSummary:
+    """A kernel in terms for people.
+
+    Attributes:
+        ops: names of the graph's operations that it computes; an operation may be in several.
+        types: their types; "" for what the compiler has added.
+        loops: the loops over its results, with their extents.
+        flops: floating-point operations; see `kernels.cost`.
+        bytes: of the arrays that it reads and writes.
+        lanes: of the vectors that it computes with.
+        tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
+        tasks: how many parts threads can share; 1 if one thread runs it.
+        formulas: its loop nest as lines of text.
+    """
+
+    ops: tuple[str, ...]
+    types: tuple[str, ...]
+    loops: tuple[tuple[str, int], ...]
+    flops: int
+    bytes: int
+    lanes: int
+    tile: str
+    tasks: int
+    formulas: tuple[str, ...]
 
 
 class LlvmBackend:
@@ -105,6 +132,7 @@ class NativeProgram:
         threads: int,
     ) -> None:
         self.steps = tuple(steps)
+        self._types = {op.name: op.type for op in plan.graph.operations}
         self.arena_bytes = kernels.arena.size
         self._arena = arena
         self._counter = np.zeros(1, np.int64)
@@ -184,27 +212,38 @@ class NativeProgram:
                 self._words[place] = base + offset
             self._bound_arena = base
 
+    def summary(self) -> tuple[KernelSummary, ...]:
+        """What every kernel computes and costs, in the order in which they run."""
+        return tuple(_summary(step, self._types) for step in self.steps)
+
     def describe(self) -> str:
         """Every kernel with what was fused into it, its tile and its cost."""
         lines = [f"{len(self.steps)} kernels, arena of {self.arena_bytes:,} bytes"]
-        for number, step in enumerate(self.steps):
-            cost = step.cost
+        for number, kernel in enumerate(self.summary()):
+            tasks = "one thread" if kernel.tasks == 1 else f"{kernel.tasks} tasks"
             lines += [
                 "",
-                f"kernel {number}: {', '.join(step.nest.ops)}",
-                f"  {cost.flops:,} FLOP, {cost.bytes:,} bytes, {_how(step)}",
-                *("  " + line for line in show(step.nest).splitlines()),
+                f"kernel {number}: {', '.join(kernel.ops)}",
+                f"  {kernel.flops:,} FLOP, {kernel.bytes:,} bytes, tile {kernel.tile}, {tasks}",
+                *("  " + line for line in kernel.formulas),
             ]
         return "\n".join(lines)
 
 
-def _how(step: Step) -> str:
+def _summary(step: Step, types: Mapping[str, str]) -> KernelSummary:
     s = step.schedule
-    parts = []
-    if s.vector is not None:
-        parts.append(f"{s.lanes} lanes along {s.vector.name}")
-    tiles = [f"{size} {axis.name}" for axis, size in s.tile.items()]
-    if tiles:
-        parts.append("tile of " + " x ".join(tiles))
-    parts.append("one thread" if step.serial else f"{step.kernel.tasks} tasks")
-    return ", ".join(parts)
+    cost = step.cost
+    tile = {axis.name: size for axis, size in s.tile.items()}
+    if s.vector is not None and s.vector not in s.tile:
+        tile[s.vector.name] = s.lanes
+    return KernelSummary(
+        ops=step.nest.ops,
+        types=tuple(types.get(name, "") for name in step.nest.ops),
+        loops=tuple((axis.name, int(axis.extent)) for axis in step.nest.axes),
+        flops=cost.flops,
+        bytes=cost.bytes,
+        lanes=s.lanes,
+        tile=" ".join(f"{size}{name}" for name, size in tile.items()) or "1",
+        tasks=1 if step.serial else step.kernel.tasks,
+        formulas=tuple(show(step.nest).splitlines()),
+    )

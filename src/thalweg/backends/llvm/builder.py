@@ -309,12 +309,12 @@ class Builder:
     def load(self, type: Type, pointer: Value, mask: Value | None = None) -> Value:
         """Load a scalar or a vector of consecutive elements; masked-off lanes read as zero."""
         if mask is None:
-            return self.emit(f"load {type}, ptr {pointer.ref}, align {type.bits // 8}", type)
+            return self.emit(f"load {type}, ptr {pointer.ref}, align {_align(type)}", type)
         zero = Value(self, type, "zeroinitializer")
         return self._masked("load", type, type, pointer, mask, zero)
 
     def store(self, value: Value, pointer: Value, mask: Value | None = None) -> None:
-        align = value.type.bits // 8
+        align = _align(value.type)
         if mask is None:
             self.line(f"store {value.type} {value.ref}, ptr {pointer.ref}, align {align}")
             return
@@ -418,6 +418,11 @@ class Builder:
     def body_text(self) -> str:
         """The whole body: entry block with its stack slots first."""
         return "\n".join(["entry:", *_flat(self.entry), *_flat(self._body)])
+
+
+def _align(type: Type) -> int:
+    """The alignment of an element in bytes; a bit takes a byte at least."""
+    return max(1, type.bits // 8)
 
 
 def _flat(lines: Lines) -> Iterator[str]:

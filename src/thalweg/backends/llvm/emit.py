@@ -25,6 +25,7 @@ from thalweg.backends.llvm.functions import (
     to_memory,
     unify,
 )
+from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import Dim
 from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
@@ -33,6 +34,8 @@ from thalweg.kernels.schedule import Schedule
 
 Point = Mapping[Axis, int]  # offsets inside the tile
 Guards = tuple[Expr, ...]
+
+_ONE = Const(1, dtypes.int64)  # what a run-dependent constant of an index is a multiple of
 
 
 @dataclass(frozen=True)
@@ -620,18 +623,19 @@ class _Writer:
         self, index: Affine, point: Point
     ) -> tuple[list[tuple[Axis | Expr, int]], int, list[int]]:
         """Terms to be summed at run time, and the constant that the tile's offsets come to."""
-        constant, terms, varying = index.constant, [], []
+        constant, varying = index.constant, []
+        terms: list[tuple[Axis | Expr, int]] = []
+        if isinstance(constant, Dim):
+            terms, constant = [(_ONE, constant)], 0
         for atom, factor in index.terms:
             terms.append((atom, factor))
             offset = point.get(atom, 0) if isinstance(atom, Axis) else 0
             if offset and isinstance(factor, Dim):
                 varying.append(offset)
-            else:
+            elif offset:
                 constant = constant + offset * factor
             if isinstance(atom, Expr):
                 varying += [point[a] for a in point if a in self.deps(atom)]
-        if isinstance(constant, Dim):
-            raise AssertionError("a run-dependent constant in an index")
         return terms, constant, varying
 
     def _sum(self, terms: Sequence[tuple[Axis | Expr, int]], point: Point) -> Value | None:
@@ -736,7 +740,7 @@ class _Accumulator:
     def __init__(self, writer: _Writer, reduce: Reduce, point: Point) -> None:
         self.w, self.reduce, self.point = writer, reduce, point
         vector = writer.s.vector
-        varies = vector is not None and vector in writer.deps(reduce.body)
+        varies = vector in reduce.axes or vector in writer.deps(reduce.body)
         self.lanes = writer.s.lanes if varies else 0
         self.is_arg = reduce.combiner.startswith("arg")
         self.combiner = reduce.combiner.removeprefix("arg")

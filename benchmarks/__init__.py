@@ -1,0 +1,1 @@
+"""Measures Thalweg against its peers, side by side: `python -m benchmarks --help`."""

@@ -1,0 +1,188 @@
+"""What users are promised: the same bits, flat memory, prompt interruption, no needless compiling."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg.runtime.native import shared_jit
+
+Array = np.ndarray[Any, Any]
+
+
+def small_network() -> tuple[tf.Tensor, tf.Tensor, tf.Operation, tf.Tensor]:
+    """A convolution, pooling, a dense layer with dropout, softmax, the talk's loss, Adam."""
+    x = tf.placeholder(tf.float32, [None, 12, 12, 3])
+    labels = tf.placeholder(tf.float32, [None, 10])
+    filters = tf.Variable(tf.truncated_normal([5, 5, 3, 20], stddev=0.1))
+    hidden = tf.nn.relu(tf.nn.conv2d(x, filters, [1, 1, 1, 1], "SAME"))
+    pooled = tf.nn.max_pool(hidden, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
+    flat = tf.reshape(pooled, [-1, 6 * 6 * 20])
+    weights = tf.Variable(tf.truncated_normal([6 * 6 * 20, 10], stddev=0.1))
+    y = tf.nn.softmax(tf.matmul(tf.nn.dropout(flat, 0.5), weights))
+    loss = -tf.reduce_sum(labels * tf.log(y))
+    return x, labels, tf.train.AdamOptimizer(1e-3).minimize(loss), loss
+
+
+def batch(size: int = 17) -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(size, 12, 12, 3)).astype(np.float32)
+    return images, np.eye(10, dtype=np.float32)[rng.integers(0, 10, size)]
+
+
+def train(threads: int) -> list[Array]:
+    """Losses and final weights of a few steps."""
+    with tf.Graph().as_default():
+        tf.set_random_seed(7)
+        x, labels, step, loss = small_network()
+        images, targets = batch()
+        config = tf.ConfigProto(intra_op_parallelism_threads=threads)
+        with tf.Session(config=config) as session:
+            feed = {x: images, labels: targets}
+            losses = [session.run([loss, step], feed)[0] for _ in range(5)]
+            return [np.array(losses), *session.run(tf.global_variables())]
+
+
+def test_same_seed_same_bits_for_any_number_of_threads_and_every_run() -> None:
+    reference = train(1)
+    for threads in (1, 2, 3):
+        for mine, other in zip(reference, train(threads), strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+def test_a_new_batch_size_compiles_nothing() -> None:
+    x, labels, step, _ = small_network()
+    with tf.Session() as session:
+        for size in (20, 33):
+            images, targets = batch(size)
+            before = shared_jit().stats.compiled + shared_jit().stats.from_disk
+            session.run(step, {x: images, labels: targets})
+        after = shared_jit().stats.compiled + shared_jit().stats.from_disk
+        assert after == before
+        assert "new shape of" in session.why_recompiled[-1]
+        assert "[20, 12, 12, 3] -> [33, 12, 12, 3]" in session.why_recompiled[-1]
+
+
+def test_the_loss_of_the_talk_never_is_nan() -> None:
+    """softmax underflows to 0 where logits differ by hundreds; log must not see that 0."""
+    logits = tf.Variable(np.float32([[500.0, -500.0, 0.0], [-1e4, 1e4, 3.0]]))
+    labels = np.float32([[0, 1, 0], [1, 0, 0]])
+    loss = -tf.reduce_sum(labels * tf.log(tf.nn.softmax(logits)))
+    step = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+    with tf.Session() as session:
+        assert session.run(loss) == pytest.approx(1000.0 + 20000.0)
+        session.run(step)
+        expected = np.float32([[499.5, -499.5, 0.0], [-1e4 + 0.5, 1e4 - 0.5, 3.0]])
+        np.testing.assert_allclose(session.run(logits), expected, rtol=1e-6)
+
+
+def resident() -> int:
+    """Bytes of memory in use by this process."""
+    with Path("/proc/self/statm").open() as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_memory_is_flat_over_ten_thousand_steps() -> None:
+    x = tf.placeholder(tf.float32, [None, 64])
+    weights = tf.Variable(tf.random_normal([64, 32], stddev=0.1))
+    loss = tf.reduce_mean(tf.square(tf.matmul(x, weights) - 1.0))
+    step = tf.train.MomentumOptimizer(0.01, 0.9).minimize(loss)
+    data = np.ones((32, 64), np.float32)
+    with tf.Session() as session:
+        for _ in range(1000):
+            session.run([step, loss], {x: data})
+        before = resident()
+        for _ in range(10_000):
+            session.run([step, loss], {x: data})
+        # A leak of a single fetched array a step would be 40 bytes x 10,000; arrays of a kilobyte
+        # would be 10 MB. The allocator itself may move by a few pages.
+        assert resident() - before < 1 << 20
+
+
+def test_a_closed_session_gives_its_memory_back() -> None:
+    variable = tf.Variable(tf.zeros([1000, 1000]))
+    session = tf.Session()
+    session.run(variable)
+    import weakref
+
+    (buffer,) = session._store.buffers.values()
+    alive = weakref.ref(buffer)
+    del buffer
+    session.close()
+    assert alive() is None
+    with pytest.raises(RuntimeError, match="closed"):
+        session.run(variable)
+
+
+INTERRUPTED = """
+import signal, sys, threading, os, time
+import numpy as np, thalweg as tf
+x = tf.placeholder(tf.float32, [None, 300])
+w = tf.Variable(tf.zeros([300, 300]))
+step = w.assign_add(tf.matmul(x, x, transpose_a=True))
+data = np.ones((1000, 300), np.float32)
+with tf.Session() as session:
+    session.run(step, {x: data})
+    print("ready", flush=True)
+    count = 1
+    try:
+        while True:
+            session.run(step, {x: data})
+            count += 1
+    except KeyboardInterrupt:
+        pass
+    value = session.run(w)
+    assert (value == value[0, 0]).all(), "an interrupted step left a half-written variable"
+    session.run(step, {x: data})
+    assert session.run(w)[0, 0] == value[0, 0] + 1000
+    print("usable", flush=True)
+"""
+
+
+def test_ctrl_c_stops_at_once_and_leaves_the_session_usable() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True, env=os.environ
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    output, _ = child.communicate(timeout=60)
+    assert output == "usable\n"
+    assert child.returncode == 0
+
+
+def test_several_threads_may_run_one_session() -> None:
+    counter = tf.Variable(0)
+    up = counter.assign_add(1)
+    with tf.Session() as session:
+        session.run(counter)
+
+        def work() -> None:
+            for _ in range(200):
+                session.run(up)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert session.run(counter) == 800
+
+
+def test_the_graph_may_grow_while_the_session_lives() -> None:
+    a = tf.placeholder(tf.float32)
+    with tf.Session() as session:
+        assert session.run(a + 1, {a: 1.0}) == 2.0
+        assert session.run(a * 3, {a: 2.0}) == 6.0
