@@ -82,7 +82,6 @@ def run(names: Sequence[str], rounds: int, threads: int) -> Report:
         BenchmarkError: the peer cannot be set up, a worker failed, or the two sides disagree.
     """
     peer_python = environments.ensure("torch")
-    load = machine.load()
     imports = [
         import_time("thalweg", sys.executable, IMPORT_RUNS),
         import_time("torch", peer_python, max(1, IMPORT_RUNS // 3)),
@@ -94,7 +93,7 @@ def run(names: Sequence[str], rounds: int, threads: int) -> Report:
         versions = {w.name: w.ask("hello")["versions"] for w in (ours, peer)}
         results = [measure(WORKLOADS[name], ours, peer, rounds) for name in names]
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return Report(date, rounds, machine.describe(threads, load, versions), results, imports)
+    return Report(date, rounds, machine.describe(threads, versions), results, imports)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,42 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 
 from benchmarks.results import Machine
 from thalweg.base import settings
 
 
-def load() -> float:
-    """The mean number of busy threads in the last minute; -1 if the system does not say."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else -1.0
+def busy_cores(seconds: float, stat: Path = Path("/proc/stat")) -> float:
+    """Sleep, and tell how many of the machine's cores were busy meanwhile.
+
+    Args:
+        seconds: at least a tenth, since the kernel counts hundredths.
+        stat: where Linux counts; tests put a made-up file there.
+
+    Returns:
+        The mean number, time that a hypervisor took away included; 0 if the system does not say.
+    """
+    before = _busy_ticks(stat)
+    time.sleep(seconds)
+    return (_busy_ticks(stat) - before) / os.sysconf("SC_CLK_TCK") / seconds
 
 
-def describe(threads: int, load: float, versions: dict[str, dict[str, str]]) -> Machine:
+def _busy_ticks(stat: Path) -> int:
+    """Ticks of all cores since the start, in which they were neither idle nor awaiting a disk."""
+    try:
+        first = stat.read_text().partition("\n")[0]
+    except OSError:
+        return 0
+    user, nice, system, _idle, _wait, irq, soft_irq, stolen = map(int, first.split()[1:9])
+    return user + nice + system + irq + soft_irq + stolen
+
+
+def describe(threads: int, versions: dict[str, dict[str, str]]) -> Machine:
     """This machine."""
     system = f"{platform.system()} {platform.release()}, {platform.machine()}"
-    return Machine(cpu_model(), settings.cpu_count(), threads, system, round(load, 2), versions)
+    return Machine(cpu_model(), settings.cpu_count(), threads, system, versions)
 
 
 def cpu_model() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import sys
 import tempfile
 import time
@@ -12,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.machine import busy_cores
 from benchmarks.process import Worker, printed_numbers
 from benchmarks.results import ImportTime, Result, Side
 from benchmarks.workloads import Workload
 
 CHECKED_STEPS = 3
-PAUSE = 0.3  # seconds before a round, for the threads of the other side to fall asleep
+SETTLE = 0.1  # seconds before a round, for the threads of the other side to fall asleep
+LISTEN = 0.3  # seconds after that, when every core that is busy is busy with something else
 
 
 def measure(workload: Workload, thalweg: Worker, peer: Worker, rounds: int) -> Result:
@@ -29,7 +32,7 @@ def measure(workload: Workload, thalweg: Worker, peer: Worker, rounds: int) -> R
     workers = (thalweg, peer)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.npz"
-        np.savez(path, **workload.data())
+        np.savez(path, allow_pickle=False, **workload.data())
         variants = [
             worker.ask("prepare", workload=workload.name, data=str(path))["variant"]
             for worker in workers
@@ -37,13 +40,22 @@ def measure(workload: Workload, thalweg: Worker, peer: Worker, rounds: int) -> R
     losses = [worker.ask("check", steps=CHECKED_STEPS)["losses"] for worker in workers]
     difference = check(workload, workers, losses)
     times: list[list[float]] = [[], []]
+    others: list[float] = []
     for i in range(rounds):
         for worker, taken in zip(workers, times, strict=True):
+            time.sleep(SETTLE)
+            others.append(busy_cores(LISTEN))
             taken.append(_round(workload, worker))
         _say(f"  round {i + 1}: {times[0][-1]:.4g} ms, {times[1][-1]:.4g} ms per step")
-    sides = [Side(*side) for side in zip(times, losses, variants, strict=True)]
+    ours, theirs = [Side(*side) for side in zip(times, losses, variants, strict=True)]
     return Result(
-        workload.name, workload.title, *sides, difference=difference, tolerance=workload.tolerance
+        workload.name,
+        workload.title,
+        ours,
+        theirs,
+        difference,
+        workload.tolerance,
+        statistics.mean(others),
     )
 
 
@@ -85,7 +97,6 @@ def import_time(package: str, python: Path | str, runs: int) -> ImportTime:
 
 def _round(workload: Workload, worker: Worker) -> float:
     """Milliseconds per step."""
-    time.sleep(PAUSE)
     answer = worker.ask("time", warm_up=workload.warm_up, steps=workload.steps)
     if not math.isfinite(answer["loss"]):
         raise BenchmarkError(f"{workload.name}: {worker.name}'s loss became {answer['loss']}")

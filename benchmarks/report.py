@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.results import Machine, Report, Side
+from benchmarks.results import Report, Side
 
 HEADINGS = ("Workload", "Thalweg ms/step", "PyTorch ms/step", "times faster")
 
@@ -31,14 +31,14 @@ Time to import, beyond NumPy, the median of fresh processes:
 
     python -m benchmarks --rounds {rounds} --threads {threads} --write-docs
 
-- The two take turns, round by round, in the same minutes. Each is a process of its own that does nothing while the
-  other runs, and each is told to use {threads} threads.
-- A round starts from the same weights, makes some steps to warm up, and then a fixed number of timed ones. Each
-  step is fed its batch from memory; the loss is not read.
-- Both sides start from the same weights and see the same batches. Before anything is timed, three steps without
-  dropout must give the same losses, as far as rounding goes; the difference is below.
-- PyTorch runs in eager mode, in the fastest of the ways that its worker knows for the workload (memory
-  layout, fused optimiser), chosen by trials.
+- The two take turns, round by round, in the same minutes. Each is a process of its own that does
+  nothing while the other runs, and each is told to use {threads} threads.
+- A round starts from the same weights, makes some steps to warm up, and then a fixed number of
+  timed ones. Each step is fed its batch from memory; the loss is not read.
+- Both sides start from the same weights and see the same batches. Before anything is timed, three
+  steps without dropout must give the same losses, as far as rounding goes; the difference is below.
+- PyTorch runs in eager mode, in the fastest of the ways that its worker knows for the workload
+  (memory layout, fused optimiser), chosen by trials.
 
 {checks}
 
@@ -84,7 +84,7 @@ def machine_text(report: Report) -> str:
         *(f"- {name}: {_versions(v)}" for name, v in m.versions.items()),
         f"- {report.date}",
     ]
-    return "\n".join(lines + _warning(m))
+    return "\n".join(lines + _warning(report))
 
 
 def write_json(report: Report, path: Path) -> None:
@@ -94,12 +94,12 @@ def write_json(report: Report, path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _warning(machine: Machine) -> list[str]:
-    if not machine.shared:
+def _warning(report: Report) -> list[str]:
+    if not report.disturbed:
         return []
     return [
-        f"- **Disturbed**: before the first round, {machine.load:.1f} threads of other programs were "
-        "busy. Take these figures for a trial, not for a comparison."
+        f"- **Disturbed**: between the rounds, other programs kept {report.others:.1f} cores busy. "
+        "Take these figures for a trial, not for a comparison."
     ]
 
 

@@ -35,6 +35,7 @@ class Result:
     Attributes:
         difference: the largest relative difference of the losses in the check.
         tolerance: what was allowed.
+        others: cores that other programs kept busy, on average, between the rounds.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Result:
     peer: Side
     difference: float
     tolerance: float
+    others: float
 
     @property
     def ratio(self) -> float:
@@ -70,7 +72,6 @@ class Machine:
     Attributes:
         cpu: the model.
         cores: what the process may use.
-        load: the mean number of busy threads in the minute before; below 0 if not known.
         versions: of the packages, by system.
     """
 
@@ -78,13 +79,7 @@ class Machine:
     cores: int
     threads: int
     system: str
-    load: float
     versions: dict[str, dict[str, str]]
-
-    @property
-    def shared(self) -> bool:
-        """Whether something else was running."""
-        return self.load > 0.3
 
 
 @dataclass(frozen=True)
@@ -97,6 +92,16 @@ class Report:
     results: Sequence[Result]
     imports: Sequence[ImportTime] = field(default_factory=list)
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs took part of the machine."""
+        return self.others > 0.1
+
+    @property
+    def others(self) -> float:
+        """Cores that other programs kept busy in the worst workload."""
+        return max((result.others for result in self.results), default=0.0)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data: all that was measured, and the medians and ratios that follow from it."""
         data = asdict(self)
@@ -106,5 +111,5 @@ class Report:
             entry["ratio"] = result.ratio
         for entry, time in zip(data["imports"], self.imports, strict=True):
             entry["median_ms"] = time.median
-        data["machine"]["shared"] = self.machine.shared
+        data["disturbed"] = self.disturbed
         return data

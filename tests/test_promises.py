@@ -63,6 +63,7 @@ def test_same_seed_same_bits_for_any_number_of_threads_and_every_run() -> None:
 def test_a_new_batch_size_compiles_nothing() -> None:
     x, labels, step, _ = small_network()
     with tf.Session() as session:
+        before = 0
         for size in (20, 33):
             images, targets = batch(size)
             before = shared_jit().stats.compiled + shared_jit().stats.from_disk
@@ -75,14 +76,14 @@ def test_a_new_batch_size_compiles_nothing() -> None:
 
 def test_the_loss_of_the_talk_never_is_nan() -> None:
     """softmax underflows to 0 where logits differ by hundreds; log must not see that 0."""
-    logits = tf.Variable(np.float32([[500.0, -500.0, 0.0], [-1e4, 1e4, 3.0]]))
-    labels = np.float32([[0, 1, 0], [1, 0, 0]])
+    logits = tf.Variable(np.array([[500.0, -500.0, 0.0], [-1e4, 1e4, 3.0]], np.float32))
+    labels = np.array([[0, 1, 0], [1, 0, 0]], np.float32)
     loss = -tf.reduce_sum(labels * tf.log(tf.nn.softmax(logits)))
     step = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
     with tf.Session() as session:
         assert session.run(loss) == pytest.approx(1000.0 + 20000.0)
         session.run(step)
-        expected = np.float32([[499.5, -499.5, 0.0], [-1e4 + 0.5, 1e4 - 0.5, 3.0]])
+        expected = [[499.5, -499.5, 0.0], [-1e4 + 0.5, 1e4 - 0.5, 3.0]]
         np.testing.assert_allclose(session.run(logits), expected, rtol=1e-6)
 
 

@@ -1,7 +1,8 @@
-"""PyTorch's worker: `python -m benchmarks.peers.torch_worker THREADS`, in an environment with torch.
+"""PyTorch's worker: `python -m benchmarks.peers.torch_worker THREADS`, where there is torch.
 
-Every workload is written as PyTorch's own users write it, in each way that may be the fastest; short
-trials choose among them. Labels are digits rather than one-hot rows, which suits PyTorch better.
+Every workload is written as PyTorch's own users write it, in each way that may be the fastest;
+short trials choose among them. Labels are digits rather than one-hot rows, which suits PyTorch
+better.
 """
 
 from __future__ import annotations
@@ -52,18 +53,22 @@ class TorchModel(Model):
         self._batches = list(zip(arrays["images"], arrays["digits"], strict=True))
 
     def reset(self) -> None:
+        """Give the weights their starting values."""
         with torch.no_grad():
             for name, weight in self._weights.items():
                 weight.copy_(self._start[name])
 
     def check(self, batch: int) -> float:
+        """Make a step without dropout; the loss before it."""
         return float(self._step(batch, 1.0))
 
     def loss(self) -> float:
+        """The first batch's loss, without dropout and without a step."""
         with torch.no_grad():
             return float(self._loss(0, 1.0))
 
     def train(self, steps: int) -> None:
+        """Make steps, from the first batch on."""
         for i in range(steps):
             self._step(i, 0.5)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.workloads.graph_model import GraphModel
+from benchmarks.workloads.graph_model import GraphModel, tf
 from benchmarks.workloads.workload import Arrays, Workload, mnist_batches
 
 SHAPES = {
@@ -21,8 +21,8 @@ SHAPES = {
 def data() -> dict[str, npt.NDArray[Any]]:
     """The tutorial's starting weights and 20 batches of 50.
 
-    Kernels are [height, width, in, out]; dense weights [in, out], with features in the order height,
-    width, channel.
+    Kernels are [height, width, in, out]; dense weights [in, out], with features in the
+    order height, width, channel.
     """
     rng = np.random.default_rng(1)
     weights: dict[str, npt.NDArray[Any]] = {}
@@ -35,8 +35,6 @@ def data() -> dict[str, npt.NDArray[Any]]:
 
 def build(arrays: Arrays, threads: int) -> GraphModel:
     """Thalweg's side."""
-    import thalweg as tf
-
     tf.reset_default_graph()
     x = tf.placeholder(tf.float32, [None, 784])
     y_ = tf.placeholder(tf.float32, [None, 10])

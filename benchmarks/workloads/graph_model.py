@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import thalweg as tf
+import thalweg
 from benchmarks.protocol import Model
 from benchmarks.workloads.workload import Arrays
+
+tf: Any = thalweg  # its names come from many modules; mypy takes them for private
 
 
 class GraphModel(Model):
@@ -44,18 +46,22 @@ class GraphModel(Model):
         self.reset()
 
     def reset(self) -> None:
+        """Give the weights their starting values."""
         for name, variable in self._variables.items():
             self._session.load(variable, self._values[name])
 
     def check(self, batch: int) -> float:
+        """Make a step without dropout; the loss before it."""
         feeds = self._checked[batch % len(self._checked)]
         loss, _ = self._session.run([self._loss, self._train], feeds)
         return float(loss)
 
     def loss(self) -> float:
+        """The first batch's loss, without dropout and without a step."""
         return float(self._session.run(self._loss, self._checked[0]))
 
     def train(self, steps: int) -> None:
+        """Make steps, from the first batch on."""
         run, train, feeds = self._session.run, self._train, self._feeds
         for i in range(steps):
             run(train, feeds[i % len(feeds)])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.workloads.graph_model import GraphModel
+from benchmarks.workloads.graph_model import GraphModel, tf
 from benchmarks.workloads.workload import Arrays, Workload, mnist_batches
 
 
@@ -19,8 +19,6 @@ def data() -> dict[str, npt.NDArray[Any]]:
 
 def build(arrays: Arrays, threads: int) -> GraphModel:
     """Thalweg's side."""
-    import thalweg as tf
-
     tf.reset_default_graph()
     x = tf.placeholder(tf.float32, [None, 784])
     y_ = tf.placeholder(tf.float32, [None, 10])

@@ -8,12 +8,11 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
-
-import numpy as np
 
 import thalweg as tf
 from thalweg.base import settings
@@ -52,7 +51,7 @@ class CliError(Exception):
     """What went wrong, in words for the user."""
 
 
-class _Interrupted(Exception):
+class _InterruptedError(Exception):
     """Ctrl-C during training, which has been reported already."""
 
 
@@ -109,7 +108,7 @@ def _train_mnist(arguments: argparse.Namespace) -> int:
             job = _Job(name, kind, steps, data, log)
             try:
                 job.run(arguments.full, arguments.seed, threads)
-            except _Interrupted:
+            except _InterruptedError:
                 return INTERRUPTED
     return 0
 
@@ -130,17 +129,13 @@ def _read_data(seed: int) -> mnist.Datasets:
         raise CliError(str(error)) from None
 
 
-@contextmanager
-def _opened(path: str | None) -> Iterator[TextIO | None]:
+def _opened(path: str | None) -> AbstractContextManager[TextIO | None]:
     if path is None:
-        yield None
-        return
+        return nullcontext()
     try:
-        file = open(path, "w", newline="", encoding="utf-8")
+        return Path(path).open("w", newline="", encoding="utf-8")
     except OSError as error:
         raise CliError(f"cannot write {path!r}: {error.strerror}") from None
-    with file:
-        yield file
 
 
 @dataclass
@@ -192,15 +187,12 @@ class _Job:
             progress.clear()
             at = f"interrupted in step {step:,} of {self.steps:,}"
             print(f"  {at}: {self._state() or 'nothing learnt yet'}{seen}", flush=True)
-            raise _Interrupted from None
+            raise _InterruptedError from None
 
     def _step(self, network: Network, session: tf.Session) -> None:
         images, labels = self.data.train.next_batch(self.kind.batch)
-        feeds = {network.images: images, network.labels: labels}
-        if network.keep is not None:
-            feeds[network.keep] = np.float32(0.5)
         wanted = (network.train, network.loss, network.accuracy)
-        _, loss, accuracy = session.run(wanted, feeds)
+        _, loss, accuracy = session.run(wanted, network.feeds(images, labels, keep=0.5))
         if not math.isfinite(loss):
             raise CliError("the loss is no longer a finite number")
         seen = (float(loss) / self.kind.batch, float(accuracy))
@@ -220,9 +212,7 @@ class _Job:
         size, right = self.kind.eval_batch, 0.0
         for start in range(0, data.num_examples, size):
             images, labels = data.images[start : start + size], data.labels[start : start + size]
-            feeds = {network.images: images, network.labels: labels}
-            if network.keep is not None:
-                feeds[network.keep] = np.float32(1)
+            feeds = network.feeds(images, labels, keep=1)
             right += float(session.run(network.accuracy, feeds)) * len(images)
         return right / data.num_examples
 

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -80,6 +80,15 @@ class Explanation:
         )
 
 
+@runtime_checkable
+class _Native(Protocol):
+    """A program that consists of kernels."""
+
+    arena_bytes: int
+
+    def summary(self) -> tuple[KernelSummary, ...]: ...
+
+
 def explain(
     fetches: Any,
     feed_dict: Mapping[Any, Any] | None = None,
@@ -111,7 +120,7 @@ def explain(
     reasons = tuple(own.why_recompiled)
     if program is None:
         return Explanation(names, (), 0, reasons)
-    if not hasattr(program, "summary"):
+    if not isinstance(program, _Native):
         return Explanation(names, (), 0, reasons, program.describe())
     kernels, arena = program.summary(), program.arena_bytes
     return Explanation(names, kernels, arena, reasons, formulas=formulas)

@@ -2,9 +2,9 @@
 
     matmul:  y[m, n] = sum over k of a[m, k] * b[k, n]
 
-A formula has output axes and a body. The body is an expression tree over reads of the operands, whose
-indices are affine in the axes (or, for gathers, read from an operand too). The style is that of Halide
-(Ragan-Kelley et al. 2013) and TVM's tensor expressions (Chen et al. 2018).
+A formula has output axes and a body. The body is an expression tree over reads of the operands,
+whose indices are affine in the axes (or, for gathers, read from an operand too). The style is that
+of Halide (Ragan-Kelley et al. 2013) and TVM's tensor expressions (Chen et al. 2018).
 
     Expr = Const | Read(operand, index) | Position(index) | Apply(function, args)
          | Reduce(combiner, axes, body)

@@ -1,4 +1,4 @@
-"""Progress of a long piece of work: one line redrawn on a terminal, now and then a line elsewhere."""
+"""Progress of long work: one line redrawn on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 

@@ -10,9 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 import thalweg as tf
 
 __all__ = ["NETWORKS", "Kind", "Network", "convolutional", "softmax_regression"]
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class Network:
     loss: tf.Tensor
     accuracy: tf.Tensor
     train: Any
+
+    def feeds(self, images: Array, labels: Array, keep: float) -> dict[tf.Tensor, Any]:
+        """What to feed; `keep` is ignored by a network without dropout."""
+        fed = {self.images: images, self.labels: labels}
+        return fed if self.keep is None else {**fed, self.keep: np.float32(keep)}
 
 
 @dataclass(frozen=True)

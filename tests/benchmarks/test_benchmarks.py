@@ -13,23 +13,25 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import report
+from benchmarks import machine, report
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import check, relative_difference
-from benchmarks.process import Worker
+from benchmarks.process import ROOT, Worker
 from benchmarks.protocol import Model, Server
 from benchmarks.results import ImportTime, Machine, Report, Result, Side
 from benchmarks.workloads import WORKLOADS
 
 
-def made_up(load: float = 0.0) -> Report:
-    machine = Machine(
-        "A CPU", 4, 2, "Linux", load, {"Thalweg": {"thalweg": "1"}, "PyTorch": {"torch": "2"}}
+def made_up(others: float = 0.0) -> Report:
+    where = Machine(
+        "A CPU", 4, 2, "Linux", {"Thalweg": {"thalweg": "1"}, "PyTorch": {"torch": "2"}}
     )
     ours = Side([0.5, 0.4, 9.0], [3.0])
     peer = Side([1.5, 1.25, 1.0], [3.0], "eager")
-    result = Result("tiny", "Tiny network", ours, peer, difference=2e-7, tolerance=1e-4)
-    return Report("2000-01-01", 3, machine, [result], [ImportTime("thalweg", [3.0, 1.0, 2.0])])
+    result = Result(
+        "tiny", "Tiny network", ours, peer, difference=2e-7, tolerance=1e-4, others=others
+    )
+    return Report("2000-01-01", 3, where, [result], [ImportTime("thalweg", [3.0, 1.0, 2.0])])
 
 
 def test_table_shows_medians_and_their_ratio() -> None:
@@ -60,7 +62,15 @@ def test_page_says_everything() -> None:
     for text in ("Tiny network", "0.4 to 9", "`import thalweg`", "2.0e-07", "eager", "torch 2"):
         assert text in page
     assert "Disturbed" not in page
-    assert "Disturbed" in report.page(made_up(load=1.5))
+    assert "Disturbed" in report.page(made_up(others=1.5))
+
+
+def test_busy_cores_leaves_out_idle_and_waiting(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 2 30 9999 9999 4 5 6 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+    assert machine._busy_ticks(stat) == 147
+    assert machine.busy_cores(0.0001, stat) == 0.0
+    assert machine.busy_cores(0.0001, tmp_path / "none") == 0.0
 
 
 def test_relative_difference() -> None:
@@ -135,5 +145,5 @@ def test_options_that_make_no_sense(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("name", list(WORKLOADS))
 def test_every_peer_has_every_workload(name: str) -> None:
-    source = Path(command.ROOT, "benchmarks", "peers", "torch_worker.py").read_text()
+    source = Path(ROOT, "benchmarks", "peers", "torch_worker.py").read_text()
     assert f'"{name}": {name}' in source

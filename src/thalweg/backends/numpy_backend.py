@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.backends.state import VariableStore
 from thalweg.base.errors import InvalidArgumentError, ThalwegError
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.constant import Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.plan import Plan
 from thalweg.passes.schedule import order
-from thalweg.backends.state import VariableStore
 
 Array = np.ndarray[Any, Any]
 

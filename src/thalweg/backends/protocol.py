@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from thalweg.passes.plan import Plan
 from thalweg.backends.state import VariableStore
+from thalweg.passes.plan import Plan
 
 
 class Program(Protocol):

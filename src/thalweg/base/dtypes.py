@@ -38,18 +38,22 @@ class DType:
 
     @property
     def is_floating(self) -> bool:
+        """Whether it is a floating-point type."""
         return self.name in _FLOATING
 
     @property
     def is_integer(self) -> bool:
+        """Whether it is an integer type; bool is not."""
         return not self.is_floating and not self.is_bool
 
     @property
     def is_bool(self) -> bool:
+        """Whether it is bool."""
         return self.name == "bool"
 
     @property
     def is_unsigned(self) -> bool:
+        """Whether it is an integer type without a sign."""
         return self.name.startswith("uint")
 
     @property
@@ -71,7 +75,7 @@ class DType:
         if self.name == "bfloat16":
             import ml_dtypes
 
-            return ml_dtypes.finfo(self.numpy)
+            return ml_dtypes.finfo(self.numpy)  # type: ignore[no-untyped-call]
         return np.finfo(self.numpy) if self.is_floating else np.iinfo(self.numpy)
 
     def __eq__(self, other: object) -> bool:
@@ -106,7 +110,8 @@ _BYTES = {
 def _bfloat16() -> np.dtype[Any]:
     import ml_dtypes  # only when it is used: most programs never need it
 
-    return np.dtype(ml_dtypes.bfloat16)
+    made: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return made
 
 
 float16 = DType("float16", np.dtype(np.float16))

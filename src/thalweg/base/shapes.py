@@ -1,7 +1,7 @@
 """Static shapes: tuples with None for what is not known yet, and TensorFlow's public classes.
 
-Inside Thalweg a shape is a `Shape`: `None` when even the rank is unknown, else a tuple of extents in
-which `None` is an unknown one. `TensorShape` and `Dimension` are what users are handed.
+Inside Thalweg a shape is a `Shape`: `None` when even the rank is unknown, else a tuple of extents
+in which `None` is an unknown one. `TensorShape` and `Dimension` are what users are handed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Shape: TypeAlias = tuple[int | None, ...] | None
 class Dim(int):
     """An extent that was unknown when the graph was built: it may differ from run to run.
 
-    Arithmetic on it gives a `Dim` again, so the compiler can tell which numbers must stay arguments of
-    a kernel rather than become part of its code.
+    Arithmetic on it gives a `Dim` again, so the compiler can tell which numbers must stay arguments
+    of a kernel rather than become part of its code.
     """
 
     __slots__ = ()
@@ -136,9 +136,10 @@ def merge(a: Shape, b: Shape) -> Shape:
     """
     if a is None or b is None:
         return b if a is None else a
-    if len(a) != len(b) or any(x != y for x, y in zip(a, b) if None not in (x, y)):
+    pairs = list(zip(a, b, strict=False))
+    if len(a) != len(b) or any(x != y for x, y in pairs if None not in (x, y)):
         raise ShapeError(f"shapes {show(a)} and {show(b)} are not compatible")
-    return tuple(y if x is None else x for x, y in zip(a, b))
+    return tuple(y if x is None else x for x, y in pairs)
 
 
 def compatible(a: Shape, b: Shape) -> bool:
@@ -168,6 +169,7 @@ class Dimension(int):
 
     @property
     def value(self) -> int:
+        """The extent as a plain int."""
         return int(self)
 
     def __repr__(self) -> str:
@@ -240,25 +242,32 @@ class TensorShape:
         return math.prod(known(self._dims)) if is_known(self._dims) else None
 
     def is_fully_defined(self) -> bool:
+        """Whether the rank and every extent are known."""
         return is_known(self._dims)
 
     def is_compatible_with(self, other: ShapeLike) -> bool:
+        """Whether both shapes could describe the same array."""
         return compatible(self._dims, as_shape(other))
 
     def merge_with(self, other: ShapeLike) -> TensorShape:
+        """What both shapes together say."""
         return TensorShape(merge(self._dims, as_shape(other)))
 
     def concatenate(self, other: ShapeLike) -> TensorShape:
+        """This shape followed by another one."""
         tail = as_shape(other)
         return TensorShape(None if self._dims is None or tail is None else self._dims + tail)
 
     def with_rank(self, rank: int) -> TensorShape:
+        """The shape, known to have that rank."""
         return self.merge_with((None,) * rank)
 
     def assert_has_rank(self, rank: int) -> None:
+        """Raise a ValueError unless the rank fits."""
         self.with_rank(rank)
 
     def assert_is_compatible_with(self, other: ShapeLike) -> None:
+        """Raise a ValueError unless the shapes are compatible."""
         self.merge_with(other)
 
     def _ranked(self) -> tuple[int | None, ...]:

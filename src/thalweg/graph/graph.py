@@ -81,6 +81,7 @@ class Graph:
 
     @property
     def finalized(self) -> bool:
+        """Whether the graph is read-only."""
         return self._finalized
 
     # -- names and scopes
@@ -176,11 +177,12 @@ class Graph:
         try:
             yield self
         finally:
-            _stack().remove(self)
+            _default.leave(self)
 
     # -- looking things up
 
     def get_operations(self) -> list[Operation]:
+        """All operations, in the order in which they were made."""
         return list(self.operations)
 
     def get_operation_by_name(self, name: str) -> Operation:
@@ -204,7 +206,7 @@ class Graph:
             raise GraphError(f"{name!r} is not a tensor's name, which has the form 'operation:0'")
         outputs = self.get_operation_by_name(op_name).outputs
         if int(number) >= len(outputs):
-            raise UnknownNameError(f"operation {op_name!r} has {len(outputs)} outputs, not {name!r}")
+            raise UnknownNameError(f"{op_name!r} has {len(outputs)} outputs, so no {name!r}")
         return outputs[int(number)]
 
     def as_graph_element(
@@ -230,9 +232,11 @@ class Graph:
     # -- collections
 
     def add_to_collection(self, name: str, value: Any) -> None:
+        """Append a value to a collection."""
         self._collections.setdefault(name, []).append(value)
 
     def add_to_collections(self, names: Any, value: Any) -> None:
+        """Append a value to several collections."""
         for name in (names,) if isinstance(names, str) else dict.fromkeys(names):
             self.add_to_collection(name, value)
 
@@ -248,9 +252,11 @@ class Graph:
         return [item for item in items if getattr(item, "name", "").startswith(scope)]
 
     def clear_collection(self, name: str) -> None:
+        """Empty a collection."""
         self._collections.pop(name, None)
 
     def get_all_collection_keys(self) -> list[str]:
+        """The names of all collections."""
         return list(self._collections)
 
     def __str__(self) -> str:
@@ -278,7 +284,7 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
 
 def _located(error: Exception, record: Op, inputs: Sequence[Tensor], source: Source) -> str:
     lines = [f"{record.type.lower()}: {error}", f"  at {source}"]
-    for name, tensor in zip(_argument_names(type(record), len(inputs)), inputs):
+    for name, tensor in zip(_argument_names(type(record), len(inputs)), inputs, strict=False):
         if tensor.op.source != source:
             lines.append(f"  {name} was made at {tensor.op.source}")
     return "\n".join(lines)
@@ -297,6 +303,14 @@ class _Default(threading.local):
 
     def __init__(self) -> None:
         self.stack: list[Graph] = []
+
+
+    def leave(self, graph: Graph) -> None:
+        """Take the innermost occurrence off; it may lie under others if blocks were not nested."""
+        for place in reversed(range(len(self.stack))):
+            if self.stack[place] is graph:
+                del self.stack[place]
+                return
 
 
 _default = _Default()

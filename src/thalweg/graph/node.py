@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from thalweg.base import shapes
 from thalweg.base.dtypes import DType
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class Runner(Protocol):
     """What can run parts of a graph: a session."""
 
-    def run(self, fetches: Any, feed_dict: Any = None) -> Any: ...
+    def run(self, fetches: Any, feed_dict: Any = None) -> Any:
+        """The values of the fetches."""
+        ...
 
 
 class Hooks:
@@ -28,7 +30,7 @@ class Hooks:
     The graph cannot import the ops (they are made of it) nor the session; each fills in its part.
     """
 
-    operators: dict[str, Callable[..., Any]] = {}
+    operators: ClassVar[dict[str, Callable[..., Any]]] = {}
     default_session: Callable[[], Runner | None] = staticmethod(lambda: None)
 
 
@@ -98,6 +100,7 @@ class Operation:
         _run(self, feed_dict, session)
 
     def values(self) -> tuple[Tensor, ...]:
+        """The tensors it makes."""
         return self.outputs
 
     def get_attr(self, name: str) -> Any:
@@ -118,8 +121,8 @@ class Operation:
 class Tensor:
     """An output of an operation: a value that a run computes.
 
-    Operators build operations: `+ - * / // % ** @`, comparisons `< <= > >=`, `[]` for slices. `==` is
-    identity, as in TensorFlow 1; use `tf.equal`.
+    Operators build operations: `+ - * / // % ** @`, comparisons `< <= > >=`, `[]` for slices. `==`
+    is identity, as in TensorFlow 1; use `tf.equal`.
     """
 
     __slots__ = ("op", "spec", "value_index")
@@ -132,6 +135,7 @@ class Tensor:
 
     @property
     def graph(self) -> Graph:
+        """The graph it belongs to."""
         return self.op.graph
 
     @property
@@ -141,10 +145,12 @@ class Tensor:
 
     @property
     def dtype(self) -> DType:
+        """The element type."""
         return self.spec.dtype
 
     @property
     def device(self) -> str:
+        """The device string of its operation."""
         return self.op.device
 
     @property
@@ -158,6 +164,7 @@ class Tensor:
         return self.spec.shape
 
     def get_shape(self) -> TensorShape:
+        """The static shape, as far as it is known."""
         return self.shape
 
     def set_shape(self, shape: Any) -> None:
@@ -187,7 +194,7 @@ class Tensor:
         return self is other
 
     def __bool__(self) -> NoReturn:
-        raise DTypeErrorForBool(self)
+        raise TruthValueError(self)
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.spec.shape is None or not self.spec.shape or self.spec.shape[0] is None:
@@ -293,7 +300,7 @@ def _operator(name: str, *args: Any) -> Tensor:
     return result
 
 
-class DTypeErrorForBool(TypeError):
+class TruthValueError(TypeError):
     """A tensor stands where Python needs True or False now."""
 
     def __init__(self, tensor: Tensor) -> None:

@@ -54,8 +54,8 @@ class Sample:
 class Op(ABC):
     """An operation: shape rule, gradient, formula, reference evaluation, samples, docstring.
 
-    A concrete op is a frozen dataclass whose fields are its attributes, so that two records are equal
-    exactly when they mean the same computation. An instance is held by every node that uses it.
+    A concrete op is a frozen dataclass whose fields are its attributes, so that two records are
+    equal exactly when they mean the same computation. Every node that uses it holds an instance.
 
     Class attributes:
         type: the name in saved graphs and of nodes (TensorFlow's, where it has the op).
@@ -83,7 +83,7 @@ class Op(ABC):
 
     @abstractmethod
     def evaluate(self, xp: Any, *inputs: Any) -> Any:
-        """The outputs computed with an array module: the reference, and other backends' definition."""
+        """The outputs computed with an array module: what every backend must agree with."""
 
     def lower(self, *inputs: Operand) -> Lowered | tuple[Lowered, ...]:
         """The formula of each output, for known shapes."""
@@ -94,7 +94,7 @@ class Op(ABC):
         return None
 
     def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
-        """The gradient for each input, from that of the (first) output; None where there is none."""
+        """The gradient for each input, from that of the first output; None where there is none."""
         raise NotImplementedError(f"{self.type} has no gradient")
 
     @classmethod

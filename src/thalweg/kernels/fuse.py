@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from thalweg.base.shapes import size
 from thalweg.formula import Read, Reduce, walk
+from thalweg.kernels.inline import evaluations
 from thalweg.kernels.values import Definition, Storage, Value, Variable
+
+
+WINDOW = 16  # elements up to which a reduction is small
 
 
 @dataclass(eq=False)
@@ -33,6 +38,12 @@ class Group:
     @property
     def is_pointwise(self) -> bool:
         return all(d.is_pointwise for d in self.members)
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether every reduction is over a few elements, such as a pooling window."""
+        reduces = [e for d in self.members for e in walk(d.body) if isinstance(e, Reduce)]
+        return all(evaluations(r.axes) <= WINDOW for r in reduces)
 
 
 def fuse(definitions: list[Definition]) -> list[list[Definition]]:
@@ -84,7 +95,8 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     members = first.members + second.members
     if first.domain != second.domain or not all(d.stores_in_place for d in members):
         return False
-    if not first.is_pointwise and not second.is_pointwise:
+    windows = first.is_windowed and second.is_windowed
+    if not (first.is_pointwise or second.is_pointwise or windows):
         return False
     written = {d.value.root for d in members}
     stored: AbstractSet[Storage] = {
@@ -125,17 +137,17 @@ def _reaches_around(first: Group, second: Group) -> bool:
 
 
 def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition]) -> None:
-    """Merge pointwise kernels over one index space that read a common array, or are all scalar."""
+    """Merge light kernels over one index space that read a common array, or are all scalar."""
     readers: dict[object, list[Definition]] = {}
     for definition in definitions:
-        if owner[definition].is_pointwise:
+        if owner[definition].is_windowed:
             if size([a.extent for a in definition.axes]) == 1:
                 readers.setdefault("scalar", []).append(definition)
             for read in definition.reads():
                 if read.source.size > 1:
                     readers.setdefault(read.source.root, []).append(definition)
     for users in readers.values():
-        for a, b in zip(users, users[1:], strict=False):
+        for a, b in pairwise(users):
             _try_merge(owner, owner[a], owner[b])
 
 

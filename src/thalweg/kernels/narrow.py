@@ -1,7 +1,7 @@
 """Compute only the part of a value that somebody reads.
 
     before:  p[i] = ... for i<18       y[i] = max(p[i + 2], 0) for i<14
-    after:   p[i] = ... for i<14       y[i] = max(p[i], 0)                (with i + 2 in p's formula)
+    after:   p[i] = ... for i<14       y[i] = max(p[i], 0)            (i + 2 in p's formula)
 
 The gradient of a convolution on a padded input is such a case: its border is cut off at once.
 """
@@ -51,7 +51,8 @@ def _range(index: Affine, extent: int) -> Range:
 
 def _narrow_to(definition: Definition, box: list[Range], definitions: list[Definition]) -> None:
     value = definition.value
-    spare = [last - first + 1 < extent for (first, last), extent in zip(box, value.shape, strict=True)]
+    extents = zip(box, value.shape, strict=True)
+    spare = [last - first + 1 < extent for (first, last), extent in extents]
     if not any(spare) or any(last < first for first, last in box):
         return
     axes = tuple(

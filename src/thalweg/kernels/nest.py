@@ -2,15 +2,16 @@
 
     Nest(axes, stores) where store = (slot, offset, expression)
 
-Every read and store is a slot (a pointer argument) and an offset that is affine in the axes. Axes of
-extent 1 are gone, and neighbouring axes that every access walks as one have become one, so that a
-pointwise kernel over contiguous arrays has a single loop.
+Every read and store is a slot (a pointer argument) and an offset that is affine in the axes. Axes
+of extent 1 are gone, and neighbouring axes that every access walks as one have become one, so that
+a pointwise kernel over contiguous arrays has a single loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import Dim
@@ -184,7 +185,7 @@ def _walked_as_one(outer: Axis, inner: Axis, indices: Sequence[Affine]) -> bool:
 def _merge_output_axes(nest: Nest) -> Nest:
     axes = list(nest.axes)
     indices = _indices(nest)
-    for outer, inner in zip(axes, axes[1:], strict=False):
+    for outer, inner in pairwise(axes):
         if _walked_as_one(outer, inner, indices):
             merged = Axis(outer.extent * inner.extent, outer.name + inner.name)
             rewrite = Rewrite(axes={outer: affine(0), inner: affine(merged)})
@@ -196,7 +197,7 @@ def _merge_output_axes(nest: Nest) -> Nest:
 def _merge_reduction_axes(nest: Nest) -> Nest:
     indices = _indices(nest)
     for reduce in nest.reductions:
-        for outer, inner in zip(reduce.axes, reduce.axes[1:], strict=False):
+        for outer, inner in pairwise(reduce.axes):
             if _walked_as_one(outer, inner, indices):
                 merged = Axis(outer.extent * inner.extent, outer.name + inner.name)
                 kept = tuple(merged if a is inner else a for a in reduce.axes if a is not outer)

@@ -13,7 +13,7 @@ from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
-REUSE = 64  # how often each element of the operand must be used to be worth copying
+REUSE = 256  # how often each element of the operand must be used to be worth copying
 
 
 def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:

@@ -13,6 +13,7 @@ from thalweg.kernels.memory import Arena, plan_memory
 from thalweg.kernels.narrow import narrow
 from thalweg.kernels.nest import Nest, make_nest
 from thalweg.kernels.pack import pack
+from thalweg.kernels.reindex import reindex
 from thalweg.kernels.schedule import Machine, Schedule, schedule
 from thalweg.kernels.split import split
 from thalweg.kernels.values import Definition, Fetch, Temporary, Value
@@ -33,7 +34,7 @@ def make_kernels(plan: Plan, machine: Machine) -> Kernels:
     lowering = Lowering(order(plan), plan.feeds, plan.fetches)
     definitions = lowering.definitions
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
-    definitions = inline(definitions, kept)
+    definitions = inline(reindex(definitions, kept), kept)
     definitions = narrow(definitions, kept)
     definitions = pack(split(definitions, machine), machine)
     groups = fuse(definitions)

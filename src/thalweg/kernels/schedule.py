@@ -268,11 +268,10 @@ def _copies(index: Affine, nest: Nest, s: Schedule) -> float:
 
 
 def _depends(expr: Expr, axis: Axis) -> bool:
-    return any(
-        at.coefficient(axis)
-        for e in walk(expr)
-        for at in (e.index if isinstance(e, Read) else (e.index,) if isinstance(e, Position) else ())
-    )
+    inner = walk(expr)
+    indices = [e.index[0] for e in inner if isinstance(e, Read)]
+    indices += [e.index for e in inner if isinstance(e, Position)]
+    return any(index.coefficient(axis) for index in indices)
 
 
 # -- order, tasks, unrolling

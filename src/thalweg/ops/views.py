@@ -906,7 +906,7 @@ class SliceGrad(Op):
         if not self.shape:
             return dy
         items = zip(self.begins, dy.shape, self.strides, strict=True)
-        at = np.ix_(*(b + np.arange(n) * s for b, n, s in items))
+        at = np.ix_(*(int(b) + np.arange(n) * int(s) for b, n, s in items))
         result = xp.zeros(self.shape, dy.dtype)
         if hasattr(result, "at"):  # JAX's arrays do not change in place
             return result.at[at].set(dy)

@@ -1,4 +1,4 @@
-"""A writer of LLVM IR: values with operators, structured loops, and hoisting into a loop's preheader.
+"""A writer of LLVM IR: values with operators, structured loops, hoisting into preheaders.
 
 The text form is written directly: it is several times faster than building an object for every
 instruction, and it is what the compile cache is keyed by.
@@ -205,7 +205,7 @@ def float_literal(number: float, element: str) -> str:
 
 @dataclass
 class Loop:
-    """A loop being written: its index, and the place in front of it for what does not change in it."""
+    """A loop being written: its index, and the place in front of it for its invariants."""
 
     index: Value
     preheader: Lines
@@ -282,7 +282,7 @@ class Builder:
         return self.emit(f"{op} {value.type} {value.ref} to {type}", type)
 
     def call(self, name: str, result: Type | None, *args: Value) -> Value:
-        """Call a function by name, declaring it in the module; without a result, returns args[0]."""
+        """Call a function by name and declare it; without a result, returns args[0]."""
         returns = str(result) if result else "void"
         self.declarations[name] = (
             f"declare {returns} @{name}({', '.join(str(arg.type) for arg in args)})"
@@ -331,7 +331,8 @@ class Builder:
         align = value.type.bits // 8
         name = f"llvm.masked.scatter.{value.type.mangled}.{pointers.type.mangled}"
         where = f"{pointers.type} align {align} {pointers.ref}"
-        self.declarations[name] = f"declare void @{name}({value.type}, {pointers.type}, {mask.type})"
+        types = f"{value.type}, {pointers.type}, {mask.type}"
+        self.declarations[name] = f"declare void @{name}({types})"
         self.line(f"call void @{name}({value.type} {value.ref}, {where}, {mask.type} {mask.ref})")
 
     def _masked(

@@ -6,8 +6,8 @@
 strides that come from a `Dim`), so that the same code serves every batch size.
 
 Each expression is written once for every point of the tile that it really depends on, in the
-outermost loop in which all that it needs is known: hoisting and sharing are decided here, because only
-here is it known that nothing in between writes to what is read.
+outermost loop in which all that it needs is known: hoisting and sharing are decided here, because
+only here is it known that nothing in between writes to what is read.
 """
 
 from __future__ import annotations
@@ -621,9 +621,10 @@ class _Writer:
 
     def _split(
         self, index: Affine, point: Point
-    ) -> tuple[list[tuple[Axis | Expr, int]], int, list[int]]:
+    ) -> tuple[list[tuple[Axis | Expr, int]], int, list[tuple[int, int]]]:
         """Terms to be summed at run time, and the constant that the tile's offsets come to."""
-        constant, varying = index.constant, []
+        constant = index.constant
+        varying: list[tuple[int, int]] = []  # offsets that are not in the constant
         terms: list[tuple[Axis | Expr, int]] = []
         if isinstance(constant, Dim):
             terms, constant = [(_ONE, constant)], 0
@@ -631,11 +632,11 @@ class _Writer:
             terms.append((atom, factor))
             offset = point.get(atom, 0) if isinstance(atom, Axis) else 0
             if offset and isinstance(factor, Dim):
-                varying.append(offset)
+                varying.append((id(atom), offset))
             elif offset:
                 constant = constant + offset * factor
             if isinstance(atom, Expr):
-                varying += [point[a] for a in point if a in self.deps(atom)]
+                varying += [(id(a), point[a]) for a in point if a in self.deps(atom)]
         return terms, constant, varying
 
     def _sum(self, terms: Sequence[tuple[Axis | Expr, int]], point: Point) -> Value | None:
@@ -651,7 +652,8 @@ class _Writer:
             if key not in scope.memo:
                 with self._in(depth):
                     part = self._atom(atom, point, offset)
-                    part = part if factor == 1 and type(factor) is int else part * self.number(factor)
+                    if factor != 1 or isinstance(factor, Dim):
+                        part = part * self.number(factor)
                     scope.memo[key] = part if total is None else total + part
             total = scope.memo[key]
         return total
@@ -659,7 +661,7 @@ class _Writer:
     def _expr_point(self, atom: Axis | Expr, point: Point) -> tuple[int, ...]:
         if isinstance(atom, Axis):
             return ()
-        return tuple(point[a] for a in point if a in self.deps(atom))
+        return tuple(n for a in point if a in self.deps(atom) for n in (id(a), point[a]))
 
     def _atom(self, atom: Axis | Expr, point: Point, offset: int) -> Value:
         if isinstance(atom, Axis):
@@ -863,7 +865,6 @@ def _across_lanes(vector: Value, combiner: str, dtype: DType) -> Value:
 
 
 def _half(vector: Value, start: int, lanes: int) -> Value:
-    numbers = ", ".join(f"i32 {n}" for n in range(start, start + lanes))
-    kind = Type(vector.type.element, lanes)
-    text = f"shufflevector {vector.type} {vector.ref}, {vector.type} poison, <{lanes} x i32> <{numbers}>"
-    return vector.builder.emit(text, kind)
+    chosen = vector.builder.lanes("i32", range(start, start + lanes))
+    operands = f"{vector.type} {vector.ref}, {vector.type} poison, {chosen.type} {chosen.ref}"
+    return vector.builder.emit(f"shufflevector {operands}", Type(vector.type.element, lanes))

@@ -1,0 +1,54 @@
+"""Compute a pointwise consumer over the loops of a producer that scatters.
+
+    before:  d[2*i + r] = ... for i, r        e[k] = max(d[k], 0) for k
+    after:   e[2*i + r] = max(..., 0) for i, r
+
+The gradient of pooling is such a producer; the gradient of the activation behind it then costs
+nothing.
+"""
+
+from __future__ import annotations
+
+from thalweg.formula import Expr, Read, Reduce, Rewrite, walk
+from thalweg.kernels.inline import drop_unused
+from thalweg.kernels.values import Definition, Value
+
+
+def reindex(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
+    """Merge scattering producers into their only, pointwise, consumer; bodies change in place."""
+    for producer in definitions:
+        user = _only_user(producer, definitions, kept)
+        if user is not None:
+            _merge(producer, user)
+    return drop_unused(definitions, kept)
+
+
+def _only_user(
+    producer: Definition, definitions: list[Definition], kept: set[Value]
+) -> Definition | None:
+    value = producer.value
+    reduces = any(isinstance(e, Reduce) for e in walk(producer.body))
+    if producer.stores_in_place or reduces or value in kept or value.storage:
+        return None
+    users = [d for d in definitions if any(r.source.root is value for r in d.reads())]
+    if len(users) != 1 or not users[0].is_pointwise or users[0].value.storage:
+        return None
+    reads = [r for r in users[0].reads() if r.source.root is value]
+    return users[0] if all(_is_direct(r, value, users[0]) for r in reads) else None
+
+
+def _is_direct(read: Read, value: Value, user: Definition) -> bool:
+    return read.source is value and all(
+        at.is_axis(axis) for at, axis in zip(read.index, user.axes, strict=True)
+    )
+
+
+def _merge(producer: Definition, user: Definition) -> None:
+    def replaced(read: Read) -> Expr:
+        return producer.body if read.source is producer.value else read
+
+    moved = dict(zip(user.axes, producer.store, strict=True))
+    user.body = Rewrite(axes=moved, read=replaced)(user.body)
+    user.axes, user.store = producer.axes, producer.store
+    user.ops = producer.ops + user.ops
+    user.after |= producer.after

@@ -1,0 +1,81 @@
+"""Gradients of every differentiable op against central differences of the reference, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.ops.running import Array, Case, build, evaluate, placeholder, run
+from thalweg.autodiff import gradients
+from thalweg.graph import Graph, Op, Tensor
+from thalweg.ops import math as m
+from thalweg.ops import reduce
+from thalweg.ops.catalogue import ALL
+from thalweg.ops.views import StopGradient
+
+STEP = 1e-5  # the differences' own error is about STEP**2 by curvature and 1e-16 / STEP by rounding
+TOLERANCE = 1e-7
+RNG = np.random.default_rng(5)
+
+
+def _is_tested(record: type[Op]) -> bool:
+    return (
+        record.differentiable
+        and record is not StopGradient  # which is there to be wrong
+        and any(_floats(sample.arrays()) for sample in record.samples() if sample.differentiable)
+    )
+
+
+def _floats(arrays: tuple[Array, ...]) -> list[int]:
+    return [n for n, array in enumerate(arrays) if array.dtype.kind == "f"]
+
+
+def _differences(case: Case, number: int, weights: Array) -> Array:
+    """The derivatives of the weighted sum of the first output by an input."""
+    arrays = list(case.arrays)
+    result = np.zeros(arrays[number].shape)
+    for at in np.ndindex(*result.shape):
+        sums = []
+        for step in (STEP, -STEP):
+            moved = case.arrays[number].copy()
+            moved[at] += step
+            arrays[number] = moved
+            sums.append(float((evaluate(case.sample.op, arrays)[0] * weights).sum()))
+        result[at] = (sums[0] - sums[1]) / (2 * STEP)
+    return result
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("record", [record for record in ALL if _is_tested(record)])
+def test_gradients_are_those_of_differences(record: type[Op], dynamic: bool) -> None:
+    graph = Graph()
+    made = [build(graph, s, "float64", dynamic) for s in record.samples() if s.differentiable]
+    feeds: dict[Tensor, Array] = {}
+    fetches: list[Tensor] = []
+    expected: list[Array] = []
+    for case in made:
+        if case is None or case.outputs[0].dtype.numpy != np.float64:
+            continue
+        feeds |= case.feeds
+        y = case.expected[0]
+        weights = np.asarray(RNG.uniform(0.5, 1.5, y.shape))
+        factor = placeholder(graph, weights, dynamic)
+        feeds[factor] = weights
+        floats = [n for n in _floats(case.arrays) if case.inputs[n] in case.feeds]
+        with graph.as_default():
+            total = reduce.reduce_sum(m.multiply(case.outputs[0], factor))
+            made_gradients = gradients(total, [case.inputs[n] for n in floats])
+        for n, gradient in zip(floats, made_gradients, strict=True):
+            difference = _differences(case, n, weights)
+            if gradient is None:
+                np.testing.assert_allclose(difference, 0, atol=TOLERANCE)
+            else:
+                fetches.append(gradient)
+                expected.append(difference)
+    if not fetches:
+        pytest.skip("nothing to compare")
+    for backend in ("numpy", "llvm"):
+        for actual, wanted in zip(run(graph, fetches, feeds, backend), expected, strict=True):
+            assert np.shape(actual) == wanted.shape
+            scale = float(np.abs(wanted).max(initial=1))
+            np.testing.assert_allclose(actual, wanted, rtol=TOLERANCE, atol=TOLERANCE * scale)
