@@ -15,6 +15,7 @@ from thalweg.base.errors import DTypeError, GradientError, ShapeError
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.build import convert
 from thalweg.ops.pointwise import add_n
+from thalweg.ops.views import ones_like
 
 __all__ = ["gradients"]
 
@@ -92,8 +93,6 @@ def _check_target(y: Tensor) -> None:
 
 
 def _start(y: Tensor, given: Any) -> Tensor:
-    from thalweg.ops.math import ones_like
-
     if given is None:
         return ones_like(y)
     start = convert(given, hint=y.dtype)

@@ -16,7 +16,6 @@ from thalweg.formula import Read, Reduce, walk
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.values import Definition, Storage, Value, Variable
 
-
 WINDOW = 16  # elements up to which a reduction is small
 
 

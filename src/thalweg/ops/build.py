@@ -12,6 +12,7 @@ from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of
+from thalweg.graph.node import Hooks
 from thalweg.ops.constant import Constant
 
 
@@ -116,11 +117,10 @@ def _holds_tensor(value: Any) -> bool:
 
 
 def _stack(values: Sequence[Any], dtype: DType | None) -> Tensor:
-    from thalweg.ops.views import stack  # the one cycle of the family: lists of tensors are stacked
-
     tensors = [v for v in values if isinstance(v, Tensor)]
     hint = dtype or (tensors[0].dtype if tensors else None)
-    return stack([convert(v, hint=hint) for v in values])
+    stacked: Tensor = Hooks.operators["stack"]([convert(v, hint=hint) for v in values])
+    return stacked
 
 
 def convert_pair(a: Any, b: Any) -> tuple[Tensor, Tensor]:

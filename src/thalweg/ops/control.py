@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from thalweg.base.errors import GraphError
 from thalweg.graph import Graph, Op, Operation, Tensor, default_graph
+from thalweg.ops.views import identity
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,6 @@ def tuple_(tensors: Sequence[Any], name: str | None = None) -> list[Tensor]:
 
     Exported as `tf.tuple`.
     """
-    from thalweg.ops.math import identity
-
     graph = default_graph()
     with graph.name_scope(name or "tuple"):
         done = group(*(t for t in tensors if t is not None), name="group_deps")

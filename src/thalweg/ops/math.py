@@ -497,6 +497,7 @@ Hooks.operators.update(
         "abs": abs,
         "invert": logical_not,
         "getitem": views.getitem,
+        "stack": views.stack,
         "add": lambda x, y: add(x, y, name="add"),
         "sub": lambda x, y: subtract(x, y, name="sub"),
         "mul": lambda x, y: multiply(x, y, name="mul"),

@@ -48,6 +48,7 @@ from thalweg.ops.build import (
     to_array,
 )
 from thalweg.ops.constant import Placeholder, PlaceholderWithDefault
+from thalweg.ops.pointwise import cast
 
 Grads = Sequence[Tensor | None]
 _VALUES = np.arange(1, 25, dtype=np.float32) * np.float32(0.25)
@@ -1534,8 +1535,6 @@ def _as_index(item: int | Tensor) -> Tensor:
     tensor = convert(item, hint=INDEX)
     if tensor.dtype == INDEX:
         return tensor
-    from thalweg.ops.pointwise import cast
-
     return cast(tensor, INDEX)
 
 
