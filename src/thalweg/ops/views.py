@@ -929,7 +929,7 @@ class SliceGrad(Op):
     def _source(self, n: int, axis: Axis) -> tuple[Axis | Affine | Expr, list[Expr]]:
         """The index of dy that went to this position, and conditions for there being one."""
         begin, stride = self.begins[n], self.strides[n]
-        distance = axis - begin if stride > 0 else begin - axis
+        distance = axis - begin if stride > 0 else affine(begin) - axis
         if abs(stride) == 1:
             return (axis if begin == 0 and stride == 1 else distance), []
         position = Position(affine(distance))

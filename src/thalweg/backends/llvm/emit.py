@@ -124,8 +124,8 @@ class _Writer:
         begin, end = Value(self.b, I64, "%begin"), Value(self.b, I64, "%end")
         prefix = self.s.order[: self.s.parallel]
         with self._opened(), self.b.loop(begin, end) as task:
-            blocks = self._decode(task.index, prefix)
             with self._scope():
+                blocks = self._decode(task.index, prefix)
                 self._block_loops(list(self.s.order), blocks)
 
     def _sweeps(self) -> None:
