@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from thalweg.graph import reset_default_graph
+
+# Kernels are kept from run to run, and not among the user's.
+os.environ.setdefault(
+    "THALWEG_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
+)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, dataclass_transform
 
 import numpy as np
 
@@ -51,11 +52,54 @@ class Sample:
         return tuple(map(np.asarray, self.inputs))
 
 
-class Op(ABC):
+@dataclass_transform(frozen_default=True)
+class Record:
+    """Immutable objects whose annotated attributes are arguments of the class, in order.
+
+    Two are equal if they are of one class and have equal fields. It is what a frozen dataclass
+    would be, without the code that `dataclass` compiles for every class: there are over a hundred
+    ops, and importing them must be quick.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Collect the fields: annotations that are not class variables."""
+        own = [name for name, kind in get_annotations(cls).items() if "ClassVar" not in str(kind)]
+        cls.fields = tuple(dict.fromkeys((*cls.fields, *own)))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = dict(zip(self.fields, args, strict=False))
+        if len(args) > len(self.fields) or given.keys() & kwargs or kwargs.keys() - self.fields:
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self.fields) or 'no fields'}")
+        given.update(kwargs)
+        missing = [f for f in self.fields if f not in given and not hasattr(type(self), f)]
+        if missing:
+            raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}")
+        self.__dict__.update(given)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be set")
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self.fields])
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)
+        return f"{type(self).__name__}({shown})"
+
+
+class Op(Record, ABC):
     """An operation: shape rule, gradient, formula, reference evaluation, samples, docstring.
 
-    A concrete op is a frozen dataclass whose fields are its attributes, so that two records are
-    equal exactly when they mean the same computation. Every node that uses it holds an instance.
+    The fields of a concrete op are its attributes, so that two records are equal exactly when they
+    mean the same computation. Every node that uses it holds an instance.
 
     Class attributes:
         type: the name in saved graphs and of nodes (TensorFlow's, where it has the op).

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,21 +57,18 @@ def _reference(tensor: Tensor) -> str:
 
 def _attributes(op: Operation) -> Iterable[str]:
     """The record's attributes; those that only repeat the output or a default are left out."""
-    record: Any = op.record
-    if not is_dataclass(record):
-        return
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if field.name == "key":  # of random numbers: drawn anew each time unless there is a seed
+    for name in op.record.fields:
+        value, default = getattr(op.record, name), getattr(type(op.record), name, None)
+        if name == "key":  # of random numbers: drawn anew each time unless there is a seed
             continue
-        if not field.init or (field.default is not None and _same(value, field.default)):
+        if default is not None and _same(value, default):
             continue
         if isinstance(value, Attribute):
             yield _array(value.array)
-        elif field.name == "items":
+        elif name == "items":
             yield f"[{', '.join(map(_item, value))}]"
-        elif not _is_said(op, field.name, value):
-            yield f"{field.name}={_text(value)}"
+        elif not _is_said(op, name, value):
+            yield f"{name}={_text(value)}"
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -33,6 +33,8 @@ def _only_user(
     users = [d for d in definitions if any(r.source.root is value for r in d.reads())]
     if len(users) != 1 or not users[0].is_pointwise or users[0].value.storage:
         return None
+    if users[0].value.shape != value.shape:  # padding, say, writes more than it reads
+        return None
     reads = [r for r in users[0].reads() if r.source.root is value]
     return users[0] if all(_is_direct(r, value, users[0]) for r in reads) else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +15,6 @@ from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.graph.op import Attribute
 
 
-@dataclass(frozen=True)
 class Constant(Op):
     """An array that is part of the graph.
 
@@ -70,7 +68,6 @@ class Constant(Op):
         return f"Constant(value={text})"
 
 
-@dataclass(frozen=True)
 class Placeholder(Op):
     """A tensor that every run must be given a value for, through `feed_dict`."""
 
@@ -89,7 +86,6 @@ class Placeholder(Op):
         return []
 
 
-@dataclass(frozen=True)
 class PlaceholderWithDefault(Op):
     """The input, unless a run feeds another value; the shape may say less than the input's."""
 
@@ -125,7 +121,6 @@ class PlaceholderWithDefault(Op):
         )
 
 
-@dataclass(frozen=True)
 class RunCounter(Op):
     """How many runs the session made before this one; what random numbers are indexed by."""
 

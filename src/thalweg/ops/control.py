@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from thalweg.base.errors import GraphError
@@ -12,7 +11,6 @@ from thalweg.graph import Graph, Op, Operation, Tensor, default_graph
 from thalweg.ops.views import identity
 
 
-@dataclass(frozen=True)
 class NoOp(Op):
     """Nothing; it holds control dependencies together."""
 

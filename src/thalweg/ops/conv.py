@@ -156,7 +156,6 @@ def _same_dtype(*specs: Spec) -> DType:
     return first
 
 
-@dataclass(frozen=True)
 class Conv2D(Op):
     """Convolution (cross-correlation, as everywhere in deep learning) without padding.
 
@@ -249,7 +248,6 @@ def _wave(*shape: int, step: float = 0.7) -> np.ndarray[Any, Any]:
     return np.asarray(values.reshape(shape), np.float32)
 
 
-@dataclass(frozen=True)
 class Conv2DInputGrad(Op):
     """The adjoint of `Conv2D` in its input: what `dy` says about each element of the input.
 
@@ -339,7 +337,6 @@ class _Phases:
         return _Phases((taps[0], taps[1]), (around[0], around[1]), (missing[0], missing[1]))
 
 
-@dataclass(frozen=True)
 class Conv2DTransposed(Op):
     """What `Conv2DInputGrad` becomes: a contraction over phases, with the zeros already in place.
 
@@ -409,7 +406,6 @@ class Conv2DTransposed(Op):
         yield Sample(cls((2, 3)), (_wave(1, 4, 4, 2), _wave(4, 3, 2, 2)))
 
 
-@dataclass(frozen=True)
 class Conv2DFilterGrad(Op):
     """The adjoint of `Conv2D` in its filter.
 
@@ -535,7 +531,6 @@ _POOLS: list[tuple[Pair, Pair, tuple[int, ...]]] = [
 ]
 
 
-@dataclass(frozen=True)
 class MaxPool(Pool):
     """The largest element of each window, and where in the window it stood.
 
@@ -586,7 +581,6 @@ class MaxPool(Pool):
         yield Sample(cls((2, 2), (1, 1)), (x > 0,), "takes numeric tensors, not bool")
 
 
-@dataclass(frozen=True)
 class MaxPoolGrad(Pool):
     """The gradient of `MaxPool` by its input: each `dy` goes to the element that won its window."""
 
@@ -633,7 +627,6 @@ class MaxPoolGrad(Pool):
         yield Sample(cls((2, 2), (2, 2)), (dy, index, like), "give [1, 3, 2, 1]; the gradient is")
 
 
-@dataclass(frozen=True)
 class MaxPoolScatter(Pool):
     """What `MaxPoolGrad` becomes: each phase looks at the windows that cover it.
 
@@ -723,7 +716,6 @@ class MaxPoolScatter(Pool):
             yield Sample(cls(size, strides, blocks), (_wave(*y.shape, step=1.1), index))
 
 
-@dataclass(frozen=True)
 class MaxPoolGather(Pool):
     """The element of each window that an index names: the adjoint of `MaxPoolGrad`."""
 
@@ -759,7 +751,6 @@ class MaxPoolGather(Pool):
             yield Sample(cls(size, strides), (_wave(*shape, step=1.1), index))
 
 
-@dataclass(frozen=True)
 class SumPool(Pool):
     """The sum of each window: `y[n,i,j,c] = sum over (p,q) of x[n, i*sh+p, j*sw+q, c]`."""
 
@@ -797,7 +788,6 @@ class SumPool(Pool):
         yield Sample(cls((3, 3), (1, 1)), (x,), "windows of [3, 3] do not fit into the input")
 
 
-@dataclass(frozen=True)
 class SumPoolGrad(Pool):
     """The adjoint of `SumPool`: every element gets the sum over the windows that hold it."""
 
@@ -834,7 +824,6 @@ class SumPoolGrad(Pool):
             yield Sample(cls(size, strides), (dy, np.zeros(shape, np.float32)))
 
 
-@dataclass(frozen=True)
 class SumPoolSpread(Pool):
     """What `SumPoolGrad` becomes, with zeros already around its input.
 
@@ -905,7 +894,6 @@ class SumPoolSpread(Pool):
 # -- padding that depends on extents that are not known yet
 
 
-@dataclass(frozen=True)
 class SamePad(Op):
     """An image with a border of `value`, such that `ceil(extent / stride)` windows fit."""
 
@@ -947,7 +935,6 @@ class SamePad(Op):
         yield Sample(cls((2, 2), (1, 1)), (_wave(4, 3, 2),), "the input must have rank 4")
 
 
-@dataclass(frozen=True)
 class SameCrop(Op):
     """What `SamePad` added taken off again, for an image of the shape of `like`."""
 

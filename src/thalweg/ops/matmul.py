@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,6 @@ from thalweg.ops.build import convert_pair, emit, scope
 from thalweg.ops.views import accumulator, broadcast_to, reshape, shape
 
 
-@dataclass(frozen=True)
 class MatMul(Op):
     """`y[..., m, n] = sum over k of a[..., m, k] * b[..., k, n]`; leading axes count the products.
 

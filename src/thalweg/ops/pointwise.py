@@ -6,7 +6,6 @@ The records take inputs of one shape; the public functions broadcast first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -106,7 +105,6 @@ class Unary(Pointwise):
         yield Sample(cls(), (cls.domain.reshape(-1)[5],), differentiable=cls.smooth)
 
 
-@dataclass(frozen=True)
 class Neg(Unary):
     """`-x`."""
 
@@ -120,7 +118,6 @@ class Neg(Unary):
         return [Neg.of(dy)]
 
 
-@dataclass(frozen=True)
 class Abs(Unary):
     """`|x|`; the gradient at 0 is 0."""
 
@@ -134,7 +131,6 @@ class Abs(Unary):
         return [Mul.of(dy, Sign.of(node.inputs[0]))]
 
 
-@dataclass(frozen=True)
 class Sign(Unary):
     """-1, 0 or 1; the gradient is 0."""
 
@@ -157,7 +153,6 @@ class Rounding(Unary):
         return [None]
 
 
-@dataclass(frozen=True)
 class Floor(Rounding):
     """The largest integer not above x."""
 
@@ -168,7 +163,6 @@ class Floor(Rounding):
         return xp.floor(x)
 
 
-@dataclass(frozen=True)
 class Ceil(Rounding):
     """The smallest integer not below x."""
 
@@ -179,7 +173,6 @@ class Ceil(Rounding):
         return xp.ceil(x)
 
 
-@dataclass(frozen=True)
 class Round(Rounding):
     """The nearest integer, halves to even."""
 
@@ -196,7 +189,6 @@ class Elementary(Unary):
     kind: ClassVar[str] = FLOATING
 
 
-@dataclass(frozen=True)
 class Exp(Elementary):
     """e to the x."""
 
@@ -211,7 +203,6 @@ class Exp(Elementary):
         return [Mul.of(dy, node.outputs[0])]
 
 
-@dataclass(frozen=True)
 class Expm1(Elementary):
     """`exp(x) - 1`, accurate near 0."""
 
@@ -226,7 +217,6 @@ class Expm1(Elementary):
         return [Mul.of(dy, Exp.of(node.inputs[0]))]
 
 
-@dataclass(frozen=True)
 class Log(Elementary):
     """The natural logarithm."""
 
@@ -241,7 +231,6 @@ class Log(Elementary):
         return [Div.of(dy, node.inputs[0])]
 
 
-@dataclass(frozen=True)
 class Log1p(Elementary):
     """`log(1 + x)`, accurate near 0."""
 
@@ -256,7 +245,6 @@ class Log1p(Elementary):
         return [Div.of(dy, node.inputs[0] + 1)]
 
 
-@dataclass(frozen=True)
 class Sqrt(Elementary):
     """The square root."""
 
@@ -271,7 +259,6 @@ class Sqrt(Elementary):
         return [Div.of(dy * 0.5, node.outputs[0])]
 
 
-@dataclass(frozen=True)
 class Rsqrt(Elementary):
     """`1 / sqrt(x)`."""
 
@@ -286,7 +273,6 @@ class Rsqrt(Elementary):
         return [Mul.of(dy, Div.of(node.outputs[0] * -0.5, node.inputs[0]))]
 
 
-@dataclass(frozen=True)
 class Square(Unary):
     """`x * x`."""
 
@@ -303,7 +289,6 @@ class Square(Unary):
         return [Mul.of(dy, node.inputs[0] * 2)]
 
 
-@dataclass(frozen=True)
 class Reciprocal(Elementary):
     """`1 / x`."""
 
@@ -320,7 +305,6 @@ class Reciprocal(Elementary):
         return [Neg.of(Mul.of(dy, Square.of(node.outputs[0])))]
 
 
-@dataclass(frozen=True)
 class Tanh(Elementary):
     """The hyperbolic tangent."""
 
@@ -334,7 +318,6 @@ class Tanh(Elementary):
         return [Mul.of(dy, 1 - Square.of(node.outputs[0]))]
 
 
-@dataclass(frozen=True)
 class Sigmoid(Elementary):
     """`1 / (1 + exp(-x))`."""
 
@@ -350,7 +333,6 @@ class Sigmoid(Elementary):
         return [Mul.of(dy, Mul.of(y, 1 - y))]
 
 
-@dataclass(frozen=True)
 class Softplus(Elementary):
     """`log(1 + exp(x))`, as `max(x, 0) + log1p(exp(-|x|))`, which cannot overflow."""
 
@@ -370,7 +352,6 @@ class Softplus(Elementary):
         return [Mul.of(dy, Sigmoid.of(node.inputs[0]))]
 
 
-@dataclass(frozen=True)
 class Erf(Elementary):
     """The error function. Source of the reference values: `math.erf`."""
 
@@ -387,7 +368,6 @@ class Erf(Elementary):
         return [Mul.of(dy, slope)]
 
 
-@dataclass(frozen=True)
 class Sin(Elementary):
     """The sine, in radians."""
 
@@ -401,7 +381,6 @@ class Sin(Elementary):
         return [Mul.of(dy, Cos.of(node.inputs[0]))]
 
 
-@dataclass(frozen=True)
 class Cos(Elementary):
     """The cosine, in radians."""
 
@@ -415,7 +394,6 @@ class Cos(Elementary):
         return [Neg.of(Mul.of(dy, Sin.of(node.inputs[0])))]
 
 
-@dataclass(frozen=True)
 class Relu(Unary):
     """`max(x, 0)`; the gradient at 0 is 0."""
 
@@ -445,7 +423,6 @@ class Binary(Pointwise):
         yield Sample(cls(), (cls.left, cls.right), differentiable=cls.smooth)
 
 
-@dataclass(frozen=True)
 class Add(Binary):
     """`x + y`."""
 
@@ -459,7 +436,6 @@ class Add(Binary):
         return [dy, dy]
 
 
-@dataclass(frozen=True)
 class Sub(Binary):
     """`x - y`."""
 
@@ -473,7 +449,6 @@ class Sub(Binary):
         return [dy, Neg.of(dy)]
 
 
-@dataclass(frozen=True)
 class Mul(Binary):
     """`x * y`."""
 
@@ -488,7 +463,6 @@ class Mul(Binary):
         return [Mul.of(dy, y), Mul.of(dy, x)]
 
 
-@dataclass(frozen=True)
 class Div(Binary):
     """`x / y` of floating-point numbers."""
 
@@ -511,7 +485,6 @@ class Flat(Binary):
         return [None, None]
 
 
-@dataclass(frozen=True)
 class FloorDiv(Flat):
     """`floor(x / y)`; integer division by zero gives 0."""
 
@@ -522,7 +495,6 @@ class FloorDiv(Flat):
         return xp.floor_divide(x, y)
 
 
-@dataclass(frozen=True)
 class FloorMod(Binary):
     """`x - floor(x / y) * y`, Python's `%`; integer modulo by zero gives 0."""
 
@@ -538,7 +510,6 @@ class FloorMod(Binary):
         return [dy, Neg.of(Mul.of(dy, FloorDiv.of(x, y)))]
 
 
-@dataclass(frozen=True)
 class Pow(Binary):
     """x to the power y. For floating-point numbers; integers go through repeated products."""
 
@@ -559,7 +530,6 @@ class Pow(Binary):
         return [by_x, Mul.of(dy, Mul.of(node.outputs[0], log))]
 
 
-@dataclass(frozen=True)
 class Maximum(Binary):
     """The larger; the gradient goes to x where they are equal. NaN if either is."""
 
@@ -573,7 +543,6 @@ class Maximum(Binary):
         return _by_choice(node, dy, GreaterEqual.of(*node.inputs))
 
 
-@dataclass(frozen=True)
 class Minimum(Binary):
     """The smaller; the gradient goes to x where they are equal. NaN if either is."""
 
@@ -592,7 +561,6 @@ def _by_choice(node: Operation, dy: Tensor, first: Tensor) -> Grads:
     return [Select.of(first, dy, zero), Select.of(first, zero, dy)]
 
 
-@dataclass(frozen=True)
 class SquaredDifference(Binary):
     """`(x - y) ** 2`."""
 
@@ -626,7 +594,6 @@ class Comparison(Flat):
         yield Sample(cls(), (_MIXED, other), exact=True)
 
 
-@dataclass(frozen=True)
 class Equal(Comparison):
     """`x == y`."""
 
@@ -638,7 +605,6 @@ class Equal(Comparison):
         return xp.equal(x, y)
 
 
-@dataclass(frozen=True)
 class NotEqual(Comparison):
     """`x != y`."""
 
@@ -650,7 +616,6 @@ class NotEqual(Comparison):
         return xp.not_equal(x, y)
 
 
-@dataclass(frozen=True)
 class Less(Comparison):
     """`x < y`."""
 
@@ -661,7 +626,6 @@ class Less(Comparison):
         return xp.less(x, y)
 
 
-@dataclass(frozen=True)
 class LessEqual(Comparison):
     """`x <= y`."""
 
@@ -672,7 +636,6 @@ class LessEqual(Comparison):
         return xp.less_equal(x, y)
 
 
-@dataclass(frozen=True)
 class Greater(Comparison):
     """`x > y`."""
 
@@ -683,7 +646,6 @@ class Greater(Comparison):
         return xp.greater(x, y)
 
 
-@dataclass(frozen=True)
 class GreaterEqual(Comparison):
     """`x >= y`."""
 
@@ -705,7 +667,6 @@ class Logical(Flat):
         yield Sample(cls(), values, exact=True)
 
 
-@dataclass(frozen=True)
 class LogicalAnd(Logical):
     """Both."""
 
@@ -716,7 +677,6 @@ class LogicalAnd(Logical):
         return xp.logical_and(x, y)
 
 
-@dataclass(frozen=True)
 class LogicalOr(Logical):
     """At least one."""
 
@@ -727,7 +687,6 @@ class LogicalOr(Logical):
         return xp.logical_or(x, y)
 
 
-@dataclass(frozen=True)
 class LogicalXor(Logical):
     """Exactly one."""
 
@@ -738,7 +697,6 @@ class LogicalXor(Logical):
         return xp.logical_xor(x, y)
 
 
-@dataclass(frozen=True)
 class LogicalNot(Pointwise):
     """Not x."""
 
@@ -771,7 +729,6 @@ class FloatTest(Unary):
         yield Sample(cls(), (_numbers(0, 1, np.inf, -np.inf, np.nan),), exact=True)
 
 
-@dataclass(frozen=True)
 class IsNan(FloatTest):
     """Whether x is not a number."""
 
@@ -785,7 +742,6 @@ class IsNan(FloatTest):
         return pointwise(lambda x: apply("ne", x, x), *inputs)
 
 
-@dataclass(frozen=True)
 class IsFinite(FloatTest):
     """Whether x is neither infinite nor NaN."""
 
@@ -799,7 +755,6 @@ class IsFinite(FloatTest):
         return pointwise(lambda x: apply("eq", x - x, 0), *inputs)
 
 
-@dataclass(frozen=True)
 class Select(Op):
     """`x` where the condition holds, else `y`."""
 
@@ -835,7 +790,6 @@ class Select(Op):
         yield Sample(cls(), (_MIXED > 0, _MIXED, _MIXED > 0), "the branches are float32 and bool")
 
 
-@dataclass(frozen=True)
 class Cast(Op):
     """Conversion to another dtype: towards zero from floats to integers, `x != 0` to bool."""
 

@@ -204,7 +204,6 @@ def _check_counter(counter: Spec) -> None:
         raise DTypeError(f"the run counter must be an int64 scalar, not {counter}")
 
 
-@dataclass(frozen=True)
 class RandomUniform(Distribution):
     """Uniform numbers in [0, 1)."""
 
@@ -217,7 +216,6 @@ class RandomUniform(Distribution):
         return unit(0)
 
 
-@dataclass(frozen=True)
 class RandomNormal(Distribution):
     """Normally distributed numbers, of mean 0 and deviation 1."""
 
@@ -230,7 +228,6 @@ class RandomNormal(Distribution):
         return _normal(unit, f, self.dtype)
 
 
-@dataclass(frozen=True)
 class TruncatedNormal(Distribution):
     """Normally distributed numbers, of mean 0 and deviation 1, none beyond 2."""
 
@@ -248,7 +245,6 @@ DISTRIBUTIONS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
 class RandomOfShape(Op):
     """Random numbers of a shape that a tensor holds.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -91,7 +90,6 @@ def reduction(
     return Formula.make(ones, body)
 
 
-@dataclass(frozen=True)
 class Reduction(Op):
     """What reductions share.
 
@@ -138,7 +136,6 @@ class Reduction(Op):
         yield Sample(cls(), (bad,), f"takes {cls.kind} tensors, not")
 
 
-@dataclass(frozen=True)
 class Spread(Op):
     """The adjoint of `Sum`: a reduced tensor repeated along the axes that another tensor has."""
 
@@ -182,7 +179,6 @@ def spread(y: Tensor, x: Tensor, axes: Axes) -> Tensor:
     return emit(Spread(axes), y, x)
 
 
-@dataclass(frozen=True)
 class Sum(Reduction):
     """The sum over axes; 16-bit floats are added up as float32."""
 
@@ -202,7 +198,6 @@ class Sum(Reduction):
         return [spread(dy, node.inputs[0], self.axes)]
 
 
-@dataclass(frozen=True)
 class Prod(Reduction):
     """The product over axes; the gradient is right also where factors are zero."""
 
@@ -254,7 +249,6 @@ class Extreme(Reduction):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class Max(Extreme):
     """The largest element over axes; NaN if one is."""
 
@@ -269,7 +263,6 @@ class Max(Extreme):
         return -float("inf") if dtype.is_floating else int(dtype.min)
 
 
-@dataclass(frozen=True)
 class Min(Extreme):
     """The smallest element over axes; NaN if one is."""
 
@@ -293,7 +286,6 @@ class Truth(Reduction):
         return [None]
 
 
-@dataclass(frozen=True)
 class All(Truth):
     """Whether every element over the axes is true."""
 
@@ -304,7 +296,6 @@ class All(Truth):
         return xp.all(input_tensor, axis=self.axes, keepdims=self.keepdims)
 
 
-@dataclass(frozen=True)
 class Any_(Truth):  # noqa: N801  Any is Python's
     """Whether some element over the axes is true."""
 
@@ -315,7 +306,6 @@ class Any_(Truth):  # noqa: N801  Any is Python's
         return xp.any(input_tensor, axis=self.axes, keepdims=self.keepdims)
 
 
-@dataclass(frozen=True)
 class ArgReduction(Op):
     """What `ArgMax` and `ArgMin` share: the first position of the extreme along one axis."""
 
@@ -353,7 +343,6 @@ class ArgReduction(Op):
         yield Sample(cls(0, dtypes.float32), (_CUBE,), "output_type must be an integer type")
 
 
-@dataclass(frozen=True)
 class ArgMax(ArgReduction):
     """The position of the largest element along an axis; the first one if several are equal."""
 
@@ -364,7 +353,6 @@ class ArgMax(ArgReduction):
         return xp.argmax(input, axis=self.axis).astype(self.output_type.numpy)
 
 
-@dataclass(frozen=True)
 class ArgMin(ArgReduction):
     """The position of the smallest element along an axis; the first one if several are equal."""
 

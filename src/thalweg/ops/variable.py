@@ -8,7 +8,6 @@ otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 from thalweg.base import shapes
@@ -24,7 +23,6 @@ from thalweg.ops.control import group
 from thalweg.ops.pointwise import Add, Sub
 
 
-@dataclass(frozen=True)
 class VariableHandle(Op):
     """The memory of a variable.
 
@@ -48,7 +46,6 @@ class VariableHandle(Op):
         return []
 
 
-@dataclass(frozen=True)
 class ReadVariable(Op):
     """The value of a variable.
 
@@ -75,7 +72,6 @@ class ReadVariable(Op):
         return [dy]
 
 
-@dataclass(frozen=True)
 class Assign(Op):
     """Replace the value of a variable; the output is the new value."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -129,7 +128,6 @@ def _cancel(have: tuple[int, ...], want: list[int]) -> tuple[list[int], list[int
     return left, right
 
 
-@dataclass(frozen=True)
 class Reshape(SameElements):
     """The same elements, in row-major order, under another shape; one extent may be -1."""
 
@@ -154,7 +152,6 @@ class Reshape(SameElements):
         yield Sample(cls((-1, -1)), (_CUBE,), "at most one extent may be -1")
 
 
-@dataclass(frozen=True)
 class ReshapeLike(SameElements):
     """The elements of x under the shape of another tensor."""
 
@@ -182,7 +179,6 @@ class ReshapeLike(SameElements):
         yield Sample(cls(), (_CUBE, np.zeros(5, np.float32)), "which do not fit [5]")
 
 
-@dataclass(frozen=True)
 class DynamicReshape(SameElements):
     """Reshape to a shape that is computed, from other tensors' shapes as a rule.
 
@@ -255,7 +251,6 @@ def reshape_like(x: Tensor, like: Tensor) -> Tensor:
     return emit(ReshapeLike(), x, like)
 
 
-@dataclass(frozen=True)
 class ExpandDims(SameElements):
     """A new axis of extent 1 before the given one; negative numbers count from the end."""
 
@@ -281,7 +276,6 @@ class ExpandDims(SameElements):
         yield Sample(cls(4), (_TABLE,), "axis 4 is out of range for rank 3")
 
 
-@dataclass(frozen=True)
 class Squeeze(SameElements):
     """Without the given axes, which must have extent 1; without all such axes if none is given."""
 
@@ -318,7 +312,6 @@ class Squeeze(SameElements):
         yield Sample(cls((1,)), (_TABLE,), "axis 1 of [2, 3] does not have extent 1")
 
 
-@dataclass(frozen=True)
 class Identity(SameElements):
     """The input itself."""
 
@@ -338,7 +331,6 @@ class Identity(SameElements):
         yield Sample(cls(), (_TABLE,), exact=True)
 
 
-@dataclass(frozen=True)
 class StopGradient(SameElements):
     """The input itself, for which no gradient flows back."""
 
@@ -361,7 +353,6 @@ class StopGradient(SameElements):
 # -- transposition
 
 
-@dataclass(frozen=True)
 class Transpose(Op):
     """`y[i_0, i_1, ...] = x[...]` with axis n of y axis `perm[n]` of x; None reverses them."""
 
@@ -404,7 +395,6 @@ class Transpose(Op):
 # -- broadcasting and its adjoint
 
 
-@dataclass(frozen=True)
 class Broadcast(Op):
     """The input repeated along axes of extent 1 and new leading axes, to a given shape."""
 
@@ -454,7 +444,6 @@ def _broadcasts_to(shape: Shape, target: Shape) -> bool:
     )
 
 
-@dataclass(frozen=True)
 class BroadcastLike(Op):
     """x broadcast against another tensor: the result has the shape that both have together."""
 
@@ -510,7 +499,6 @@ def accumulator(dtype: DType) -> DType:
     return dtypes.float32 if dtype.is_floating and dtype.size == 2 else dtype
 
 
-@dataclass(frozen=True)
 class SumTo(Op):
     """The adjoint of `Broadcast`: the sum over the axes along which the shape was repeated."""
 
@@ -556,7 +544,6 @@ class SumTo(Op):
         yield Sample(cls((2,)), (_CUBE,), "[2, 3, 4] cannot be summed to [2]")
 
 
-@dataclass(frozen=True)
 class SumLike(Op):
     """The sum over the axes along which another tensor was broadcast to the input's shape."""
 
@@ -598,7 +585,6 @@ def sum_like(x: Tensor, like: Tensor) -> Tensor:
     return emit(SumLike(), x, like)
 
 
-@dataclass(frozen=True)
 class DynamicBroadcast(Op):
     """Broadcast to a shape that is computed; `dims` says what is known of it beforehand."""
 
@@ -635,7 +621,6 @@ class DynamicBroadcast(Op):
 # -- repetition
 
 
-@dataclass(frozen=True)
 class Tile(Op):
     """The input laid side by side with itself, `multiples[n]` times along axis n."""
 
@@ -679,7 +664,6 @@ class Tile(Op):
         yield Sample(cls((2,)), (_TABLE,), "shapes [2, 3] and [?] are not compatible")
 
 
-@dataclass(frozen=True)
 class TileGrad(Op):
     """The adjoint of `Tile`: the sum of the copies."""
 
@@ -711,7 +695,6 @@ class TileGrad(Op):
 # -- joining
 
 
-@dataclass(frozen=True)
 class Concat(Op):
     """The inputs one after the other along an axis; their other extents must agree."""
 
@@ -801,7 +784,6 @@ def _pieces(x: Tensor, extents: Sequence[int], axis: int) -> Iterator[Tensor]:
         start = start + extent
 
 
-@dataclass(frozen=True)
 class ConcatSlice(Op):
     """What a concatenation holds of one of its inputs: `ConcatSlice(n)(joined, *inputs)`."""
 
@@ -841,7 +823,6 @@ class ConcatSlice(Op):
 # -- slicing
 
 
-@dataclass(frozen=True)
 class Slice(Op):
     """`y[i] = x[begins + i * strides]` along each axis, for a result of shape `sizes`."""
 
@@ -890,7 +871,6 @@ class Slice(Op):
         yield Sample(cls((1, 0), (2, 3), (1, 1)), (_TABLE,), text)
 
 
-@dataclass(frozen=True)
 class SliceGrad(Op):
     """The adjoint of `Slice`: zeros of a shape, with the input where the slice was taken."""
 
@@ -959,7 +939,6 @@ def guarded(conditions: Sequence[Expr], value: Expr, other: float) -> Expr:
 _Bounds = tuple[int | None, int | None, int | None]
 
 
-@dataclass(frozen=True)
 class StridedSlice(Op):
     """Python's slicing, `x[1:, ::-2, None, ..., -1]`, of a tensor whose shape is not known yet.
 
@@ -998,7 +977,6 @@ class StridedSlice(Op):
         yield Sample(cls((0, 0, 0)), (_TABLE,), "3 indices for a tensor of rank 2")
 
 
-@dataclass(frozen=True)
 class StridedSliceGrad(Op):
     """The adjoint of `StridedSlice`: zeros like x, with dy where the slice was taken."""
 
@@ -1174,7 +1152,6 @@ def getitem(x: Tensor, key: Any) -> Tensor:
         return strided(x, key, full)
 
 
-@dataclass(frozen=True)
 class DynamicSlice(Op):
     """`input[begin : begin + size]` along every axis, for computed bounds; -1 is up to the end.
 
@@ -1223,7 +1200,6 @@ class DynamicSlice(Op):
         yield Sample(cls(), (_TABLE, *bounds), "shapes [2, 3] and [?] are not compatible")
 
 
-@dataclass(frozen=True)
 class DynamicSliceGrad(Op):
     """The adjoint of `DynamicSlice`: zeros like x, with dy from `begin` on."""
 
@@ -1255,7 +1231,6 @@ class DynamicSliceGrad(Op):
 # -- padding
 
 
-@dataclass(frozen=True)
 class Pad(Op):
     """The input with `paddings[n]` = (before, after) elements of a value added along axis n."""
 
@@ -1331,7 +1306,6 @@ class ShapeValue(Op):
         return [None]
 
 
-@dataclass(frozen=True)
 class ShapeOf(ShapeValue):
     """The shape of a tensor, as a vector of integers."""
 
@@ -1349,7 +1323,6 @@ class ShapeOf(ShapeValue):
         yield Sample(cls(), (_CUBE,), exact=True, differentiable=False)
 
 
-@dataclass(frozen=True)
 class SizeOf(ShapeValue):
     """How many elements a tensor has along some axes together; along all if they are None."""
 
@@ -1382,7 +1355,6 @@ class SizeOf(ShapeValue):
         yield Sample(cls(axes=(2,)), (_TABLE,), "axis 2 is out of range for rank 2")
 
 
-@dataclass(frozen=True)
 class Rank(ShapeValue):
     """How many axes a tensor has."""
 
@@ -1403,7 +1375,6 @@ class Rank(ShapeValue):
         yield Sample(cls(), (_CUBE,), exact=True, differentiable=False)
 
 
-@dataclass(frozen=True)
 class Range(Op):
     """`start, start + delta, ...` up to but without `limit`, for computed bounds."""
 
@@ -1443,7 +1414,6 @@ class Range(Op):
         yield Sample(cls(), (np.int32(1), np.float32(8), np.int32(3)), "are int32 and float32")
 
 
-@dataclass(frozen=True)
 class OneHot(Op):
     """`on` where the position along a new axis is the index, else `off`."""
 

@@ -123,10 +123,9 @@ class _Writer:
     def _task_loop(self) -> None:
         begin, end = Value(self.b, I64, "%begin"), Value(self.b, I64, "%end")
         prefix = self.s.order[: self.s.parallel]
-        with self._opened(), self.b.loop(begin, end) as task:
-            with self._scope():
-                blocks = self._decode(task.index, prefix)
-                self._block_loops(list(self.s.order), blocks)
+        with self._opened(), self.b.loop(begin, end) as task, self._scope():
+            blocks = self._decode(task.index, prefix)
+            self._block_loops(list(self.s.order), blocks)
 
     def _sweeps(self) -> None:
         """All tasks again and again, each time with the next chunk of the first reduced axis."""
