@@ -1,4 +1,4 @@
-"""What users are promised: the same bits, flat memory, prompt interruption, no needless compiling."""
+"""What users are promised: same bits, flat memory, prompt interruption, no needless compiling."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _as(array: Array, dtype: str) -> Array:
 
 def epsilon(dtype: np.dtype[Any]) -> float:
     """The spacing of numbers at 1."""
-    return float(ml_dtypes.finfo(dtype).eps)
+    return float(ml_dtypes.finfo(dtype).eps)  # type: ignore[no-untyped-call]
 
 
 def check_close(

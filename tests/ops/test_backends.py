@@ -28,7 +28,6 @@ HALF = {
     pointwise.Maximum, pointwise.Select, pointwise.Less, reduce.Sum, reduce.Max, reduce.ArgMax,
 }  # fmt: skip
 TERMS = 64  # more than any sample's sums have
-SEED = np.random.default_rng(3)
 
 
 def _cases(graph: Graph, record: type[Op], dynamic: bool) -> list[Case]:
@@ -37,8 +36,8 @@ def _cases(graph: Graph, record: type[Op], dynamic: bool) -> list[Case]:
     for sample in record.samples():
         floating = any(array.dtype == np.float32 for array in sample.arrays())
         halves = sorted(HALVES) if record in HALF else []
-        for dtype in ["float32", *(["float64", *halves] if floating else [])]:
-            made.append(build(graph, sample, dtype, dynamic))
+        kinds = ["float32", *(["float64", *halves] if floating else [])]
+        made += [build(graph, sample, kind, dynamic) for kind in kinds]
     cases = [case for case in made if case is not None]
     if not cases:
         pytest.skip("is only made once shapes are known")
@@ -92,7 +91,7 @@ def _consumed(graph: Graph, tensor: Tensor, other: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
 @pytest.mark.parametrize("record", SAMPLED)
 def test_fused_with_consumers(record: type[Op], dynamic: bool) -> None:
-    graph = Graph()
+    graph, rng = Graph(), np.random.default_rng(3)
     cases = [c for c in _cases(graph, record, dynamic) if c.arrays or not dynamic]
     fetches: list[list[Tensor]] = []
     feeds: dict[Tensor, Array] = {}
@@ -102,7 +101,7 @@ def test_fused_with_consumers(record: type[Op], dynamic: bool) -> None:
         for output, expected in zip(case.outputs, case.expected, strict=True):
             double = output.dtype == dtypes.float64
             kind = np.dtype(np.float64 if double else np.float32)
-            array = np.asarray(SEED.normal(size=expected.shape), kind)
+            array = np.asarray(rng.normal(size=expected.shape), kind)
             other = placeholder(graph, array, dynamic)
             feeds[other] = array
             fetches.append(_consumed(graph, output, other))

@@ -17,7 +17,6 @@ from thalweg.ops.views import StopGradient
 
 STEP = 1e-5  # the differences' own error is about STEP**2 by curvature and 1e-16 / STEP by rounding
 TOLERANCE = 1e-7
-RNG = np.random.default_rng(5)
 
 
 def _is_tested(record: type[Op]) -> bool:
@@ -55,7 +54,7 @@ def _differences(case: Case, number: int, weights: Array) -> Array:
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
 @pytest.mark.parametrize("record", [record for record in ALL if _is_tested(record)])
 def test_gradients_are_those_of_differences(record: type[Op], dynamic: bool) -> None:
-    graph = Graph()
+    graph, rng = Graph(), np.random.default_rng(5)
     made = [build(graph, s, "float64", dynamic) for s in record.samples() if s.differentiable]
     feeds: dict[Tensor, Array] = {}
     fetches: list[Tensor] = []
@@ -65,7 +64,7 @@ def test_gradients_are_those_of_differences(record: type[Op], dynamic: bool) -> 
             continue
         feeds |= case.feeds
         y = case.expected[0]
-        weights = np.asarray(RNG.uniform(0.5, 1.5, y.shape))
+        weights = np.asarray(rng.uniform(0.5, 1.5, y.shape))
         factor = placeholder(graph, weights, dynamic)
         feeds[factor] = weights
         floats = [n for n in _floats(case.arrays) if case.inputs[n] in case.feeds]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.ops.running import Array, check_close, placeholder, run
@@ -146,6 +146,8 @@ def test_larger_convolution(padding: str) -> None:
     st.sampled_from(["SAME", "VALID"]),
     st.booleans(),
 )
+@example((3, 11, 11, 1), (2, 1), (2, 3), "VALID", False)  # rows that no window covers
+@example((1, 4, 4, 1), (1, 3), (1, 2), "SAME", True)
 def test_pools(shape: Any, size: Any, strides: Any, padding: str, dynamic: bool) -> None:
     bench = Bench(dynamic=dynamic)
     x = bench.normal(*shape)

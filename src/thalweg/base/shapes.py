@@ -7,7 +7,8 @@ in which `None` is an unknown one. `TensorShape` and `Dimension` are what users 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, Union
 
 from thalweg.base.errors import ShapeError
@@ -24,27 +25,33 @@ class Dim(int):
 
     __slots__ = ()
 
+    def _with(self, compute: Callable[[int, int], int], other: object) -> Dim:
+        """The result for another integer; NotImplemented lets other types have their say."""
+        if not isinstance(other, int):
+            return NotImplemented  # type: ignore[no-any-return]
+        return Dim(compute(int(self), int(other)))
+
     def __add__(self, other: int) -> Dim:
-        return Dim(int(self) + int(other))
+        return self._with(operator.add, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: int) -> Dim:
-        return Dim(int(self) - int(other))
+        return self._with(operator.sub, other)
 
     def __rsub__(self, other: int) -> Dim:
-        return Dim(int(other) - int(self))
+        return self._with(lambda mine, theirs: theirs - mine, other)
 
     def __mul__(self, other: int) -> Dim:
-        return Dim(int(self) * int(other))
+        return self._with(operator.mul, other)
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: int) -> Dim:
-        return Dim(int(self) // int(other))
+        return self._with(operator.floordiv, other)
 
     def __rfloordiv__(self, other: int) -> Dim:
-        return Dim(int(other) // int(self))
+        return self._with(lambda mine, theirs: theirs // mine, other)
 
     def __neg__(self) -> Dim:
         return Dim(-int(self))
@@ -290,7 +297,7 @@ class TensorShape:
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TensorShape | list | tuple | None):
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]
         return self._dims == as_shape(other)
 
     def __hash__(self) -> int:

@@ -304,7 +304,6 @@ class _Default(threading.local):
     def __init__(self) -> None:
         self.stack: list[Graph] = []
 
-
     def leave(self, graph: Graph) -> None:
         """Take the innermost occurrence off; it may lie under others if blocks were not nested."""
         for place in reversed(range(len(self.stack))):

@@ -42,9 +42,7 @@ def _flops(nest: Nest) -> int:
 
 def _applied(exprs: list[Expr]) -> int:
     return sum(
-        1
-        for e in exprs
-        if isinstance(e, Apply) and e.function not in _UNCOUNTED and _is_float(e)
+        1 for e in exprs if isinstance(e, Apply) and e.function not in _UNCOUNTED and _is_float(e)
     )
 
 

@@ -2,6 +2,8 @@
 
     before:  y[i, j] = sum over k of a[i, k] * b[k, j]      z[i, j] = max(y[i, j] + c[j], 0)
     after:   one loop over i, j that computes both, with z as the epilogue of the sum
+
+Two kernels merge only if nothing has to run between them.
 """
 
 from __future__ import annotations

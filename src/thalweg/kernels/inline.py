@@ -2,6 +2,8 @@
 
     before:  e[i, j] = exp(x[i, j])        s[i] = sum over j of e[i, j]
     after:                                 s[i] = sum over j of exp(x[i, j])
+
+What is expensive and used more than once is kept instead.
 """
 
 from __future__ import annotations

@@ -177,9 +177,7 @@ def _indices(nest: Nest) -> list[Affine]:
 
 
 def _walked_as_one(outer: Axis, inner: Axis, indices: Sequence[Affine]) -> bool:
-    return all(
-        at.coefficient(outer) == at.coefficient(inner) * inner.extent for at in indices
-    )
+    return all(at.coefficient(outer) == at.coefficient(inner) * inner.extent for at in indices)
 
 
 def _merge_output_axes(nest: Nest) -> Nest:

@@ -2,6 +2,8 @@
 
     before:  dx[i, c] = sum over o of dy[i, o] * w[c, o]              (w is strided along c)
     after:   p[o, c] = w[c, o]      dx[i, c] = sum over o of dy[i, o] * p[o, c]
+
+Only operands that are used often enough are worth the copy.
 """
 
 from __future__ import annotations
