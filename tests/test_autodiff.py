@@ -13,7 +13,8 @@ from thalweg.config import ConfigProto
 from thalweg.graph import Tensor, default_graph
 from thalweg.ops import math as m
 from thalweg.ops import reduce as r
-from thalweg.ops import views
+from thalweg.ops.create import constant, placeholder
+from thalweg.ops.reshape import stop_gradient
 from thalweg.ops.variable import Variable
 from thalweg.session import Session
 
@@ -24,13 +25,13 @@ def value(tensor: Tensor | None, feeds: Any = None) -> Any:
 
 
 def test_paths_that_join_are_summed() -> None:
-    x = views.constant([1.0, 2.0, 3.0])
+    x = constant([1.0, 2.0, 3.0])
     y = x * x + m.square(x) * 2 + x
     assert value(gradients(y, x)[0]) == [7, 13, 19]
 
 
 def test_broadcast_operands_get_sums() -> None:
-    x, b = views.placeholder("float32", [None, 2]), Variable([1.0, 2.0])
+    x, b = placeholder("float32", [None, 2]), Variable([1.0, 2.0])
     by_b, by_x = gradients(x * b, [b, x])
     feeds = {x: [[1, 2], [3, 4], [5, 6]]}
     assert value(by_b, feeds) == [9, 12]
@@ -38,7 +39,7 @@ def test_broadcast_operands_get_sums() -> None:
 
 
 def test_unconnected_is_none_and_itself_is_one() -> None:
-    x, z = views.constant([1.0, 2.0]), views.constant(3.0)
+    x, z = constant([1.0, 2.0]), constant(3.0)
     y = x * 2
     by_x, by_z, by_y = gradients(y, [x, z, y])
     assert by_z is None
@@ -47,7 +48,7 @@ def test_unconnected_is_none_and_itself_is_one() -> None:
 
 
 def test_several_ys_and_their_gradients() -> None:
-    x = views.constant([1.0, 2.0])
+    x = constant([1.0, 2.0])
     assert value(gradients([x * 2, x * 3], x)[0]) == [5, 5]
     assert value(gradients([x * 2, x * 3], x, [[1.0, 10.0], None])[0]) == [5, 23]
     with pytest.raises(ShapeError, match="grad_ys"):
@@ -55,15 +56,15 @@ def test_several_ys_and_their_gradients() -> None:
 
 
 def test_stops() -> None:
-    x = views.constant([1.0, 2.0])
+    x = constant([1.0, 2.0])
     middle = x * x
     y = middle * x
     assert value(gradients(y, x, stop_gradients=[middle])[0]) == [1, 4]
-    assert gradients(views.stop_gradient(x) * 2, x) == [None]
+    assert gradients(stop_gradient(x) * 2, x) == [None]
 
 
 def test_through_an_x_to_another() -> None:
-    x = views.constant(3.0)
+    x = constant(3.0)
     y = x * x
     z = y * y
     by_x, by_y = gradients(z, [x, y])
@@ -71,7 +72,7 @@ def test_through_an_x_to_another() -> None:
 
 
 def test_second_derivative() -> None:
-    x = views.constant([2.0])
+    x = constant([2.0])
     (first,) = gradients(x * x * x, x)
     assert value(gradients(first, x)[0]) == [12]
 
@@ -84,14 +85,14 @@ def test_all_reads_of_a_variable_count() -> None:
 
 
 def test_integers_have_no_gradients() -> None:
-    x = views.constant([1, 2])
+    x = constant([1, 2])
     with pytest.raises(DTypeError, match=r"is int32.*\n.*test_autodiff\.py"):
         gradients(x * 2, x)
 
 
 def test_ops_without_gradient_are_named() -> None:
     w = Variable([1.0, 2.0], name="w")
-    x = views.constant([1.0, 2.0])
+    x = constant([1.0, 2.0])
     new = w.assign(x * 2)
     with pytest.raises(GradientError) as caught:
         gradients(r.reduce_sum(new), x)
@@ -102,7 +103,7 @@ def test_ops_without_gradient_are_named() -> None:
 
 
 def test_names_and_lines_of_what_is_added() -> None:
-    x = views.constant([1.0, 2.0])
+    x = constant([1.0, 2.0])
     y = m.exp(x)
     (by_x,) = gradients(y, x)
     assert by_x is not None
@@ -111,7 +112,7 @@ def test_names_and_lines_of_what_is_added() -> None:
 
 
 def test_against_central_differences() -> None:
-    x = views.placeholder("float64", [None, 3])
+    x = placeholder("float64", [None, 3])
     y = r.reduce_sum(m.tanh(x) * m.exp(x) / (m.square(x) + 1.0), 1)
     loss = r.reduce_mean(m.log(y + 10.0))
     (by_x,) = gradients(loss, x)

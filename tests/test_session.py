@@ -21,12 +21,14 @@ from thalweg.base.errors import (
 )
 from thalweg.config import ConfigProto
 from thalweg.graph import Graph, Tensor, default_graph
-from thalweg.ops import control, views
+from thalweg.ops import control, create
 from thalweg.ops import math as m
 from thalweg.ops import reduce as r
 from thalweg.ops import variable as v
+from thalweg.ops.create import constant, zeros
 from thalweg.ops.matmul import matmul
 from thalweg.ops.random import random_normal
+from thalweg.ops.reshape import reshape
 from thalweg.ops.variable import Variable
 from thalweg.session import InteractiveSession, Session, get_default_session
 
@@ -36,7 +38,7 @@ def session(**settings: Any) -> Session:
 
 
 def placeholder(shape: Any, name: str = "x", dtype: Any = "float32") -> Tensor:
-    return views.placeholder(dtype, shape, name)
+    return create.placeholder(dtype, shape, name)
 
 
 # -- fetches
@@ -60,7 +62,7 @@ def test_fetches_come_back_in_their_own_structure() -> None:
 
 
 def test_scalars_are_numpy_scalars_and_arrays_are_fresh() -> None:
-    c = views.constant([1.0, 2.0])
+    c = constant([1.0, 2.0])
     s = session()
     total, array = s.run([r.reduce_sum(c), c])
     assert type(total) is np.float32
@@ -76,7 +78,7 @@ def test_what_is_no_graph_element_cannot_be_fetched(bad: Any) -> None:
 
 def test_fetches_of_other_graphs_and_unknown_names_fail() -> None:
     with Graph().as_default():
-        other = views.constant(1.0)
+        other = constant(1.0)
     with pytest.raises(FetchError, match="another"):
         session().run(other)
     with pytest.raises(FetchError, match="'nosuch'"):
@@ -141,7 +143,7 @@ def test_keys_of_feeds() -> None:
 
 
 def test_any_tensor_can_be_fed() -> None:
-    c = views.constant([1.0, 2.0])
+    c = constant([1.0, 2.0])
     assert session().run(c + 1, {c: [5, 6]}).tolist() == [6, 7]
 
 
@@ -171,7 +173,7 @@ def test_plans_are_reused_and_the_log_says_why_new_ones_were_made() -> None:
 
 def test_values_that_decide_about_shapes_are_part_of_the_plan() -> None:
     x, shape = placeholder([None]), placeholder([2], "shape", "int32")
-    y = views.reshape(x, shape)
+    y = reshape(x, shape)
     s = session()
     for want in ([2, 3], [3, 2], [2, 3]):
         assert s.run(y, {x: np.arange(6), shape: want}).shape == tuple(want)
@@ -183,7 +185,7 @@ def test_a_shape_cannot_depend_on_a_variable() -> None:
     n = Variable([2, 3], dtype=dtypes.int32)
     x = placeholder([None])
     with pytest.raises((InvalidArgumentError, ShapeError), match=r"test_session\.py"):
-        session().run(views.reshape(x, n), {x: np.arange(6)})
+        session().run(reshape(x, n), {x: np.arange(6)})
 
 
 def test_shapes_that_disagree_in_a_run_name_the_line() -> None:
@@ -231,10 +233,10 @@ def test_reads_come_before_writes_unless_control_dependencies_say_otherwise() ->
 
 def test_control_dependencies_outlive_simplification() -> None:
     w = Variable(1.0)
-    x = views.constant(3.0)
+    x = constant(3.0)
     with control.control_dependencies([w.assign_add(1.0)]):
         y = m.identity(x)
-        z = views.constant(4.0)
+        z = constant(4.0)
     s = session()
     assert s.run(y) == 3
     assert s.run(w) == 2
@@ -286,7 +288,7 @@ def test_assignments_that_do_not_fit() -> None:
     with pytest.raises(ShapeError, match=r"the variable has the shape \[2\], the value \[3\]"):
         w.assign([1.0, 2.0, 3.0])
     with pytest.raises(TypeError, match="int32"):
-        w.assign(views.constant([1, 2]))
+        w.assign(constant([1, 2]))
     with pytest.raises(ShapeError, match="must be fully known"):
         Variable(placeholder([None]))
     with pytest.raises(ValueError, match="initial_value"):
@@ -306,7 +308,7 @@ def test_variables_belong_to_sessions() -> None:
 
 
 def test_default_sessions() -> None:
-    c = views.constant(2.0)
+    c = constant(2.0)
     with pytest.raises(GraphError, match="no default session"):
         c.eval()
     with session() as s:
@@ -323,7 +325,7 @@ def test_default_sessions() -> None:
 
 def test_interactive_session() -> None:
     s = InteractiveSession(config=ConfigProto(backend="numpy"))
-    assert views.constant(2.0).eval() == 2
+    assert constant(2.0).eval() == 2
     s.close()
     assert get_default_session() is None
 
@@ -331,7 +333,7 @@ def test_interactive_session() -> None:
 def test_a_session_of_another_graph() -> None:
     graph = Graph()
     with graph.as_default():
-        c = views.constant(3.0)
+        c = constant(3.0)
     with Session(graph=graph, config=ConfigProto(backend="numpy")) as s:
         assert default_graph() is graph
         assert s.run(c) == 3
@@ -380,7 +382,7 @@ def test_unknown_backend() -> None:
 
 def test_softmax_regression_learns() -> None:
     x, t = placeholder([None, 4]), placeholder([None, 3], "t")
-    w, b = Variable(views.zeros([4, 3])), Variable(views.zeros([3]))
+    w, b = Variable(zeros([4, 3])), Variable(zeros([3]))
     e = m.exp(matmul(x, w) + b)
     p = e / r.reduce_sum(e, 1, keepdims=True)
     loss = r.reduce_mean(-r.reduce_sum(t * m.log(p), 1))

@@ -37,6 +37,7 @@ from thalweg.explain import Explanation, explain
 from thalweg.graph import Graph, Operation, Tensor, reset_default_graph
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.keys import GraphKeys
+from thalweg.ops.broadcast import broadcast_to, tile
 from thalweg.ops.control import (
     add_to_collection,
     add_to_collections,
@@ -50,6 +51,22 @@ from thalweg.ops.control import (
     op_scope,
 )
 from thalweg.ops.control import tuple_ as tuple
+from thalweg.ops.create import (
+    constant,
+    convert_to_tensor,
+    fill,
+    one_hot,
+    ones,
+    ones_like,
+    placeholder,
+    placeholder_with_default,
+    zeros,
+    zeros_like,
+)
+from thalweg.ops.create import range_ as range
+from thalweg.ops.join import concat, split, stack, unstack
+from thalweg.ops.join import stack as pack
+from thalweg.ops.join import unstack as unpack
 from thalweg.ops.math import (
     abs,
     add,
@@ -108,6 +125,7 @@ from thalweg.ops.math import multiply as mul
 from thalweg.ops.math import negative as neg
 from thalweg.ops.math import subtract as sub
 from thalweg.ops.matmul import matmul
+from thalweg.ops.pad import pad
 from thalweg.ops.pointwise import add_n, cast
 from thalweg.ops.random import random_normal, random_uniform, set_random_seed, truncated_normal
 from thalweg.ops.reduce import (
@@ -124,6 +142,9 @@ from thalweg.ops.reduce import (
 )
 from thalweg.ops.reduce import argmax as arg_max
 from thalweg.ops.reduce import argmin as arg_min
+from thalweg.ops.reshape import expand_dims, identity, reshape, squeeze, stop_gradient, transpose
+from thalweg.ops.shape import rank, shape, size
+from thalweg.ops.slicing import slice_ as slice
 from thalweg.ops.variable import (
     Variable,
     all_variables,
@@ -139,38 +160,6 @@ from thalweg.ops.variable import (
     trainable_variables,
     variables_initializer,
 )
-from thalweg.ops.views import (
-    broadcast_to,
-    concat,
-    constant,
-    convert_to_tensor,
-    expand_dims,
-    fill,
-    identity,
-    one_hot,
-    ones,
-    ones_like,
-    pad,
-    placeholder,
-    placeholder_with_default,
-    rank,
-    reshape,
-    shape,
-    size,
-    split,
-    squeeze,
-    stack,
-    stop_gradient,
-    tile,
-    transpose,
-    unstack,
-    zeros,
-    zeros_like,
-)
-from thalweg.ops.views import range_ as range
-from thalweg.ops.views import slice_ as slice
-from thalweg.ops.views import stack as pack
-from thalweg.ops.views import unstack as unpack
 from thalweg.session import InteractiveSession, Session, get_default_session
 
 __all__ = [

@@ -14,8 +14,8 @@ from thalweg.base import shapes
 from thalweg.base.errors import DTypeError, GradientError, ShapeError
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.build import convert
+from thalweg.ops.create import ones_like
 from thalweg.ops.pointwise import add_n
-from thalweg.ops.views import ones_like
 
 __all__ = ["gradients"]
 

@@ -98,7 +98,7 @@ def convolutional(steps: int, full: bool) -> Network:
 
 NETWORKS = {
     "softmax": Kind("softmax regression", softmax_regression, 100, 1000, 1000, 1000),
-    "cnn": Kind("convolutional network", convolutional, 50, 3000, 20_000, 500),
+    "cnn": Kind("convolutional network", convolutional, 50, 4000, 20_000, 500),
 }
 
 

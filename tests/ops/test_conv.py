@@ -7,8 +7,12 @@ import pytest
 
 from thalweg.base.errors import InvalidArgumentError, ShapeError
 from thalweg.graph import Graph, Op, Operation, Tensor
-from thalweg.ops import conv, views
+from thalweg.ops import conv
+from thalweg.ops.avg_pool import SumPool, SumPoolGrad, avg_pool
 from thalweg.ops.constant import Constant
+from thalweg.ops.create import constant, placeholder, zeros
+from thalweg.ops.max_pool import MaxPool, MaxPoolGather, MaxPoolGrad, max_pool
+from thalweg.ops.windows import same_padding
 
 Array = np.ndarray[Any, Any]
 
@@ -100,9 +104,9 @@ def test_pools_and_their_adjoints(
             for i in range(rows)
         ]
     ).transpose(2, 0, 1, 3, 4, 5)
-    top, index = conv.MaxPool(size, strides).evaluate(np, x)
+    top, index = MaxPool(size, strides).evaluate(np, x)
     np.testing.assert_array_equal(top, windows.max((3, 4)))
-    total = apply(conv.SumPool(size, strides), x)
+    total = apply(SumPool(size, strides), x)
     np.testing.assert_allclose(total, windows.sum((3, 4)), rtol=1e-5, atol=1e-6)
     dy = wave(*top.shape, step=0.3)
     expected_max, expected_sum = np.zeros_like(x), np.zeros_like(x)
@@ -111,16 +115,16 @@ def test_pools_and_their_adjoints(
         expected_max[n, i * sh + p, j * sw + q, c] += dy[n, i, j, c]
         expected_sum[n, i * sh : i * sh + kh, j * sw : j * sw + kw, c] += dy[n, i, j, c]
     for expand in (False, True):
-        from_max = apply(conv.MaxPoolGrad(size, strides), dy, index, x, expand=expand)
+        from_max = apply(MaxPoolGrad(size, strides), dy, index, x, expand=expand)
         np.testing.assert_allclose(from_max, expected_max, rtol=1e-5, atol=1e-6)
-        from_sum = apply(conv.SumPoolGrad(size, strides), dy, x, expand=expand)
+        from_sum = apply(SumPoolGrad(size, strides), dy, x, expand=expand)
         np.testing.assert_allclose(from_sum, expected_sum, rtol=1e-5, atol=1e-6)
-    picked = apply(conv.MaxPoolGather(size, strides), x, index)
+    picked = apply(MaxPoolGather(size, strides), x, index)
     np.testing.assert_array_equal(picked, top)
 
 
 def test_the_first_of_equal_elements_wins() -> None:
-    y, index = conv.MaxPool((2, 2), (2, 2)).evaluate(np, np.ones((1, 4, 4, 1), np.float32))
+    y, index = MaxPool((2, 2), (2, 2)).evaluate(np, np.ones((1, 4, 4, 1), np.float32))
     assert (y == 1).all()
     assert (index == 0).all()
 
@@ -130,11 +134,11 @@ def test_the_first_of_equal_elements_wins() -> None:
 def test_same_padding(strides: int, expand: bool) -> None:
     x, w = wave(2, 7, 6, 2), wave(3, 4, 2, 3)
     with Graph().as_default():
-        y = conv.conv2d(views.constant(x), w, [1, strides, strides, 1], "SAME", name="mine")
+        y = conv.conv2d(constant(x), w, [1, strides, strides, 1], "SAME", name="mine")
         assert y.op.name == "mine"
         value = evaluate(y, expand)
     assert value.shape[1:3] == (-(-7 // strides), -(-6 // strides))
-    pads = [conv.same_padding(e, k, strides) for e, k in ((7, 3), (6, 4))]
+    pads = [same_padding(e, k, strides) for e, k in ((7, 3), (6, 4))]
     padded = np.pad(x, ((0, 0), *pads, (0, 0)))
     expected = correlate(padded, w, strides, strides)
     np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
@@ -145,7 +149,7 @@ def test_channels_first_and_dilation() -> None:
     spread = np.zeros((3, 5, 2, 3), np.float32)
     spread[::2, ::2] = w
     with Graph().as_default():
-        given = views.constant(x.transpose(0, 3, 1, 2))
+        given = constant(x.transpose(0, 3, 1, 2))
         y = conv.conv2d(given, w, [1, 1, 1, 2], "VALID", True, "NCHW", [1, 1, 2, 2], name="mine")
         assert y.op.name == "mine"
         value = evaluate(y)
@@ -157,9 +161,9 @@ def test_channels_first_and_dilation() -> None:
 def test_transposed_convolution_is_the_adjoint(padding: str) -> None:
     x, w = wave(1, 6, 7, 2), wave(3, 3, 2, 4)
     with Graph().as_default():
-        y = conv.conv2d(views.constant(x), w, 2, padding)
+        y = conv.conv2d(constant(x), w, 2, padding)
         dy = wave(*evaluate(y).shape, step=0.3)
-        back = conv.conv2d_transpose(views.constant(dy), w, x.shape, 2, padding)
+        back = conv.conv2d_transpose(constant(dy), w, x.shape, 2, padding)
         for expand in (False, True):
             dx = evaluate(back, expand)
             assert dx.shape == x.shape
@@ -169,9 +173,9 @@ def test_transposed_convolution_is_the_adjoint(padding: str) -> None:
 def test_padding_is_neither_the_largest_nor_counted() -> None:
     x = np.full((1, 3, 3, 1), -2, np.float32)
     with Graph().as_default():
-        given = views.constant(x)
-        top = conv.max_pool(given, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
-        mean = conv.avg_pool(given, 2, 2, "SAME", name="mean")
+        given = constant(x)
+        top = max_pool(given, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
+        mean = avg_pool(given, 2, 2, "SAME", name="mean")
         assert mean.op.name == "mean"
         assert (evaluate(top) == -2).all()
         assert (evaluate(mean) == -2).all()
@@ -179,23 +183,23 @@ def test_padding_is_neither_the_largest_nor_counted() -> None:
 
 def test_unknown_extents_stay_unknown() -> None:
     with Graph().as_default():
-        x = views.placeholder("float32", [None, None, 8, 3])
-        w = views.constant(wave(5, 5, 3, 4))
+        x = placeholder("float32", [None, None, 8, 3])
+        w = constant(wave(5, 5, 3, 4))
         assert conv.conv2d(x, w, 1, "SAME").static_shape == (None, None, 8, 4)
         assert conv.conv2d(x, w, 1, "VALID").static_shape == (None, None, 4, 4)
-        assert conv.max_pool(x, 2, 2, "SAME").static_shape == (None, None, 4, 3)
+        assert max_pool(x, 2, 2, "SAME").static_shape == (None, None, 4, 3)
 
 
 def test_mistakes_are_explained() -> None:
     with Graph().as_default():
-        x, w = views.zeros([1, 5, 5, 3]), views.zeros([3, 3, 4, 2])
+        x, w = zeros([1, 5, 5, 3]), zeros([3, 3, 4, 2])
         with pytest.raises(ShapeError, match="input has 3 channels but the filter takes 4"):
             conv.conv2d(x, w, 1, "SAME")
         with pytest.raises(InvalidArgumentError, match="padding must be 'SAME' or 'VALID'"):
-            conv.max_pool(x, 2, 2, "same-ish")
+            max_pool(x, 2, 2, "same-ish")
         with pytest.raises(InvalidArgumentError, match="must be 1 along the batch"):
-            conv.max_pool(x, [1, 2, 2, 1], [2, 2, 2, 1], "SAME")
+            max_pool(x, [1, 2, 2, 1], [2, 2, 2, 1], "SAME")
         with pytest.raises(InvalidArgumentError, match="strides must be positive"):
-            conv.max_pool(x, 2, 0, "SAME")
+            max_pool(x, 2, 0, "SAME")
         with pytest.raises(ShapeError, match="do not fit into the input"):
-            conv.max_pool(x, 6, 1, "VALID")
+            max_pool(x, 6, 1, "VALID")

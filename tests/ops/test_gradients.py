@@ -13,7 +13,7 @@ from thalweg.ops import math as m
 from thalweg.ops import reduce
 from thalweg.ops.catalogue import ALL
 from thalweg.ops.pointwise import FloorDiv, Rounding
-from thalweg.ops.views import StopGradient
+from thalweg.ops.reshape import StopGradient
 
 STEP = 1e-5  # the differences' own error is about STEP**2 by curvature and 1e-16 / STEP by rounding
 TOLERANCE = 1e-7

@@ -14,6 +14,7 @@ from thalweg.backends.llvm.target import Target
 from thalweg.graph import Graph, Tensor
 from thalweg.ops import conv, matmul, reduce
 from thalweg.ops import math as m
+from thalweg.ops.max_pool import max_pool
 from thalweg.runtime import native
 
 LEVELS = {"x86-64": 128, "x86-64-v3": 256}
@@ -41,7 +42,7 @@ def _product(a: Tensor, b: Tensor) -> list[Tensor]:
 
 def _convolution(x: Tensor, w: Tensor) -> list[Tensor]:
     y = m.maximum(conv.conv2d(x, w, 1, "SAME"), 0.0)
-    pooled = conv.max_pool(y, 2, 2, "SAME")
+    pooled = max_pool(y, 2, 2, "SAME")
     made = gradients(reduce.reduce_sum(m.square(pooled)), [x, w])
     return [y, pooled, *(gradient for gradient in made if gradient is not None)]
 

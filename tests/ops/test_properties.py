@@ -18,8 +18,12 @@ from hypothesis import strategies as st
 from tests.ops.running import Array, check_close, placeholder, run
 from thalweg.autodiff import gradients
 from thalweg.graph import Graph, Tensor
-from thalweg.ops import conv, matmul, reduce, views
+from thalweg.ops import conv, matmul, reduce
 from thalweg.ops import math as m
+from thalweg.ops.avg_pool import avg_pool
+from thalweg.ops.join import concat
+from thalweg.ops.max_pool import max_pool
+from thalweg.ops.reshape import transpose
 
 # Every example is compiled anew, so there are few, and failing ones are not made smaller.
 few = settings(
@@ -153,7 +157,7 @@ def test_pools(shape: Any, size: Any, strides: Any, padding: str, dynamic: bool)
     x = bench.normal(*shape)
     window, steps = [1, *size, 1], [1, *strides, 1]
     with bench.graph.as_default():
-        for pool in (conv.max_pool, conv.avg_pool):
+        for pool in (max_pool, avg_pool):
             y = pool(x, window, steps, padding)
             (by_x,) = gradients(reduce.reduce_sum(m.square(y)), x)
             bench.check(y, by_x, terms=size[0] * size[1] + 1)
@@ -243,7 +247,7 @@ def test_transposes(shape: Any, data: Any, dynamic: bool) -> None:
     bench = Bench(dynamic=dynamic)
     x = bench.normal(*shape)
     with bench.graph.as_default():
-        y = views.transpose(x, order)
+        y = transpose(x, order)
         bench.check(y, m.exp(y) * 2.0, reduce.reduce_sum(y, -1), terms=max(shape))
 
 
@@ -255,6 +259,6 @@ def test_concat(shape: Any, data: Any, dynamic: bool) -> None:
     bench = Bench(dynamic=dynamic)
     parts = [bench.normal(*shape[:axis], n, *shape[axis + 1 :]) for n in lengths]
     with bench.graph.as_default():
-        y = views.concat(parts, axis)
+        y = concat(parts, axis)
         by_parts = gradients(m.square(y), parts)
     bench.check(y, *by_parts)

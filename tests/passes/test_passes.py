@@ -11,10 +11,14 @@ from thalweg.base.errors import CompilerError
 from thalweg.base.shapes import Dim
 from thalweg.graph import Operation, Spec, Tensor
 from thalweg.graph.verify import verify
-from thalweg.ops import control, views
+from thalweg.ops import control, create
 from thalweg.ops import math as m
 from thalweg.ops import reduce as r
 from thalweg.ops.build import constant_value, is_planned
+from thalweg.ops.create import constant, fill, ones_like, zeros_like
+from thalweg.ops.join import stack
+from thalweg.ops.reshape import reshape, stop_gradient, transpose
+from thalweg.ops.shape import shape as shape_of
 from thalweg.ops.variable import Variable
 from thalweg.passes.pipeline import make_plan
 from thalweg.passes.plan import Plan
@@ -34,7 +38,7 @@ def types(plan: Plan) -> list[str]:
 
 
 def placeholder(shape: Any, name: str = "x") -> Tensor:
-    return views.placeholder("float32", shape, name)
+    return create.placeholder("float32", shape, name)
 
 
 def test_prune_stops_at_feeds_and_keeps_control_inputs() -> None:
@@ -61,27 +65,27 @@ def test_open_extents_become_dims() -> None:
 
 def test_shapes_are_folded_and_known_to_be_planned() -> None:
     x = placeholder([None, 3])
-    plan = plan_of(views.shape(x), fed={x: (5, 3)})
+    plan = plan_of(shape_of(x), fed={x: (5, 3)})
     value = constant_value(plan.fetches[0])
     assert value is not None
     assert value.tolist() == [5, 3]
     assert is_planned(plan.fetches[0])
     fixed = placeholder([2, 3], "fixed")
-    assert not is_planned(plan_of(views.shape(fixed) * 2, fed={fixed: (2, 3)}).fetches[0])
+    assert not is_planned(plan_of(shape_of(fixed) * 2, fed={fixed: (2, 3)}).fetches[0])
 
 
 def test_dynamic_reshapes_become_static_ones() -> None:
     x = placeholder([None, 6])
-    y = views.reshape(x, views.stack([views.shape(x)[0] * 2, 3]))
+    y = reshape(x, stack([shape_of(x)[0] * 2, 3]))
     plan = plan_of(y, fed={x: (5, 6)})
     assert types(plan) == ["Placeholder", "Reshape"]
     assert plan.fetches[0].static_shape == (10, 3)
 
 
 def test_constants_are_folded_unless_that_makes_them_large() -> None:
-    a = views.constant(np.arange(3.0, dtype=np.float32))
+    a = constant(np.arange(3.0, dtype=np.float32))
     assert types(plan_of(m.exp(a) + 1)) == ["Const"]
-    big = views.fill([100, 100], 2.0) * 3
+    big = fill([100, 100], 2.0) * 3
     assert types(plan_of(big)) == ["Const", "Broadcast"]
 
 
@@ -109,10 +113,10 @@ def test_random_numbers_and_controlled_reads_are_not_merged() -> None:
         lambda x: m.negative(-x),
         lambda x: x**1,
         lambda x: m.identity(m.cast(x, "float32")),
-        lambda x: views.transpose(views.transpose(x)),
-        lambda x: views.reshape(views.reshape(x, [-1]), [2, 3]),
+        lambda x: transpose(transpose(x)),
+        lambda x: reshape(reshape(x, [-1]), [2, 3]),
         lambda x: m.add(x, x * 0),
-        lambda x: views.stop_gradient(x) - views.zeros_like(x),
+        lambda x: stop_gradient(x) - zeros_like(x),
     ],
 )
 def test_what_changes_nothing_is_removed(build: Any) -> None:
@@ -124,7 +128,7 @@ def test_powers_and_scalars() -> None:
     x = placeholder([None, 3])
     assert types(plan_of(x**2, fed={x: (2, 3)})) == ["Placeholder", "Square"]
     s = placeholder([], "s")
-    plan = plan_of(x + (s * views.ones_like(x)) * 2, fed={x: (2, 3), s: ()})
+    plan = plan_of(x + (s * ones_like(x)) * 2, fed={x: (2, 3), s: ()})
     made = [op for op in plan.graph.operations if op.type == "Mul"]
     assert [op.outputs[0].static_shape for op in made] == [()]
 
@@ -136,10 +140,10 @@ def test_zero_times_nan_is_zero_in_plans() -> None:
 
 
 def test_static_feeds_are_those_whose_values_decide_about_shapes() -> None:
-    x, n = placeholder([None]), views.placeholder("int32", [], "n")
-    y = views.reshape(x, views.stack([n, -1]))
+    x, n = placeholder([None]), create.placeholder("int32", [], "n")
+    y = reshape(x, stack([n, -1]))
     assert static_feeds(prune([y], [], {x, n}), [x, n]) == [n]
-    z = views.reshape(x, views.stack([views.shape(x)[0], 1]))
+    z = reshape(x, stack([shape_of(x)[0], 1]))
     assert static_feeds(prune([z], [], {x, n}), [x, n]) == []
 
 
@@ -175,7 +179,7 @@ def test_every_order_respects_data() -> None:
 
 
 def test_the_verifier_finds_wrong_specs() -> None:
-    x = views.constant([1.0, 2.0])
+    x = constant([1.0, 2.0])
     y = m.exp(x)
     verify(x.graph, [y], "nothing")
     y.spec = Spec((3,), y.dtype)

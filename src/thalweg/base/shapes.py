@@ -297,7 +297,7 @@ class TensorShape:
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TensorShape | list | tuple | None):
-            return NotImplemented  # type: ignore[no-any-return]
+            return NotImplemented
         return self._dims == as_shape(other)
 
     def __hash__(self) -> int:

@@ -36,7 +36,9 @@ from thalweg.nn.losses import (
     sparse_softmax_cross_entropy_with_logits,
     weighted_cross_entropy_with_logits,
 )
-from thalweg.ops.conv import avg_pool, conv2d, conv2d_transpose, max_pool
+from thalweg.ops.avg_pool import avg_pool
+from thalweg.ops.conv import conv2d, conv2d_transpose
+from thalweg.ops.max_pool import max_pool
 
 __all__ = [
     "avg_pool",

@@ -7,9 +7,11 @@ from typing import Any
 
 from thalweg.graph import Tensor
 from thalweg.ops import math as arithmetic
-from thalweg.ops import reduce, views
+from thalweg.ops import reduce
 from thalweg.ops.build import convert, emit
+from thalweg.ops.join import concat
 from thalweg.ops.pointwise import FLOATING, Relu, Sigmoid, Softplus, Tanh, check_kind
+from thalweg.ops.reshape import stop_gradient
 
 
 def relu(features: Any, name: str | None = None) -> Tensor:
@@ -28,7 +30,7 @@ def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
     """`relu(x)` and `relu(-x)`, joined along an axis (Shang et al. 2016)."""
     x = convert(features)
     with x.graph.name_scope(name or "CRelu") as scope:
-        return views.concat([relu(x), relu(-x)], axis, name=scope)
+        return concat([relu(x), relu(-x)], axis, name=scope)
 
 
 def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tensor:
@@ -162,7 +164,7 @@ def _logits(logits: Any, axis: int | None, dim: int | None) -> tuple[Tensor, int
 
 def shifted(z: Tensor, axis: int) -> Tensor:
     """`z` less its maximum along the axis, which the gradient of a softmax does not depend on."""
-    return z - views.stop_gradient(reduce.reduce_max(z, axis=axis, keepdims=True))
+    return z - stop_gradient(reduce.reduce_max(z, axis=axis, keepdims=True))
 
 
 def total(x: Tensor, axis: int) -> Tensor:

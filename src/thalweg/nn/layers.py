@@ -13,10 +13,13 @@ from thalweg.graph import Tensor
 from thalweg.nn.activations import relu
 from thalweg.ops import math as arithmetic
 from thalweg.ops import matmul as products
-from thalweg.ops import reduce, views
+from thalweg.ops import reduce
 from thalweg.ops.build import convert, convert_pair
+from thalweg.ops.create import one_hot, zeros_like
 from thalweg.ops.pointwise import FLOATING, Select, cast, check_kind
 from thalweg.ops.random import random_uniform
+from thalweg.ops.reshape import reshape, stop_gradient
+from thalweg.ops.shape import shape as shape_of
 
 
 def bias_add(
@@ -44,7 +47,7 @@ def bias_add(
         if axis == 1:
             if shape is None:
                 raise ShapeError("bias_add: the rank of the value must be known for NCHW")
-            b = views.reshape(b, (-1, *(1 for _ in shape[2:])))
+            b = reshape(b, (-1, *(1 for _ in shape[2:])))
         return arithmetic.add(x, b, name=scope)
 
 
@@ -131,7 +134,7 @@ def _probability(keep_prob: Any) -> float | Tensor:
     keep = convert(keep_prob)
     check_kind(FLOATING, keep.dtype)
     if keep.static_shape is None:
-        keep = views.reshape(keep, ())
+        keep = reshape(keep, ())
     if keep.static_shape != ():
         raise ShapeError(f"dropout: keep_prob must be a scalar; it is {show(keep.static_shape)}")
     return cast(keep, dtypes.float32)
@@ -142,7 +145,7 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
     if isinstance(noise_shape, Tensor):
         return noise_shape
     if noise_shape is None:
-        return static if is_known(static) else views.shape(x)
+        return static if is_known(static) else shape_of(x)
     wanted = [getattr(extent, "value", extent) for extent in noise_shape]
     if None not in wanted:
         return wanted
@@ -151,7 +154,7 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
     merged = [have if want is None else want for want, have in zip(wanted, static, strict=True)]
     if None not in merged:
         return merged
-    actual = views.shape(x)
+    actual = shape_of(x)
     return [actual[n] if extent is None else extent for n, extent in enumerate(merged)]
 
 
@@ -181,7 +184,7 @@ def moments(
     with value.graph.name_scope(name or "moments"):
         mean = reduce.reduce_mean(value, axis=axes, keepdims=True)
         # The derivative of the variance by the mean is 0.
-        distance = value - views.stop_gradient(mean)
+        distance = value - stop_gradient(mean)
         variance = reduce.reduce_mean(arithmetic.square(distance), axis=axes, keepdims=keep)
         if not keep:
             mean = reduce.reduce_mean(value, axis=axes)
@@ -241,7 +244,7 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     """The fraction of elements that are 0, as float32."""
     x = convert(value)
     with x.graph.name_scope(name or "zero_fraction") as scope:
-        zeros = cast(arithmetic.equal(x, views.zeros_like(x)), dtypes.float32)
+        zeros = cast(arithmetic.equal(x, zeros_like(x)), dtypes.float32)
         return reduce.reduce_mean(zeros, name=scope)
 
 
@@ -262,9 +265,7 @@ def in_top_k(predictions: Any, targets: Any, k: int, name: str | None = None) ->
     if shape is None or len(shape) != 2 or shape[1] is None:
         raise ShapeError(f"in_top_k: predictions must be [batch, classes]; they are {show(shape)}")
     with scores.graph.name_scope(name or "InTopK") as scope:
-        hot = views.one_hot(classes, shape[1], dtype=scores.dtype) > 0
-        own = reduce.reduce_sum(
-            Select.of(hot, scores, views.zeros_like(scores)), axis=1, keepdims=True
-        )
+        hot = one_hot(classes, shape[1], dtype=scores.dtype) > 0
+        own = reduce.reduce_sum(Select.of(hot, scores, zeros_like(scores)), axis=1, keepdims=True)
         better = reduce.reduce_sum(cast(scores > own, dtypes.int32), axis=1)
         return arithmetic.less(better, k, name=scope)

@@ -12,9 +12,11 @@ from thalweg.base.shapes import Shape, show
 from thalweg.graph import Tensor
 from thalweg.nn.activations import log_softmax, softplus
 from thalweg.ops import math as arithmetic
-from thalweg.ops import reduce, views
+from thalweg.ops import reduce
 from thalweg.ops.build import convert
+from thalweg.ops.create import one_hot, ones_like, zeros_like
 from thalweg.ops.pointwise import FLOATING, Select, check_kind
+from thalweg.ops.reshape import stop_gradient
 
 
 def _named_only(function: str, sentinel: Any, labels: Any, logits: Any) -> None:
@@ -99,7 +101,7 @@ def softmax_cross_entropy_with_logits(
     _named_only("softmax_cross_entropy_with_logits", _sentinel, labels, logits)
     target, scores = _pair("softmax_cross_entropy_with_logits", labels, logits)
     with scores.graph.name_scope(name or "softmax_cross_entropy_with_logits") as scope:
-        fixed = views.stop_gradient(target)
+        fixed = stop_gradient(target)
         return softmax_cross_entropy_with_logits_v2(
             labels=fixed, logits=scores, dim=dim, name=scope, axis=axis
         )
@@ -134,12 +136,12 @@ def sparse_softmax_cross_entropy_with_logits(
         )
     count = _class_count(function, classes.static_shape, scores.static_shape)
     with scores.graph.name_scope(name or function) as scope:
-        hot = views.one_hot(classes, count, dtype=scores.dtype) > 0
+        hot = one_hot(classes, count, dtype=scores.dtype) > 0
         logs = log_softmax(scores)
-        chosen = Select.of(hot, logs, views.zeros_like(logs))
+        chosen = Select.of(hot, logs, zeros_like(logs))
         losses = reduce.reduce_sum(chosen, axis=-1)
         valid = arithmetic.logical_and(classes >= 0, classes < count)
-        checked = Select.of(valid, losses, views.ones_like(losses) * float(np.nan))
+        checked = Select.of(valid, losses, ones_like(losses) * float(np.nan))
         return arithmetic.negative(checked, name=scope)
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from thalweg.base.errors import GraphError
 from thalweg.graph import Graph, Op, Operation, Tensor, default_graph
-from thalweg.ops.views import identity
+from thalweg.ops.reshape import identity
 
 
 class NoOp(Op):

@@ -16,15 +16,26 @@ from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
 from thalweg.graph import Op, Tensor
 from thalweg.graph.node import Hooks
 from thalweg.ops import pointwise as records
-from thalweg.ops import views
+from thalweg.ops.broadcast import Broadcast, BroadcastLike, DynamicBroadcast, broadcast_like
 from thalweg.ops.build import constant_value, convert, convert_pair, emit, scope
+from thalweg.ops.create import ones_like as ones_like
+from thalweg.ops.create import zeros_like as zeros_like
+from thalweg.ops.join import stack
 from thalweg.ops.matmul import matmul
 from thalweg.ops.pointwise import add_n as add_n
 from thalweg.ops.pointwise import cast as cast
-from thalweg.ops.views import broadcast_like
-from thalweg.ops.views import identity as identity
-from thalweg.ops.views import ones_like as ones_like
-from thalweg.ops.views import zeros_like as zeros_like
+from thalweg.ops.reshape import (
+    DynamicReshape,
+    ExpandDims,
+    Identity,
+    Reshape,
+    ReshapeLike,
+    Squeeze,
+    Transpose,
+    expand_dims,
+)
+from thalweg.ops.reshape import identity as identity
+from thalweg.ops.slicing import Slice, StridedSlice, getitem
 
 
 def broadcast_together(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -284,18 +295,18 @@ def log(x: Any, name: str | None = None) -> Tensor:
 
 
 _MOVES = (
-    views.Identity,
-    views.Reshape,
-    views.ReshapeLike,
-    views.DynamicReshape,
-    views.ExpandDims,
-    views.Squeeze,
-    views.Transpose,
-    views.Broadcast,
-    views.BroadcastLike,
-    views.DynamicBroadcast,
-    views.Slice,
-    views.StridedSlice,
+    Identity,
+    Reshape,
+    ReshapeLike,
+    DynamicReshape,
+    ExpandDims,
+    Squeeze,
+    Transpose,
+    Broadcast,
+    BroadcastLike,
+    DynamicBroadcast,
+    Slice,
+    StridedSlice,
 )
 
 
@@ -320,7 +331,7 @@ def _log(x: Tensor, name: str | None = None) -> Tensor:
 def _log_below(x: Tensor) -> Tensor:
     """The logarithm of a denominator, taken before it is broadcast."""
     record, inputs = x.op.record, x.op.inputs
-    if isinstance(record, views.Broadcast | views.BroadcastLike):
+    if isinstance(record, Broadcast | BroadcastLike):
         return emit(record, _log(inputs[0]), *inputs[1:])
     return _log(x)
 
@@ -438,7 +449,7 @@ def _by_rows(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
     if condition.static_shape is None or len(condition.static_shape) != 1 or not ranks:
         return condition
     for _ in range(max(ranks) - 1):
-        condition = views.expand_dims(condition, -1)
+        condition = expand_dims(condition, -1)
     return condition
 
 
@@ -496,8 +507,8 @@ Hooks.operators.update(
         "neg": negative,
         "abs": abs,
         "invert": logical_not,
-        "getitem": views.getitem,
-        "stack": views.stack,
+        "getitem": getitem,
+        "stack": stack,
         "add": lambda x, y: add(x, y, name="add"),
         "sub": lambda x, y: subtract(x, y, name="sub"),
         "mul": lambda x, y: multiply(x, y, name="mul"),

@@ -14,8 +14,10 @@ from thalweg.base.shapes import Shape, is_known, known, show
 from thalweg.formula import Axis, Formula, Lowered, Operand, axes, sum_over
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.ops.broadcast import accumulator, broadcast_to
 from thalweg.ops.build import convert_pair, emit, scope
-from thalweg.ops.views import accumulator, broadcast_to, reshape, shape
+from thalweg.ops.reshape import reshape
+from thalweg.ops.shape import shape
 
 
 class MatMul(Op):

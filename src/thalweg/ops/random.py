@@ -25,10 +25,11 @@ from thalweg.base.shapes import Shape, known, size, strides
 from thalweg.formula import Affine, Const, Expr, Formula, Lowered, Operand, Position, apply, axes
 from thalweg.graph import Graph, Op, Operation, Sample, Spec, Tensor, default_graph
 from thalweg.ops import math as arithmetic
-from thalweg.ops import views
 from thalweg.ops.build import convert, emit
 from thalweg.ops.constant import RunCounter
+from thalweg.ops.extents import computed_dims, planned_shape
 from thalweg.ops.pointwise import Cast, cast
+from thalweg.ops.shape import known_dims
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Key: TypeAlias = tuple[int, int]
@@ -265,7 +266,7 @@ class RandomOfShape(Op):
 
     def infer(self, shape: Spec, counter: Spec) -> Spec:
         _check_counter(counter)
-        return Spec(views._computed_dims(self.dims, shape), self.dtype)
+        return Spec(computed_dims(self.dims, shape), self.dtype)
 
     def _of(self, shape: Sequence[int]) -> Distribution:
         record: Distribution = DISTRIBUTIONS[self.distribution](tuple(shape), self.dtype, self.key)
@@ -276,7 +277,7 @@ class RandomOfShape(Op):
 
     def expand(self, *inputs: Tensor) -> Tensor:
         shape, counter = inputs
-        return emit(self._of(views._planned_shape("random", self.dims, shape)), counter)
+        return emit(self._of(planned_shape("random", self.dims, shape)), counter)
 
     def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
         return [None, None]
@@ -344,7 +345,7 @@ def run_counter(graph: Graph) -> Tensor:
 def _random(kind: str, shape: Any, dtype: DType, seed: int | None, name: str | None) -> Tensor:
     """Standard random numbers; half precision is drawn as float32."""
     drawn = dtypes.float64 if dtype == dtypes.float64 else dtypes.float32
-    dims, computed = views._known_dims(shape)
+    dims, computed = known_dims(shape)
     if any(extent is not None and extent < 0 for extent in dims or ()):
         raise ShapeError(f"the shape of a random tensor must be known: {shape!r}")
     graph = default_graph() if computed is None else computed.graph

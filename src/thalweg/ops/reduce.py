@@ -14,7 +14,9 @@ from thalweg.base.shapes import Shape, axis_index, is_known, known
 from thalweg.formula import Axis, Expr, Formula, Lowered, Operand, reduce
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.ops.broadcast import Broadcast, accumulated_sum, accumulator, broadcast_like
 from thalweg.ops.build import constant_value, convert, emit, scope, to_array
+from thalweg.ops.create import zeros_like
 from thalweg.ops.pointwise import (
     BOOLEAN,
     NUMERIC,
@@ -34,16 +36,8 @@ from thalweg.ops.pointwise import (
     cast,
     check_kind,
 )
-from thalweg.ops.views import (
-    Broadcast,
-    Reshape,
-    accumulated_sum,
-    accumulator,
-    broadcast_like,
-    size_along,
-    stop_gradient,
-    zeros_like,
-)
+from thalweg.ops.reshape import Reshape, stop_gradient
+from thalweg.ops.shape import size_along
 
 Grads = Sequence[Tensor | None]
 Axes = tuple[int, ...] | None

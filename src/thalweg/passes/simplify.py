@@ -11,17 +11,10 @@ from thalweg.base.errors import CompilerError
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, default_graph
 from thalweg.ops import pointwise as pw
+from thalweg.ops.broadcast import Broadcast, SumTo
 from thalweg.ops.build import constant_like, emit
 from thalweg.ops.constant import Constant
-from thalweg.ops.views import (
-    Broadcast,
-    Identity,
-    Reshape,
-    SameElements,
-    StopGradient,
-    SumTo,
-    Transpose,
-)
+from thalweg.ops.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, rebuild
 

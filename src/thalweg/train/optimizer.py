@@ -21,10 +21,11 @@ from thalweg.base.shapes import show
 from thalweg.graph import Graph, Operation, Tensor
 from thalweg.graph.keys import GraphKeys
 from thalweg.ops import math as arithmetic
-from thalweg.ops import views
 from thalweg.ops.build import convert
 from thalweg.ops.control import group
+from thalweg.ops.create import zeros
 from thalweg.ops.pointwise import cast
+from thalweg.ops.reshape import reshape
 from thalweg.ops.variable import Variable
 
 GradAndVar: TypeAlias = tuple[Tensor | None, Variable]
@@ -214,7 +215,7 @@ class Optimizer(ABC):
         if variable not in slots:
             initial = np.full(variable.static_shape, fill, variable.dtype.numpy)
             slots[variable] = Variable(
-                convert(initial) if fill else views.zeros(variable.static_shape, variable.dtype),
+                convert(initial) if fill else zeros(variable.static_shape, variable.dtype),
                 trainable=False,
                 name=f"{variable.op.name}/{self._name}",
             )
@@ -236,7 +237,7 @@ class Optimizer(ABC):
         key = id(tensor), dtype, tensor.graph
         if key not in self._scalars or tensor.graph.in_control_context:
             shape = tensor.static_shape
-            scalar = views.reshape(tensor, ()) if shape is None else tensor
+            scalar = reshape(tensor, ()) if shape is None else tensor
             self._scalars[key] = (cast(scalar, dtype), tensor)
         made: Tensor = self._scalars[key][0]
         return made

@@ -1,0 +1,101 @@
+"""Extents and axes as users and tensors give them, made into plain numbers where they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
+from thalweg.base.shapes import Dim, Shape, show
+from thalweg.graph import Spec, Tensor
+from thalweg.ops.build import constant_value, is_planned, to_array
+
+
+def static_values(what: str, tensor: Tensor) -> np.ndarray[Any, Any]:
+    """The value of a `static` input.
+
+    Raises:
+        ShapeError: if it depends on more than constants and shapes.
+    """
+    value = constant_value(tensor)
+    if value is None:
+        raise ShapeError(
+            f"{what}: the value of {tensor.name!r} must follow from constants and shapes alone, "
+            f"as every shape is fixed before a run starts\n  it was made at {tensor.op.source}"
+        )
+    return value
+
+
+def planned_ints(what: str, tensor: Tensor) -> list[int]:
+    """The integers of a `static` input, as `Dim`s if they may differ in the next run."""
+    values = static_values(what, tensor).reshape(-1).tolist()
+    return [Dim(v) if is_planned(tensor) and v >= 0 else int(v) for v in values]
+
+
+def static_ints(what: str, value: Any) -> tuple[int, ...]:
+    """Integers that must be known when the graph is built."""
+    if isinstance(value, Tensor):
+        return tuple(int(v) for v in static_values(what, value).reshape(-1))
+    array = to_array(value)
+    if not (array.dtype.kind in "iu" or array.size == 0):
+        raise DTypeError(f"{what} needs integers, not {value!r}")
+    return tuple(int(v) for v in array.reshape(-1))
+
+
+def numbers_of(dims: Shape) -> tuple[int, ...]:
+    """The dims, all of which are numbers (perhaps -1)."""
+    assert dims is not None
+    return tuple(d for d in dims if d is not None)
+
+
+def as_position(value: Any) -> int:
+    """An index as a number, which may be a `Dim`.
+
+    Raises:
+        DTypeError: if it is no integer.
+        UnimplementedError: if it is a tensor that is not a constant.
+    """
+    if isinstance(value, Tensor):
+        constant = constant_value(value)
+        if constant is None:
+            raise UnimplementedError(
+                f"{value!r} cannot be an index here: use tf.slice or tf.gather"
+            )
+        value = constant.item()
+    if isinstance(value, Dim):
+        return value
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+        raise DTypeError(f"an index must be an integer, a slice, None or '...', not {value!r}")
+    return int(value.__index__())
+
+
+def has_dim(extents: Iterable[int]) -> bool:
+    """Whether any extent may differ in the next run."""
+    return any(isinstance(d, Dim) for d in extents)
+
+
+def unless_negative(dims: tuple[int | None, ...]) -> Shape:
+    """The dims, where -1 stands for what is not known."""
+    return tuple(None if d is not None and d < 0 else d for d in dims)
+
+
+def computed_dims(dims: Shape, shape: Spec) -> Shape:
+    """What is known of a shape that is computed by a tensor of this spec."""
+    if not shape.dtype.is_integer:
+        raise DTypeError(f"a shape must be integers, not {shape.dtype}")
+    if shape.shape is not None and len(shape.shape) != 1:
+        raise ShapeError(f"a shape must be a vector, not {show(shape.shape)}")
+    if dims is not None:
+        return dims
+    rank = shape.shape[0] if shape.shape else None
+    return None if rank is None else (None,) * rank
+
+
+def planned_shape(what: str, dims: Shape, shape: Tensor) -> tuple[int, ...]:
+    """A computed shape's extents: those known when the graph was built stay plain numbers."""
+    values = planned_ints(what, shape)
+    return tuple(
+        v if d is None else d for v, d in zip(values, dims or [None] * len(values), strict=True)
+    )
