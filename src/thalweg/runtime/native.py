@@ -28,6 +28,9 @@ from thalweg.runtime.team import shared_team
 
 Array = np.ndarray[Any, Any]
 
+# Cycles of shareable work under which a whole program stays on the calling thread: the others may
+# be asleep by the time it runs, and waking them takes some 40 us.
+SMALL_PROGRAM = 300_000
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 
 
@@ -58,6 +61,7 @@ class Step:
     nest: Nest
     schedule: Schedule
     kernel: Kernel
+    cycles: float
     serial: bool
 
     @property
@@ -114,8 +118,8 @@ class LlvmBackend:
 
     def _step(self, nest: Nest, chosen: Schedule) -> Step:
         kernel = emit(nest, chosen, self._jit.target.attributes)
-        serial = estimate(nest, chosen, self._machine) < SMALL_WORK or kernel.tasks < 2
-        return Step(nest, chosen, kernel, serial)
+        cycles = estimate(nest, chosen, self._machine)
+        return Step(nest, chosen, kernel, cycles, cycles < SMALL_WORK or kernel.tasks < 2)
 
 
 class NativeProgram:
@@ -142,7 +146,8 @@ class NativeProgram:
         self._temporaries: list[tuple[int, int]] = []
         self._kept: list[Array] = []
         self._bound_arena = -1
-        self._threads = threads if any(not step.serial for step in steps) else 1
+        shared = sum(step.cycles for step in steps if not step.serial)
+        self._threads = threads if shared >= SMALL_PROGRAM else 1
         self._words = self._lay_out(kernels, state)
         self._table = self._make_table(addresses)
         self._team = shared_team()
