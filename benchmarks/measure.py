@@ -91,7 +91,7 @@ def import_time(package: str, python: Path | str, runs: int) -> ImportTime:
         f"import {package}",
         "print((time.perf_counter() - start) * 1e3)",
     )
-    printed_numbers(python, program, 1)  # so that all files are in memory, and compiled to bytecode
+
     return ImportTime(package, printed_numbers(python, program, runs))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -73,4 +74,8 @@ class Worker:
 def printed_numbers(python: Path | str, program: Sequence[str], runs: int) -> list[float]:
     """What a short program prints, a number, in each of several fresh processes."""
     command = [str(python), "-c", "\n".join(program)]
-    return [float(subprocess.check_output(command, cwd=ROOT)) for _ in range(runs)]
+    with tempfile.TemporaryDirectory() as folder:  # bytecode is kept, as it is after an install
+        env = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        subprocess.check_output(command, cwd=ROOT, env=env)
+        return [float(subprocess.check_output(command, cwd=ROOT, env=env)) for _ in range(runs)]

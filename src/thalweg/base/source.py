@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import os
 import sys
 from dataclasses import dataclass
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# Frames that are not the user's: this package's, and those of its context managers.
+_OURS = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, contextlib.__file__)
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,6 @@ class Source:
 def caller() -> Source:
     """The innermost line outside this package, or the outermost one if all are inside."""
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno)

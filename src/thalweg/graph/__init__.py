@@ -1,6 +1,6 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
-from thalweg.graph.graph import Graph, default_graph, graph_of, reset_default_graph
+from thalweg.graph.graph import Graph, default_graph, graph_of, located, reset_default_graph
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
 
@@ -13,5 +13,6 @@ __all__ = [
     "Tensor",
     "default_graph",
     "graph_of",
+    "located",
     "reset_default_graph",
 ]

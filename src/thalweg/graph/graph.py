@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -278,16 +278,32 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
     try:
         made = record.infer(*(tensor.spec for tensor in inputs))
     except (ShapeError, DTypeError) as error:
-        raise type(error)(_located(error, record, inputs, source)) from None
+        names = _argument_names(type(record), len(inputs))
+        named = list(zip(names, inputs, strict=False))
+        raise located(error, record.type.lower(), named, source) from None
     return made if isinstance(made, tuple) else (made,)
 
 
-def _located(error: Exception, record: Op, inputs: Sequence[Tensor], source: Source) -> str:
-    lines = [f"{record.type.lower()}: {error}", f"  at {source}"]
-    for name, tensor in zip(_argument_names(type(record), len(inputs)), inputs, strict=False):
-        if tensor.op.source != source:
+def located(
+    error: ShapeError | DTypeError,
+    what: str,
+    named: Iterable[tuple[str, Tensor]],
+    source: Source | None = None,
+) -> ShapeError | DTypeError:
+    """The error with the op, the user's line, and the lines that made the inputs.
+
+    Args:
+        error: what is wrong, without a place.
+        what: the op.
+        named: the inputs with the names that the error uses for them.
+        source: the user's line; by default the one that is calling.
+    """
+    here = source or caller()
+    lines = [f"{what}: {error}", f"  at {here}"]
+    for name, tensor in named:
+        if tensor.op.source != here:
             lines.append(f"  {name} was made at {tensor.op.source}")
-    return "\n".join(lines)
+    return type(error)("\n".join(lines))
 
 
 @cache

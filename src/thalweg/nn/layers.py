@@ -14,7 +14,7 @@ from thalweg.nn.activations import relu
 from thalweg.ops import math as arithmetic
 from thalweg.ops import matmul as products
 from thalweg.ops import reduce
-from thalweg.ops.build import convert, convert_pair
+from thalweg.ops.build import checking, convert, convert_pair
 from thalweg.ops.create import one_hot, zeros_like
 from thalweg.ops.pointwise import FLOATING, Select, cast, check_kind
 from thalweg.ops.random import random_uniform
@@ -37,11 +37,12 @@ def bias_add(
         ShapeError: if the bias is not such a vector.
         InvalidArgumentError: if there is no such data format.
     """
-    x, b = convert_pair(value, bias)
+    x, b = convert_pair(value, bias, "bias_add")
     if data_format not in (None, "NHWC", "NCHW", "N...C", "NC..."):
         raise InvalidArgumentError(f"data_format must be 'NHWC' or 'NCHW', not {data_format!r}")
     axis = 1 if data_format in ("NCHW", "NC...") else -1
-    _check_bias(x, b, axis)
+    with checking("bias_add", value=x, bias=b):
+        _check_bias(x, b, axis)
     with x.graph.name_scope(name or "BiasAdd") as scope:
         shape = x.static_shape
         if axis == 1:
@@ -54,15 +55,15 @@ def bias_add(
 def _check_bias(x: Tensor, b: Tensor, axis: int) -> None:
     shape, bias = x.static_shape, b.static_shape
     if bias is not None and len(bias) != 1:
-        raise ShapeError(f"bias_add: the bias must be a vector; it is {show(bias)}")
+        raise ShapeError(f"the bias must be a vector; it is {show(bias)}")
     if shape is None:
         return
     if len(shape) < 2:
-        raise ShapeError(f"bias_add: the value must have rank 2 or more; it is {show(shape)}")
+        raise ShapeError(f"the value must have rank 2 or more; it is {show(shape)}")
     channels, count = shape[axis], bias[0] if bias else None
     if None not in (channels, count) and channels != count:
         raise ShapeError(
-            f"bias_add: the value has {channels} channels but the bias {count} elements: "
+            f"the value has {channels} channels but the bias {count} elements: "
             f"value is {show(shape)}, bias is {show(bias)}"
         )
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType, as_dtype
-from thalweg.base.errors import DTypeError
-from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of
+from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
 from thalweg.graph.node import Hooks
 from thalweg.ops.constant import Constant
 
@@ -123,8 +123,13 @@ def _stack(values: Sequence[Any], dtype: DType | None) -> Tensor:
     return stacked
 
 
-def convert_pair(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+def convert_pair(a: Any, b: Any, what: str) -> tuple[Tensor, Tensor]:
     """Two operands as tensors of one dtype: plain values take the type of the tensor beside them.
+
+    Args:
+        a: the first operand.
+        b: the second operand.
+        what: the op that takes them, for the error.
 
     Raises:
         DTypeError: if both are tensors of different types.
@@ -135,11 +140,20 @@ def convert_pair(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     a = convert(a)
     b = convert(b, hint=a.dtype)
     if a.dtype != b.dtype:
-        raise DTypeError(
-            f"{a.name!r} is {a.dtype} but {b.name!r} is {b.dtype}: use tf.cast on one of them\n"
-            f"  {a.name!r} was made at {a.op.source}\n  {b.name!r} was made at {b.op.source}"
+        error = DTypeError(
+            f"{a.name!r} is {a.spec} but {b.name!r} is {b.spec}: use tf.cast on one of them"
         )
+        raise located(error, what, [(repr(a.name), a), (repr(b.name), b)])
     return a, b
+
+
+@contextmanager
+def checking(what: str, **inputs: Tensor) -> Iterator[None]:
+    """Add the op, the user's line and those of its inputs to what the checks inside complain of."""
+    try:
+        yield
+    except (ShapeError, DTypeError) as error:
+        raise located(error, what, inputs.items()) from None
 
 
 def needs_broadcast(tensor: Tensor, other: Tensor) -> bool:

@@ -17,7 +17,7 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import known, show
 from thalweg.formula import Formula, Lowered, Operand, axes, sum_over
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
-from thalweg.ops.build import convert_pair, emit
+from thalweg.ops.build import checking, convert_pair, emit
 from thalweg.ops.create import zeros
 from thalweg.ops.pad import Pad
 from thalweg.ops.pointwise import FLOATING, check_kind
@@ -370,10 +370,12 @@ def conv2d(
         ShapeError: if channels differ, a rank is not 4, or a filter is larger than its VALID input.
         InvalidArgumentError: for strides, a padding or a data format that do not exist.
     """
-    x, w = convert_pair(input, filter if filters is None else filters)
+    x, w = convert_pair(input, filter if filters is None else filters, "conv2d")
     steps = spatial_pair(strides, data_format, "strides")
     spread = spatial_pair(dilations, data_format, "dilations")
     method = padding_method(padding)
+    with checking("conv2d", input=x, filter=w):
+        _check_filter(x, w, -1 if data_format in (None, "NHWC") else 1)
     with x.graph.name_scope(name or "Conv2D") as scope:
         w = _dilate(w, spread)
         if method == "VALID":
@@ -383,6 +385,13 @@ def conv2d(
             return _convolve(pad_same(image, _filter_size(w), steps), w, steps, n)
 
         return in_nhwc(x, data_format, scope, same)
+
+
+def _check_filter(x: Tensor, w: Tensor, axis: int) -> None:
+    """Compare the channels before the image is padded: the error shows it as the user made it."""
+    image, size = x.static_shape, w.static_shape
+    if image is not None and size is not None and len(image) == 4 and len(size) == 4:
+        _check_channels(image[axis], size[2], x.spec, w.spec, "input")
 
 
 def _convolve(x: Tensor, w: Tensor, strides: Pair, name: str | None) -> Tensor:
@@ -413,7 +422,7 @@ def conv2d_transpose(
         ShapeError: if a convolution of `output_shape` would not give the shape of `value`.
         InvalidArgumentError: for strides, a padding or a data format that do not exist.
     """
-    y, w = convert_pair(value, filter)
+    y, w = convert_pair(value, filter, "conv2d_transpose")
     steps, method = spatial_pair(strides, data_format, "strides"), padding_method(padding)
     with y.graph.name_scope(name or "conv2d_transpose") as scope:
         like = zeros(output_shape, y.dtype)

@@ -56,7 +56,7 @@ def broadcast_together(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def _binary(record: Op, x: Any, y: Any, name: str | None, default: str) -> Tensor:
     with scope(name, default, x, y) as full:
-        return emit(record, *broadcast_together(convert_pair(x, y)), name=full)
+        return emit(record, *broadcast_together(convert_pair(x, y, default.lower())), name=full)
 
 
 def _unary(record: Op, x: Any, name: str | None) -> Tensor:
@@ -86,7 +86,7 @@ def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
 def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`x / y`; integers are converted first: to float32 up to 16 bits, to float64 above."""
     with scope(name, "truediv", x, y) as full:
-        a, b = convert_pair(x, y)
+        a, b = convert_pair(x, y, "truediv")
         if a.dtype.is_integer:
             kind = dtypes.float32 if a.dtype.size <= 2 else dtypes.float64
             a, b = cast(a, kind), cast(b, kind)
@@ -96,7 +96,7 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
 def div(x: Any, y: Any, name: str | None = None) -> Tensor:
     """Python 2's division: `floor(x / y)` of integers, `x / y` of floating-point numbers."""
     with scope(name, "div", x, y) as full:
-        a, b = convert_pair(x, y)
+        a, b = convert_pair(x, y, "div")
         record = records.FloorDiv() if a.dtype.is_integer else records.Div()
         return emit(record, *broadcast_together((a, b)), name=full)
 
@@ -136,7 +136,7 @@ def pow(x: Any, y: Any, name: str | None = None) -> Tensor:
         DTypeError: for integers to the power of a tensor, or of a negative number.
     """
     with scope(name, "Pow", x, y) as full:
-        a, b = convert_pair(x, y)
+        a, b = convert_pair(x, y, "pow")
         exponent = _scalar(b)
         if exponent is not None and (
             a.dtype.is_integer or exponent in _ROOTS or _is_small(exponent)
@@ -439,7 +439,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         )
     with scope(name, "Select", condition, x, y) as full:
         chosen = convert(condition, dtypes.bool_)
-        a, b = convert_pair(x, y)
+        a, b = convert_pair(x, y, "where")
         chosen = _by_rows(chosen, a, b)
         return emit(records.Select(), *broadcast_together((chosen, a, b)), name=full)
 

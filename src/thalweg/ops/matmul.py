@@ -152,7 +152,7 @@ def matmul(
         ShapeError: if the inner dimensions differ.
     """
     with scope(name, "MatMul", a, b) as full:
-        left, right = convert_pair(a, b)
+        left, right = convert_pair(a, b, "matmul")
         record = MatMul(transpose_a or adjoint_a, transpose_b or adjoint_b)
         if _is_dense(record, left, right):
             return _dense(record, left, right, full)
