@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 44
+LEFT, RIGHT, TOP, BOTTOM = 64, 28, 40, 44
 SERIES = {
     "train_accuracy": ("training batches, dropout on", "#9aa7b1"),
     "validation_accuracy": ("validation set", "#0b6e99"),
