@@ -8,7 +8,7 @@ import pytest
 
 from thalweg.backends.llvm import driver
 from thalweg.backends.llvm.driver import BARRIER, SERIAL, load_driver
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 
 # Appends [begin, end) to a list: args is its length, then its elements.
 LOG = """
@@ -28,7 +28,7 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([LOG])
+    (kernel,) = jit.compile([Source.of(LOG)])
     log = np.zeros(20, np.int64)
     args = log.ctypes.data
     tasks_and_flags = [(5, 0), (7, SERIAL), (9, BARRIER), (0, 0), (3, SERIAL | BARRIER), (99, 0)]
