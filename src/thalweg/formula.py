@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Union
 
 from thalweg.base import dtypes
@@ -96,9 +97,27 @@ def affine(index: Index) -> Affine:
 
 
 class Expr:
-    """A node of a body. Arithmetic on expressions makes larger ones; numbers become constants."""
+    """A node of a body. Arithmetic on expressions makes larger ones; numbers become constants.
+
+    What is found by walking an expression is remembered on it, for it never changes.
+    """
 
     dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        """The expressions directly inside, those in indices too."""
+        return ()
+
+    @cached_property
+    def reads(self) -> tuple[Read, ...]:
+        """Every read inside, or the read itself; inner ones first."""
+        return tuple([e for e in walk(self) if isinstance(e, Read)])
+
+    @cached_property
+    def reductions(self) -> tuple[Reduce, ...]:
+        """Every reduction inside, or the reduction itself; inner ones first."""
+        return tuple([e for e in walk(self) if isinstance(e, Reduce)])
 
     def __add__(self, other: Expr | float) -> Expr:
         return apply("add", self, other)
@@ -141,6 +160,10 @@ class Read(Expr):
     index: tuple[Affine, ...]
     dtype: DType
 
+    @cached_property
+    def children(self) -> tuple[Expr, ...]:
+        return _expressions(*self.index)
+
 
 @dataclass(frozen=True, eq=False)
 class Position(Expr):
@@ -148,6 +171,10 @@ class Position(Expr):
 
     index: Affine
     dtype: DType = dtypes.int64
+
+    @cached_property
+    def children(self) -> tuple[Expr, ...]:
+        return _expressions(self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +185,10 @@ class Apply(Expr):
     args: tuple[Expr, ...]
     dtype: DType
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.args
+
 
 @dataclass(frozen=True, eq=False)
 class Reduce(Expr):
@@ -167,6 +198,10 @@ class Reduce(Expr):
     axes: tuple[Axis, ...]
     body: Expr
     dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.body,)
 
 
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
@@ -271,22 +306,8 @@ def pointwise(function: Callable[..., Expr], *operands: Operand) -> Formula:
     return Formula.make(index, function(*(operand[index] for operand in operands)))
 
 
-def children(expr: Expr) -> tuple[Expr, ...]:
-    """The expressions directly inside, those in indices too."""
-    match expr:
-        case Apply():
-            return expr.args
-        case Reduce():
-            return (expr.body,)
-        case Read():
-            return tuple(atom for at in expr.index for atom in _expressions(at))
-        case Position():
-            return tuple(_expressions(expr.index))
-    return ()
-
-
-def _expressions(index: Affine) -> Iterable[Expr]:
-    return (atom for atom, _ in index.terms if isinstance(atom, Expr))
+def _expressions(*index: Affine) -> tuple[Expr, ...]:
+    return tuple([atom for at in index for atom, _ in at.terms if isinstance(atom, Expr)])
 
 
 def walk(*roots: Expr) -> list[Expr]:
@@ -294,13 +315,14 @@ def walk(*roots: Expr) -> list[Expr]:
     seen: dict[int, Expr] = {}
 
     def visit(expr: Expr) -> None:
-        if id(expr) not in seen:
-            for child in children(expr):
+        for child in expr.children:
+            if id(child) not in seen:
                 visit(child)
-            seen[id(expr)] = expr
+        seen[id(expr)] = expr
 
     for root in roots:
-        visit(root)
+        if id(root) not in seen:
+            visit(root)
     return list(seen.values())
 
 
