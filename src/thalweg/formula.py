@@ -54,12 +54,7 @@ class Affine:
     constant: int = 0
 
     def __add__(self, other: Index) -> Affine:
-        right = affine(other)
-        terms = dict(self.terms)
-        for atom, factor in right.terms:
-            terms[atom] = terms.get(atom, 0) + factor
-        kept = tuple((a, f) for a, f in terms.items() if f != 0)
-        return Affine(kept, self.constant + right.constant)
+        return combination([(self, 1), (other, 1)])
 
     __radd__ = __add__
 
@@ -70,18 +65,23 @@ class Affine:
         return affine(other) - self
 
     def __mul__(self, factor: int) -> Affine:
-        terms = tuple((a, f * factor) for a, f in self.terms if f * factor != 0)
-        return Affine(terms, self.constant * factor if self.constant else 0)
+        return combination([(self, factor)])
 
     __rmul__ = __mul__
 
     def coefficient(self, atom: Axis | Expr) -> int:
         """The factor of an axis; 0 if it does not occur."""
-        return dict(self.terms).get(atom, 0)
+        for mine, factor in self.terms:
+            if mine is atom:
+                return factor
+        return 0
 
     def is_axis(self, axis: Axis) -> bool:
         """Whether this is just `axis`."""
-        return self.constant == 0 and self.terms == ((axis, 1),)
+        if len(self.terms) != 1 or self.constant:
+            return False
+        atom, factor = self.terms[0]
+        return atom is axis and factor == 1
 
 
 Index = Union[Axis, Affine, "Expr", int]
@@ -94,6 +94,27 @@ def affine(index: Index) -> Affine:
     if isinstance(index, int):
         return Affine((), index)
     return Affine(((index, 1),), 0)
+
+
+def combination(parts: Iterable[tuple[Index, int]], constant: int = 0) -> Affine:
+    """`sum of factor * index + constant`."""
+    terms: dict[Axis | Expr, int] = {}
+    for index, factor in parts:
+        inner = affine(index)
+        if inner.constant:
+            constant = constant + inner.constant * factor
+        for atom, own in inner.terms:
+            total = terms.get(atom, 0) + own * factor
+            if total:
+                terms[atom] = total
+            else:
+                terms.pop(atom, None)
+    return Affine(tuple(terms.items()), constant)
+
+
+def is_identity(index: Sequence[Affine], axes: Sequence[Axis]) -> bool:
+    """Whether the index is just the axes, in order."""
+    return len(index) == len(axes) and all(map(Affine.is_axis, index, axes))
 
 
 class Expr:
@@ -339,27 +360,30 @@ class Rewrite:
         self._done: dict[int, tuple[Expr, Expr]] = {}
 
     def __call__(self, expr: Expr) -> Expr:
-        if id(expr) not in self._done:
-            self._done[id(expr)] = (expr, self._rebuild(expr))
-        return self._done[id(expr)][1]
+        done = self._done.get(id(expr))
+        if done is None:
+            done = self._done[id(expr)] = (expr, self._rebuild(expr))
+        return done[1]
 
     def index(self, index: Affine) -> Affine:
         """The index with its axes and inner expressions replaced."""
-        total = Affine((), index.constant)
-        for atom, factor in index.terms:
-            new = self(atom) if isinstance(atom, Expr) else self._axes.get(atom, atom)
-            total = total + affine(new) * factor
-        return total
+        if not any(isinstance(a, Expr) or a in self._axes for a, _ in index.terms):
+            return index
+        parts = [
+            (self(atom) if isinstance(atom, Expr) else self._axes.get(atom, atom), factor)
+            for atom, factor in index.terms
+        ]
+        return combination(parts, index.constant)
 
     def _rebuild(self, expr: Expr) -> Expr:
         match expr:
             case Read():
-                moved = Read(expr.source, tuple(map(self.index, expr.index)), expr.dtype)
+                moved = Read(expr.source, tuple([self.index(i) for i in expr.index]), expr.dtype)
                 return self._read(moved) if self._read else moved
             case Position():
                 return Position(self.index(expr.index), expr.dtype)
             case Apply():
-                return Apply(expr.function, tuple(map(self, expr.args)), expr.dtype)
+                return Apply(expr.function, tuple([self(a) for a in expr.args]), expr.dtype)
             case Reduce():
                 return Reduce(expr.combiner, expr.axes, self(expr.body), expr.dtype)
         return expr

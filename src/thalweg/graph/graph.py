@@ -56,8 +56,32 @@ class Graph:
         source = self._source or caller()
         self._check_inputs(record, inputs)
         specs = infer(record, inputs, source)
+        return self._append(record, inputs, specs, name or record.type, control_inputs, source)
+
+    def copy(self, op: Operation, inputs: Sequence[Tensor], name: str) -> Operation:
+        """Append an operation like that of another graph; `add` says what may be wrong."""
+        source = self._source or op.source
+        self._check_inputs(op.record, inputs)
+        pairs = zip(inputs, op.inputs, strict=True)
+        if inputs and all(new.spec is old.spec for new, old in pairs):
+            specs = tuple([tensor.spec for tensor in op.outputs])
+        else:
+            specs = infer(op.record, inputs, source)
+        node = self._append(op.record, inputs, specs, name, (), source)
+        node.device = op.device
+        return node
+
+    def _append(
+        self,
+        record: Op,
+        inputs: Sequence[Tensor],
+        specs: Sequence[Spec],
+        name: str,
+        control_inputs: Sequence[Operation],
+        source: Source,
+    ) -> Operation:
         with self._lock:
-            full = self.unique_name(name or record.type)
+            full = self.unique_name(name)
             before = tuple(dict.fromkeys((*control_inputs, *self._control)))
             node = Operation(self, full, record, inputs, before, specs, source, self._device)
             node.index = len(self.operations)
@@ -169,6 +193,13 @@ class Graph:
             yield
         finally:
             self._source = before
+
+    def resume(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
+        """From now on, operations come from this line and run after the given ones.
+
+        It is `made_at` and `control_dependencies` for a pass that goes from operation to operation.
+        """
+        self._source, self._control = source, list(control_inputs)
 
     @contextmanager
     def as_default(self) -> Iterator[Graph]:

@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from thalweg.base.shapes import size
-from thalweg.formula import Read
+from thalweg.formula import is_identity
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.values import Definition, Storage, Value, Variable
 
@@ -117,16 +117,10 @@ def _elementwise(definition: Definition, written: set[Value], stored: AbstractSe
     inside = {id(read) for reduce in definition.body.reductions for read in reduce.body.reads}
     for read in definition.reads:
         if read.source.root in written or read.source.root.storage in stored:
-            direct = read.source.base is None and _at_point(read, definition)
+            direct = read.source.base is None and is_identity(read.index, definition.axes)
             if not direct or id(read) in inside:
                 return False
     return True
-
-
-def _at_point(read: Read, definition: Definition) -> bool:
-    return len(read.index) == len(definition.axes) and all(
-        at.is_axis(axis) for at, axis in zip(read.index, definition.axes, strict=True)
-    )
 
 
 def _reaches_around(first: Group, second: Group) -> bool:

@@ -16,6 +16,7 @@ from thalweg.formula import (
     Rewrite,
     affine,
     axes,
+    combination,
 )
 from thalweg.graph import Operation, Tensor
 from thalweg.kernels import values
@@ -239,7 +240,4 @@ def flat(read: Read) -> Affine:
 
 def flat_index(index: Sequence[Affine], shape: Sequence[int]) -> Affine:
     """A multi-dimensional index as a row-major offset."""
-    total = Affine()
-    for at, stride in zip(index, strides(shape), strict=True):
-        total = total + at * stride
-    return total
+    return combination(zip(index, strides(shape), strict=True))

@@ -9,7 +9,7 @@ nothing.
 
 from __future__ import annotations
 
-from thalweg.formula import Expr, Read, Rewrite
+from thalweg.formula import Expr, Read, Rewrite, is_identity
 from thalweg.kernels.inline import drop_unused
 from thalweg.kernels.values import Definition, Readers, Value
 
@@ -39,9 +39,7 @@ def _only_user(producer: Definition, readers: Readers, kept: set[Value]) -> Defi
 
 
 def _is_direct(read: Read, value: Value, user: Definition) -> bool:
-    return read.source is value and all(
-        at.is_axis(axis) for at, axis in zip(read.index, user.axes, strict=True)
-    )
+    return read.source is value and is_identity(read.index, user.axes)
 
 
 def _merge(producer: Definition, user: Definition) -> None:

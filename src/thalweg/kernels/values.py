@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import size
-from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, walk
+from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, is_identity, walk
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,7 @@ class Definition:
     @property
     def stores_in_place(self) -> bool:
         """Whether the axes are the output's own indices."""
-        return len(self.axes) == len(self.store) and all(
-            at.is_axis(axis) for at, axis in zip(self.store, self.axes, strict=True)
-        )
+        return is_identity(self.store, self.axes)
 
     @property
     def reads(self) -> tuple[Read, ...]:
