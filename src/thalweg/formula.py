@@ -131,14 +131,20 @@ class Expr:
         return ()
 
     @cached_property
+    def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...]]:
+        every = walk(self)
+        reads = tuple([e for e in every if type(e) is Read])
+        return reads, tuple([e for e in every if type(e) is Reduce])
+
+    @property
     def reads(self) -> tuple[Read, ...]:
         """Every read inside, or the read itself; inner ones first."""
-        return tuple([e for e in walk(self) if isinstance(e, Read)])
+        return self._found[0]
 
-    @cached_property
+    @property
     def reductions(self) -> tuple[Reduce, ...]:
         """Every reduction inside, or the reduction itself; inner ones first."""
-        return tuple([e for e in walk(self) if isinstance(e, Reduce)])
+        return self._found[1]
 
     def __add__(self, other: Expr | float) -> Expr:
         return apply("add", self, other)
@@ -181,7 +187,7 @@ class Read(Expr):
     index: tuple[Affine, ...]
     dtype: DType
 
-    @cached_property
+    @property
     def children(self) -> tuple[Expr, ...]:
         return _expressions(*self.index)
 
@@ -193,7 +199,7 @@ class Position(Expr):
     index: Affine
     dtype: DType = dtypes.int64
 
-    @cached_property
+    @property
     def children(self) -> tuple[Expr, ...]:
         return _expressions(self.index)
 

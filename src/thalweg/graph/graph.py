@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,11 +60,14 @@ class Graph:
         return self._append(record, inputs, specs, name or record.type, control_inputs, source)
 
     def copy(self, op: Operation, inputs: Sequence[Tensor], name: str) -> Operation:
-        """Append an operation like that of another graph; `add` says what may be wrong."""
+        """Append an operation like that of another graph; the inputs must be of this one.
+
+        Raises:
+            ShapeError, DTypeError: as `add` does, if the inputs are known better than they were.
+        """
         source = self._source or op.source
-        self._check_inputs(op.record, inputs)
-        pairs = zip(inputs, op.inputs, strict=True)
-        if inputs and all(new.spec is old.spec for new, old in pairs):
+        before = [tensor.spec for tensor in op.inputs]
+        if inputs and all(map(operator.is_, before, [tensor.spec for tensor in inputs])):
             specs = tuple([tensor.spec for tensor in op.outputs])
         else:
             specs = infer(op.record, inputs, source)
@@ -309,7 +313,7 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
     try:
         made = record.infer(*(tensor.spec for tensor in inputs))
     except (ShapeError, DTypeError) as error:
-        names = _argument_names(type(record), len(inputs))
+        names = _argument_names(type(record).infer, len(inputs))
         named = list(zip(names, inputs, strict=False))
         raise located(error, record.type.lower(), named, source) from None
     return made if isinstance(made, tuple) else (made,)
@@ -338,8 +342,8 @@ def located(
 
 
 @cache
-def _argument_names(record: type[Op], count: int) -> tuple[str, ...]:
-    parameters = list(inspect.signature(record.infer).parameters.values())[1:]
+def _argument_names(infer: Callable[..., Any], count: int) -> tuple[str, ...]:
+    parameters = list(inspect.signature(infer).parameters.values())[1:]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return tuple(f"input {n}" for n in range(count))
     return tuple(p.name for p in parameters)

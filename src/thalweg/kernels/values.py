@@ -173,7 +173,7 @@ def is_view(expr: Expr) -> bool:
 
 def is_free(expr: Expr) -> bool:
     """Whether evaluating the expression anew costs nothing worth keeping a result for."""
-    return all(
-        isinstance(e, Read | Const | Position) or (isinstance(e, Apply) and e.function in FREE)
-        for e in walk(expr)
+    free = isinstance(expr, Read | Const | Position) or (
+        isinstance(expr, Apply) and expr.function in FREE
     )
+    return free and all(map(is_free, expr.children))

@@ -53,6 +53,8 @@ class Rebuild:
 
     def control(self, op: Operation) -> tuple[Operation, ...]:
         """The new operations that must run before the copy of `op`, beyond its inputs."""
+        if not op.control_inputs:
+            return ()
         return tuple(dict.fromkeys(new for old in op.control_inputs for new in self._after[old]))
 
     def copy(self, op: Operation, inputs: Sequence[Tensor]) -> Operation:
