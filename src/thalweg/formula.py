@@ -76,7 +76,7 @@ class Affine:
                 return factor
         return 0
 
-    def is_axis(self, axis: Axis) -> bool:
+    def is_axis(self, axis: Axis | Expr) -> bool:
         """Whether this is just `axis`."""
         if len(self.terms) != 1 or self.constant:
             return False
@@ -100,10 +100,15 @@ def combination(parts: Iterable[tuple[Index, int]], constant: int = 0) -> Affine
     """`sum of factor * index + constant`."""
     terms: dict[Axis | Expr, int] = {}
     for index, factor in parts:
-        inner = affine(index)
-        if inner.constant:
-            constant = constant + inner.constant * factor
-        for atom, own in inner.terms:
+        if isinstance(index, Affine):
+            inner, offset = index.terms, index.constant
+        elif isinstance(index, int):
+            inner, offset = (), index
+        else:
+            inner, offset = ((index, 1),), 0
+        if offset:
+            constant = constant + offset * factor
+        for atom, own in inner:
             total = terms.get(atom, 0) + own * factor
             if total:
                 terms[atom] = total
@@ -373,12 +378,16 @@ class Rewrite:
 
     def index(self, index: Affine) -> Affine:
         """The index with its axes and inner expressions replaced."""
-        if not any(isinstance(a, Expr) or a in self._axes for a, _ in index.terms):
+        parts: list[tuple[Index, int]] = []
+        same = True
+        for atom, factor in index.terms:
+            new = self(atom) if isinstance(atom, Expr) else self._axes.get(atom, atom)
+            parts.append((new, factor))
+            same = same and new is atom
+        if same:
             return index
-        parts = [
-            (self(atom) if isinstance(atom, Expr) else self._axes.get(atom, atom), factor)
-            for atom, factor in index.terms
-        ]
+        if index.is_axis(index.terms[0][0]):
+            return affine(parts[0][0])
         return combination(parts, index.constant)
 
     def _rebuild(self, expr: Expr) -> Expr:
