@@ -125,6 +125,8 @@ def _elementwise(definition: Definition, written: set[Value], stored: AbstractSe
 
 def _reaches_around(first: Group, second: Group) -> bool:
     """Whether a path leads from `first` through some other group to `second`."""
+    if first.after <= {second} or first in second.after:  # nowhere else to go, or no way back
+        return False
     pending = [g for g in second.before if g is not first]
     seen: set[Group] = set()
     while pending:
