@@ -106,6 +106,7 @@ class Definition:
     order: int
     ops: tuple[str, ...]
     after: set[Definition] = field(default_factory=set)
+    _found: tuple[Expr, list[Read]] | None = field(default=None, init=False, repr=False)
 
     @property
     def is_pointwise(self) -> bool:
@@ -120,8 +121,10 @@ class Definition:
         )
 
     def reads(self) -> list[Read]:
-        """Every read of the body."""
-        return [e for e in walk(self.body) if isinstance(e, Read)]
+        """Every read of the body; found once for each body."""
+        if self._found is None or self._found[0] is not self.body:
+            self._found = self.body, [e for e in walk(self.body) if isinstance(e, Read)]
+        return self._found[1]
 
 
 FREE = frozenset({"cast"})
