@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,18 @@ import numpy as np
 
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import size
-from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    Reduce,
+    expressions,
+    walk,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,21 @@ class Counter:
     """The cell that holds the number of the run."""
 
 
-Storage = Feed | Fetch | Variable | Constant | Temporary | Counter
+@dataclass(frozen=True)
+class Verdict:
+    """What a run has to say of a check; see `kernels.checks`.
+
+    Attributes:
+        number: of the check.
+        word: its first word, how far from the end the first offender is (0 if there is none), or
+            its second, the offender's value.
+    """
+
+    number: int
+    word: int
+
+
+Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | Verdict
 
 
 @dataclass(eq=False)
@@ -91,7 +117,7 @@ class Value:
 
 @dataclass(eq=False)
 class Definition:
-    """`value[store] = body` for all values of the axes.
+    """`value[store] = body` for all values of the axes; what a read index scatters is added up.
 
     Attributes:
         order: place in the schedule of the graph's operations.
@@ -106,7 +132,7 @@ class Definition:
     order: int
     ops: tuple[str, ...]
     after: set[Definition] = field(default_factory=set)
-    _found: tuple[Expr, list[Read]] | None = field(default=None, init=False, repr=False)
+    _found: tuple[tuple[Expr, ...], list[Read]] | None = field(default=None, init=False)
 
     @property
     def is_pointwise(self) -> bool:
@@ -120,11 +146,21 @@ class Definition:
             at.is_axis(axis) for at, axis in zip(self.store, self.axes, strict=True)
         )
 
+    @property
+    def scatters(self) -> bool:
+        """Whether an index of the store is read."""
+        return any(True for at in self.store for _ in expressions(at))
+
     def reads(self) -> list[Read]:
-        """Every read of the body; found once for each body."""
-        if self._found is None or self._found[0] is not self.body:
-            self._found = self.body, [e for e in walk(self.body) if isinstance(e, Read)]
+        """Every read of the body and the store; found once for each body."""
+        roots = (self.body, *(e for at in self.store for e in expressions(at)))
+        if self._found is None or not _same(self._found[0], roots):
+            self._found = roots, [e for e in walk(*roots) if isinstance(e, Read)]
         return self._found[1]
+
+
+def _same(left: Sequence[Expr], right: Sequence[Expr]) -> bool:
+    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
 
 
 FREE = frozenset({"cast"})

@@ -17,6 +17,7 @@ from thalweg.nn.activations import (
     swish,
     tanh,
 )
+from thalweg.nn.embedding import embedding_lookup
 from thalweg.nn.layers import (
     bias_add,
     dropout,
@@ -52,6 +53,7 @@ __all__ = [
     "crelu",
     "dropout",
     "elu",
+    "embedding_lookup",
     "fused_batch_norm",
     "gelu",
     "in_top_k",
