@@ -10,7 +10,7 @@ from thalweg.base.shapes import show
 from thalweg.graph import Tensor
 from thalweg.ops import math as arithmetic
 from thalweg.ops import reduce
-from thalweg.ops.build import INDEX, convert
+from thalweg.ops.build import convert
 from thalweg.ops.create import zeros_like
 from thalweg.ops.gather import gather
 from thalweg.ops.pointwise import add_n, cast
@@ -53,7 +53,7 @@ def embedding_lookup(
             f"embedding_lookup: partition_strategy must be 'mod' or 'div', not "
             f"{partition_strategy!r}"
         )
-    rows = convert(ids, hint=INDEX)
+    rows = convert(ids)
     with tables[0].graph.name_scope(name or "embedding_lookup"):
         found = _found(tables, rows, partition_strategy)
         return found if max_norm is None else _clipped(found, rows, max_norm)

@@ -15,7 +15,7 @@ from thalweg.formula import Axis, Check, Expr, Formula, Index, Lowered, Operand,
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.broadcast import accumulator
-from thalweg.ops.build import INDEX, convert, emit
+from thalweg.ops.build import convert, emit
 from thalweg.ops.pointwise import cast
 from thalweg.ops.samples import CUBE, TABLE, wave
 
@@ -221,4 +221,4 @@ def gather(
         InvalidArgumentError: in a run, if an index is not in `[0, extent of the axis)`.
     """
     table = convert(params)
-    return emit(Gather(axis), table, convert(indices, hint=INDEX), name=name or "Gather")
+    return emit(Gather(axis), table, convert(indices), name=name or "Gather")

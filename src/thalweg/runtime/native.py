@@ -79,7 +79,7 @@ class KernelSummary:
         types: their types; "" for what the compiler has added.
         loops: the loops over its results, with their extents.
         flops: floating-point operations; see `kernels.cost`.
-        bytes: of the arrays that it reads and writes.
+        bytes: of the elements that it reads and writes.
         lanes: of the vectors that it computes with.
         tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
         tasks: how many parts threads can share; 1 if one thread runs it.
