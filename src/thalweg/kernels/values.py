@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,7 +131,7 @@ class Definition:
     order: int
     ops: tuple[str, ...]
     after: set[Definition] = field(default_factory=set)
-    _found: tuple[tuple[Expr, ...], list[Read]] | None = field(default=None, init=False)
+    _found: tuple[Expr, tuple[Affine, ...], list[Read]] | None = field(default=None, init=False)
 
     @property
     def is_pointwise(self) -> bool:
@@ -153,14 +152,12 @@ class Definition:
 
     def reads(self) -> list[Read]:
         """Every read of the body and the store; found once for each body."""
-        roots = (self.body, *(e for at in self.store for e in expressions(at)))
-        if self._found is None or not _same(self._found[0], roots):
-            self._found = roots, [e for e in walk(*roots) if isinstance(e, Read)]
-        return self._found[1]
-
-
-def _same(left: Sequence[Expr], right: Sequence[Expr]) -> bool:
-    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
+        found = self._found
+        if found is None or found[0] is not self.body or found[1] is not self.store:
+            roots = (self.body, *(e for at in self.store for e in expressions(at)))
+            reads = [e for e in walk(*roots) if isinstance(e, Read)]
+            found = self._found = (self.body, self.store, reads)
+        return found[2]
 
 
 FREE = frozenset({"cast"})
