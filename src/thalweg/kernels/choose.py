@@ -31,7 +31,7 @@ def complete(nest: Nest, s: Schedule) -> Schedule:
     return replace(
         s,
         order=order,
-        parallel=_parallel_loops(order, s),
+        parallel=_parallel_loops([a for a in order if a not in nest.sequential], s),
         unroll=_unroll(nest, s),
         chunk=_chunk(nest, s),
     )
@@ -51,7 +51,7 @@ def lanes_for(nest: Nest, machine: Machine) -> int:
 def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
     yield Schedule(nest.axes)
     for axis in nest.axes:
-        if axis.extent > 1 or isinstance(axis.extent, Dim):
+        if (axis.extent > 1 or isinstance(axis.extent, Dim)) and axis not in nest.sequential:
             yield from _output_vector(nest, axis, lanes, machine)
     reductions = nest.reductions
     if reductions and not any(r.combiner.startswith("arg") for r in reductions):
@@ -64,6 +64,8 @@ def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
 def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
     most = -(-int(axis.extent) // lanes)
     heavy = bool(nest.reductions)
+    if nest.sequential:  # only what is left of the loops can be shared by threads
+        most = min(most, most // TASKS)
     for vectors in [v for v in (1, 2, 3, 4) if v <= most] or [1]:
         base = {axis: vectors * lanes}
         yield Schedule(nest.axes, axis, lanes, base)
@@ -104,6 +106,8 @@ DYNAMIC_GUESS = 4  # what an extent that varies from run to run is taken for
 
 def _loop_order(nest: Nest, s: Schedule) -> tuple[Axis, ...]:
     """Axes of the largest operand outermost, so that it is streamed only once."""
+    if nest.sequential:
+        return (*(a for a in nest.axes if a not in nest.sequential), *nest.sequential)
     reads = [e for r in nest.reductions for e in walk(r.body) if isinstance(e, Read)]
     if len(reads) < 2:
         return nest.axes
@@ -134,7 +138,7 @@ def _unroll(nest: Nest, s: Schedule) -> int:
     if innermost is None or innermost is s.vector or isinstance(innermost.extent, Dim):
         return 4 if points < 8 else 2
     if innermost.extent <= 5:
-        return int(innermost.extent)
+        return max(int(innermost.extent), 1)
     return next((u for u in (4, 3, 2) if innermost.extent % u == 0), 4) if points < 32 else 2
 
 

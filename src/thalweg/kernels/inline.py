@@ -65,7 +65,8 @@ def substitute(producer: Definition, user: Definition) -> None:
         return made[read.index]
 
     made: dict[object, Expr] = {}
-    user.body = Rewrite(read=replaced)(user.body)
+    rewrite = Rewrite(read=replaced)
+    user.body, user.store = rewrite(user.body), tuple(map(rewrite.index, user.store))
     user.ops = producer.ops + user.ops
     user.after |= producer.after
 

@@ -94,6 +94,7 @@ class Model:
         self._late = [_Access.of(e.index[0]) for e in outside if isinstance(e, Read)]
         self._stores = [_Access.of(store.offset) for store in nest.stores]
         self._work = sum(_instructions(e) for e in outside)
+        self._cleared = sum(nest.slots[t.slot].size for t in nest.stores if t.cleared is not None)
 
     def cycles(self, s: Schedule) -> float:
         """Of the whole nest."""
@@ -106,7 +107,7 @@ class Model:
         per_tile = WASTE_PER_TILE + self._epilogue(s, points)
         for reduction in self._reductions:
             per_tile += self._reduction(reduction, s, points)
-        return tiles * per_tile
+        return tiles * per_tile + self._cleared / s.lanes
 
     def _epilogue(self, s: Schedule, points: float) -> float:
         """Everything outside reductions, once a point."""
@@ -120,7 +121,8 @@ class Model:
     def _reduction(self, r: _Reduction, s: Schedule, points: float) -> float:
         steps = float(r.steps)
         if s.vector is not None and s.vector in r.axes:
-            steps = steps / int(s.vector.extent) * -(-int(s.vector.extent) // s.lanes)
+            extent = max(int(s.vector.extent), 1)  # none in a batch of none
+            steps = steps / extent * -(-extent // s.lanes)
         loads = streams = 0.0
         for read in r.reads:
             copies, cost = self._copies(read, s), read.cost(s.vector)

@@ -10,7 +10,7 @@ a pointwise kernel over contiguous arrays has a single loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -27,6 +27,7 @@ from thalweg.formula import (
     Reduce,
     Rewrite,
     affine,
+    expressions,
     iterations,
     walk,
 )
@@ -36,12 +37,26 @@ from thalweg.kernels.values import Definition, Value
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """`memory[slot][offset] = body`."""
+    """`memory[slot][offset] = body`, or `+= body` where an index that is read scatters.
+
+    Attributes:
+        cleared: for the latter, an axis over all values that the index may have. Over it, and all
+            that is computed together, memory is set to 0 first.
+    """
 
     slot: int
     offset: Affine
     body: Expr
     dtype: DType
+    cleared: Axis | None = None
+
+    @property
+    def clearing(self) -> Store:
+        """The store that sets to 0 what is added to, over the axis `cleared`."""
+        assert self.cleared is not None
+        terms = [(self.cleared if isinstance(a, Expr) else a, f) for a, f in self.offset.terms]
+        offset = Affine(tuple(terms), self.offset.constant)
+        return Store(self.slot, offset, Const(0, self.dtype), self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +83,14 @@ class Nest:
 
     @cached_property
     def exprs(self) -> list[Expr]:
-        """Everything in the bodies, inner expressions first."""
-        return walk(*self.bodies)
+        """Everything in the bodies and in read indices of stores, inner expressions first."""
+        return walk(*self.bodies, *expressions(*(store.offset for store in self.stores)))
+
+    @cached_property
+    def sequential(self) -> tuple[Axis, ...]:
+        """The axes along which a scattering store adds up, in order: they are the inner loops."""
+        added = [s.offset for s in self.stores if s.cleared is not None]
+        return tuple(a for a in self.axes if any(not at.coefficient(a) for at in added))
 
     @cached_property
     def reductions(self) -> list[Reduce]:
@@ -83,7 +104,8 @@ class Nest:
         if self.scratch is not None:
             indices.append(self.scratch.offset)
         indices += [position(r) for r in self.reductions if r.combiner.startswith("arg")]
-        found = [axis.extent for axis in all_axes(self)]
+        cleared = [store.cleared for store in self.stores if store.cleared is not None]
+        found = [axis.extent for axis in (*all_axes(self), *cleared)]
         found += [n for at in indices for n in (*(f for _, f in at.terms), at.constant)]
         return tuple(dict.fromkeys(int(n) for n in found if isinstance(n, Dim)))
 
@@ -117,9 +139,9 @@ def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) ->
     for member, body in bodies:
         if needed(member.value):
             rename = Rewrite(axes=dict(zip(member.axes, axes, strict=True)))
-            offset = rename.index(flat_index(member.store, member.value.shape))
-            dtype = member.value.dtype
-            stores.append(Store(slot_of(member.value), offset, flatten(body), dtype))
+            offset = flatten.index(rename.index(flat_index(member.store, member.value.shape)))
+            slot, dtype = slot_of(member.value), member.value.dtype
+            stores.append(Store(slot, offset, flatten(body), dtype, _cleared(member)))
     ops = tuple(dict.fromkeys(name for member in members for name in member.ops))
     return simplify(Nest(axes, tuple(stores), tuple(memory), ops))
 
@@ -131,6 +153,12 @@ def _forwarded(member: Definition, axes: tuple[Axis, ...], made: dict[Value, Exp
         return made.get(read.source, read)
 
     return Rewrite(axes=dict(zip(member.axes, axes, strict=True)), read=replaced)(member.body)
+
+
+def _cleared(member: Definition) -> Axis | None:
+    """An axis over the extent that a read index of the store walks, if there is one."""
+    pairs = zip(member.store, member.value.shape, strict=True)
+    return next((Axis(extent, "r") for at, extent in pairs for _ in expressions(at)), None)
 
 
 # -- canonical form
@@ -149,7 +177,7 @@ def _is_single(axis: Axis) -> bool:
 
 def _rewritten(nest: Nest, axes: Sequence[Axis], rewrite: Rewrite) -> Nest:
     stores = tuple(
-        Store(s.slot, rewrite.index(s.offset), rewrite(s.body), s.dtype) for s in nest.stores
+        replace(s, offset=rewrite.index(s.offset), body=rewrite(s.body)) for s in nest.stores
     )
     return Nest(tuple(axes), stores, nest.slots, nest.ops)
 
@@ -285,7 +313,9 @@ class _Structure:
         raise AssertionError(expr)
 
     def store(self, store: Store) -> str:
-        return f"{store.slot} {store.dtype} {self.index(store.offset)} {self.exprs[id(store.body)]}"
+        cleared = f"+{self.number(store.cleared.extent)}" if store.cleared else ""
+        place = self.index(store.offset)
+        return f"{store.slot} {store.dtype} {place} {self.exprs[id(store.body)]}{cleared}"
 
 
 def structure(nest: Nest) -> str:
@@ -304,7 +334,8 @@ def show(nest: Nest) -> str:
     lines = [f"for {loops}:"]
     for store in nest.stores:
         target = f"{nest.slots[store.slot].name}[{show_index(store.offset)}]"
-        lines.append(f"    {target} = {show_expr(store.body, nest.slots)}")
+        sign = "=" if store.cleared is None else "+="
+        lines.append(f"    {target} {sign} {show_expr(store.body, nest.slots)}")
     return "\n".join(lines)
 
 

@@ -27,7 +27,8 @@ def reindex(definitions: list[Definition], kept: set[Value]) -> list[Definition]
 
 def _only_user(producer: Definition, readers: Readers, kept: set[Value]) -> Definition | None:
     value = producer.value
-    if producer.stores_in_place or producer.body.reductions or value in kept or value.storage:
+    reduces = bool(producer.body.reductions)
+    if producer.stores_in_place or producer.scatters or reduces or value in kept or value.storage:
         return None
     users = readers.of(value)
     if len(users) != 1 or not users[0].is_pointwise or users[0].value.storage:

@@ -10,7 +10,18 @@ import numpy as np
 
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import size
-from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, is_identity, walk
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    expressions,
+    is_identity,
+    walk,
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,21 @@ class Counter:
     """The cell that holds the number of the run."""
 
 
-Storage = Feed | Fetch | Variable | Constant | Temporary | Counter
+@dataclass(frozen=True)
+class Verdict:
+    """What a run has to say of a check; see `kernels.checks`.
+
+    Attributes:
+        number: of the check.
+        word: its first word, how far from the end the first offender is (0 if there is none), or
+            its second, the offender's value.
+    """
+
+    number: int
+    word: int
+
+
+Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | Verdict
 
 
 @dataclass(eq=False)
@@ -92,7 +117,7 @@ class Value:
 
 @dataclass(eq=False)
 class Definition:
-    """`value[store] = body` for all values of the axes.
+    """`value[store] = body` for all values of the axes; what a read index scatters is added up.
 
     Attributes:
         order: place in the schedule of the graph's operations.
@@ -119,9 +144,15 @@ class Definition:
         return is_identity(self.store, self.axes)
 
     @property
+    def scatters(self) -> bool:
+        """Whether an index of the store is read."""
+        return bool(expressions(*self.store))
+
+    @property
     def reads(self) -> tuple[Read, ...]:
-        """Every read of the body."""
-        return self.body.reads
+        """Every read of the body and the store."""
+        scattered = [read for e in expressions(*self.store) for read in e.reads]
+        return tuple(dict.fromkeys((*self.body.reads, *scattered)))
 
 
 class Readers:
