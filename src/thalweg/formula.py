@@ -194,7 +194,7 @@ class Read(Expr):
 
     @property
     def children(self) -> tuple[Expr, ...]:
-        return _expressions(*self.index)
+        return expressions(*self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +206,7 @@ class Position(Expr):
 
     @property
     def children(self) -> tuple[Expr, ...]:
-        return _expressions(self.index)
+        return expressions(self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,7 +338,8 @@ def pointwise(function: Callable[..., Expr], *operands: Operand) -> Formula:
     return Formula.make(index, function(*(operand[index] for operand in operands)))
 
 
-def _expressions(*index: Affine) -> tuple[Expr, ...]:
+def expressions(*index: Affine) -> tuple[Expr, ...]:
+    """The expressions that indices add up, which are read from memory as a rule."""
     return tuple([atom for at in index for atom, _ in at.terms if isinstance(atom, Expr)])
 
 

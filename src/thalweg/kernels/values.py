@@ -118,7 +118,6 @@ class Definition:
         """Whether the axes are the output's own indices."""
         return is_identity(self.store, self.axes)
 
-    @property
     def reads(self) -> tuple[Read, ...]:
         """Every read of the body."""
         return self.body.reads
@@ -145,7 +144,7 @@ class Readers:
     def update(self, definition: Definition) -> None:
         """Note that the definition has a new body."""
         before = self._sources.get(definition, set())
-        now = {read.source.root for read in definition.reads}
+        now = {read.source.root for read in definition.reads()}
         for value in before - now:
             self._readers[value].discard(definition)
         for value in now - before:
