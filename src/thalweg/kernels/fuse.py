@@ -84,7 +84,7 @@ def fuse(definitions: list[Definition]) -> list[list[Definition]]:
 
 
 def _producers(definition: Definition, made: Mapping[Value, Definition]) -> list[Definition]:
-    found = {r.source.root for r in definition.reads} & made.keys()
+    found = {r.source.root for r in definition.reads()} & made.keys()
     return sorted((made[value] for value in found), key=lambda d: d.order)
 
 
@@ -117,7 +117,7 @@ def _may_share_loop(first: Group, second: Group) -> bool:
 def _elementwise(definition: Definition, written: set[Value], stored: AbstractSet[Storage]) -> bool:
     """Whether what the group writes is read only at the point being computed."""
     inside = {id(read) for reduce in definition.body.reductions for read in reduce.body.reads}
-    for read in definition.reads:
+    for read in definition.reads():
         if read.source.root in written or read.source.root.storage in stored:
             direct = read.source.base is None and is_identity(read.index, definition.axes)
             if not direct or id(read) in inside:
@@ -148,7 +148,7 @@ def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition
         if owner[definition].is_windowed:
             if size([a.extent for a in definition.axes]) == 1:
                 readers.setdefault("scalar", []).append(definition)
-            for read in definition.reads:
+            for read in definition.reads():
                 if read.source.size > 1:
                     readers.setdefault(read.source.root, []).append(definition)
     for users in readers.values():

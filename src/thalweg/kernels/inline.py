@@ -78,7 +78,7 @@ def drop_unused(definitions: Iterable[Definition], kept: set[Value]) -> list[Def
     for definition in reversed(list(definitions)):
         if definition.value in wanted or definition.value.storage:
             needed.append(definition)
-            wanted.update(r.source.root for r in definition.reads)
+            wanted.update(r.source.root for r in definition.reads())
     alive = set(needed)
     for definition in needed:
         definition.after &= alive
@@ -95,12 +95,12 @@ def is_contraction(definition: Definition) -> bool:
 
 
 def _reads_exactly(user: Definition, value: Value) -> bool:
-    return any(r.source is value for r in user.reads)
+    return any(r.source is value for r in user.reads())
 
 
 def _read_as_alias(definitions: Iterable[Definition], value: Value) -> bool:
     return any(
-        r.source is not value and r.source.root is value for d in definitions for r in d.reads
+        r.source is not value and r.source.root is value for d in definitions for r in d.reads()
     )
 
 
@@ -145,7 +145,7 @@ def _evaluations(user: Definition) -> int:
 
 def _still_valid(producer: Definition, user: Definition, writes: Mapping[Storage, int]) -> bool:
     """Whether variables that the producer reads are not overwritten before the user runs."""
-    for read in producer.reads:
+    for read in producer.reads():
         storage = read.source.root.storage
         if isinstance(storage, Variable):
             write = writes.get(storage)

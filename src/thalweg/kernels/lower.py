@@ -204,7 +204,7 @@ class Lowering:
             set(self._waits[op]),
         )
         self.definitions.append(made)
-        for source in {r.source.root for r in made.reads}:
+        for source in {r.source.root for r in made.reads()}:
             self._readers.setdefault(source, set()).add(made)
         self._made_by[value] = made
         self.value_of[tensor] = value

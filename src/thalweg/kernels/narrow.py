@@ -25,7 +25,7 @@ def narrow(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         if value in kept or value.storage or not definition.stores_in_place:
             continue
         users = readers.of(value)
-        reads = [r for d in users for r in d.reads if r.source.root is value]
+        reads = [r for d in users for r in d.reads() if r.source.root is value]
         if reads and all(r.source is value for r in reads):
             _narrow_to(definition, _needed(reads, value), users)
     return definitions

@@ -50,7 +50,7 @@ def _readers(groups: Sequence[Sequence[Definition]]) -> dict[Value, set[int]]:
     readers: dict[Value, set[int]] = {}
     for number, group in enumerate(groups):
         for definition in group:
-            for read in definition.reads:
+            for read in definition.reads():
                 readers.setdefault(read.source.root, set()).add(number)
     return readers
 

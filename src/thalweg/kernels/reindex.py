@@ -35,7 +35,7 @@ def _only_user(producer: Definition, readers: Readers, kept: set[Value]) -> Defi
         return None
     if users[0].value.shape != value.shape:  # padding, say, writes more than it reads
         return None
-    reads = [r for r in users[0].reads if r.source.root is value]
+    reads = [r for r in users[0].reads() if r.source.root is value]
     return users[0] if all(_is_direct(r, value, users[0]) for r in reads) else None
 
 

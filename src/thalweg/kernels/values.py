@@ -148,7 +148,6 @@ class Definition:
         """Whether an index of the store is read."""
         return bool(expressions(*self.store))
 
-    @property
     def reads(self) -> tuple[Read, ...]:
         """Every read of the body and the store."""
         scattered = [read for e in expressions(*self.store) for read in e.reads]
@@ -176,7 +175,7 @@ class Readers:
     def update(self, definition: Definition) -> None:
         """Note that the definition has a new body."""
         before = self._sources.get(definition, set())
-        now = {read.source.root for read in definition.reads}
+        now = {read.source.root for read in definition.reads()}
         for value in before - now:
             self._readers[value].discard(definition)
         for value in now - before:
