@@ -31,6 +31,8 @@ WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 FAR = 0.6  # per vector that may come from beyond the first-level cache
 LATENCY = 4.0  # of an addition, which the next one into the same accumulator waits for
 LANE_SUM = 10.0  # to add up the lanes of one accumulator
+PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
+WAYS = 8  # places in one set that the cache surely holds
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class _Access:
 
     steps: Mapping[Axis, int]
     dynamic: frozenset[Axis]
+    bytes: int
 
     @staticmethod
-    def of(index: Affine) -> _Access:
+    def of(index: Affine, bytes: int) -> _Access:
         steps = {atom: f for atom, f in index.terms if isinstance(atom, Axis)}
         inner = [atom for atom, _ in index.terms if isinstance(atom, Expr)]
-        return _Access(steps, frozenset(axis for e in walk(*inner) for axis in _axes_of(e)))
+        dynamic = frozenset(axis for e in walk(*inner) for axis in _axes_of(e))
+        return _Access(steps, dynamic, bytes)
 
     def cost(self, vector: Axis | None) -> float:
         """Of one vector."""
@@ -53,6 +57,13 @@ class _Access:
         if vector in self.dynamic or self.steps.get(vector, 0) not in (0, 1):
             return GATHER
         return 1.0
+
+    def apart(self, axis: Axis, count: int) -> float:
+        """What a load costs more when a tile takes so many values of the axis."""
+        step = abs(self.steps.get(axis, 0)) * self.bytes
+        if step < PAGE // 2:
+            return 0.0
+        return 1.0 if step % (PAGE // 2) == 0 and count > WAYS else 0.1
 
 
 def _axes_of(expr: Expr) -> list[Axis]:
@@ -67,6 +78,10 @@ def _axes_of(expr: Expr) -> list[Axis]:
     return [atom for at in indices for atom, _ in at.terms if isinstance(atom, Axis)]
 
 
+def _access(read: Read) -> _Access:
+    return _Access.of(read.index[0], read.dtype.size)
+
+
 @dataclass(frozen=True)
 class _Reduction:
     """What one reduction does at every step."""
@@ -78,7 +93,7 @@ class _Reduction:
 
     @staticmethod
     def of(reduce: Reduce) -> _Reduction:
-        reads = [_Access.of(e.index[0]) for e in walk(reduce.body) if isinstance(e, Read)]
+        reads = [_access(e) for e in reduce.body.reads]
         steps = iterations(reduce.axes)
         return _Reduction(reduce.axes, steps, max(1, work(reduce.body)), tuple(reads))
 
@@ -91,8 +106,8 @@ class Model:
         outside = [e for e in nest.exprs if id(e) not in inside]
         self._axes = nest.axes
         self._reductions = [_Reduction.of(r) for r in nest.reductions]
-        self._late = [_Access.of(e.index[0]) for e in outside if isinstance(e, Read)]
-        self._stores = [_Access.of(store.offset) for store in nest.stores]
+        self._late = [_access(e) for e in outside if isinstance(e, Read)]
+        self._stores = [_Access.of(store.offset, store.dtype.size) for store in nest.stores]
         self._work = sum(_instructions(e) for e in outside)
         self._cleared = sum(nest.slots[t.slot].size for t in nest.stores if t.cleared is not None)
 
@@ -132,13 +147,14 @@ class Model:
         return steps * max(points * r.work / 2, loads / 2 + streams, LATENCY) + points
 
     def _copies(self, read: _Access, s: Schedule) -> float:
-        """How many different places of a tile the read touches."""
-        copies = 1.0
+        """How many different places of a tile the read touches; those far apart count for more."""
+        copies, apart = 1.0, 1.0
         for axis, size in s.tile.items():
             count = size // s.lanes if axis is s.vector else size
             if count > 1 and axis in read.steps:
                 copies *= count
-        return copies
+                apart += read.apart(axis, count) if axis is not s.vector else 0.0
+        return copies * apart
 
 
 def _instructions(expr: Expr) -> float:
