@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import product
 
 from thalweg.base.shapes import Dim
-from thalweg.formula import Affine, Axis, Read, Reduce, iterations, walk
+from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
 from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import Machine, Schedule
@@ -25,15 +25,43 @@ def choose(nest: Nest, machine: Machine) -> Schedule:
     return complete(nest, min(candidates, key=Model(nest).cycles))
 
 
+def alternatives(nest: Nest, chosen: Schedule, machine: Machine, count: int) -> list[Schedule]:
+    """The candidates that the model likes best, of those that give the same bits as `chosen`.
+
+    The order in which a sum is taken depends on whether the lanes hold parts of it, and on nothing
+    else that a schedule says.
+    """
+    candidates = _candidates(nest, lanes_for(nest, machine), machine)
+    same = [s for s in candidates if _splits_sums(nest, s) == _splits_sums(nest, chosen)]
+    return [complete(nest, s) for s in sorted(same, key=Model(nest).cycles)[:count]]
+
+
+def variants(nest: Nest, s: Schedule) -> list[Schedule]:
+    """The schedule with other loop orders, unrolling and sweeps, one thing changed at a time."""
+    made = [replace(s, unroll=unroll) for unroll in (1, 2, 4, 8) if nest.reductions]
+    made += [replace(s, chunk=chunk) for chunk in (s.chunk // 2, s.chunk * 2) if chunk]
+    if not s.staged and not nest.sequential and len(s.order) > 1:
+        first, *rest = s.order
+        order = (*rest, first)
+        made.append(replace(s, order=order, parallel=_parallel_loops(order, s)))
+    return [variant for variant in made if variant != s]
+
+
+def _splits_sums(nest: Nest, s: Schedule) -> Axis | None:
+    """The reduced axis whose values are spread over lanes, if one is."""
+    return None if s.vector in nest.axes else s.vector
+
+
 def complete(nest: Nest, s: Schedule) -> Schedule:
-    """The schedule with what follows from its tile: loop order, tasks, unrolling and sweeps."""
+    """The schedule with what follows from its tile: loop order, tasks and unrolling."""
     order = _loop_order(nest, s)
+    if s.staged:
+        order = (*(a for a in order if a is s.vector), *(a for a in order if a is not s.vector))
     return replace(
         s,
         order=order,
         parallel=_parallel_loops([a for a in order if a not in nest.sequential], s),
         unroll=_unroll(nest, s),
-        chunk=_chunk(nest, s),
     )
 
 
@@ -64,15 +92,57 @@ def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
 def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
     most = -(-int(axis.extent) // lanes)
     heavy = bool(nest.reductions)
+    chunk = _swept_part(nest)
+    staged = _stageable(nest, axis, chunk)
     if nest.sequential:  # only what is left of the loops can be shared by threads
         most = min(most, most // TASKS)
     for vectors in [v for v in (1, 2, 3, 4) if v <= most] or [1]:
         base = {axis: vectors * lanes}
-        yield Schedule(nest.axes, axis, lanes, base)
+        yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
         if heavy:
             for other, rows in _row_tiles(nest, axis):
                 if rows * vectors + vectors + 1 <= machine.registers:
-                    yield Schedule(nest.axes, axis, lanes, {**base, other: rows})
+                    tile = {**base, other: rows}
+                    made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
+                    yield made
+                    if staged and _stage_bytes(nest, made) <= STAGE:
+                        yield replace(made, staged=staged)
+
+
+def _stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
+    """Slots of operands that could be staged for tiles of the axis."""
+    reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
+    if reduce is None or reduce.combiner != "sum" or isinstance(vector.extent, Dim):
+        return ()
+    known = reduce.axes[1:] if chunk else reduce.axes
+    if any(isinstance(axis.extent, Dim) for axis in known) or not _is_product(reduce.body):
+        return ()
+    found = [r for r in reduce.body.reads if _is_panel(r, nest, vector)]
+    return tuple(dict.fromkeys(r.source for r in found)) if len(found) == 1 else ()
+
+
+def _is_panel(read: Read, nest: Nest, vector: Axis) -> bool:
+    """Whether a read depends on no axis of the output but this one."""
+    index = read.index[0]
+    others = any(index.coefficient(axis) for axis in nest.axes if axis is not vector)
+    return bool(index.coefficient(vector)) and not others and not expressions(index)
+
+
+def _is_product(body: Expr) -> bool:
+    """Whether a body multiplies two values read from memory."""
+    return (
+        isinstance(body, Apply)
+        and body.function == "mul"
+        and all(isinstance(arg, Read) for arg in body.args)
+    )
+
+
+def _stage_bytes(nest: Nest, s: Schedule) -> int:
+    """What a staged operand takes for one tile of the vector axis."""
+    (reduce,) = nest.reductions
+    assert s.vector is not None
+    rows = iterations(reduce.axes[1:]) * (s.chunk or reduce.axes[0].extent)
+    return int(rows) * s.tile_of(s.vector) * reduce.dtype.size
 
 
 def _reduced_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
@@ -145,27 +215,34 @@ def _unroll(nest: Nest, s: Schedule) -> int:
 # -- sweeps
 
 CACHE = 1 << 20  # bytes of operands that should stay in the second-level cache during a sweep
+STAGE = 1 << 18  # bytes up to which an operand's part is staged
 SHORT = 48  # steps under which keeping the sums in memory costs too much
 
 
-def _chunk(nest: Nest, s: Schedule) -> int:
+def _swept_part(nest: Nest) -> int:
     """How much of the first reduced axis a sweep takes, or 0 if one sweep does."""
     reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
-    if reduce is None or reduce.combiner != "sum" or s.vector not in nest.axes:
+    if reduce is None or reduce.combiner != "sum":
         return 0
     outer, extent = reduce.axes[0], int(reduce.axes[0].extent)
-    reads = {e.source: e for e in walk(reduce.body) if isinstance(e, Read)}.values()
+    reads = {e.source: e for e in reduce.body.reads}.values()
     parts = [_is_partitioned(read.index[0], outer, reduce, nest) for read in reads]
     sizes = [nest.slots[read.source].bytes for read in reads]
     fixed = sum(size for size, part in zip(sizes, parts, strict=True) if not part)
     moving = sum(size for size, part in zip(sizes, parts, strict=True) if part)
     if fixed + moving <= 3 * CACHE // 2 or fixed >= CACHE or extent < 4:
         return 0
-    fitting = max(1, min(extent, (CACHE - fixed) * extent // (2 * moving)))
-    dynamic = isinstance(outer.extent, Dim)
-    chunk = 1 if dynamic else next(c for c in range(fitting, 0, -1) if extent % c == 0)
+    chunk = _rounded(max(1, min(extent, (CACHE - fixed) * extent // (2 * moving))), outer)
     steps = chunk * iterations(reduce.axes) // extent
     return chunk if steps >= SHORT and moving // extent <= CACHE else 0
+
+
+def _rounded(fitting: int, axis: Axis) -> int:
+    """At most so many values of an axis: a part of it without a rest, if that is known."""
+    if isinstance(axis.extent, Dim):
+        return max(1, fitting // 8 * 8 if fitting >= 8 else fitting)
+    part = next(c for c in range(fitting, 0, -1) if axis.extent % c == 0)
+    return part if 2 * part > fitting else fitting
 
 
 def _is_partitioned(index: Affine, outer: Axis, reduce: Reduce, nest: Nest) -> bool:

@@ -46,7 +46,7 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if work(producer.body) <= CHEAP_WORK]
         for user in chosen:
-            if _still_valid(producer, user, writes):
+            if still_valid(producer, user, writes):
                 substitute(producer, user)
                 readers.update(user)
     return drop_unused(definitions, kept)
@@ -143,7 +143,7 @@ def _evaluations(user: Definition) -> int:
     return max(loops, default=evaluations(user.axes))
 
 
-def _still_valid(producer: Definition, user: Definition, writes: Mapping[Storage, int]) -> bool:
+def still_valid(producer: Definition, user: Definition, writes: Mapping[Storage, int]) -> bool:
     """Whether variables that the producer reads are not overwritten before the user runs."""
     for read in producer.reads():
         storage = read.source.root.storage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thalweg.base.shapes import known, strides
+from thalweg.base.shapes import known, size, strides
 from thalweg.formula import (
     Affine,
     Alias,
@@ -253,9 +253,15 @@ def _squeezed(value: Value) -> list[int]:
 
 def flat(read: Read) -> Affine:
     """The read's place in memory, in elements."""
-    return flat_index(read.index, read.source.shape)
+    return flat_index(read.index, read.source.shape, read.source.panel)
 
 
-def flat_index(index: Sequence[Affine], shape: Sequence[int]) -> Affine:
-    """A multi-dimensional index as a row-major offset."""
-    return combination(zip(index, strides(shape), strict=True))
+def flat_index(index: Sequence[Affine], shape: Sequence[int], panel: int = 0) -> Affine:
+    """A multi-dimensional index as an offset, row-major but for panels."""
+    if not panel:
+        return combination(zip(index, strides(shape), strict=True))
+    rows = flat_index(index[:-1], shape[:-1])
+    blocks = [(atom, f // panel) for atom, f in index[-1].terms if f % panel == 0]
+    inside = [(atom, f) for atom, f in index[-1].terms if f % panel]
+    column = combination(inside)
+    return combination(blocks) * (size(shape[:-1]) * panel) + rows * panel + column

@@ -29,7 +29,13 @@ from thalweg.kernels.values import COSTS, work
 GATHER = 14.0  # per vector whose lanes are not consecutive in memory
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 FAR = 0.6  # per vector that may come from beyond the first-level cache
+CROWDED = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
+THRASHED = 12.0  # per vector, of more than a set of the second-level cache holds
+MANY = 192  # rows that are so many
+COPIED = 2.0  # per vector that is copied to be read again
+TURNED = 3.0  # per element that is copied so, from a column into a row
 LATENCY = 4.0  # of an addition, which the next one into the same accumulator waits for
+OVERLAP = 0.1  # the share of loads that arithmetic does not hide
 LANE_SUM = 10.0  # to add up the lanes of one accumulator
 PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
 WAYS = 8  # places in one set that the cache surely holds
@@ -39,16 +45,17 @@ WAYS = 8  # places in one set that the cache surely holds
 class _Access:
     """A read or store: its step along each axis; `dynamic` axes change its place otherwise."""
 
+    slot: int
     steps: Mapping[Axis, int]
     dynamic: frozenset[Axis]
     bytes: int
 
     @staticmethod
-    def of(index: Affine, bytes: int) -> _Access:
+    def of(slot: int, index: Affine, bytes: int) -> _Access:
         steps = {atom: f for atom, f in index.terms if isinstance(atom, Axis)}
         inner = [atom for atom, _ in index.terms if isinstance(atom, Expr)]
         dynamic = frozenset(axis for e in walk(*inner) for axis in _axes_of(e))
-        return _Access(steps, dynamic, bytes)
+        return _Access(slot, steps, dynamic, bytes)
 
     def cost(self, vector: Axis | None) -> float:
         """Of one vector."""
@@ -57,6 +64,13 @@ class _Access:
         if vector in self.dynamic or self.steps.get(vector, 0) not in (0, 1):
             return GATHER
         return 1.0
+
+    def far(self, inner: Axis, rows: int) -> float:
+        """What each vector costs more when so many values of the axis are the innermost loop."""
+        step = abs(self.steps.get(inner, 0)) * self.bytes
+        if not step or step % (PAGE // 2) or rows <= WAYS:
+            return FAR
+        return THRASHED if rows > MANY else CROWDED
 
     def apart(self, axis: Axis, count: int) -> float:
         """What a load costs more when a tile takes so many values of the axis."""
@@ -79,7 +93,7 @@ def _axes_of(expr: Expr) -> list[Axis]:
 
 
 def _access(read: Read) -> _Access:
-    return _Access.of(read.index[0], read.dtype.size)
+    return _Access.of(read.source, read.index[0], read.dtype.size)
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,7 @@ class Model:
         self._axes = nest.axes
         self._reductions = [_Reduction.of(r) for r in nest.reductions]
         self._late = [_access(e) for e in outside if isinstance(e, Read)]
-        self._stores = [_Access.of(store.offset, store.dtype.size) for store in nest.stores]
+        self._stores = [_Access.of(s.slot, s.offset, s.dtype.size) for s in nest.stores]
         self._work = sum(_instructions(e) for e in outside)
         self._cleared = sum(nest.slots[t.slot].size for t in nest.stores if t.cleared is not None)
 
@@ -122,7 +136,18 @@ class Model:
         per_tile = WASTE_PER_TILE + self._epilogue(s, points)
         for reduction in self._reductions:
             per_tile += self._reduction(reduction, s, points)
-        return tiles * per_tile + self._cleared / s.lanes
+        return tiles * per_tile + self._cleared / s.lanes + self._staging(s)
+
+    def _staging(self, s: Schedule) -> float:
+        """To copy staged operands: each once, but for the tile at the edge."""
+        if not s.staged or s.vector is None:
+            return 0.0
+        (reduction,) = self._reductions
+        vectors = reduction.steps * -(-int(s.vector.extent) // s.lanes)
+        reads = [read for read in reduction.reads if read.slot in s.staged]
+        return sum(
+            vectors * (COPIED if read.steps[s.vector] == 1 else TURNED * s.lanes) for read in reads
+        )
 
     def _epilogue(self, s: Schedule, points: float) -> float:
         """Everything outside reductions, once a point."""
@@ -139,12 +164,15 @@ class Model:
             extent = max(int(s.vector.extent), 1)  # none in a batch of none
             steps = steps / extent * -(-extent // s.lanes)
         loads = streams = 0.0
+        rows = s.chunk if s.chunk and len(r.axes) == 1 else int(r.axes[-1].extent)
         for read in r.reads:
-            copies, cost = self._copies(read, s), read.cost(s.vector)
+            staged = read.slot in s.staged
+            copies, cost = self._copies(read, s), 1.0 if staged else read.cost(s.vector)
             loads += copies * cost
             if s.vector is not None and read.steps.get(s.vector):
-                streams += copies * cost * FAR
-        return steps * max(points * r.work / 2, loads / 2 + streams, LATENCY) + points
+                streams += copies * cost * (FAR / 2 if staged else read.far(r.axes[-1], rows))
+        memory, compute = loads / 2 + streams, points * r.work / 2
+        return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points
 
     def _copies(self, read: _Access, s: Schedule) -> float:
         """How many different places of a tile the read touches; those far apart count for more."""

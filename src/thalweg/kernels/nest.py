@@ -116,7 +116,7 @@ class Nest:
 
 def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) -> Nest:
     """The nest of definitions over one index space; values used only inside are not stored."""
-    axes = members[0].axes
+    axes, points = _split_at_panels(members)
     slots: dict[object, int] = {}
     memory: list[Value] = []
 
@@ -131,28 +131,55 @@ def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) ->
     made: dict[Value, Expr] = {}
     bodies: list[tuple[Definition, Expr]] = []
     for member in members:
-        body = _forwarded(member, axes, made)
+        body = _forwarded(member, points, made)
         made[member.value] = body
         bodies.append((member, body))
     flatten = Rewrite(read=lambda r: Read(slot_of(r.source), (flat(r),), r.dtype))
     stores: list[Store] = []
     for member, body in bodies:
         if needed(member.value):
-            rename = Rewrite(axes=dict(zip(member.axes, axes, strict=True)))
-            offset = flatten.index(rename.index(flat_index(member.store, member.value.shape)))
-            slot, dtype = slot_of(member.value), member.value.dtype
+            rename = Rewrite(axes=dict(zip(member.axes, points, strict=True)))
+            slot, value = slot_of(member.value), member.value
+            store = [flatten.index(rename.index(at)) for at in member.store]
+            offset, dtype = flat_index(store, value.shape, value.panel), value.dtype
             stores.append(Store(slot, offset, flatten(body), dtype, _cleared(member)))
     ops = tuple(dict.fromkeys(name for member in members for name in member.ops))
     return simplify(Nest(axes, tuple(stores), tuple(memory), ops))
 
 
-def _forwarded(member: Definition, axes: tuple[Axis, ...], made: dict[Value, Expr]) -> Expr:
-    """The body over the group's axes, reading fellow members' values directly."""
+def _split_at_panels(members: Sequence[Definition]) -> tuple[tuple[Axis, ...], tuple[Affine, ...]]:
+    """The nest's axes, and where each axis of its members is on them.
+
+    An axis along the columns of a value in panels becomes two: the panel, and the place inside.
+    """
+    widths: dict[int, int] = {}  # by the number of the axis
+    for member in members:
+        indices = [(read.index, read.source.panel) for read in member.reads()]
+        for index, width in [*indices, (member.store, member.value.panel)]:
+            if width:
+                (column,) = [n for n, axis in enumerate(member.axes) if index[-1].is_axis(axis)]
+                widths[column] = width
+    axes: list[Axis] = []
+    points: list[Affine] = []
+    for n, axis in enumerate(members[0].axes):
+        width = widths.get(n, 0)
+        if width:
+            parts = (Axis(axis.extent // width, axis.name * 2), Axis(width, axis.name))
+            axes += parts
+            points.append(parts[0] * width + parts[1])
+        else:
+            axes.append(axis)
+            points.append(affine(axis))
+    return tuple(axes), tuple(points)
+
+
+def _forwarded(member: Definition, points: Sequence[Affine], made: dict[Value, Expr]) -> Expr:
+    """The body over the nest's axes, reading fellow members' values directly."""
 
     def replaced(read: Read) -> Expr:
         return made.get(read.source, read)
 
-    return Rewrite(axes=dict(zip(member.axes, axes, strict=True)), read=replaced)(member.body)
+    return Rewrite(axes=dict(zip(member.axes, points, strict=True)), read=replaced)(member.body)
 
 
 def _cleared(member: Definition) -> Axis | None:

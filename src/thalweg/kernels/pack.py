@@ -3,45 +3,58 @@
     before:  dx[i, c] = sum over o of dy[i, o] * w[c, o]              (w is strided along c)
     after:   p[o, c] = w[c, o]      dx[i, c] = sum over o of dy[i, o] * p[o, c]
 
-Only operands that are used often enough are worth the copy.
+Where it can, the copy lies in panels as wide as a register tile: all rows of the first columns,
+then all rows of the next (Goto & van de Geijn 2008). A tile then walks memory without a gap, while
+rows whose distance is a large power of two would push each other out of the caches.
+
+Only operands that are used often enough are worth the copy. One that several contractions want, as
+the weights of an unrolled recurrent cell, is copied once.
 """
 
 from __future__ import annotations
 
-from thalweg.base.shapes import typical_size
-from thalweg.formula import Axis, Expr, Read, Rewrite, affine, axes
+from collections.abc import Iterator
+
+from thalweg.base.shapes import Dim, typical_size
+from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, axes
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
-REUSE = 256  # how often each element of the operand must be used to be worth copying
+REUSE = 64  # how often each element of the operand must be used to be worth copying
+REUSE_TURNED = 256  # the same where the copy turns columns into rows
+CROWDED = 2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
+MANY = 64  # rows that do not fit there
+
+Use = tuple[Definition, Read, Axis]
 
 
 def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:
     """Insert copies before contractions whose operands no schedule could stream."""
-    result: list[Definition] = []
+    wanted: dict[tuple[Value, int], list[Use]] = {}
     for definition in definitions:
-        result.extend(_packed(definition))
-        result.append(definition)
-    return result
+        for read, vector, place in _hard_to_stream(definition):
+            wanted.setdefault((read.source, place), []).append((definition, read, vector))
+    copies: dict[Definition, list[Definition]] = {}
+    for (source, place), uses in wanted.items():
+        reuse = REUSE if place == len(source.shape) - 1 else REUSE_TURNED
+        if sum(_evaluations(d) for d, _, _ in uses) >= reuse * typical_size(source.shape):
+            copy = _pack(source, place, uses, machine)
+            copies.setdefault(uses[0][0], []).append(copy)
+    return [made for d in definitions for made in (*copies.get(d, ()), d)]
 
 
-def _packed(definition: Definition) -> list[Definition]:
+def _hard_to_stream(definition: Definition) -> Iterator[tuple[Read, Axis, int]]:
+    """Operands of a contraction that are better copied: which, along which axis, its dimension."""
     reduces = definition.body.reductions
-    if len(reduces) != 1 or not definition.axes:
-        return []
     vector = _store_axis(definition)
-    reads = reduces[0].body.reads
-    if vector is None or len(reads) < 2:
-        return []
-    total = evaluations((*definition.axes, *reduces[0].axes))
-    strided = [r for r in reads if flat(r).coefficient(vector) not in (0, 1)]
-    return [
-        _pack_read(definition, read, vector)
-        for read in strided
-        if total >= REUSE * typical_size(read.source.shape) and _place_of(read, vector) is not None
-    ]
+    if len(reduces) != 1 or vector is None or len(reduces[0].body.reads) < 2:
+        return
+    for read in reduces[0].body.reads:
+        step, place = flat(read).coefficient(vector), _place_of(read, vector)
+        if place is not None and (step > 1 or (step and _is_crowded(read, reduces[0], definition))):
+            yield read, vector, place
 
 
 def _store_axis(definition: Definition) -> Axis | None:
@@ -59,25 +72,54 @@ def _place_of(read: Read, vector: Axis) -> int | None:
     return None
 
 
-def _pack_read(definition: Definition, read: Read, vector: Axis) -> Definition:
-    source, place = read.source, _place_of(read, vector)
-    assert place is not None
+def _is_crowded(read: Read, reduce: Reduce, definition: Definition) -> bool:
+    """Whether one tile's part has many rows in few sets of the caches."""
+    offset = flat(read)
+    if sum(bool(offset.coefficient(axis)) for axis in definition.axes) != 1:
+        return False
+    rows = [a for a in reduce.axes if a.extent > MANY and not isinstance(a.extent, Dim)]
+    return any(
+        step and step * read.dtype.size % CROWDED == 0 for step in map(offset.coefficient, rows)
+    )
+
+
+def _evaluations(definition: Definition) -> int:
+    return evaluations((*definition.axes, *definition.body.reductions[0].axes))
+
+
+def _pack(source: Value, place: int, uses: list[Use], machine: Machine) -> Definition:
+    """The definition of the copy; its users read it from now on."""
     order = [n for n in range(len(source.shape)) if n != place] + [place]
     shape = tuple(source.shape[n] for n in order)
-    packed = Value(f"{source.name} packed", shape, source.dtype)
+    panel = _panel(source, place, uses, machine)
+    packed = Value(f"{source.name} packed", shape, source.dtype, panel=panel)
     index = axes(*shape)
     origin = [affine(0)] * len(shape)
     for axis, n in zip(index, order, strict=True):
         origin[n] = affine(axis)
     body = Read(source, tuple(origin), source.dtype)
+    first = uses[0][0]
     store = tuple(map(affine, index))
-    copy = Definition(packed, index, body, store, definition.order, ("pack",), set())
+    copy = Definition(packed, index, body, store, first.order, ("pack",), set(first.after))
+    for definition, read, _ in uses:
+        _read_copy(definition, read, packed, order)
+    return copy
+
+
+def _panel(source: Value, place: int, uses: list[Use], machine: Machine) -> int:
+    """The width of the panels: two vectors, or 0 if the extent is not made of such."""
+    width, extent = machine.vector_bits // 4 // source.dtype.size, source.shape[place]
+    whole = not isinstance(extent, Dim) and extent % width == 0 and extent > width
+    exact = all(r.index[place].is_axis(axis) and axis.extent == extent for _, r, axis in uses)
+    return width if whole and exact else 0
+
+
+def _read_copy(definition: Definition, read: Read, packed: Value, order: list[int]) -> None:
+    """Let a definition read the copy wherever it made this read."""
 
     def replaced(found: Read) -> Expr:
-        if found.source is source and found.index == read.index:
+        if found.source is read.source and found.index == read.index:
             return Read(packed, tuple(found.index[n] for n in order), found.dtype)
         return found
 
-    copy.after = set(definition.after)
     definition.body = Rewrite(read=replaced)(definition.body)
-    return copy

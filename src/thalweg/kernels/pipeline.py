@@ -14,6 +14,7 @@ from thalweg.kernels.memory import Arena, plan_memory
 from thalweg.kernels.narrow import narrow
 from thalweg.kernels.nest import Nest, Store, make_nest, row_major
 from thalweg.kernels.pack import pack
+from thalweg.kernels.recompute import recompute
 from thalweg.kernels.reindex import reindex
 from thalweg.kernels.schedule import Machine, Schedule
 from thalweg.kernels.split import split
@@ -39,7 +40,7 @@ def make_kernels(plan: Plan, machine: Machine, choose: Callable[[Nest], Schedule
     definitions = inline(reindex(definitions, kept), kept)
     definitions = narrow(definitions, kept)
     definitions = pack(split(definitions, machine), machine)
-    groups = fuse(definitions)
+    groups = recompute(fuse(definitions), kept)
     _store_what_is_shared(groups)
     nests = tuple(_scheduled(group, choose) for group in groups)
     arena = plan_memory([_touched(nest) for nest, _ in nests])

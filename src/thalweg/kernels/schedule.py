@@ -37,6 +37,10 @@ class Schedule:
         chunk: how many values of the first reduced axis are summed in one sweep over all tasks; 0
             for all of them. Between sweeps the sums rest in memory, so that a sweep finds its part
             of the operands in the cache.
+        staged: slots of operands of a contraction that depend, beside the reduced axes, on the
+            vector axis alone. The part that belongs to a tile of the vector axis, which is the
+            outermost loop then, is copied row by row to one place, and read from there by all tiles
+            of the other axes.
     """
 
     order: tuple[Axis, ...]
@@ -46,6 +50,7 @@ class Schedule:
     parallel: int = 0
     unroll: int = 1
     chunk: int = 0
+    staged: tuple[int, ...] = ()
 
     def tile_of(self, axis: Axis) -> int:
         return self.tile.get(axis, 1)
@@ -66,6 +71,7 @@ class AbstractSchedule:
     parallel: int
     unroll: int
     chunk: int
+    staged: tuple[int, ...]
 
     @staticmethod
     def of(schedule: Schedule, nest: Nest) -> AbstractSchedule:
@@ -79,6 +85,7 @@ class AbstractSchedule:
             s.parallel,
             s.unroll,
             s.chunk,
+            s.staged,
         )
 
     def on(self, nest: Nest) -> Schedule:
@@ -92,6 +99,7 @@ class AbstractSchedule:
             self.parallel,
             self.unroll,
             self.chunk,
+            self.staged,
         )
 
 

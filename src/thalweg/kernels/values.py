@@ -88,6 +88,8 @@ class Value:
     Attributes:
         name: of the tensor it came from.
         shape: row-major, without padding.
+        panel: if not 0, how many columns a panel has: memory holds all rows of the first panel,
+            then all rows of the next; a column is a value of the last dimension.
         storage: where it is kept; None until it is known to need memory.
         base: the value whose memory this is too, under another shape.
     """
@@ -97,6 +99,7 @@ class Value:
     dtype: DType
     storage: Storage | None = None
     base: Value | None = None
+    panel: int = 0
 
     @property
     def root(self) -> Value:

@@ -54,6 +54,12 @@ class Library:
         self._schedules[key] = known
         return known.on(nest)
 
+    def remember(self, nest: Nest, schedule: Schedule) -> None:
+        """Let nests of this structure run so from the next plan on, in later processes too."""
+        key = structure(nest)
+        self._schedules[key] = AbstractSchedule.of(schedule, nest)
+        self._remember(key, self._schedules[key])
+
     def code(self, kernels: Sequence[tuple[Nest, Schedule]]) -> list[int]:
         """The addresses of kernels; what a kernel takes is said at `emit`."""
         return self._jit.compile([self._source(nest, schedule) for nest, schedule in kernels])
@@ -79,8 +85,17 @@ class Library:
 
 
 def _from_json(data: bytes) -> AbstractSchedule:
-    order, vector, lanes, tile, *rest = json.loads(data)
-    return AbstractSchedule(tuple(order), vector, lanes, tuple(map(tuple, tile)), *rest)
+    order, vector, lanes, tile, parallel, unroll, chunk, staged = json.loads(data)
+    return AbstractSchedule(
+        order=tuple(order),
+        vector=vector,
+        lanes=lanes,
+        tile=tuple(map(tuple, tile)),
+        parallel=parallel,
+        unroll=unroll,
+        chunk=chunk,
+        staged=tuple(staged),
+    )
 
 
 @cache

@@ -350,6 +350,12 @@ class Builder:
         self.entry.append(f"  {ref} = alloca {type}")
         return Value(self, PTR, ref)
 
+    def array(self, element: str, count: int) -> Value:
+        """So many elements on the stack, made once at the function's entry."""
+        ref = f"%v{next(self._names)}"
+        self.entry.append(f"  {ref} = alloca [{count} x {element}], align 64")
+        return Value(self, PTR, ref)
+
     # -- control flow
 
     @contextmanager

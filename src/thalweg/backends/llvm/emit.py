@@ -12,9 +12,10 @@ only here is it known that nothing in between writes to what is read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from thalweg.backends.llvm.builder import I64, PTR, Builder, Lines, Type, Value
 from thalweg.backends.llvm.functions import (
@@ -28,7 +29,18 @@ from thalweg.backends.llvm.functions import (
 from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import Dim
-from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    Reduce,
+    Rewrite,
+    walk,
+)
 from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
 
@@ -53,11 +65,13 @@ class Sweep:
 
     Attributes:
         start: of the chunk.
+        stop: of the chunk.
         is_first: no sums have been kept yet.
         is_last: the sums are complete afterwards.
     """
 
     start: Value
+    stop: Value
     is_first: Value
     is_last: Value
 
@@ -88,6 +102,7 @@ class _Writer:
         self._offsets: dict[Axis, list[int]] = {}
         self._reduced: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
+        self._stages = {id(stage.read): stage for stage in self._make_stages()}
         self._choices: dict[tuple[int, ...], tuple[Expr, Guards, Expr]] = {}
 
     # -- loops
@@ -97,6 +112,7 @@ class _Writer:
         if self.s.chunk:
             self._sweeps()
         else:
+            self._empty_stages()
             self._task_loop()
         b.line("ret void")
         return b.body_text()
@@ -113,7 +129,11 @@ class _Writer:
         axis, size = self.nest.reductions[0].axes[0], self.s.chunk
         extent = self.number(axis.extent)
         with self._opened(), self.b.loop(self.b.index(0), extent, size) as sweep:
-            self.sweep = Sweep(sweep.index, sweep.index.equals(0), sweep.index + size >= extent)
+            after = sweep.index + size
+            is_last = after >= extent
+            stop = is_last.select(extent, after)
+            self.sweep = Sweep(sweep.index, stop, sweep.index.equals(0), is_last)
+            self._empty_stages()
             with self._scope():
                 self._task_loop()
 
@@ -166,6 +186,8 @@ class _Writer:
 
         def inner() -> None:
             with self._scope(axis):
+                if axis is self.s.vector:
+                    self._fill_stages(axis)
                 self._block_loops(rest, blocks)
 
         if axis in blocks:
@@ -264,6 +286,26 @@ class _Writer:
         lanes = self.b.lanes("i64", range(self.s.lanes))
         return lanes < self.b.splat(count, self.s.lanes)
 
+    # -- staged operands
+
+    def _make_stages(self) -> Iterator[Stage]:
+        """A stage for every operand that the schedule wants staged."""
+        for reduce in self.nest.reductions if self.s.staged else ():
+            for read in reduce.body.reads:
+                if read.source in self.s.staged:
+                    yield Stage(self, reduce, read)
+
+    def _empty_stages(self) -> None:
+        for stage in self._stages.values():
+            stage.empty()
+
+    def _fill_stages(self, vector: Axis) -> None:
+        """Copy what the tile of the vector axis needs, unless the task before needed the same."""
+        for stage in self._stages.values():
+            held = self.b.load(I64, stage.held)
+            with self._opened(), self.b.when(self.index[vector].differs(held)), self._scope():
+                stage.fill(vector)
+
     # -- a tile
 
     def _points(self) -> list[Point]:
@@ -322,17 +364,22 @@ class _Writer:
         sums = [_Accumulator(self, reduce, p) for p in distinct.values()]
         order = [a for a in reduce.axes if a is not self.s.vector]
         order += [a for a in reduce.axes if a is self.s.vector]
-        self._reduction_loops(order, {}, sums)
+
+        def add(offsets: Point) -> None:
+            for total in sums:
+                total.add(offsets)
+
+        self._reduction_loops(order, {}, add)
         scope = self.scopes[-1]
         for key, total in zip(distinct, sums, strict=True):
             scope.memo[key] = total.result()
 
     def _reduction_loops(
-        self, axes: list[Axis], offsets: Point, sums: Sequence[_Accumulator]
+        self, axes: list[Axis], offsets: Point, visit: Callable[[Point], None]
     ) -> None:
+        """Visit all points of reduced axes; the offsets are those inside unrolled loops."""
         if not axes:
-            for total in sums:
-                total.add(offsets)
+            visit(offsets)
             return
         axis, rest = axes[0], axes[1:]
         step = self._step(axis)
@@ -342,7 +389,7 @@ class _Writer:
             self.index[axis] = start
             with self._scope(axis):
                 for offset in steps:
-                    self._reduction_loops(rest, {**offsets, axis: offset}, sums)
+                    self._reduction_loops(rest, {**offsets, axis: offset}, visit)
 
         self._cover(axis, unroll, step, body)
 
@@ -351,8 +398,8 @@ class _Writer:
     ) -> None:
         """Run `body(start, offsets)` over an axis: blocks of `size`, then what is left."""
         b, extent = self.b, axis.extent
-        if self.sweep is not None and axis is self.nest.reductions[0].axes[0]:
-            self._cover_chunk(size, body)
+        if self._is_swept(axis):
+            self._cover_chunk(axis, size, body)
             return
         if isinstance(extent, Dim):
             self._cover_dynamic(axis, size, step, body)
@@ -367,17 +414,35 @@ class _Writer:
             with self._masked(rest, step):
                 body(b.index(whole), range(0, rest, step))
 
-    def _cover_chunk(self, size: int, body: Callable[[Value, Sequence[int]], None]) -> None:
+    def _is_swept(self, axis: Axis) -> bool:
+        return self.sweep is not None and axis is self.nest.reductions[0].axes[0]
+
+    def _cover_chunk(
+        self, axis: Axis, size: int, body: Callable[[Value, Sequence[int]], None]
+    ) -> None:
         """The part of the first reduced axis that belongs to this sweep."""
         assert self.sweep is not None
-        chunk = self.s.chunk
+        start, chunk = self.sweep.start, self.s.chunk
+        if isinstance(axis.extent, Dim) or axis.extent % chunk:
+            self._cover_part(start, self.sweep.stop, size, body)
+            return
         size = next(n for n in range(size, 0, -1) if chunk % n == 0)
         if size == chunk:
-            body(self.sweep.start, range(size))
+            body(start, range(size))
             return
-        stop = self.sweep.start + chunk
-        with self._opened(), self.b.loop(self.sweep.start, stop, size) as loop:
+        with self._opened(), self.b.loop(start, start + chunk, size) as loop:
             body(loop.index, range(size))
+
+    def _cover_part(
+        self, start: Value, stop: Value, size: int, body: Callable[[Value, Sequence[int]], None]
+    ) -> None:
+        """From start to stop, which are known only at run time: blocks, then one by one."""
+        whole = start + (stop - start).udiv(size) * size
+        with self._opened(), self.b.loop(start, whole, size) as loop:
+            body(loop.index, range(size))
+        if size > 1:
+            with self._opened(), self.b.loop(whole, stop) as loop:
+                body(loop.index, [0])
 
     def _cover_dynamic(
         self, axis: Axis, size: int, step: int, body: Callable[[Value, Sequence[int]], None]
@@ -501,6 +566,8 @@ class _Writer:
 
     def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
         match expr:
+            case Read() if id(expr) in self._stages:
+                return self._stages[id(expr)].load(point)
             case Read():
                 return self.load(expr, point, guards)
             case Position():
@@ -740,6 +807,102 @@ def _all(conditions: Sequence[Value]) -> Value:
     for condition in conditions[1:]:
         total = total & condition
     return total
+
+
+# -- staged operands
+
+
+class Stage:
+    """A place where one operand's part for a tile of the vector axis is copied to.
+
+    It has a row of the tile's width for every point of the reduced axes, in their order.
+
+    Attributes:
+        read: what is copied.
+        held: a cell with the start of the tile whose part is there; -1 at first.
+    """
+
+    def __init__(self, writer: _Writer, reduce: Reduce, read: Read) -> None:
+        self.w, self.read = writer, read
+        self._axes = reduce.axes
+        self._kind = memory_type(read.dtype, writer.s.lanes)
+        vector = writer.s.vector
+        assert vector is not None
+        self._width = writer.s.tile_of(vector)
+        rows = [int(axis.extent) for axis in reduce.axes]
+        rows[0] = writer.s.chunk or rows[0]
+        self._memory = writer.b.array(self._kind.element, self._width * math.prod(rows))
+        self.held = writer.b.local(I64)
+
+    def empty(self) -> None:
+        """Forget what is there."""
+        self.w.b.store(self.w.b.index(-1), self.held)
+
+    def fill(self, vector: Axis) -> None:
+        """Copy the part of the present tile."""
+        if self.read.index[0].coefficient(vector) == 1:
+            self._copy_rows(vector)
+        else:
+            self._copy_columns(vector)
+        self.w.b.store(self.w.index[vector], self.held)
+
+    def _copy_rows(self, vector: Axis) -> None:
+        """The operand is contiguous along the vector axis: vector by vector."""
+
+        def copy(offsets: Point) -> None:
+            for offset in self.w._offsets[vector]:
+                point = {**offsets, vector: offset}
+                value = self.w.load(self.read, point, ())
+                self.w.b.store(to_memory(value, self.read.dtype), self._place(point, offset))
+
+        self.w._reduction_loops(list(self._axes), {}, copy)
+
+    def _copy_columns(self, vector: Axis) -> None:
+        """The operand is contiguous along another axis: element by element, in its own order."""
+        w, kept = self.w, self.w.s
+        column = Axis(self._width, "column")
+        read = Rewrite(axes={vector: vector + column})(self.read)
+        assert isinstance(read, Read)
+        left = w.number(vector.extent) - w.index[vector]
+        count = (left < self._width).select(left, self._width)
+
+        def copy(offsets: Point) -> None:
+            value = to_memory(w.load(read, offsets, ()), read.dtype)
+            row = self._place(offsets, 0)
+            w.b.store(value, w.b.address(row, w.index[column], self._kind.element))
+
+        with w._opened(), w.b.loop(w.b.index(0), count) as loop, w._scope(column):
+            w.index[column] = loop.index
+            w.s = replace(kept, vector=None, lanes=1)
+            w._reduction_loops(list(self._axes), {}, copy)
+            w.s = kept
+
+    def load(self, point: Point) -> Value:
+        """The operand's vector at a point of the tile; lanes beyond the extent hold anything."""
+        vector = self.w.s.vector
+        place = self._place(point, point.get(vector, 0) if vector else 0)
+        return from_memory(self.w.b.load(self._kind, place), self.read.dtype)
+
+    def _place(self, point: Point, column: int) -> Value:
+        """The address of the copy."""
+        depth = self.w._depth(frozenset(self._axes))
+        scope = self.w.scopes[depth]
+        if self not in scope.memo:
+            with self.w._in(depth):
+                scope.memo[self] = self._row()
+        constant = point.get(self._axes[-1], 0) * self._width + column
+        return self.w.b.address(scope.memo[self], self.w.b.index(constant), self._kind.element)
+
+    def _row(self) -> Value:
+        """The address of the row of the present reduced indices."""
+        w = self.w
+        number = w.b.index(0)
+        for axis in self._axes:
+            own = w.index[axis]
+            if w.sweep is not None and axis is self._axes[0]:
+                own = own - w.sweep.start
+            number = number * int(axis.extent) + own if axis is not self._axes[0] else own
+        return w.b.address(self._memory, number * self._width, self._kind.element)
 
 
 # -- reductions

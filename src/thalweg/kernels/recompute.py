@@ -1,0 +1,64 @@
+"""Compute a cheap value anew in every kernel that reads it, rather than store it.
+
+    before:  kernel 1:  a = ...   b = a * 0.5        kernel 2:  c = a * b
+    after:   kernel 1:  a = ...                      kernel 2:  c = a * (a * 0.5)
+
+What the gradient of an activation needs of the way forward is of this kind.
+"""
+
+from __future__ import annotations
+
+from thalweg.base.shapes import typical_size
+from thalweg.kernels.inline import CHEAP_WORK, drop_unused, still_valid, substitute
+from thalweg.kernels.values import Definition, Readers, Value, work
+
+SMALL = 8  # how many times smaller a source is that costs nothing to read
+
+Groups = list[list[Definition]]
+
+
+def recompute(groups: Groups, kept: set[Value]) -> Groups:
+    """Replace reads of cheap values of other groups; bodies are changed in place."""
+    definitions = [d for group in groups for d in group]
+    place = {d: n for n, group in enumerate(groups) for d in group}
+    owner = {d.value: d for d in definitions}
+    writes = {d.value.storage: d.order for d in definitions if d.value.storage}
+    readers = Readers(definitions)
+
+    def outside(value: Value) -> list[Definition]:
+        made = owner.get(value)
+        return [d for d in readers.of(value) if made is None or place[d] != place[made]]
+
+    for producer in definitions:
+        source = _large_source(producer)
+        if source is None or not (source.storage or outside(source)):
+            continue
+        users = outside(producer.value)
+        if all(
+            _may_recompute(producer, user) and still_valid(producer, user, writes) for user in users
+        ):
+            for user in users:
+                substitute(producer, user)
+                readers.update(user)
+    alive = set(drop_unused(definitions, kept))
+    return [left for group in groups if (left := [d for d in group if d in alive])]
+
+
+def _large_source(producer: Definition) -> Value | None:
+    """The one array that a cheap value is computed from, beside small ones."""
+    if not producer.is_pointwise or producer.value.storage or work(producer.body) > CHEAP_WORK:
+        return None
+    size = typical_size(producer.value.shape)
+    sources = dict.fromkeys(read.source.root for read in producer.reads())
+    large = [value for value in sources if typical_size(value.shape) * SMALL > size]
+    return large[0] if len(large) == 1 else None
+
+
+def _may_recompute(producer: Definition, user: Definition) -> bool:
+    """Whether the user reads the value under its own shape, and not over and over."""
+    inside = {id(read) for reduce in user.body.reductions for read in reduce.body.reads}
+    return all(
+        read.source is producer.value and id(read) not in inside
+        for read in user.reads()
+        if read.source.root is producer.value
+    )
