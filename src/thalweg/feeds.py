@@ -54,15 +54,15 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
     return array
 
 
-def check_shape(tensor: Tensor, array: Array) -> None:
-    """Check that the array has the shape that the tensor was made with.
+def check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Check that a feed has the shape that the tensor was made with.
 
     Raises:
         FeedError: if it has not.
     """
-    if not _fits(array.shape, tensor.static_shape):
+    if not _fits(shape, tensor.static_shape):
         raise FeedError(
-            f"the feed for {describe(tensor)} has the shape {show(array.shape)}\n"
+            f"the feed for {describe(tensor)} has the shape {show(shape)}\n"
             f"  {tensor.name!r} was made at {tensor.op.source}"
         )
 

@@ -12,17 +12,24 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.numpy_backend import NumpyBackend
-from thalweg.backends.protocol import Backend, Program
+from thalweg.backends.protocol import Backend, Feed, Program, Rows
 from thalweg.backends.state import VariableStore
 from thalweg.base import settings
-from thalweg.base.errors import FailedPreconditionError, SessionClosedError
+from thalweg.base.errors import (
+    FailedPreconditionError,
+    FeedError,
+    InvalidArgumentError,
+    SessionClosedError,
+)
 from thalweg.base.shapes import show
+from thalweg.batches import Batches, batch_random
 from thalweg.config import ConfigProto
-from thalweg.feeds import check_shape, feed_array, feedable, missing
+from thalweg.feeds import check_shape, describe, feed_array, feedable, missing
 from thalweg.fetches import Fetches, structure_key
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks
+from thalweg.loop import Loop
 from thalweg.ops.constant import Placeholder
 from thalweg.ops.variable import Assign, ReadVariable, Variable, VariableHandle
 from thalweg.passes.pipeline import make_plan
@@ -136,6 +143,61 @@ class Session:
             values = [known[tensor] for tensor in fetched.tensors]
         return fetched.pack([v if v.ndim else v[()] for v in values])
 
+    def run_steps(
+        self,
+        fetches: Any,
+        steps: int,
+        feed_dict: Mapping[Any, Any] | None = None,
+        *,
+        batches: Mapping[Any, Any] | None = None,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        seed: int | None = None,
+        every: int = 1,
+        callback: Callable[[int, Any], object] | None = None,
+    ) -> Any:
+        """Run the fetches `steps` times, each on another mini-batch, without Python in between.
+
+        The state and the random numbers are those of as many calls of `run`. Tensors that are
+        fetched are computed in every `every`-th step; the steps in between run for their effects
+        only. Ctrl-C and errors of the callback end the loop after a whole step, and leave what the
+        steps so far have done.
+
+        Args:
+            fetches: as for `run`.
+            steps: how many.
+            feed_dict: as for `run`; fed whole in each step.
+            batches: arrays by tensor. The first axis of each is the rows, of which there are as
+                many in all of them; a step is fed `batch_size` rows. Each epoch takes every row
+                once; a batch may begin with the last rows of one epoch and end with the first
+                of the next.
+            batch_size: rows of a batch; it may be more than there are.
+            shuffle: takes the rows of each epoch in another random order, and not as they lie.
+            seed: of the order; together with the graph's seed and the number of the run it decides
+                about the order as it does about a random operation's numbers.
+            every: how many steps make a report.
+            callback: called after every report as `callback(step, values)`, with how many steps
+                have been made, from 1, and with what `run` would return.
+
+        Returns:
+            what `run` would return, but each tensor's values of all reports along a new first axis:
+            `steps // every` of them. Operations give None.
+
+        Raises:
+            FetchError, FeedError, SessionClosedError: as `run` does; FeedError also for batches
+                that do not fit together.
+            ValueError: `steps` is negative, or `every` less than 1.
+        """
+        _check_counts(steps, every)
+        with self._lock:
+            self._check_open()
+            fetched = self._fetched(fetches)
+            feeds = self._fed(feed_dict or {})
+            arrays = self._batch_arrays(batches or {}, feeds)
+            random = batch_random(self._graph, seed, self._runs) if shuffle else None
+        loop = Loop(self._run_slice, fetched, feeds, Batches(arrays, batch_size, random))
+        return fetched.pack(loop.run(steps, every, callback))
+
     def program(
         self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None
     ) -> tuple[str, Program | None]:
@@ -177,7 +239,7 @@ class Session:
         with self._lock:
             self._check_open()
             array = feed_array(variable.handle, value)
-            check_shape(variable.handle, array)
+            check_shape(variable.handle, array.shape)
             np.copyto(self._allocate(variable.op), array)
             self._store.initialised.add(variable.op.name)
 
@@ -197,17 +259,55 @@ class Session:
             feeds[tensor] = feed_array(tensor, value)
         return feeds
 
+    def _batch_arrays(
+        self, batches: Mapping[Any, Any], feeds: Mapping[Tensor, Array]
+    ) -> dict[Tensor, Array]:
+        arrays = self._fed(batches)
+        for tensor in arrays:
+            if tensor in feeds:
+                raise FeedError(f"{describe(tensor)} is in both feed_dict and batches")
+        return arrays
+
+    def _run_slice(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+        steps: int,
+    ) -> list[Array]:
+        """The values of some steps of a loop, along a new first axis."""
+        with self._lock:
+            self._check_open()
+            entry = self._entry(fetches, targets, feeds)
+            self._prepare(entry)
+            first = self._runs
+            self._runs += steps  # now, as Ctrl-C is raised as soon as the native code returns
+            if entry.program is None:
+                return []
+            values: list[Array] = entry.program.run_steps(
+                [feeds[t] for t in entry.feeds], first, steps
+            )
+            self._done(entry)
+        return values
+
     def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
         """The values of what the entry computes."""
         if entry.program is None:
             return []
+        self._prepare(entry)
+        made = entry.program.run([feeds[tensor] for tensor in entry.feeds], self._runs)
+        self._done(entry)
+        return made
+
+    def _prepare(self, entry: _Entry) -> None:
+        """Give the variables that it needs their initial values, if they have none."""
         if not entry.ready and (lacking := entry.needs - self._store.initialised):
             self._initialise(lacking)
-        made = entry.program.run([feeds[tensor] for tensor in entry.feeds], self._runs)
+
+    def _done(self, entry: _Entry) -> None:
         if not entry.ready:
             self._store.initialised |= entry.writes
             entry.ready = True
-        return made
 
     # -- planning
 
@@ -215,22 +315,22 @@ class Session:
         self,
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
-        feeds: Mapping[Tensor, Array],
+        feeds: Mapping[Tensor, Feed],
     ) -> _Entry:
         """The compiled plan for these fetches and feeds, made if there is none yet."""
         key = (fetches, targets, frozenset([(t, array.shape) for t, array in feeds.items()]))
         choice = self._choices.get(key)
         if choice is None:
             for tensor, array in feeds.items():
-                check_shape(tensor, array)
+                check_shape(tensor, array.shape)
             choice = _Choice(tuple(static_feeds(prune(fetches, targets, feeds), feeds)))
-        values = tuple([feeds[tensor].tobytes() for tensor in choice.static])
+        known = {tensor: _known(tensor, feeds[tensor]) for tensor in choice.static}
+        values = tuple([array.tobytes() for array in known.values()])
         entry = choice.entries.get(values)
         if entry is None:
-            static = {tensor: feeds[tensor] for tensor in choice.static}
-            entry = self._compile(fetches, targets, feeds, static)
+            entry = self._compile(fetches, targets, feeds, known)
             if entry.program is not None:
-                self._note(fetches, targets, feeds, static)
+                self._note(fetches, targets, feeds, known)
             choice.entries[values] = entry
             self._choices[key] = choice
         return entry
@@ -239,7 +339,7 @@ class Session:
         self,
         fetches: Sequence[Tensor],
         targets: Sequence[Operation],
-        feeds: Mapping[Tensor, Array],
+        feeds: Mapping[Tensor, Feed],
         static: Mapping[Tensor, Array],
     ) -> _Entry:
         ops = prune(fetches, targets, feeds)
@@ -272,7 +372,7 @@ class Session:
         self,
         fetches: Sequence[Tensor],
         targets: Sequence[Operation],
-        feeds: Mapping[Tensor, Array],
+        feeds: Mapping[Tensor, Feed],
         static: Mapping[Tensor, Array],
     ) -> None:
         """Log why a plan was made."""
@@ -286,7 +386,7 @@ class Session:
     def _reason(
         self,
         last: Mapping[Tensor, Array] | None,
-        feeds: Mapping[Tensor, Array],
+        feeds: Mapping[Tensor, Feed],
         static: Mapping[Tensor, Array],
     ) -> str:
         if last is None:
@@ -427,6 +527,23 @@ def _make_backend(config: ConfigProto) -> Backend:
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     backend: Backend = module.LlvmBackend(threads=threads)
     return backend
+
+
+def _known(tensor: Tensor, feed: Feed) -> Array:
+    """The value of a feed that decides about shapes."""
+    if isinstance(feed, Rows):
+        raise FeedError(
+            f"batches: the value of {describe(tensor)} decides about shapes, so it cannot be "
+            f"another one in each step\n  it was made at {tensor.op.source}"
+        )
+    return feed
+
+
+def _check_counts(steps: int, every: int) -> None:
+    if steps < 0:
+        raise InvalidArgumentError(f"run_steps: steps must be at least 0, not {steps}")
+    if every < 1:
+        raise InvalidArgumentError(f"run_steps: every must be at least 1, not {every}")
 
 
 def _variables(plan: Plan) -> tuple[frozenset[str], frozenset[str]]:

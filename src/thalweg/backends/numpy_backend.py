@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore
 from thalweg.base.errors import InvalidArgumentError, ThalwegError
+from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.constant import Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
@@ -43,6 +45,17 @@ class NumpyProgram:
                 for tensor in release:
                     values.pop(tensor, None)
         return [np.array(values[tensor]) for tensor in self._plan.fetches]
+
+    def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        made = [
+            self.run([f.batch(n) if isinstance(f, Rows) else f for f in feeds], run_counter + n)
+            for n in range(steps)
+        ]
+        if not made:
+            return [
+                np.empty((0, *known(t.static_shape)), t.dtype.numpy) for t in self._plan.fetches
+            ]
+        return [np.stack(values) for values in zip(*made, strict=True)]
 
     def _run(self, op: Operation, values: dict[Tensor, Any], run_counter: int) -> None:
         match op.record:

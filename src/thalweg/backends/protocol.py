@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from thalweg.backends.state import VariableStore
 from thalweg.passes.plan import Plan
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A feed that is other rows of an array in each step of a loop.
+
+    Attributes:
+        source: contiguous, its first axis the rows.
+        order: int64 [steps, batch], contiguous: the numbers of the rows that each step takes.
+    """
+
+    source: np.ndarray[Any, Any]
+    order: np.ndarray[Any, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What a step is fed."""
+        return (*self.order.shape[1:], *self.source.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the elements."""
+        made: np.dtype[Any] = self.source.dtype
+        return made
+
+    def batch(self, step: int) -> np.ndarray[Any, Any]:
+        """What one step is fed: a copy."""
+        made: np.ndarray[Any, Any] = self.source[self.order[step]]
+        return made
+
+
+Feed = np.ndarray[Any, Any] | Rows
 
 
 class Program(Protocol):
@@ -25,6 +58,21 @@ class Program(Protocol):
 
         Returns:
             arrays that nothing else writes to.
+        """
+        ...
+
+    def run_steps(
+        self, feeds: Sequence[Feed], run_counter: int, steps: int
+    ) -> list[np.ndarray[Any, Any]]:
+        """Run `steps` times, with consecutive numbers of the run.
+
+        Args:
+            feeds: as for `run`, the same in every step; or rows, of as many steps.
+            run_counter: the number of the first run.
+            steps: how many; none at all tells the shapes.
+
+        Returns:
+            the values of the fetches of all steps, along a new first axis.
         """
         ...
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ from thalweg.backends.llvm.driver import BARRIER, SERIAL
 from thalweg.backends.llvm.emit import Kernel, emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
+from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore, aligned_empty
 from thalweg.base import settings
 from thalweg.base.shapes import known
@@ -24,6 +26,7 @@ from thalweg.kernels.schedule import Machine, Schedule, estimate
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
+from thalweg.runtime.table import Move, Pick, Row, Table
 from thalweg.runtime.team import shared_team
 
 Array = np.ndarray[Any, Any]
@@ -32,6 +35,7 @@ Array = np.ndarray[Any, Any]
 # be asleep by the time it runs, and waking them takes some 40 us.
 SMALL_PROGRAM = 300_000
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
+SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
 
 
 @cache
@@ -62,7 +66,15 @@ class Step:
     schedule: Schedule
     kernel: Kernel
     cycles: float
-    serial: bool
+
+    def is_serial(self, small_work: float) -> bool:
+        """Whether one thread runs it: it has fewer cycles than that, or cannot be shared."""
+        return self.cycles < small_work or self.kernel.tasks < 2
+
+    @property
+    def serial(self) -> bool:
+        """Whether one thread runs it in a single run."""
+        return self.is_serial(SMALL_WORK)
 
     @property
     def cost(self) -> Cost:
@@ -119,7 +131,24 @@ class LlvmBackend:
     def _step(self, nest: Nest, chosen: Schedule) -> Step:
         kernel = emit(nest, chosen, self._jit.target.attributes)
         cycles = estimate(nest, chosen, self._machine)
-        return Step(nest, chosen, kernel, cycles, cycles < SMALL_WORK or kernel.tasks < 2)
+        return Step(nest, chosen, kernel, cycles)
+
+
+class _Loop:
+    """A program that picks its own mini-batches before each of its steps."""
+
+    def __init__(self, picks: Sequence[Pick], rows: Sequence[Row], moves: Sequence[Move]) -> None:
+        self._picks = picks
+        picking = [pick.row for pick in picks]
+        if picking and rows:
+            address, args, tasks, flags = rows[0]
+            rows = [(address, args, tasks, flags | BARRIER), *rows[1:]]
+        self.table = Table([*picking, *rows], [*moves, *(pick.move for pick in picks)])
+
+    def point(self, batches: Iterable[Rows]) -> None:
+        """Take the rows from these."""
+        for pick, rows in zip(self._picks, batches, strict=True):
+            pick.point(rows)
 
 
 class NativeProgram:
@@ -139,6 +168,7 @@ class NativeProgram:
         self._types = {op.name: op.type for op in plan.graph.operations}
         self.arena_bytes = kernels.arena.size
         self._arena = arena
+        self._addresses = tuple(addresses)
         self._counter = np.zeros(1, np.int64)
         self._fetches = [(known(t.static_shape), t.dtype.numpy) for t in plan.fetches]
         self._fed: list[list[int]] = [[] for _ in plan.feeds]
@@ -148,8 +178,10 @@ class NativeProgram:
         self._bound_arena = -1
         shared = sum(step.cycles for step in steps if not step.serial)
         self._threads = threads if shared >= SMALL_PROGRAM else 1
+        self._loop_threads = threads
         self._words = self._lay_out(kernels, state)
-        self._table = self._make_table(addresses)
+        self._table = Table(self._rows(SMALL_WORK), self._moves())
+        self._loops: dict[tuple[int, ...], _Loop] = {}
         self._team = shared_team()
 
     def _lay_out(self, kernels: Kernels, state: VariableStore) -> Array:
@@ -185,28 +217,67 @@ class NativeProgram:
                 return int(self._counter.ctypes.data)
         return 0
 
-    def _make_table(self, addresses: Sequence[int]) -> Array:
+    def _rows(self, small_work: float) -> list[Row]:
+        """The kernels for the driver; those with less work than that are for one thread."""
         base = int(self._words.ctypes.data)
-        rows: list[tuple[int, int, int, int]] = []
+        rows: list[Row] = []
         serial = True  # whether only the first thread has worked since the last barrier
-        for step, address, start in zip(self.steps, addresses, self._starts, strict=True):
-            barrier = bool(rows) and not (serial and step.serial)
-            serial = step.serial and (serial or barrier)
-            flags = (SERIAL if step.serial else 0) | (BARRIER if barrier else 0)
+        for step, address, start in zip(self.steps, self._addresses, self._starts, strict=True):
+            alone = step.is_serial(small_work)
+            barrier = bool(rows) and not (serial and alone)
+            serial = alone and (serial or barrier)
+            flags = (SERIAL if alone else 0) | (BARRIER if barrier else 0)
             rows.append((address, base + 8 * start, step.kernel.tasks, flags))
-        return np.array(rows, np.int64).reshape(-1, 4)
+        return rows
+
+    def _moves(self) -> list[Move]:
+        """What changes from step to step: the number of the run, and where results go."""
+        base = int(self._words.ctypes.data)
+        moves = [(int(self._counter.ctypes.data), 1)]
+        for (shape, dtype), places in zip(self._fetches, self._fetched, strict=True):
+            size = math.prod(shape) * dtype.itemsize
+            moves += [(base + 8 * place, size) for place in places]
+        return moves
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
-        words = self._words
-        for array, places in zip(feeds, self._fed, strict=True):
-            words[places] = array.ctypes.data
+        self._point(self._fed, feeds)
         made = [np.empty(shape, dtype) for shape, dtype in self._fetches]
-        for array, places in zip(made, self._fetched, strict=True):
-            words[places] = array.ctypes.data
+        self._point(self._fetched, made)
         self._counter[0] = run_counter
         self._bind_arena()
-        self._team.run(self._table, len(self._table), self._threads)
+        self._team.run_at(self._table.address, 1, self._threads)
         return made
+
+    def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        batches = {n: feed for n, feed in enumerate(feeds) if isinstance(feed, Rows)}
+        for number, feed in enumerate(feeds):
+            if not isinstance(feed, Rows):
+                self._words[self._fed[number]] = feed.ctypes.data
+        made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
+        self._point(self._fetched, made)
+        self._counter[0] = run_counter
+        self._bind_arena()
+        loop = self._loop(batches)
+        loop.point(batches.values())
+        if steps:
+            self._team.run_at(loop.table.address, steps, self._loop_threads)
+        return made
+
+    def _point(self, places: Sequence[list[int]], arrays: Sequence[Array]) -> None:
+        for array, where in zip(arrays, places, strict=True):
+            self._words[where] = array.ctypes.data
+
+    def _loop(self, batches: Mapping[int, Rows]) -> _Loop:
+        """The table of a loop that picks these feeds' rows itself."""
+        key = tuple(batches)
+        if key not in self._loops:
+            base = int(self._words.ctypes.data)
+            picks = [
+                Pick(rows, [base + 8 * place for place in self._fed[number]], shared_jit())
+                for number, rows in batches.items()
+            ]
+            self._loops[key] = _Loop(picks, self._rows(SMALL_WORK_IN_LOOP), self._moves())
+        return self._loops[key]
 
     def _bind_arena(self) -> None:
         if not self._temporaries:

@@ -47,22 +47,23 @@ class Team:
         _teams.add(self)
 
     def run(self, steps: Words, count: int, threads: int | None = None) -> None:
-        """Run the first `count` steps of a program and return when they are done.
+        """Run the first `count` steps of a program once and return when they are done.
 
         Args:
             steps: a contiguous int64 array, four words a step; see `backends.llvm.driver`.
             count: how many steps to run.
             threads: how many threads take part, this one included; by default the team's number.
         """
-        self.run_at(steps.ctypes.data, count, threads)
+        program = np.array([steps.ctypes.data, count, 0, 0], np.int64)
+        self.run_at(program.ctypes.data, 1, threads)
 
-    def run_at(self, address: int, count: int, threads: int | None = None) -> None:
-        """`run` for a program whose address is known, which saves a microsecond."""
+    def run_at(self, program: int, repeats: int, threads: int | None = None) -> None:
+        """Run the program that is described at an address `repeats` times."""
         threads = self.threads if threads is None else threads
         if threads == 1:  # nothing is shared: any number of callers at once
-            self._native_run(address, count, 1, 0)
+            self._native_run(program, repeats, 1, 0)
         else:
-            self._crew.run(address, count, _checked(threads))
+            self._crew.run(program, repeats, _checked(threads))
 
     @property
     def workers(self) -> int:
@@ -92,11 +93,11 @@ class _Crew:
         self._set(self._memory, driver.TeamLayout.CPUS, settings.cpu_count())
         _make_condition(self._memory, driver.TeamLayout.MUTEX, driver.TeamLayout.CONDITION)
 
-    def run(self, address: int, count: int, threads: int) -> None:
+    def run(self, program: int, repeats: int, threads: int) -> None:
         with self._lock:
             if threads > len(self.workers) + 1:
                 self._grow(threads)
-            self._native.run(address, count, threads, self._address)
+            self._native.run(program, repeats, threads, self._address)
 
     def close(self) -> None:
         """End the workers. When a daemon thread still runs a program at exit, leave them to it."""

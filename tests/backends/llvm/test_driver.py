@@ -33,19 +33,34 @@ def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     args = log.ctypes.data
     tasks_and_flags = [(5, 0), (7, SERIAL), (9, BARRIER), (0, 0), (3, SERIAL | BARRIER), (99, 0)]
     steps = np.array([[kernel, args, *rest] for rest in tasks_and_flags], np.int64)
-    native.run(steps.ctypes.data, 5, 1, 0)
+    program = np.array([steps.ctypes.data, 5, 0, 0], np.int64)
+    native.run(program.ctypes.data, 1, 1, 0)
     assert log[: log[0] + 1].tolist() == [8, 0, 5, 0, 7, 0, 9, 0, 3]
 
 
 def test_an_empty_program() -> None:
     native = load_driver(Jit())
-    native.run(0, 0, 1, 0)
+    nothing = np.zeros(4, np.int64)
+    native.run(nothing.ctypes.data, 1, 1, 0)
+
+
+def test_moves_are_made_after_every_time() -> None:
+    jit = Jit()
+    native = load_driver(jit)
+    (kernel,) = jit.compile([LOG])
+    log, step, word = np.zeros(20, np.int64), np.zeros(4, np.int64), np.full(1, 40, np.int64)
+    step[:] = [kernel, log.ctypes.data, 5, 0]
+    moves = np.array([[step.ctypes.data + 16, 2], [word.ctypes.data, -1]], np.int64)
+    program = np.array([step.ctypes.data, 1, moves.ctypes.data, 2], np.int64)
+    native.run(program.ctypes.data, 3, 1, 0)
+    assert log[: log[0] + 1].tolist() == [6, 0, 5, 0, 7, 0, 9]
+    assert (step[2], word[0]) == (11, 37)
 
 
 def test_words_of_different_writers_lie_on_different_lines() -> None:
     layout = driver.TeamLayout
     lines = [word // driver.LINE for word in (layout.ARRIVED, layout.PHASE, layout.JOB)]
-    assert len({*lines, layout.STEPS // driver.LINE}) == 4
+    assert len({*lines, layout.PROGRAM // driver.LINE}) == 4
     assert layout.SEATS < layout.BYTES
 
 
@@ -57,7 +72,7 @@ def test_on_arm_the_barrier_orders_memory(main: str) -> None:
         target = llvm.Target.from_triple("aarch64-unknown-linux-gnu")
     except RuntimeError:
         pytest.skip("this LLVM has no AArch64 back end")
-    parts = driver._REST, driver._BARRIER, driver._DRIVE, getattr(driver, main)
+    parts = driver._REST, driver._ADVANCE, driver._BARRIER, driver._DRIVE, getattr(driver, main)
     text = driver._text("aarch64", *parts)
     module = llvm.parse_assembly(text, llvm.create_context())
     module.verify()

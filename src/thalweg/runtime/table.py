@@ -1,0 +1,61 @@
+"""Programs as the driver's native code reads them: tables of addresses in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from thalweg.backends.llvm import batch
+from thalweg.backends.llvm.driver import MOVE_WORDS, STEP_WORDS
+from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.protocol import Rows
+from thalweg.backends.state import aligned_empty
+
+Row: TypeAlias = tuple[int, int, int, int]  # a kernel, its arguments, its tasks, its flags
+Move: TypeAlias = tuple[int, int]  # a word's address, and what is added to it after every time
+
+
+class Table:
+    """A program in memory.
+
+    Attributes:
+        address: of the words that describe it, see `driver.ProgramLayout`.
+    """
+
+    def __init__(self, rows: Sequence[Row], moves: Sequence[Move]) -> None:
+        self._rows = np.array(rows, np.int64).reshape(-1, STEP_WORDS)
+        self._moves = np.array(moves, np.int64).reshape(-1, MOVE_WORDS)
+        words = (self._rows.ctypes.data, len(rows), self._moves.ctypes.data, len(moves))
+        self._program = np.array(words, np.int64)
+        self.address = int(self._program.ctypes.data)
+
+
+class Pick:
+    """The kernel that takes the rows of a step's mini-batch, see `backends.llvm.batch`.
+
+    Args:
+        like: rows as `point` will be given.
+        places: addresses of the words that hold the batch's address.
+        jit: to compile it.
+
+    Attributes:
+        row: it in a program.
+        move: to the next step's rows.
+    """
+
+    def __init__(self, like: Rows, places: Sequence[int], jit: Jit) -> None:
+        self._buffer = aligned_empty(like.shape, like.dtype)
+        rows, row_bytes = len(self._buffer), self._buffer[0].nbytes
+        buffer = self._buffer.ctypes.data
+        self._words = np.array([0, 0, row_bytes, rows, buffer, len(places), *places], np.int64)
+        base = int(self._words.ctypes.data)
+        (kernel,) = jit.compile([batch.PICK])
+        self.row: Row = (kernel, base, rows, 0)
+        self.move: Move = (base + 8 * batch.ORDER, 8 * rows)
+
+    def point(self, rows: Rows) -> None:
+        """Take the rows from these, in the first step the first ones."""
+        self._words[batch.SOURCE] = rows.source.ctypes.data
+        self._words[batch.ORDER] = rows.order.ctypes.data
