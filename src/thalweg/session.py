@@ -62,8 +62,17 @@ class _Entry:
 
 @dataclass
 class _Choice:
-    """The entries for one set of fetches and feed shapes: one for each value of static feeds."""
+    """What to compute with feeds of known shapes.
 
+    Attributes:
+        fetches: the tensors, none of them fed.
+        targets: the operations.
+        static: the feeds whose values decide about shapes.
+        entries: one for each of their values.
+    """
+
+    fetches: tuple[Tensor, ...]
+    targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
     entries: dict[tuple[bytes, ...], _Entry] = field(default_factory=dict)
 
@@ -91,6 +100,7 @@ class Session:
         self._fetches: dict[Any, Fetches] = {}
         self._feedable: dict[Any, Tensor] = {}
         self._choices: dict[Any, _Choice] = {}
+        self._recent: dict[Any, _Choice] = {}
         self._last: dict[Any, dict[Tensor, Array]] = {}
         self._store = VariableStore()
         self._backend: Backend | None = None
@@ -132,14 +142,11 @@ class Session:
             self._check_open()
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
-            wanted = fetched.tensors
-            if not feeds.keys().isdisjoint(wanted):
-                wanted = tuple([tensor for tensor in wanted if tensor not in feeds])
-            entry = self._entry(wanted, fetched.targets, feeds)
-            values = self._execute(entry, feeds)
+            choice = self._chosen(fetched, feeds)
+            values = self._execute(self._entry(choice, feeds), feeds)
             self._runs += 1
-        if wanted is not fetched.tensors:
-            known = {**feeds, **dict(zip(wanted, values, strict=True))}
+        if choice.fetches is not fetched.tensors:
+            known = {**feeds, **dict(zip(choice.fetches, values, strict=True))}
             values = [known[tensor] for tensor in fetched.tensors]
         return fetched.pack([v if v.ndim else v[()] for v in values])
 
@@ -214,9 +221,8 @@ class Session:
             self._check_open()
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
-            wanted = tuple([tensor for tensor in fetched.tensors if tensor not in feeds])
             names = [t.name for t in fetched.tensors] + [op.name for op in fetched.targets]
-            entry = self._entry(wanted, fetched.targets, feeds)
+            entry = self._entry(self._chosen(fetched, feeds), feeds)
             return ", ".join(names), entry.program
 
     def make_callable(
@@ -278,8 +284,9 @@ class Session:
         """The values of some steps of a loop, along a new first axis."""
         with self._lock:
             self._check_open()
-            entry = self._entry(fetches, targets, feeds)
-            self._prepare(entry)
+            entry = self._entry(self._choice(fetches, targets, feeds), feeds)
+            if not entry.ready:
+                self._prepare(entry)
             first = self._runs
             self._runs += steps  # now, as Ctrl-C is raised as soon as the native code returns
             if entry.program is None:
@@ -287,52 +294,71 @@ class Session:
             values: list[Array] = entry.program.run_steps(
                 [feeds[t] for t in entry.feeds], first, steps
             )
-            self._done(entry)
+            if not entry.ready:
+                self._done(entry)
         return values
 
     def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
         """The values of what the entry computes."""
         if entry.program is None:
             return []
-        self._prepare(entry)
+        if not entry.ready:
+            self._prepare(entry)
         made = entry.program.run([feeds[tensor] for tensor in entry.feeds], self._runs)
-        self._done(entry)
+        if not entry.ready:
+            self._done(entry)
         return made
 
     def _prepare(self, entry: _Entry) -> None:
         """Give the variables that it needs their initial values, if they have none."""
-        if not entry.ready and (lacking := entry.needs - self._store.initialised):
+        if lacking := entry.needs - self._store.initialised:
             self._initialise(lacking)
 
     def _done(self, entry: _Entry) -> None:
-        if not entry.ready:
-            self._store.initialised |= entry.writes
-            entry.ready = True
+        """Note which variables have a value now that it has run."""
+        self._store.initialised |= entry.writes
+        entry.ready = True
 
     # -- planning
 
-    def _entry(
+    def _chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> _Choice:
+        """`_choice` for what a user fetches and feeds, found again in a microsecond."""
+        key = (fetched, *[(tensor, array.shape) for tensor, array in feeds.items()])
+        choice = self._recent.get(key)
+        if choice is None:
+            wanted = fetched.tensors
+            if not feeds.keys().isdisjoint(wanted):
+                wanted = tuple(tensor for tensor in wanted if tensor not in feeds)
+            choice = self._recent[key] = self._choice(wanted, fetched.targets, feeds)
+        return choice
+
+    def _choice(
         self,
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
-    ) -> _Entry:
-        """The compiled plan for these fetches and feeds, made if there is none yet."""
-        key = (fetches, targets, frozenset([(t, array.shape) for t, array in feeds.items()]))
+    ) -> _Choice:
+        key = (fetches, targets, frozenset([(t, feed.shape) for t, feed in feeds.items()]))
         choice = self._choices.get(key)
         if choice is None:
-            for tensor, array in feeds.items():
-                check_shape(tensor, array.shape)
-            choice = _Choice(tuple(static_feeds(prune(fetches, targets, feeds), feeds)))
+            for tensor, feed in feeds.items():
+                check_shape(tensor, feed.shape)
+            static = static_feeds(prune(fetches, targets, feeds), feeds)
+            choice = self._choices[key] = _Choice(fetches, targets, tuple(static))
+        return choice
+
+    def _entry(self, choice: _Choice, feeds: Mapping[Tensor, Feed]) -> _Entry:
+        """The compiled plan for these feeds, made if there is none yet."""
+        if not choice.static and () in choice.entries:
+            return choice.entries[()]
         known = {tensor: _known(tensor, feeds[tensor]) for tensor in choice.static}
         values = tuple([array.tobytes() for array in known.values()])
         entry = choice.entries.get(values)
         if entry is None:
-            entry = self._compile(fetches, targets, feeds, known)
+            entry = self._compile(choice.fetches, choice.targets, feeds, known)
             if entry.program is not None:
-                self._note(fetches, targets, feeds, known)
+                self._note(choice.fetches, choice.targets, feeds, known)
             choice.entries[values] = entry
-            self._choices[key] = choice
         return entry
 
     def _compile(
@@ -413,7 +439,7 @@ class Session:
         left = names
         while left:
             targets = tuple(v.initializer for name, v in variables.items() if name in left)
-            entry = self._entry((), targets, {})
+            entry = self._entry(self._choice((), targets, {}), {})
             first = entry.needs - self._store.initialised
             if first:
                 self._initialise(first)
@@ -441,6 +467,7 @@ class Session:
         with self._lock:
             self._closed = True
             self._choices.clear()
+            self._recent.clear()
             self._fetches.clear()
             self._feedable.clear()
             self._last.clear()

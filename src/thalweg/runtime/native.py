@@ -15,7 +15,7 @@ from thalweg.backends.llvm.emit import Kernel, emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
 from thalweg.backends.protocol import Feed, Rows
-from thalweg.backends.state import VariableStore, aligned_empty
+from thalweg.backends.state import VariableStore, address_of, aligned_empty
 from thalweg.base import settings
 from thalweg.base.shapes import known
 from thalweg.kernels import values
@@ -26,7 +26,7 @@ from thalweg.kernels.schedule import Machine, Schedule, estimate
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
-from thalweg.runtime.table import Move, Pick, Row, Table
+from thalweg.runtime.table import Move, Pick, Row, make_program
 from thalweg.runtime.team import shared_team
 
 Array = np.ndarray[Any, Any]
@@ -143,10 +143,11 @@ class _Loop:
         if picking and rows:
             address, args, tasks, flags = rows[0]
             rows = [(address, args, tasks, flags | BARRIER), *rows[1:]]
-        self.table = Table([*picking, *rows], [*moves, *(pick.move for pick in picks)])
+        self.program = make_program([*picking, *rows], [*moves, *(pick.move for pick in picks)])
 
-    def point(self, batches: Iterable[Rows]) -> None:
-        """Take the rows from these."""
+    def point(self, batches: Iterable[Rows], steps: int) -> None:
+        """Make so many steps next, with rows from these."""
+        self.program.repeat(steps)
         for pick, rows in zip(self._picks, batches, strict=True):
             pick.point(rows)
 
@@ -180,7 +181,10 @@ class NativeProgram:
         self._threads = threads if shared >= SMALL_PROGRAM else 1
         self._loop_threads = threads
         self._words = self._lay_out(kernels, state)
-        self._table = Table(self._rows(SMALL_WORK), self._moves())
+        self._places = (*self._fed, *self._fetched)
+        self._cells = self._words.data
+        self._run_number = self._counter.data
+        self._program = make_program(self._rows(SMALL_WORK), self._moves())
         self._loops: dict[tuple[int, ...], _Loop] = {}
         self._team = shared_team()
 
@@ -240,32 +244,33 @@ class NativeProgram:
         return moves
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
-        self._point(self._fed, feeds)
         made = [np.empty(shape, dtype) for shape, dtype in self._fetches]
-        self._point(self._fetched, made)
-        self._counter[0] = run_counter
-        self._bind_arena()
-        self._team.run_at(self._table.address, 1, self._threads)
+        self._bind([*feeds, *made], run_counter)
+        self._team.run_program(self._program, self._threads)
         return made
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         batches = {n: feed for n, feed in enumerate(feeds) if isinstance(feed, Rows)}
-        for number, feed in enumerate(feeds):
-            if not isinstance(feed, Rows):
-                self._words[self._fed[number]] = feed.ctypes.data
         made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
-        self._point(self._fetched, made)
-        self._counter[0] = run_counter
-        self._bind_arena()
+        if not steps:
+            return made
+        fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
+        self._bind([*fed, *made], run_counter)
         loop = self._loop(batches)
-        loop.point(batches.values())
-        if steps:
-            self._team.run_at(loop.table.address, steps, self._loop_threads)
+        loop.point(batches.values(), steps)
+        self._team.run_program(loop.program, self._loop_threads)
         return made
 
-    def _point(self, places: Sequence[list[int]], arrays: Sequence[Array]) -> None:
-        for array, where in zip(arrays, places, strict=True):
-            self._words[where] = array.ctypes.data
+    def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
+        """Write the addresses of feeds and results to their places, and the run's number."""
+        cells = self._cells
+        for number, array in enumerate(arrays):
+            address = address_of(array)
+            for place in self._places[number]:
+                cells[place] = address
+        self._run_number[0] = run_counter
+        if self._temporaries:
+            self._bind_arena()
 
     def _loop(self, batches: Mapping[int, Rows]) -> _Loop:
         """The table of a loop that picks these feeds' rows itself."""
@@ -280,8 +285,6 @@ class NativeProgram:
         return self._loops[key]
 
     def _bind_arena(self) -> None:
-        if not self._temporaries:
-            return
         base = self._arena.reserve(self.arena_bytes)
         if base != self._bound_arena:
             for place, offset in self._temporaries:

@@ -1,4 +1,4 @@
-"""Programs as the driver's native code reads them: tables of addresses in memory."""
+"""Parts of programs: their rows, what moves between steps, and what picks mini-batches."""
 
 from __future__ import annotations
 
@@ -12,24 +12,16 @@ from thalweg.backends.llvm.driver import MOVE_WORDS, STEP_WORDS
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.protocol import Rows
 from thalweg.backends.state import aligned_empty
+from thalweg.runtime.team import Program
 
 Row: TypeAlias = tuple[int, int, int, int]  # a kernel, its arguments, its tasks, its flags
 Move: TypeAlias = tuple[int, int]  # a word's address, and what is added to it after every time
 
 
-class Table:
-    """A program in memory.
-
-    Attributes:
-        address: of the words that describe it, see `driver.ProgramLayout`.
-    """
-
-    def __init__(self, rows: Sequence[Row], moves: Sequence[Move]) -> None:
-        self._rows = np.array(rows, np.int64).reshape(-1, STEP_WORDS)
-        self._moves = np.array(moves, np.int64).reshape(-1, MOVE_WORDS)
-        words = (self._rows.ctypes.data, len(rows), self._moves.ctypes.data, len(moves))
-        self._program = np.array(words, np.int64)
-        self.address = int(self._program.ctypes.data)
+def make_program(rows: Sequence[Row], moves: Sequence[Move]) -> Program:
+    """The program of these rows and moves."""
+    steps = np.array(rows, np.int64).reshape(-1, STEP_WORDS)
+    return Program(steps, len(rows), np.array(moves, np.int64).reshape(-1, MOVE_WORDS))
 
 
 class Pick:

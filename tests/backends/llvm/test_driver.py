@@ -33,15 +33,15 @@ def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     args = log.ctypes.data
     tasks_and_flags = [(5, 0), (7, SERIAL), (9, BARRIER), (0, 0), (3, SERIAL | BARRIER), (99, 0)]
     steps = np.array([[kernel, args, *rest] for rest in tasks_and_flags], np.int64)
-    program = np.array([steps.ctypes.data, 5, 0, 0], np.int64)
-    native.run(program.ctypes.data, 1, 1, 0)
+    program = np.array([steps.ctypes.data, 5, 0, 0, 1, 1, 0], np.int64)
+    native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [8, 0, 5, 0, 7, 0, 9, 0, 3]
 
 
 def test_an_empty_program() -> None:
     native = load_driver(Jit())
-    nothing = np.zeros(4, np.int64)
-    native.run(nothing.ctypes.data, 1, 1, 0)
+    nothing = np.array([0, 0, 0, 0, 1, 1, 0], np.int64)
+    native.run(nothing.ctypes.data)
 
 
 def test_moves_are_made_after_every_time() -> None:
@@ -51,8 +51,8 @@ def test_moves_are_made_after_every_time() -> None:
     log, step, word = np.zeros(20, np.int64), np.zeros(4, np.int64), np.full(1, 40, np.int64)
     step[:] = [kernel, log.ctypes.data, 5, 0]
     moves = np.array([[step.ctypes.data + 16, 2], [word.ctypes.data, -1]], np.int64)
-    program = np.array([step.ctypes.data, 1, moves.ctypes.data, 2], np.int64)
-    native.run(program.ctypes.data, 3, 1, 0)
+    program = np.array([step.ctypes.data, 1, moves.ctypes.data, 2, 3, 1, 0], np.int64)
+    native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [6, 0, 5, 0, 7, 0, 9]
     assert (step[2], word[0]) == (11, 37)
 

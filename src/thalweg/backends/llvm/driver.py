@@ -36,13 +36,16 @@ MAX_THREADS = (1 << THREAD_BITS) - 1
 
 
 class ProgramLayout(IntEnum):
-    """Byte offsets in the words that describe a program."""
+    """Byte offsets in the words that describe a program and the next call to run it."""
 
-    STEPS = 0
+    STEPS = 0  # null tells the workers to end
     COUNT = 8
     MOVES = 16
     MOVE_COUNT = 24
-    BYTES = 32
+    REPEATS = 32  # how many times it runs, at least one
+    THREADS = 40  # how many take part, the one that calls included
+    TEAM = 48  # theirs; null for one thread
+    BYTES = 56
 
 
 class TeamLayout(IntEnum):
@@ -55,13 +58,12 @@ class TeamLayout(IntEnum):
     ARRIVED = 0 * LINE  # threads that have reached the barrier
     PHASE = 1 * LINE  # barriers passed; a thread at a barrier waits for it to change
     JOB = 2 * LINE
-    PROGRAM = 3 * LINE  # null tells the workers to end
-    REPEATS = PROGRAM + 8  # how many times it runs
-    CPUS = PROGRAM + 16
-    SEATS = PROGRAM + 24  # the first worker's seat
-    PATIENCE = PROGRAM + 32  # tries before sleeping, in this job
-    YIELDS = PROGRAM + 40  # whether a try is a yield, in this job
-    SLEEPERS = PROGRAM + 48  # threads that sleep at the barrier, on the two below
+    PROGRAM = 3 * LINE
+    CPUS = PROGRAM + 8
+    SEATS = PROGRAM + 16  # the first worker's seat
+    PATIENCE = PROGRAM + 24  # tries before sleeping, in this job
+    YIELDS = PROGRAM + 32  # whether a try is a yield, in this job
+    SLEEPERS = PROGRAM + 40  # threads that sleep at the barrier, on the two below
     MUTEX = 4 * LINE  # at most 64 bytes on all systems, as is a condition variable
     CONDITION = 5 * LINE
     BYTES = 6 * LINE
@@ -199,9 +201,10 @@ done:
 # One thread's part of a program. Each time ends in a barrier: whoever leaves knows that all is
 # done, and that the moves are made.
 _DRIVE = """
-define internal void @drive(
-    ptr %program, i64 %repeats, i64 %thread, i64 %threads, ptr %team) nounwind {{
+define internal void @drive(ptr %program, i64 %thread, i64 %threads, ptr %team) nounwind {{
 entry:
+  %at_repeats = getelementptr i8, ptr %program, i64 {program.REPEATS}
+  %repeats = load i64, ptr %at_repeats
   %at_count = getelementptr i8, ptr %program, i64 {program.COUNT}
   %at_moves = getelementptr i8, ptr %program, i64 {program.MOVES}
   %at_move_count = getelementptr i8, ptr %program, i64 {program.MOVE_COUNT}
@@ -281,19 +284,21 @@ done:
 # The caller's side of a run: publish the job, wake the workers that sleep (as at the barrier, each
 # side writes before it looks), and take part.
 _RUN = """
-define void @kernel(ptr %program, i64 %repeats, i64 %threads, ptr %team) nounwind {{
+define void @kernel(ptr %program) nounwind {{
+  %at_threads = getelementptr i8, ptr %program, i64 {program.THREADS}
+  %at_team = getelementptr i8, ptr %program, i64 {program.TEAM}
+  %threads = load i64, ptr %at_threads
+  %team = load ptr, ptr %at_team
   %together = icmp ugt i64 %threads, 1
   br i1 %together, label %publish, label %work
 publish:
   %at_program = getelementptr i8, ptr %team, i64 {team.PROGRAM}
-  %at_repeats = getelementptr i8, ptr %team, i64 {team.REPEATS}
   %at_yields = getelementptr i8, ptr %team, i64 {team.YIELDS}
   %at_patience = getelementptr i8, ptr %team, i64 {team.PATIENCE}
   %at_cpus = getelementptr i8, ptr %team, i64 {team.CPUS}
   %at_seats = getelementptr i8, ptr %team, i64 {team.SEATS}
   %at_job = getelementptr i8, ptr %team, i64 {team.JOB}
   store ptr %program, ptr %at_program
-  store i64 %repeats, ptr %at_repeats
   %cpus = load i64, ptr %at_cpus
   %crowded = icmp ugt i64 %threads, %cpus
   %patience = select i1 %crowded, i64 {YIELDS}, i64 {PAUSES}
@@ -328,10 +333,11 @@ looked:
   %others = icmp ult i64 %next_thread, %threads
   br i1 %others, label %look, label %check
 check:
-  %ending = icmp eq ptr %program, null
+  %steps = load ptr, ptr %program
+  %ending = icmp eq ptr %steps, null
   br i1 %ending, label %done, label %work
 work:
-  call void @drive(ptr %program, i64 %repeats, i64 0, i64 %threads, ptr %team)
+  call void @drive(ptr %program, i64 0, i64 %threads, ptr %team)
   br label %done
 done:
   ret void
@@ -348,18 +354,17 @@ entry:
   %team = load ptr, ptr %at_team
   %thread = load i64, ptr %at_thread
   %at_program = getelementptr i8, ptr %team, i64 {team.PROGRAM}
-  %at_repeats = getelementptr i8, ptr %team, i64 {team.REPEATS}
   br label %wait
 wait:
   %seen = phi i64 [ 0, %entry ], [ %job, %work ]
   %job = call i64 @next_job(ptr %seat, ptr %team, i64 %thread, i64 %seen)
   %program = load ptr, ptr %at_program
-  %repeats = load i64, ptr %at_repeats
   %threads = and i64 %job, {MAX_THREADS}
-  %ending = icmp eq ptr %program, null
+  %steps = load ptr, ptr %program
+  %ending = icmp eq ptr %steps, null
   br i1 %ending, label %end, label %work
 work:
-  call void @drive(ptr %program, i64 %repeats, i64 %thread, i64 %threads, ptr %team)
+  call void @drive(ptr %program, i64 %thread, i64 %threads, ptr %team)
   br label %wait
 end:
   ret ptr null
@@ -414,12 +419,12 @@ wake:
 class Driver:
     """The driver's native code.
 
-    `run(program, repeats, threads, team)` runs a program a number of times, on the calling thread
-    and, with more than one thread, the team's workers; it does not hold Python's lock. `work` is
-    the address of a worker's main function, `ptr work(ptr seat)`. Both live as long as `jit`.
+    `run(program)` runs what is described at an address, on the calling thread and, with more than
+    one thread, the team's workers; it does not hold Python's lock. `work` is the address of a
+    worker's main function, `ptr work(ptr seat)`. Both live as long as `jit`.
     """
 
-    run: Callable[[int, int, int, int], None]
+    run: Callable[[int], None]
     work: int
     jit: Jit
 
@@ -429,10 +434,7 @@ def load_driver(jit: Jit) -> Driver:
     common = (_REST, _ADVANCE, _BARRIER, _DRIVE)
     architecture = jit.target.architecture
     run, work = jit.compile([_text(architecture, *common, main) for main in (_RUN, _WORK)])
-    signature = ctypes.CFUNCTYPE(
-        None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64
-    )
-    return Driver(signature(run), work, jit)
+    return Driver(ctypes.CFUNCTYPE(None, ctypes.c_int64)(run), work, jit)
 
 
 def _text(architecture: str, *parts: str) -> str:
