@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,7 @@ from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.table import Move, Pick, Row, make_program
 from thalweg.runtime.team import shared_team
+from thalweg.runtime.trial import Trial
 
 Array = np.ndarray[Any, Any]
 
@@ -36,6 +38,9 @@ Array = np.ndarray[Any, Any]
 SMALL_PROGRAM = 300_000
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
+# Cycles of shareable work from which on a loop need not find out whether sharing pays.
+LARGE_PROGRAM = 3_000_000
+TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
 
 
 @cache
@@ -179,7 +184,7 @@ class NativeProgram:
         self._bound_arena = -1
         shared = sum(step.cycles for step in steps if not step.serial)
         self._threads = threads if shared >= SMALL_PROGRAM else 1
-        self._loop_threads = threads
+        self._trial = Trial(_loop_threads(steps, threads))
         self._words = self._lay_out(kernels, state)
         self._places = (*self._fed, *self._fetched)
         self._cells = self._words.data
@@ -258,7 +263,12 @@ class NativeProgram:
         self._bind([*fed, *made], run_counter)
         loop = self._loop(batches)
         loop.point(batches.values(), steps)
-        self._team.run_program(loop.program, self._loop_threads)
+        threads = self._trial.choose()
+        start = time.perf_counter()
+        self._team.run_program(loop.program, threads)
+        seconds = time.perf_counter() - start
+        if seconds > TELLING_SECONDS:
+            self._trial.took(threads, seconds / steps)
         return made
 
     def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
@@ -307,6 +317,14 @@ class NativeProgram:
                 *("  " + line for line in kernel.formulas),
             ]
         return "\n".join(lines)
+
+
+def _loop_threads(steps: Sequence[Step], threads: int) -> tuple[int, ...]:
+    """The numbers of threads that a loop may use; it finds out which is faster."""
+    shared = sum(step.cycles for step in steps if not step.is_serial(SMALL_WORK_IN_LOOP))
+    if threads == 1 or not shared:
+        return (1,)
+    return (threads, 1) if shared < LARGE_PROGRAM else (threads,)
 
 
 def _summary(step: Step, types: Mapping[str, str]) -> KernelSummary:
