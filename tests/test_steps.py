@@ -232,12 +232,49 @@ def test_values_given_to_a_callback_are_its_own(session: tf.Session) -> None:
     assert got.tolist() == [[2, 4], [2, 4]]
 
 
-def test_arrays_of_other_types_and_layouts(session: tf.Session) -> None:
-    """The same rules as for `run`: numbers are converted, rows need not be contiguous."""
+CONVERSIONS = [
+    ("uint8", tf.float32),
+    ("int8", tf.float64),
+    ("uint16", tf.float32),
+    ("int16", tf.int64),
+    ("uint8", tf.int16),
+    ("int64", tf.float64),
+    ("float16", tf.float32),
+    ("float32", tf.float64),
+    ("bool", tf.float32),
+    (">f4", tf.float32),
+    ("float64", tf.float32),
+    ("float64", tf.int32),
+]
+
+
+@pytest.mark.parametrize(("source", "target"), CONVERSIONS)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_arrays_of_other_types(
+    session: tf.Session, source: str, target: Any, shuffle: bool
+) -> None:
+    """As `run` converts them; 37 elements are two vectors of 16 and a rest."""
+    x, rows = tf.placeholder(target, [None, 37]), tf.placeholder(tf.int64, [None])
+    numbers = np.random.default_rng(0).integers(-(2**15), 2**15, (10, 37))
+    array = numbers.astype(source)
+    fetched, computed, order = session.run_steps(
+        [x, x + x, rows],
+        4,
+        batches={x: array, rows: np.arange(10)},
+        batch_size=4,
+        shuffle=shuffle,
+    )
+    want = array[order].astype(target.numpy)
+    np.testing.assert_array_equal(fetched, want)
+    np.testing.assert_array_equal(computed, want + want)
+    assert fetched.dtype == computed.dtype == want.dtype
+
+
+def test_rows_need_not_be_contiguous(session: tf.Session) -> None:
     x = tf.placeholder(tf.float32, [None, 3])
-    array = np.arange(30, dtype=np.uint8).reshape(3, 10).T
+    array = np.arange(30, dtype=np.float32).reshape(3, 10).T
     got = session.run_steps(x * 2, 2, batches={x: array}, batch_size=5, shuffle=False)
-    np.testing.assert_array_equal(got.reshape(10, 3), array * np.float32(2))
+    np.testing.assert_array_equal(got.reshape(10, 3), array * 2)
 
 
 MISUSES: list[tuple[dict[str, Any], str]] = [

@@ -60,7 +60,7 @@ class Batches:
     """What tensors are fed in a loop: in each step other rows of their arrays, the same for all.
 
     Args:
-        arrays: by tensor, as `feed_array` makes them; their first axis is the rows.
+        arrays: by tensor, as `rows_array` makes them; their first axis is the rows.
         size: how many rows a step takes, which may be more than there are.
         random: shuffles the rows anew for each epoch; None for the rows in order.
 
@@ -88,7 +88,7 @@ class Batches:
         if not self._arrays:
             return {}
         order = self._order.take(steps * self._size).reshape(steps, self._size)
-        return {tensor: Rows(array, order) for tensor, array in self._arrays.items()}
+        return {t: Rows(array, order, t.dtype.numpy) for t, array in self._arrays.items()}
 
 
 def _checked_size(arrays: Mapping[Tensor, Array], size: int | None) -> int:

@@ -49,9 +49,27 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
     array = value if type(value) is np.ndarray else _array(tensor, value)
     if array.dtype != dtype:
         array = _cast(tensor, array)
-    if not array.flags.c_contiguous:
-        array = np.asarray(array, order="C").copy(order="C")
-    return array
+    return array if array.flags.c_contiguous else array.copy(order="C")
+
+
+def rows_array(tensor: Tensor, value: Any) -> Array:
+    """The value as a contiguous array whose rows can be fed to the tensor.
+
+    An array of a type whose values the tensor's can all hold stays as it is, and is converted batch
+    by batch: images in bytes take a quarter of the memory, and less time to fetch from it.
+
+    Raises:
+        FeedError: as `feed_array` does.
+    """
+    array = value if type(value) is np.ndarray else _array(tensor, value)
+    if _widens(array.dtype, tensor.dtype.numpy):
+        return array if array.flags.c_contiguous else array.copy(order="C")
+    return feed_array(tensor, array)
+
+
+def _widens(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
+    kinds = source.kind in "buif" and target.kind in "uif"
+    return kinds and source.isnative and np.can_cast(source, target, "safe")
 
 
 def check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:

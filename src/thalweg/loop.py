@@ -113,6 +113,5 @@ class Loop:
 def _fed(feed: Feed, steps: int) -> Array:
     """What each of the steps is fed."""
     if isinstance(feed, Rows):
-        made: Array = feed.source[feed.order]
-        return made
+        return feed.batch(slice(None))
     return np.repeat(feed[np.newaxis], steps, axis=0)

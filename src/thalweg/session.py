@@ -24,7 +24,7 @@ from thalweg.base.errors import (
 from thalweg.base.shapes import show
 from thalweg.batches import Batches, batch_random
 from thalweg.config import ConfigProto
-from thalweg.feeds import check_shape, describe, feed_array, feedable, missing
+from thalweg.feeds import check_shape, describe, feed_array, feedable, missing, rows_array
 from thalweg.fetches import Fetches, structure_key
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
@@ -261,17 +261,19 @@ class Session:
         for key, value in feed_dict.items():
             tensor = self._feedable.get(key)
             if tensor is None:
-                tensor = self._feedable[key] = feedable(self._graph, key)
+                tensor = self._feedable_tensor(key)
             feeds[tensor] = feed_array(tensor, value)
         return feeds
 
     def _batch_arrays(
         self, batches: Mapping[Any, Any], feeds: Mapping[Tensor, Array]
     ) -> dict[Tensor, Array]:
-        arrays = self._fed(batches)
-        for tensor in arrays:
+        arrays = {}
+        for key, value in batches.items():
+            tensor = self._feedable_tensor(key)
             if tensor in feeds:
                 raise FeedError(f"{describe(tensor)} is in both feed_dict and batches")
+            arrays[tensor] = rows_array(tensor, value)
         return arrays
 
     def _run_slice(
@@ -297,6 +299,10 @@ class Session:
             if not entry.ready:
                 self._done(entry)
         return values
+
+    def _feedable_tensor(self, key: Any) -> Tensor:
+        tensor = self._feedable[key] = feedable(self._graph, key)
+        return tensor
 
     def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
         """The values of what the entry computes."""

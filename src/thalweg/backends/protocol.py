@@ -19,25 +19,21 @@ class Rows:
     Attributes:
         source: contiguous, its first axis the rows.
         order: int64 [steps, batch], contiguous: the numbers of the rows that each step takes.
+        dtype: of what a step is fed; that of the source, or one that can hold all its values.
     """
 
     source: np.ndarray[Any, Any]
     order: np.ndarray[Any, Any]
+    dtype: np.dtype[Any]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """What a step is fed."""
         return (*self.order.shape[1:], *self.source.shape[1:])
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the elements."""
-        made: np.dtype[Any] = self.source.dtype
-        return made
-
-    def batch(self, step: int) -> np.ndarray[Any, Any]:
-        """What one step is fed: a copy."""
-        made: np.ndarray[Any, Any] = self.source[self.order[step]]
+    def batch(self, step: int | slice) -> np.ndarray[Any, Any]:
+        """What one step is fed, or several along a new first axis: a copy."""
+        made: np.ndarray[Any, Any] = self.source[self.order[step]].astype(self.dtype, copy=False)
         return made
 
 

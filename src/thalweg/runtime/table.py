@@ -39,11 +39,12 @@ class Pick:
 
     def __init__(self, like: Rows, places: Sequence[int], jit: Jit) -> None:
         self._buffer = aligned_empty(like.shape, like.dtype)
-        rows, row_bytes = len(self._buffer), self._buffer[0].nbytes
-        buffer = self._buffer.ctypes.data
-        self._words = np.array([0, 0, row_bytes, rows, buffer, len(places), *places], np.int64)
+        rows, buffer = len(self._buffer), self._buffer.ctypes.data
+        row_bytes, buffer_row_bytes = like.source[0].nbytes, self._buffer[0].nbytes
+        words = [0, 0, row_bytes, rows, buffer, buffer_row_bytes, len(places), *places]
+        self._words = np.array(words, np.int64)
         base = int(self._words.ctypes.data)
-        (kernel,) = jit.compile([batch.PICK])
+        (kernel,) = jit.compile([batch.pick(like.source.dtype, like.dtype)])
         self.row: Row = (kernel, base, rows, 0)
         self.move: Move = (base + 8 * batch.ORDER, 8 * rows)
 

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 # The arguments of the kernel: words, and after them the addresses of `PLACES` words.
-SOURCE, ORDER, ROW_BYTES, ROWS, BUFFER, PLACES, FIRST_PLACE = range(7)
+SOURCE, ORDER, ROW_BYTES, ROWS, BUFFER, BUFFER_ROW_BYTES, PLACES, FIRST_PLACE = range(8)
+
+LANES = 16  # elements converted at a time
+
+
+def pick(source: np.dtype[Any], target: np.dtype[Any]) -> str:
+    """The kernel for rows of one element type that are needed as another, a wider one."""
+    same = source == target
+    transfer = _COPY if same else _convert(source, target)
+    return _PICK.replace("{SAME}", "true" if same else "false") + transfer
+
 
 # Rows that lie one after the other are taken where they are: their address goes into the places.
 # Otherwise that of the buffer does, into which they are copied. Whether they do is for every thread
 # to see, and the one that has the first row writes the address. While a row is copied the next one
 # is fetched, since the processor cannot guess where it is.
-PICK = f"""
+_PICK = f"""
 define void @kernel(ptr %args, i64 %begin, i64 %end) nounwind {{
 entry:
   %at_order = getelementptr i64, ptr %args, i64 {ORDER}
   %at_bytes = getelementptr i64, ptr %args, i64 {ROW_BYTES}
   %at_rows = getelementptr i64, ptr %args, i64 {ROWS}
   %at_buffer = getelementptr i64, ptr %args, i64 {BUFFER}
+  %at_buffer_bytes = getelementptr i64, ptr %args, i64 {BUFFER_ROW_BYTES}
   %source = load ptr, ptr %args
   %order = load ptr, ptr %at_order
   %bytes = load i64, ptr %at_bytes
   %rows = load i64, ptr %at_rows
   %buffer = load ptr, ptr %at_buffer
+  %buffer_bytes = load i64, ptr %at_buffer_bytes
   %first = load i64, ptr %order
   %first_offset = mul i64 %first, %bytes
   %lying = getelementptr i8, ptr %source, i64 %first_offset
@@ -34,7 +50,8 @@ compare:
   %row_n = load i64, ptr %at_n
   %expected = add i64 %first, %n
   %next_n = add i64 %n, 1
-  %in_row = icmp eq i64 %row_n, %expected
+  %follows = icmp eq i64 %row_n, %expected
+  %in_row = and i1 %follows, {{SAME}}
   br i1 %in_row, label %check, label %chosen
 chosen:
   %data = phi ptr [ %lying, %check ], [ %buffer, %compare ]
@@ -64,7 +81,7 @@ copy:
   %row = load i64, ptr %at_row
   %offset = mul i64 %row, %bytes
   %from = getelementptr i8, ptr %source, i64 %offset
-  %to_offset = mul i64 %i, %bytes
+  %to_offset = mul i64 %i, %buffer_bytes
   %to = getelementptr i8, ptr %buffer, i64 %to_offset
   %next = add i64 %i, 1
   %more = icmp slt i64 %next, %end
@@ -85,11 +102,76 @@ fetch:
   %fetches = and i1 %within, %near
   br i1 %fetches, label %fetch, label %copied
 copied:
-  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %bytes, i1 false)
+  call void @transfer(ptr %to, ptr %from, i64 %buffer_bytes)
   br i1 %more, label %copy, label %done
 done:
   ret void
 }}
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+"""
+
+_COPY = """
+define internal void @transfer(ptr %to, ptr %from, i64 %bytes) nounwind {
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %bytes, i1 false)
+  ret void
+}
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 """
+
+# As many elements at a time as fit, then one by one.
+_CONVERT = """
+define internal void @transfer(ptr %to, ptr %from, i64 %bytes) nounwind {{
+entry:
+  %count = udiv i64 %bytes, {size}
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %many ], [ %following, %one ]
+  %next = add i64 %i, {LANES}
+  %following = add i64 %i, 1
+  %at_from = getelementptr {source}, ptr %from, i64 %i
+  %at_to = getelementptr {target}, ptr %to, i64 %i
+  %fits = icmp ule i64 %next, %count
+  br i1 %fits, label %many, label %few
+many:
+  %x = load <{LANES} x {source}>, ptr %at_from, align {source_size}
+  %y = {how} <{LANES} x {source}> %x to <{LANES} x {target}>
+  store <{LANES} x {target}> %y, ptr %at_to, align {size}
+  br label %head
+few:
+  %left = icmp ult i64 %i, %count
+  br i1 %left, label %one, label %done
+one:
+  %x1 = load {source}, ptr %at_from
+  %y1 = {how} {source} %x1 to {target}
+  store {target} %y1, ptr %at_to
+  br label %head
+done:
+  ret void
+}}
+"""
+_FLOATS = {2: "half", 4: "float", 8: "double"}
+
+
+def _convert(source: np.dtype[Any], target: np.dtype[Any]) -> str:
+    return _CONVERT.format(
+        LANES=LANES,
+        source=_type(source),
+        target=_type(target),
+        source_size=source.itemsize,
+        size=target.itemsize,
+        how=_conversion(source.kind, target.kind),
+    )
+
+
+def _type(dtype: np.dtype[Any]) -> str:
+    return _FLOATS[dtype.itemsize] if dtype.kind == "f" else f"i{8 * dtype.itemsize}"
+
+
+def _conversion(source: str, target: str) -> str:
+    """The instruction for kinds of element types, as NumPy names them."""
+    if source == "f":
+        return "fpext"
+    signed = source == "i"
+    if target == "f":
+        return "sitofp" if signed else "uitofp"
+    return "sext" if signed else "zext"
