@@ -200,6 +200,12 @@ def test_structures_shapes_and_loops_of_nothing(session: tf.Session) -> None:
     assert session.run_steps(tf.constant(2.0), 3).tolist() == [2, 2, 2]
 
 
+def test_no_steps_leave_no_trace(session: tf.Session) -> None:
+    w = tf.Variable(3.0)
+    assert session.run_steps(w.assign(5.0), 0).shape == (0,)
+    assert session.run(w) == 3
+
+
 def test_the_number_of_runs_goes_on(session: tf.Session) -> None:
     noise = tf.random_uniform([])
     mixed = [session.run(noise), *session.run_steps(noise, 3), session.run(noise)]
@@ -268,6 +274,15 @@ def test_arrays_of_other_types(
     np.testing.assert_array_equal(fetched, want)
     np.testing.assert_array_equal(computed, want + want)
     assert fetched.dtype == computed.dtype == want.dtype
+
+
+def test_one_loop_after_the_other_with_other_types(session: tf.Session) -> None:
+    x = tf.placeholder(tf.float32, [None, 3])
+    numbers = np.arange(30).reshape(10, 3)
+    for dtype in ("uint8", "float32", "int16", "uint8"):
+        batches = {x: numbers.astype(dtype)}
+        got = session.run_steps(x * 2, 2, batches=batches, batch_size=5, shuffle=False)
+        np.testing.assert_array_equal(got.reshape(10, 3), numbers * 2)
 
 
 def test_rows_need_not_be_contiguous(session: tf.Session) -> None:

@@ -296,7 +296,7 @@ class Session:
             values: list[Array] = entry.program.run_steps(
                 [feeds[t] for t in entry.feeds], first, steps
             )
-            if not entry.ready:
+            if steps and not entry.ready:
                 self._done(entry)
         return values
 

@@ -190,7 +190,7 @@ class NativeProgram:
         self._cells = self._words.data
         self._run_number = self._counter.data
         self._program = make_program(self._rows(SMALL_WORK), self._moves())
-        self._loops: dict[tuple[int, ...], _Loop] = {}
+        self._loops: dict[Any, _Loop] = {}
         self._team = shared_team()
 
     def _lay_out(self, kernels: Kernels, state: VariableStore) -> Array:
@@ -284,7 +284,7 @@ class NativeProgram:
 
     def _loop(self, batches: Mapping[int, Rows]) -> _Loop:
         """The table of a loop that picks these feeds' rows itself."""
-        key = tuple(batches)
+        key = tuple([(number, rows.source.dtype) for number, rows in batches.items()])
         if key not in self._loops:
             base = int(self._words.ctypes.data)
             picks = [
