@@ -177,7 +177,8 @@ class Session:
             batches: arrays by tensor. The first axis of each is the rows, of which there are as
                 many in all of them; a step is fed `batch_size` rows. Each epoch takes every row
                 once; a batch may begin with the last rows of one epoch and end with the first
-                of the next.
+                of the next. What is of a narrower type than its tensor, such as images in bytes,
+                is converted batch by batch, and takes less memory and time than if it were not.
             batch_size: rows of a batch; it may be more than there are.
             shuffle: takes the rows of each epoch in another random order, and not as they lie.
             seed: of the order; together with the graph's seed and the number of the run it decides

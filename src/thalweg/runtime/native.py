@@ -34,8 +34,8 @@ from thalweg.runtime.trial import Trial
 Array = np.ndarray[Any, Any]
 
 # Cycles of shareable work under which a whole program stays on the calling thread: the others may
-# be asleep by the time it runs, and waking them takes some 40 us.
-SMALL_PROGRAM = 300_000
+# be asleep by the time it runs, and waking them takes 25 us, half of what so many cycles take.
+SMALL_PROGRAM = 150_000
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
 # Cycles of shareable work from which on a loop need not find out whether sharing pays.

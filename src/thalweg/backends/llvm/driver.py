@@ -81,7 +81,9 @@ class SeatLayout(IntEnum):
     BYTES = 3 * LINE
 
 
-_PAUSES = 500  # some 20 us on current Intel CPUs, 5 to 10 us on others
+# Some 100 us on current Intel CPUs, 30 to 60 us on others. A program that trains step by step in
+# Python comes back sooner as a rule, and a thread that sleeps takes 25 us to wake.
+_PAUSES = 3000
 _YIELDS = 20
 
 _PAUSE = {
