@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -226,6 +227,55 @@ def test_a_callback_may_run_the_session_and_its_errors_end_the_loop(session: tf.
         session.run_steps(n.assign_add(1).op, 100, every=2, callback=look)
     assert seen == [(2, 2), (4, 4), (6, 6)]
     assert session.run(n) == 6
+
+
+@pytest.mark.parametrize("every", [1, 3, 100])
+@pytest.mark.parametrize("good", [0, 1, 7])
+def test_a_step_that_fails_leaves_those_before_it(
+    session: tf.Session, good: int, every: int
+) -> None:
+    """The same as single runs up to the first that fails, to the numbers drawn afterwards."""
+    count = tf.Variable(0)
+    counted = count.assign_add(1).op  # does not depend on the indices, but is of the same step
+    at = tf.placeholder(tf.int32, [None], name="at")
+    table = tf.Variable(tf.random_normal([50, 2000]))
+    noisy = tf.gather(table, at, name="pick") + tf.random_normal([SIZE, 2000])
+    loss = tf.reduce_sum(tf.square(noisy))
+    train = tf.group(tf.train.AdamOptimizer(0.1).minimize(loss), counted)
+    rows = np.random.default_rng(0).integers(0, 50, (12, SIZE))
+    rows[good, 3], rows[good + 1, 5] = 50, -1
+    batches = {at: rows.reshape(-1)}
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        session.run_steps(
+            [train, loss], 12, batches=batches, batch_size=SIZE, shuffle=False, every=every
+        )
+    message = r"pick' \(GatherV2\) failed: indices\[3\] = 50 is not in \[0, 50\)"
+    assert re.search(message, str(caught.value))
+    assert "test_steps.py" in str(caught.value)
+    with tf.Session(config=session._config) as single:
+        for step in range(good):
+            single.run(train, {at: rows[step]})
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            single.run([train, loss], {at: rows[good]})
+        assert session._runs == single._runs == good
+        assert_same(state(session), state(single))
+        assert session.run(count) == single.run(count) == good
+        _, losses = session.run_steps(
+            [train, loss], 2, batches={at: rows[-2:].reshape(-1)}, batch_size=SIZE, shuffle=False
+        )
+        assert losses.tolist() == [single.run([train, loss], {at: r})[1] for r in rows[-2:]]
+        assert_same(state(session), state(single))
+
+
+def test_what_a_loop_wrote_before_it_failed_is_kept(session: tf.Session) -> None:
+    """Also by steps of a plan that has never come to its end, which reads no variable."""
+    at, value = tf.placeholder(tf.int32, [None]), tf.placeholder(tf.float32, [None])
+    written = tf.Variable([0.0])
+    step = tf.group(written.assign(tf.gather(value, at)))
+    batches = {at: np.array([0, 0, 0, 1]), value: np.array([1.0, 2.0, 3.0, 4.0])}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"= 1 is not in \[0, 1\)"):
+        session.run_steps(step, 4, batches=batches, batch_size=1, shuffle=False)
+    assert session.run(written).tolist() == [3.0]
 
 
 def test_values_given_to_a_callback_are_its_own(session: tf.Session) -> None:

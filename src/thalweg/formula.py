@@ -6,6 +6,11 @@ A formula has output axes and a body. The body is an expression tree over reads 
 whose indices are affine in the axes (or, for gathers, read from an operand too). The style is that
 of Halide (Ragan-Kelley et al. 2013) and TVM's tensor expressions (Chen et al. 2018).
 
+    gather:  y[i, d]     = x[r[i], d]
+    scatter: y[r[i], d] += x[i, d]
+
+An index that is read must lie inside, whatever the data: a `Check` says so.
+
     Expr = Const | Read(operand, index) | Position(index) | Apply(function, args)
          | Reduce(combiner, axes, body)
 """
@@ -14,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Union
 
 from thalweg.base import dtypes
@@ -53,12 +59,7 @@ class Affine:
     constant: int = 0
 
     def __add__(self, other: Index) -> Affine:
-        right = affine(other)
-        terms = dict(self.terms)
-        for atom, factor in right.terms:
-            terms[atom] = terms.get(atom, 0) + factor
-        kept = tuple((a, f) for a, f in terms.items() if f != 0)
-        return Affine(kept, self.constant + right.constant)
+        return combination([(self, 1), (other, 1)])
 
     __radd__ = __add__
 
@@ -69,18 +70,23 @@ class Affine:
         return affine(other) - self
 
     def __mul__(self, factor: int) -> Affine:
-        terms = tuple((a, f * factor) for a, f in self.terms if f * factor != 0)
-        return Affine(terms, self.constant * factor if self.constant else 0)
+        return combination([(self, factor)])
 
     __rmul__ = __mul__
 
     def coefficient(self, atom: Axis | Expr) -> int:
         """The factor of an axis; 0 if it does not occur."""
-        return dict(self.terms).get(atom, 0)
+        for mine, factor in self.terms:
+            if mine is atom:
+                return factor
+        return 0
 
-    def is_axis(self, axis: Axis) -> bool:
+    def is_axis(self, axis: Axis | Expr) -> bool:
         """Whether this is just `axis`."""
-        return self.constant == 0 and self.terms == ((axis, 1),)
+        if len(self.terms) != 1 or self.constant:
+            return False
+        atom, factor = self.terms[0]
+        return atom is axis and factor == 1
 
 
 Index = Union[Axis, Affine, "Expr", int]
@@ -95,10 +101,60 @@ def affine(index: Index) -> Affine:
     return Affine(((index, 1),), 0)
 
 
+def combination(parts: Iterable[tuple[Index, int]], constant: int = 0) -> Affine:
+    """`sum of factor * index + constant`."""
+    terms: dict[Axis | Expr, int] = {}
+    for index, factor in parts:
+        if isinstance(index, Affine):
+            inner, offset = index.terms, index.constant
+        elif isinstance(index, int):
+            inner, offset = (), index
+        else:
+            inner, offset = ((index, 1),), 0
+        if offset:
+            constant = constant + offset * factor
+        for atom, own in inner:
+            total = terms.get(atom, 0) + own * factor
+            if total:
+                terms[atom] = total
+            else:
+                terms.pop(atom, None)
+    return Affine(tuple(terms.items()), constant)
+
+
+def is_identity(index: Sequence[Affine], axes: Sequence[Axis]) -> bool:
+    """Whether the index is just the axes, in order."""
+    return len(index) == len(axes) and all(map(Affine.is_axis, index, axes))
+
+
 class Expr:
-    """A node of a body. Arithmetic on expressions makes larger ones; numbers become constants."""
+    """A node of a body. Arithmetic on expressions makes larger ones; numbers become constants.
+
+    What is found by walking an expression is remembered on it, for it never changes.
+    """
 
     dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        """The expressions directly inside, those in indices too."""
+        return ()
+
+    @cached_property
+    def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...]]:
+        every = walk(self)
+        reads = tuple([e for e in every if type(e) is Read])
+        return reads, tuple([e for e in every if type(e) is Reduce])
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """Every read inside, or the read itself; inner ones first."""
+        return self._found[0]
+
+    @property
+    def reductions(self) -> tuple[Reduce, ...]:
+        """Every reduction inside, or the reduction itself; inner ones first."""
+        return self._found[1]
 
     def __add__(self, other: Expr | float) -> Expr:
         return apply("add", self, other)
@@ -141,6 +197,10 @@ class Read(Expr):
     index: tuple[Affine, ...]
     dtype: DType
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return expressions(*self.index)
+
 
 @dataclass(frozen=True, eq=False)
 class Position(Expr):
@@ -148,6 +208,10 @@ class Position(Expr):
 
     index: Affine
     dtype: DType = dtypes.int64
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return expressions(self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +222,10 @@ class Apply(Expr):
     args: tuple[Expr, ...]
     dtype: DType
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.args
+
 
 @dataclass(frozen=True, eq=False)
 class Reduce(Expr):
@@ -167,6 +235,10 @@ class Reduce(Expr):
     axes: tuple[Axis, ...]
     body: Expr
     dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.body,)
 
 
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
@@ -233,8 +305,11 @@ def axes(*extents: int, names: str = "ijklmnopqrstuvw") -> tuple[Axis, ...]:
 class Formula:
     """`output[store] = body` for every value of the axes.
 
-    `store` is the axes themselves unless given; it must be one-to-one, and then `shape` is the
-    output's shape and every element must be written by exactly one value of the axes.
+    `store` is the axes themselves unless given; then `shape` is the output's shape, and every
+    element must be written by exactly one value of the axes.
+
+    If one of the store's indices is read, any number of values of the axes may fall on an element:
+    they are added up, in the axes' order, and an element that none falls on is 0.
     """
 
     axes: tuple[Axis, ...]
@@ -256,6 +331,26 @@ class Formula:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Every element of an operand must lie in `range(limit)`; a run that finds another one fails.
+
+    Attributes:
+        operand: its number.
+        limit: one more than the largest element allowed.
+        name: of the operand, for the error.
+    """
+
+    operand: int
+    limit: int
+    name: str
+
+    def problem(self, place: Sequence[int], value: int) -> str:
+        """What is wrong with an element, as TensorFlow says it: `indices[3] = 12 is not in ...`."""
+        at = f"[{','.join(str(int(p)) for p in place)}]" if place else ""
+        return f"{self.name}{at} = {value} is not in [0, {int(self.limit)})"
+
+
+@dataclass(frozen=True)
 class Alias:
     """An output that is the same memory as an operand, perhaps under another shape."""
 
@@ -271,22 +366,9 @@ def pointwise(function: Callable[..., Expr], *operands: Operand) -> Formula:
     return Formula.make(index, function(*(operand[index] for operand in operands)))
 
 
-def children(expr: Expr) -> tuple[Expr, ...]:
-    """The expressions directly inside, those in indices too."""
-    match expr:
-        case Apply():
-            return expr.args
-        case Reduce():
-            return (expr.body,)
-        case Read():
-            return tuple(atom for at in expr.index for atom in _expressions(at))
-        case Position():
-            return tuple(_expressions(expr.index))
-    return ()
-
-
-def _expressions(index: Affine) -> Iterable[Expr]:
-    return (atom for atom, _ in index.terms if isinstance(atom, Expr))
+def expressions(*index: Affine) -> tuple[Expr, ...]:
+    """The expressions that indices add up, which are read from memory as a rule."""
+    return tuple([atom for at in index for atom, _ in at.terms if isinstance(atom, Expr)])
 
 
 def walk(*roots: Expr) -> list[Expr]:
@@ -294,13 +376,14 @@ def walk(*roots: Expr) -> list[Expr]:
     seen: dict[int, Expr] = {}
 
     def visit(expr: Expr) -> None:
-        if id(expr) not in seen:
-            for child in children(expr):
+        for child in expr.children:
+            if id(child) not in seen:
                 visit(child)
-            seen[id(expr)] = expr
+        seen[id(expr)] = expr
 
     for root in roots:
-        visit(root)
+        if id(root) not in seen:
+            visit(root)
     return list(seen.values())
 
 
@@ -317,27 +400,34 @@ class Rewrite:
         self._done: dict[int, tuple[Expr, Expr]] = {}
 
     def __call__(self, expr: Expr) -> Expr:
-        if id(expr) not in self._done:
-            self._done[id(expr)] = (expr, self._rebuild(expr))
-        return self._done[id(expr)][1]
+        done = self._done.get(id(expr))
+        if done is None:
+            done = self._done[id(expr)] = (expr, self._rebuild(expr))
+        return done[1]
 
     def index(self, index: Affine) -> Affine:
         """The index with its axes and inner expressions replaced."""
-        total = Affine((), index.constant)
+        parts: list[tuple[Index, int]] = []
+        same = True
         for atom, factor in index.terms:
             new = self(atom) if isinstance(atom, Expr) else self._axes.get(atom, atom)
-            total = total + affine(new) * factor
-        return total
+            parts.append((new, factor))
+            same = same and new is atom
+        if same:
+            return index
+        if index.is_axis(index.terms[0][0]):
+            return affine(parts[0][0])
+        return combination(parts, index.constant)
 
     def _rebuild(self, expr: Expr) -> Expr:
         match expr:
             case Read():
-                moved = Read(expr.source, tuple(map(self.index, expr.index)), expr.dtype)
+                moved = Read(expr.source, tuple([self.index(i) for i in expr.index]), expr.dtype)
                 return self._read(moved) if self._read else moved
             case Position():
                 return Position(self.index(expr.index), expr.dtype)
             case Apply():
-                return Apply(expr.function, tuple(map(self, expr.args)), expr.dtype)
+                return Apply(expr.function, tuple([self(a) for a in expr.args]), expr.dtype)
             case Reduce():
                 return Reduce(expr.combiner, expr.axes, self(expr.body), expr.dtype)
         return expr

@@ -136,6 +136,8 @@ class Session:
         Raises:
             FetchError: for a fetch that is not of the session's graph.
             FeedError: if a placeholder is not fed, or with something that does not fit.
+            InvalidArgumentError: if an operation cannot take the values that it is given, such as
+                indices out of range. Nothing has been written but what it had to wait for.
             SessionClosedError: after `close`.
         """
         with self._lock:
@@ -168,7 +170,7 @@ class Session:
         The state and the random numbers are those of as many calls of `run`. Tensors that are
         fetched are computed in every `every`-th step; the steps in between run for their effects
         only. Ctrl-C and errors of the callback end the loop after a whole step, and leave what the
-        steps so far have done.
+        steps so far have done. A step that fails leaves what those before it have done.
 
         Args:
             fetches: as for `run`.
@@ -192,8 +194,8 @@ class Session:
             `steps // every` of them. Operations give None.
 
         Raises:
-            FetchError, FeedError, SessionClosedError: as `run` does; FeedError also for batches
-                that do not fit together.
+            FetchError, FeedError, InvalidArgumentError, SessionClosedError: as `run` does;
+                FeedError also for batches that do not fit together.
             ValueError: `steps` is negative, or `every` less than 1.
         """
         _check_counts(steps, every)
@@ -290,16 +292,15 @@ class Session:
             entry = self._entry(self._choice(fetches, targets, feeds), feeds)
             if not entry.ready:
                 self._prepare(entry)
-            first = self._runs
-            self._runs += steps  # now, as Ctrl-C is raised as soon as the native code returns
             if entry.program is None:
+                self._runs += steps
                 return []
-            values: list[Array] = entry.program.run_steps(
-                [feeds[t] for t in entry.feeds], first, steps
-            )
-            if steps and not entry.ready:
-                self._done(entry)
-        return values
+            try:
+                return entry.program.run_steps([feeds[t] for t in entry.feeds], self._runs, steps)
+            finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
+                self._runs += entry.program.finished
+                if entry.program.finished and not entry.ready:
+                    self._done(entry)
 
     def _feedable_tensor(self, key: Any) -> Tensor:
         tensor = self._feedable[key] = feedable(self._graph, key)

@@ -9,9 +9,8 @@ import numpy as np
 
 from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore
-from thalweg.base.errors import InvalidArgumentError, ThalwegError
 from thalweg.base.shapes import known
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Operation, Tensor, failed
 from thalweg.ops.constant import Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.plan import Plan
@@ -36,6 +35,7 @@ class NumpyProgram:
         self._order = order(plan)
         self._written = {op.inputs[0] for op in self._order if isinstance(op.record, Assign)}
         self._release = _last_uses(self._order, plan.fetches)
+        self.finished = 0
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         values: dict[Tensor, Any] = dict(zip(self._plan.feeds, feeds, strict=True))
@@ -47,10 +47,12 @@ class NumpyProgram:
         return [np.array(values[tensor]) for tensor in self._plan.fetches]
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
-        made = [
-            self.run([f.batch(n) if isinstance(f, Rows) else f for f in feeds], run_counter + n)
-            for n in range(steps)
-        ]
+        made = []
+        self.finished = 0
+        for n in range(steps):
+            fed = [f.batch(n) if isinstance(f, Rows) else f for f in feeds]
+            made.append(self.run(fed, run_counter + n))
+            self.finished += 1
         if not made:
             return [
                 np.empty((0, *known(t.static_shape)), t.dtype.numpy) for t in self._plan.fetches
@@ -78,11 +80,8 @@ class NumpyProgram:
     def _evaluate(self, op: Operation, values: dict[Tensor, Any]) -> list[Array]:
         try:
             made = op.record.evaluate(np, *(values[tensor] for tensor in op.inputs))
-        except ThalwegError:
-            raise
         except Exception as error:
-            message = f"{op.name!r} ({op.type}) failed: {error}\n  at {op.source}"
-            raise InvalidArgumentError(message) from error
+            raise failed(op, error) from error
         arrays = made if isinstance(made, tuple) else (made,)
         return [np.asarray(a, t.dtype.numpy) for a, t in zip(arrays, op.outputs, strict=True)]
 

@@ -43,6 +43,11 @@ Feed = np.ndarray[Any, Any] | Rows
 class Program(Protocol):
     """A plan made ready to run any number of times, by one thread at a time."""
 
+    @property
+    def finished(self) -> int:
+        """How many steps the latest `run_steps` has made: fewer than asked for if it failed."""
+        ...
+
     def run(
         self, feeds: Sequence[np.ndarray[Any, Any]], run_counter: int
     ) -> list[np.ndarray[Any, Any]]:
@@ -54,6 +59,9 @@ class Program(Protocol):
 
         Returns:
             arrays that nothing else writes to.
+
+        Raises:
+            InvalidArgumentError: an operation cannot take the values that it is given.
         """
         ...
 
@@ -69,6 +77,9 @@ class Program(Protocol):
 
         Returns:
             the values of the fetches of all steps, along a new first axis.
+
+        Raises:
+            InvalidArgumentError: as `run` does; the steps before that one have been made.
         """
         ...
 

@@ -88,7 +88,7 @@ class Operation:
         self.source = source
         self.device = device
         self.index = -1
-        self.outputs = tuple(Tensor(self, n, spec) for n, spec in enumerate(specs))
+        self.outputs = tuple([Tensor(self, n, spec) for n, spec in enumerate(specs)])
 
     @property
     def type(self) -> str:

@@ -11,8 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from thalweg.base.shapes import size, typical_size
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, walk
-from thalweg.kernels.values import Definition, Storage, Value, Variable, is_free, is_view, work
+from thalweg.formula import Axis, Expr, Read, Rewrite
+from thalweg.kernels.values import (
+    Definition,
+    Readers,
+    Storage,
+    Value,
+    Variable,
+    is_free,
+    is_view,
+    work,
+)
 
 SCALAR_WORK = 16  # a scalar's expression up to this long is evaluated anew wherever it is used
 CHEAP_WORK = 2  # so is an array's expression up to this long
@@ -26,17 +35,20 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         kept: values that must exist in memory whatever happens.
     """
     writes = {d.value.storage: d.order for d in definitions if d.value.storage}
-    for number, producer in enumerate(definitions):
+    readers = Readers(definitions)
+    for producer in definitions:
         if not producer.is_pointwise or producer.value.storage:
             continue
-        users = [d for d in definitions[number + 1 :] if _reads_exactly(d, producer.value)]
-        stays = producer.value in kept or _read_as_alias(definitions, producer.value)
+        reading = readers.of(producer.value)
+        users = [d for d in reading if _reads_exactly(d, producer.value)]
+        stays = producer.value in kept or _read_as_alias(reading, producer.value)
         chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if work(producer.body) <= CHEAP_WORK]
         for user in chosen:
             if _still_valid(producer, user, writes):
                 substitute(producer, user)
+                readers.update(user)
     return drop_unused(definitions, kept)
 
 
@@ -53,7 +65,8 @@ def substitute(producer: Definition, user: Definition) -> None:
         return made[read.index]
 
     made: dict[object, Expr] = {}
-    user.body = Rewrite(read=replaced)(user.body)
+    rewrite = Rewrite(read=replaced)
+    user.body, user.store = rewrite(user.body), tuple(map(rewrite.index, user.store))
     user.ops = producer.ops + user.ops
     user.after |= producer.after
 
@@ -74,12 +87,10 @@ def drop_unused(definitions: Iterable[Definition], kept: set[Value]) -> list[Def
 
 def is_contraction(definition: Definition) -> bool:
     """Whether operands are read more often than they have elements, inside a reduction."""
-    for reduce in walk(definition.body):
-        if isinstance(reduce, Reduce):
-            total = evaluations((*definition.axes, *reduce.axes))
-            reads = [e for e in walk(reduce.body) if isinstance(e, Read)]
-            if any(total > 2 * typical_size(r.source.shape) for r in reads):
-                return True
+    for reduce in definition.body.reductions:
+        total = evaluations((*definition.axes, *reduce.axes))
+        if any(total > 2 * typical_size(r.source.shape) for r in reduce.body.reads):
+            return True
     return False
 
 
@@ -112,8 +123,8 @@ def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
 
 def _outside_reductions(producer: Definition, user: Definition) -> bool:
     """Whether the contraction uses the value only in its epilogue, and it is nearly free."""
-    inside = [e for r in walk(user.body) if isinstance(r, Reduce) for e in walk(r.body)]
-    if any(isinstance(e, Read) and e.source is producer.value for e in inside):
+    inside = [read for reduce in user.body.reductions for read in reduce.body.reads]
+    if any(read.source is producer.value for read in inside):
         return False
     return is_free(producer.body) or _tiny(producer)
 
@@ -128,7 +139,7 @@ def evaluations(axes: Iterable[Axis]) -> int:
 
 
 def _evaluations(user: Definition) -> int:
-    loops = [evaluations((*user.axes, *r.axes)) for r in walk(user.body) if isinstance(r, Reduce)]
+    loops = [evaluations((*user.axes, *r.axes)) for r in user.body.reductions]
     return max(loops, default=evaluations(user.axes))
 
 

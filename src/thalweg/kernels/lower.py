@@ -16,9 +16,11 @@ from thalweg.formula import (
     Rewrite,
     affine,
     axes,
+    combination,
 )
 from thalweg.graph import Operation, Tensor
 from thalweg.kernels import values
+from thalweg.kernels.checks import Checked, define_check
 from thalweg.kernels.values import Definition, Value
 from thalweg.ops.constant import Constant, Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
@@ -30,6 +32,7 @@ class Lowering:
     Attributes:
         definitions: in order.
         value_of: the value of every tensor.
+        checked: what runs check, by number.
     """
 
     def __init__(
@@ -37,13 +40,16 @@ class Lowering:
     ) -> None:
         self.definitions: list[Definition] = []
         self.value_of: dict[Tensor, Value] = {}
+        self.checked: list[Checked] = []
         self._order = order
         self._feeds = {tensor: n for n, tensor in enumerate(feeds)}
         self._fetches = fetches
         self._position = {op: n for n, op in enumerate(order)}
         self._made_by: dict[Value, Definition] = {}
+        self._readers: dict[Value, set[Definition]] = {}
         self._variables: dict[str, Value] = {}
         self._waits: dict[Operation, set[Definition]] = {}
+        self._checks: dict[tuple[Value, int], Definition] = {}
         self._last_use = self._find_last_uses()
         self._writes = self._find_writes()
         for op in order:
@@ -133,16 +139,19 @@ class Lowering:
         made.value.storage = before.storage
         self._variables[variable_name(handle)] = made.value
         # The old contents must have been read by then; a later write also waits for this one.
-        users = [d for d in self.definitions if d is not made and _reads(d, before)]
-        made.after.update(users)
+        made.after |= self._readers.get(before, set()) - {made}
         if before in self._made_by:
             made.after.add(self._made_by[before])
+        # A run that fails leaves the variables as they were.
+        made.after.update(self._checks.values())
 
     def _compute(self, op: Operation) -> None:
         inputs = [self.value_of[tensor] for tensor in op.inputs if tensor in self.value_of]
         if len(inputs) != len(op.inputs):
             raise AssertionError(f"{op!r} reads a variable's handle")
         operands = [Operand(n, v.shape, v.dtype) for n, v in enumerate(inputs)]
+        for check in op.record.checks(*operands):
+            self._waits[op].add(self._check(Checked(op, check, inputs[check.operand])))
         lowered = op.record.lower(*operands)
         outputs: Sequence[Lowered] = lowered if isinstance(lowered, tuple) else (lowered,)
         for tensor, formula in zip(op.outputs, outputs, strict=True):
@@ -150,6 +159,16 @@ class Lowering:
                 self._alias(tensor, inputs[formula.operand])
             else:
                 self._define(op, tensor, bind(formula, inputs))
+
+    def _check(self, checked: Checked) -> Definition:
+        """The definition that decides about a check, shared by all that need the same."""
+        key = checked.value, checked.check.limit
+        if key not in self._checks:
+            made = define_check(checked, len(self.checked), self._position[checked.op])
+            self.definitions += made
+            self.checked.append(checked)
+            self._checks[key] = made[-1]
+        return self._checks[key]
 
     def _alias(self, tensor: Tensor, source: Value) -> None:
         shape = known(tensor.static_shape)
@@ -185,6 +204,8 @@ class Lowering:
             set(self._waits[op]),
         )
         self.definitions.append(made)
+        for source in {r.source.root for r in made.reads()}:
+            self._readers.setdefault(source, set()).add(made)
         self._made_by[value] = made
         self.value_of[tensor] = value
         return made
@@ -192,10 +213,6 @@ class Lowering:
 
 def _may_alias(op: Operation) -> bool:
     return not isinstance(op.record, Assign | Constant | Placeholder)
-
-
-def _reads(definition: Definition, value: Value) -> bool:
-    return any(r.source.root is value.root for r in definition.reads())
 
 
 def variable_name(handle: Tensor) -> str:
@@ -241,7 +258,4 @@ def flat(read: Read) -> Affine:
 
 def flat_index(index: Sequence[Affine], shape: Sequence[int]) -> Affine:
     """A multi-dimensional index as a row-major offset."""
-    total = Affine()
-    for at, stride in zip(index, strides(shape), strict=True):
-        total = total + at * stride
-    return total
+    return combination(zip(index, strides(shape), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,18 @@ import numpy as np
 
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import size
-from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    expressions,
+    is_identity,
+    walk,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,21 @@ class Counter:
     """The cell that holds the number of the run."""
 
 
-Storage = Feed | Fetch | Variable | Constant | Temporary | Counter
+@dataclass(frozen=True)
+class Verdict:
+    """What a run has to say of a check; see `kernels.checks`.
+
+    Attributes:
+        number: of the check.
+        word: its first word, how far from the end the first offender is (0 if there is none), or
+            its second, the offender's value.
+    """
+
+    number: int
+    word: int
+
+
+Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | Verdict
 
 
 @dataclass(eq=False)
@@ -91,7 +117,7 @@ class Value:
 
 @dataclass(eq=False)
 class Definition:
-    """`value[store] = body` for all values of the axes.
+    """`value[store] = body` for all values of the axes; what a read index scatters is added up.
 
     Attributes:
         order: place in the schedule of the graph's operations.
@@ -110,18 +136,51 @@ class Definition:
     @property
     def is_pointwise(self) -> bool:
         """No reduction, and every element written where it was computed."""
-        return self.stores_in_place and not any(isinstance(e, Reduce) for e in walk(self.body))
+        return self.stores_in_place and not self.body.reductions
 
     @property
     def stores_in_place(self) -> bool:
         """Whether the axes are the output's own indices."""
-        return len(self.axes) == len(self.store) and all(
-            at.is_axis(axis) for at, axis in zip(self.store, self.axes, strict=True)
-        )
+        return is_identity(self.store, self.axes)
 
-    def reads(self) -> list[Read]:
-        """Every read of the body."""
-        return [e for e in walk(self.body) if isinstance(e, Read)]
+    @property
+    def scatters(self) -> bool:
+        """Whether an index of the store is read."""
+        return bool(expressions(*self.store))
+
+    def reads(self) -> tuple[Read, ...]:
+        """Every read of the body and the store."""
+        scattered = [read for e in expressions(*self.store) for read in e.reads]
+        return tuple(dict.fromkeys((*self.body.reads, *scattered)))
+
+
+class Readers:
+    """Which definitions read each value, kept up to date while bodies change.
+
+    Args:
+        definitions: in execution order.
+    """
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        self._place = {definition: n for n, definition in enumerate(definitions)}
+        self._sources: dict[Definition, set[Value]] = {}
+        self._readers: dict[Value, set[Definition]] = {}
+        for definition in definitions:
+            self.update(definition)
+
+    def of(self, value: Value) -> list[Definition]:
+        """The definitions that read the value's memory, under whatever shape, in order."""
+        return sorted(self._readers.get(value, ()), key=self._place.__getitem__)
+
+    def update(self, definition: Definition) -> None:
+        """Note that the definition has a new body."""
+        before = self._sources.get(definition, set())
+        now = {read.source.root for read in definition.reads()}
+        for value in before - now:
+            self._readers[value].discard(definition)
+        for value in now - before:
+            self._readers.setdefault(value, set()).add(definition)
+        self._sources[definition] = now
 
 
 FREE = frozenset({"cast"})
@@ -144,7 +203,7 @@ def is_view(expr: Expr) -> bool:
 
 def is_free(expr: Expr) -> bool:
     """Whether evaluating the expression anew costs nothing worth keeping a result for."""
-    return all(
-        isinstance(e, Read | Const | Position) or (isinstance(e, Apply) and e.function in FREE)
-        for e in walk(expr)
+    free = isinstance(expr, Read | Const | Position) or (
+        isinstance(expr, Apply) and expr.function in FREE
     )
+    return free and all(map(is_free, expr.children))

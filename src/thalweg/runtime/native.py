@@ -11,24 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.llvm.driver import BARRIER, SERIAL
-from thalweg.backends.llvm.emit import Kernel, emit
+from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
 from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore, address_of, aligned_empty
 from thalweg.base import settings
+from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.cost import Cost, cost_of
+from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest, show
 from thalweg.kernels.pipeline import Kernels, make_kernels
-from thalweg.kernels.schedule import Machine, Schedule, estimate
+from thalweg.kernels.schedule import Schedule, tasks
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
+from thalweg.runtime.library import Library
 from thalweg.runtime.table import Move, Pick, Row, make_program
-from thalweg.runtime.team import shared_team
+from thalweg.runtime.team import Program, shared_team
 from thalweg.runtime.trial import Trial
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +48,18 @@ TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the s
 @cache
 def shared_jit() -> Jit:
     """One compiler for the process: sessions share the code of equal kernels."""
-    return Jit(Target.host(), DiskCache(settings.cache_dir(), settings.cache_limit_bytes()))
+    return Jit(Target.host(), _shared_cache())
+
+
+@cache
+def shared_library() -> Library:
+    """Its schedules and code, by the structure of kernels."""
+    return Library(shared_jit(), _shared_cache())
+
+
+@cache
+def _shared_cache() -> DiskCache:
+    return DiskCache(settings.cache_dir(), settings.cache_limit_bytes())
 
 
 @dataclass
@@ -69,12 +82,13 @@ class Step:
 
     nest: Nest
     schedule: Schedule
-    kernel: Kernel
+    address: int
+    tasks: int
     cycles: float
 
     def is_serial(self, small_work: float) -> bool:
         """Whether one thread runs it: it has fewer cycles than that, or cannot be shared."""
-        return self.cycles < small_work or self.kernel.tasks < 2
+        return self.cycles < small_work or self.tasks < 2
 
     @property
     def serial(self) -> bool:
@@ -95,7 +109,7 @@ class KernelSummary:
         types: their types; "" for what the compiler has added.
         loops: the loops over its results, with their extents.
         flops: floating-point operations; see `kernels.cost`.
-        bytes: of the arrays that it reads and writes.
+        bytes: of the elements that it reads and writes.
         lanes: of the vectors that it computes with.
         tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
         tasks: how many parts threads can share; 1 if one thread runs it.
@@ -122,21 +136,19 @@ class LlvmBackend:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._jit = shared_jit()
+        self._library = shared_library()
         self._arena = ArenaMemory()
-        target = self._jit.target
-        self._machine = Machine(target.vector_bits, target.vector_registers)
 
     def compile(self, plan: Plan, state: VariableStore) -> NativeProgram:
-        kernels = make_kernels(plan, self._machine)
-        steps = [self._step(nest, chosen) for nest, chosen in kernels.nests]
-        addresses = self._jit.compile([step.kernel.source for step in steps])
-        return NativeProgram(plan, kernels, steps, addresses, state, self._arena, self._threads)
+        library = self._library
+        kernels = make_kernels(plan, library.machine, library.schedule)
+        code = zip(kernels.nests, library.code(kernels.nests), strict=True)
+        steps = [_step(nest, chosen, address) for (nest, chosen), address in code]
+        return NativeProgram(plan, kernels, steps, state, self._arena, self._threads)
 
-    def _step(self, nest: Nest, chosen: Schedule) -> Step:
-        kernel = emit(nest, chosen, self._jit.target.attributes)
-        cycles = estimate(nest, chosen, self._machine)
-        return Step(nest, chosen, kernel, cycles)
+
+def _step(nest: Nest, chosen: Schedule, address: int) -> Step:
+    return Step(nest, chosen, address, tasks(chosen), Model(nest).cycles(chosen))
 
 
 class _Loop:
@@ -165,7 +177,6 @@ class NativeProgram:
         plan: Plan,
         kernels: Kernels,
         steps: Sequence[Step],
-        addresses: Sequence[int],
         state: VariableStore,
         arena: ArenaMemory,
         threads: int,
@@ -174,13 +185,14 @@ class NativeProgram:
         self._types = {op.name: op.type for op in plan.graph.operations}
         self.arena_bytes = kernels.arena.size
         self._arena = arena
-        self._addresses = tuple(addresses)
         self._counter = np.zeros(1, np.int64)
         self._fetches = [(known(t.static_shape), t.dtype.numpy) for t in plan.fetches]
         self._fed: list[list[int]] = [[] for _ in plan.feeds]
         self._fetched: list[list[int]] = [[] for _ in plan.fetches]
         self._temporaries: list[tuple[int, int]] = []
         self._kept: list[Array] = []
+        self._checked = kernels.checked
+        self._verdicts = np.zeros((len(kernels.checked), 2), np.int64)
         self._bound_arena = -1
         shared = sum(step.cycles for step in steps if not step.serial)
         self._threads = threads if shared >= SMALL_PROGRAM else 1
@@ -189,6 +201,7 @@ class NativeProgram:
         self._places = (*self._fed, *self._fetched)
         self._cells = self._words.data
         self._run_number = self._counter.data
+        self._first_run = 0
         self._program = make_program(self._rows(SMALL_WORK), self._moves())
         self._loops: dict[Any, _Loop] = {}
         self._team = shared_team()
@@ -201,7 +214,7 @@ class NativeProgram:
             self._starts.append(len(words))
             for value in step.nest.slots:
                 words.append(self._address(value, len(words), kernels, state))
-            words.extend(int(n) for n in step.kernel.numbers)
+            words.extend(step.nest.numbers)
         return np.array(words or [0], np.int64)
 
     def _address(self, value: Value, place: int, kernels: Kernels, state: VariableStore) -> int:
@@ -224,19 +237,26 @@ class NativeProgram:
                 return int(aligned.ctypes.data)
             case values.Counter():
                 return int(self._counter.ctypes.data)
+            case values.Verdict(number, word):
+                return int(self._verdicts.ctypes.data) + 8 * (2 * number + word)
         return 0
 
     def _rows(self, small_work: float) -> list[Row]:
         """The kernels for the driver; those with less work than that are for one thread."""
         base = int(self._words.ctypes.data)
         rows: list[Row] = []
-        serial = True  # whether only the first thread has worked since the last barrier
-        for step, address, start in zip(self.steps, self._addresses, self._starts, strict=True):
+        fresh = serial = True  # whether no thread but the first, or none, has worked since they met
+        for step, start in zip(self.steps, self._starts, strict=True):
             alone = step.is_serial(small_work)
-            barrier = bool(rows) and not (serial and alone)
+            barrier = not fresh and not (serial and alone)
             serial = alone and (serial or barrier)
+            fresh = False
             flags = (SERIAL if alone else 0) | (BARRIER if barrier else 0)
-            rows.append((address, base + 8 * start, step.kernel.tasks, flags))
+            rows.append((step.address, base + 8 * start, step.tasks, flags))
+            for number in _decided(step.nest):
+                word = int(self._verdicts.ctypes.data) + 16 * number
+                rows.append((0, word, 0, VERDICT | BARRIER))
+                fresh = serial = True
         return rows
 
     def _moves(self) -> list[Move]:
@@ -251,25 +271,41 @@ class NativeProgram:
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         made = [np.empty(shape, dtype) for shape, dtype in self._fetches]
         self._bind([*feeds, *made], run_counter)
-        self._team.run_program(self._program, self._threads)
+        self._execute(self._program, self._threads)
         return made
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         batches = {n: feed for n, feed in enumerate(feeds) if isinstance(feed, Rows)}
         made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
-        if not steps:
-            return made
         fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
         self._bind([*fed, *made], run_counter)
+        if not steps:
+            return made
         loop = self._loop(batches)
         loop.point(batches.values(), steps)
         threads = self._trial.choose()
         start = time.perf_counter()
-        self._team.run_program(loop.program, threads)
+        self._execute(loop.program, threads)
         seconds = time.perf_counter() - start
         if seconds > TELLING_SECONDS:
             self._trial.took(threads, seconds / steps)
         return made
+
+    @property
+    def finished(self) -> int:
+        return int(self._counter[0]) - self._first_run
+
+    def _execute(self, program: Program, threads: int) -> None:
+        self._team.run_program(program, threads)
+        if self._checked and self._verdicts.any():
+            raise self._failure()
+
+    def _failure(self) -> InvalidArgumentError:
+        """The error for the check that ended the run; the next run starts with a clean sheet."""
+        number = int(self._verdicts[:, 0].nonzero()[0][0])
+        words = self._verdicts[number].tolist()
+        self._verdicts[:] = 0
+        return self._checked[number].error(words)
 
     def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
         """Write the addresses of feeds and results to their places, and the run's number."""
@@ -278,7 +314,7 @@ class NativeProgram:
             address = address_of(array)
             for place in self._places[number]:
                 cells[place] = address
-        self._run_number[0] = run_counter
+        self._first_run = self._run_number[0] = run_counter
         if self._temporaries:
             self._bind_arena()
 
@@ -319,6 +355,12 @@ class NativeProgram:
         return "\n".join(lines)
 
 
+def _decided(nest: Nest) -> list[int]:
+    """The checks whose second and last word the nest writes."""
+    written = [nest.slots[store.slot].storage for store in nest.stores]
+    return [s.number for s in written if isinstance(s, values.Verdict) and s.word == 1]
+
+
 def _loop_threads(steps: Sequence[Step], threads: int) -> tuple[int, ...]:
     """The numbers of threads that a loop may use; it finds out which is faster."""
     shared = sum(step.cycles for step in steps if not step.is_serial(SMALL_WORK_IN_LOOP))
@@ -341,6 +383,6 @@ def _summary(step: Step, types: Mapping[str, str]) -> KernelSummary:
         bytes=cost.bytes,
         lanes=s.lanes,
         tile=" ".join(f"{size}{name}" for name, size in tile.items()) or "1",
-        tasks=1 if step.serial else step.kernel.tasks,
+        tasks=1 if step.serial else step.tasks,
         formulas=tuple(show(step.nest).splitlines()),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.backends.llvm import batch
 from thalweg.backends.llvm.driver import MOVE_WORDS, STEP_WORDS
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.backends.protocol import Rows
 from thalweg.backends.state import aligned_empty
 from thalweg.runtime.team import Program
@@ -44,7 +44,7 @@ class Pick:
         words = [0, 0, row_bytes, rows, buffer, buffer_row_bytes, len(places), *places]
         self._words = np.array(words, np.int64)
         base = int(self._words.ctypes.data)
-        (kernel,) = jit.compile([batch.pick(like.source.dtype, like.dtype)])
+        (kernel,) = jit.compile([Source.of(batch.pick(like.source.dtype, like.dtype))])
         self.row: Row = (kernel, base, rows, 0)
         self.move: Move = (base + 8 * batch.ORDER, 8 * rows)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from thalweg.backends.llvm import driver
-from thalweg.backends.llvm.driver import BARRIER, SERIAL, load_driver
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT, load_driver
+from thalweg.backends.llvm.jit import Jit, Source
 
 # Appends [begin, end) to a list: args is its length, then its elements.
 LOG = """
@@ -28,7 +28,7 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([LOG])
+    (kernel,) = jit.compile([Source.of(LOG)])
     log = np.zeros(20, np.int64)
     args = log.ctypes.data
     tasks_and_flags = [(5, 0), (7, SERIAL), (9, BARRIER), (0, 0), (3, SERIAL | BARRIER), (99, 0)]
@@ -36,6 +36,28 @@ def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     program = np.array([steps.ctypes.data, 5, 0, 0, 1, 1, 0], np.int64)
     native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [8, 0, 5, 0, 7, 0, 9, 0, 3]
+
+
+def test_a_verdict_ends_the_program_unless_it_is_0() -> None:
+    jit = Jit()
+    native = load_driver(jit)
+    (kernel,) = jit.compile([Source.of(LOG)])
+    for verdicts, expected in (([0, 1], [4, 0, 5, 0, 6]), ([0, 0], [6, 0, 5, 0, 6, 0, 7])):
+        log, words = np.zeros(20, np.int64), np.array(verdicts, np.int64)
+        args, at = log.ctypes.data, words.ctypes.data
+        steps = np.array(
+            [
+                [kernel, args, 5, 0],
+                [0, at, 0, VERDICT | BARRIER],
+                [kernel, args, 6, 0],
+                [0, at + 8, 0, VERDICT | BARRIER],
+                [kernel, args, 7, 0],
+            ],
+            np.int64,
+        )
+        program = np.array([steps.ctypes.data, len(steps), 0, 0, 1, 1, 0], np.int64)
+        native.run(program.ctypes.data)
+        assert log[: log[0] + 1].tolist() == expected
 
 
 def test_an_empty_program() -> None:
@@ -47,7 +69,7 @@ def test_an_empty_program() -> None:
 def test_moves_are_made_after_every_time() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([LOG])
+    (kernel,) = jit.compile([Source.of(LOG)])
     log, step, word = np.zeros(20, np.int64), np.zeros(4, np.int64), np.full(1, 40, np.int64)
     step[:] = [kernel, log.ctypes.data, 5, 0]
     moves = np.array([[step.ctypes.data + 16, 2], [word.ctypes.data, -1]], np.int64)
@@ -55,6 +77,26 @@ def test_moves_are_made_after_every_time() -> None:
     native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [6, 0, 5, 0, 7, 0, 9]
     assert (step[2], word[0]) == (11, 37)
+
+
+def test_a_verdict_ends_all_times_and_makes_no_moves() -> None:
+    jit = Jit()
+    native = load_driver(jit)
+    (kernel,) = jit.compile([Source.of(LOG)])
+    log, verdicts, count = np.zeros(20, np.int64), np.array([0, 0, 9, 0]), np.zeros(1, np.int64)
+    steps = np.array(
+        [
+            [kernel, log.ctypes.data, 5, 0],
+            [0, verdicts.ctypes.data, 0, VERDICT | BARRIER],
+            [kernel, log.ctypes.data, 6, 0],
+        ],
+        np.int64,
+    )
+    moves = np.array([[count.ctypes.data, 1], [steps.ctypes.data + 40, 8]], np.int64)
+    program = np.array([steps.ctypes.data, 3, moves.ctypes.data, 2, 4, 1, 0], np.int64)
+    native.run(program.ctypes.data)
+    assert log[: log[0] + 1].tolist() == [10, 0, 5, 0, 6, 0, 5, 0, 6, 0, 5]
+    assert (count[0], steps[1, 1]) == (2, verdicts.ctypes.data + 16)
 
 
 def test_words_of_different_writers_lie_on_different_lines() -> None:

@@ -3,9 +3,11 @@
 A program is an array of steps, each four 64-bit words: the address of a kernel, the address of its
 arguments, the number of its tasks, and flags. A kernel is a `void kernel(ptr args, i64 begin, i64
 end)` that runs the tasks [begin, end). Thread t of T takes the tasks [tasks*t/T, tasks*(t+1)/T).
+A step may end the program instead, by a word that steps before it have written: a check failed.
 
 A program may run many times in a row, without a return to Python. What differs between the times
-are its *moves*: words in memory, each with what is added to it after every time.
+are its *moves*: words in memory, each with what is added to it after every time. A time that a
+check ends is the last, and no moves are made after it: they tell how many times went well.
 
 The threads share a few words of memory, the *team*, and each worker has its own, its *seat*. What
 different threads write lies on different cache lines.
@@ -23,10 +25,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 
 SERIAL = 1  # flag: thread 0 runs the whole step
 BARRIER = 2  # flag: all threads meet before this step
+VERDICT = 4  # flag: the program ends here unless the first word of the arguments is 0
 STEP_WORDS = 4
 MOVE_WORDS = 2  # the address of a word, and what is added to it
 
@@ -200,8 +203,9 @@ done:
 }}
 """
 
-# One thread's part of a program. Each time ends in a barrier: whoever leaves knows that all is
-# done, and that the moves are made.
+# One thread's part of a program. Each time ends in a barrier, also one that a check ends: whoever
+# leaves knows that all is done, that the moves are made, and that nobody looks at the check's word
+# any more.
 _DRIVE = """
 define internal void @drive(ptr %program, i64 %thread, i64 %threads, ptr %team) nounwind {{
 entry:
@@ -239,6 +243,15 @@ meet:
   call void @barrier(ptr %team, i64 %threads, ptr null, i64 0)
   br label %share
 share:
+  %judges = and i64 %flags, {VERDICT}
+  %has_verdict = icmp ne i64 %judges, 0
+  br i1 %has_verdict, label %judge, label %divide
+judge:
+  %at_word = load ptr, ptr %at_args
+  %word = load i64, ptr %at_word
+  %well = icmp eq i64 %word, 0
+  br i1 %well, label %divide, label %end
+divide:
   %tasks = load i64, ptr %at_tasks
   %alone = and i64 %flags, {SERIAL}
   %serial = icmp ne i64 %alone, 0
@@ -268,16 +281,18 @@ following:
   %next = add i64 %i, 1
   br label %head
 end:
+  %ended_well = phi i1 [ true, %head ], [ false, %judge ]
+  %due = select i1 %ended_well, i64 %move_count, i64 0
   br i1 %together, label %last_barrier, label %single
 last_barrier:
-  call void @barrier(ptr %team, i64 %threads, ptr %moves, i64 %move_count)
+  call void @barrier(ptr %team, i64 %threads, ptr %moves, i64 %due)
   br label %repeat
 single:
-  call void @advance(ptr %moves, i64 %move_count)
+  call void @advance(ptr %moves, i64 %due)
   br label %repeat
 repeat:
   %next_time = add i64 %time, 1
-  br label %again
+  br i1 %ended_well, label %again, label %done
 done:
   ret void
 }}
@@ -435,7 +450,8 @@ def load_driver(jit: Jit) -> Driver:
     """Compile the driver, or find it compiled."""
     common = (_REST, _ADVANCE, _BARRIER, _DRIVE)
     architecture = jit.target.architecture
-    run, work = jit.compile([_text(architecture, *common, main) for main in (_RUN, _WORK)])
+    texts = [_text(architecture, *common, main) for main in (_RUN, _WORK)]
+    run, work = jit.compile([Source.of(text) for text in texts])
     return Driver(ctypes.CFUNCTYPE(None, ctypes.c_int64)(run), work, jit)
 
 
@@ -446,6 +462,7 @@ def _text(architecture: str, *parts: str) -> str:
         seat=SeatLayout,
         SERIAL=SERIAL,
         BARRIER=BARRIER,
+        VERDICT=VERDICT,
         THREAD_BITS=THREAD_BITS,
         MAX_THREADS=MAX_THREADS,
         PAUSE=_PAUSE[architecture],

@@ -29,28 +29,13 @@ from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import Dim
 from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
-from thalweg.kernels.nest import Nest, Store
+from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
 
 Point = Mapping[Axis, int]  # offsets inside the tile
 Guards = tuple[Expr, ...]
 
 _ONE = Const(1, dtypes.int64)  # what a run-dependent constant of an index is a multiple of
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """The code of a nest and what a call of it takes.
-
-    Attributes:
-        source: a module of IR that defines `@kernel`.
-        numbers: the run-dependent numbers, in the order of the arguments behind the pointers.
-        tasks: how many tasks there are.
-    """
-
-    source: str
-    numbers: tuple[int, ...]
-    tasks: int
 
 
 @dataclass
@@ -77,17 +62,16 @@ class Sweep:
     is_last: Value
 
 
-def emit(nest: Nest, schedule: Schedule, attributes: str) -> Kernel:
-    """Write the kernel of a nest."""
+def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
+    """A module of IR that defines `@kernel` for a nest; its numbers follow the pointers."""
     writer = _Writer(nest, schedule)
     body = writer.write()
     declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
-    source = (
+    return (
         f"{declarations}\n"
         f"define void @kernel(ptr noalias %args, i64 %begin, i64 %end) {attributes} {{\n"
         f"{body}\n}}\n"
     )
-    return Kernel(source, tuple(writer.numbers), writer.tasks)
 
 
 class _Writer:
@@ -95,7 +79,6 @@ class _Writer:
         self.b = Builder()
         self.nest = nest
         self.s = schedule
-        self.numbers: list[int] = []
         self.scopes = [Scope(frozenset())]
         self.index: dict[Axis, Value] = {}
         self.sweep: Sweep | None = None
@@ -105,9 +88,7 @@ class _Writer:
         self._offsets: dict[Axis, list[int]] = {}
         self._reduced: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
-        self.tasks = 1
-        for axis in schedule.order[: schedule.parallel]:
-            self.tasks *= -(-int(axis.extent) // schedule.tile_of(axis))
+        self._choices: dict[tuple[int, ...], tuple[Expr, Guards, Expr]] = {}
 
     # -- loops
 
@@ -176,6 +157,8 @@ class _Writer:
         return extent if size == 1 else (extent + (size - 1)).udiv(size)
 
     def _block_loops(self, axes: list[Axis], blocks: dict[Axis, Value]) -> None:
+        if len(axes) == len(self.nest.sequential):
+            self._clear()
         if not axes:
             self._tile()
             return
@@ -303,26 +286,28 @@ class _Writer:
                     lambda: self._in_scope(lambda: self._keep_sums(points)),
                 )
 
+    def _clear(self) -> None:
+        """Set to 0 what the sequential loops inside will add to."""
+        for store in self.nest.stores:
+            if store.cleared is not None:
+                self._clear_over(store.cleared, store.clearing)
+
+    def _clear_over(self, axis: Axis, zero: Store) -> None:
+        with self._opened(), self.b.loop(self.b.index(0), self.number(axis.extent)) as loop:
+            self.index[axis] = loop.index
+            with self._scope(axis):
+                for point in self._points():
+                    self._store(zero, self.value(zero.body, point), point)
+
     def _in_scope(self, write: Callable[[], None]) -> None:
         with self._scope():
             write()
 
     def _keep_sums(self, points: Sequence[Point]) -> None:
-        (reduce,) = self.nest.reductions
-        assert self.nest.scratch is not None
+        scratch = self.nest.scratch
+        assert scratch is not None
         for point in points:
-            value = self.value(reduce, point)
-            self._store(
-                Store(self.nest.scratch, self.scratch_index(), reduce, reduce.dtype), value, point
-            )
-
-    def scratch_index(self) -> Affine:
-        """Where a point's unfinished sum rests: row-major, the vector axis innermost."""
-        order = [a for a in self.nest.axes if a is not self.s.vector]
-        total = Affine()
-        for axis in (*order, *(a for a in self.nest.axes if a is self.s.vector)):
-            total = total * axis.extent + Affine(((axis, 1),), 0)
-        return total
+            self._store(scratch, self.value(scratch.body, point), point)
 
     def _epilogue(self, points: Sequence[Point]) -> None:
         for point in points:
@@ -412,6 +397,8 @@ class _Writer:
 
     def _store(self, store: Store, value: Value, point: Point) -> None:
         vector = self.s.vector if self.s.vector in self.nest.axes else None
+        if store.cleared is not None:
+            value = self._added(store, value, point)
         value = to_memory(value, store.dtype)
         if vector is None or not store.offset.coefficient(vector):
             self.b.store(value, self._pointer(store.slot, store.offset, store.dtype, point))
@@ -424,6 +411,12 @@ class _Writer:
         else:
             pointers = self._lane_pointers(store.slot, store.offset, store.dtype, point)
             self.b.scatter(value, pointers, mask or self._all_lanes())
+
+    def _added(self, store: Store, value: Value, point: Point) -> Value:
+        """What is in memory already plus a value; never remembered, as memory changes."""
+        before = self.load(Read(store.slot, (store.offset,), store.dtype), point, ())
+        left, right = unify(self.b, [before, value])
+        return emit_function(self.b, "add", [left, right], [store.dtype] * 2, store.dtype)
 
     def _all_lanes(self) -> Value:
         return self.b.constant(Type("i1", self.s.lanes), 1)
@@ -543,11 +536,11 @@ class _Writer:
     # -- memory
 
     def load(self, read: Read, point: Point, guards: Guards) -> Value:
-        index, vector = read.index[0], self.s.vector
+        index, vector = self._guarded(read.index[0], guards), self.s.vector
         conditions = [self.value(g, point) for g in guards]
         varies = vector is not None and vector in self._index_deps(index)
         if not varies and not any(c.type.lanes for c in conditions):
-            return self._load_scalar(read, point, conditions)
+            return self._load_scalar(Read(read.source, (index,), read.dtype), point, conditions)
         assert vector is not None
         mask = self._mask(point.get(vector, 0), conditions)
         kind = memory_type(read.dtype, self.s.lanes)
@@ -558,6 +551,25 @@ class _Writer:
             pointers = self._lane_pointers(read.source, index, read.dtype, point)
             loaded = self.b.gather(kind, pointers, mask or self._all_lanes())
         return from_memory(loaded, read.dtype)
+
+    def _guarded(self, index: Affine, guards: Guards) -> Affine:
+        """The index with 0 for what it reads itself where the guards forbid that."""
+        if not guards or not any(isinstance(atom, Expr) for atom, _ in index.terms):
+            return index
+        terms = tuple(
+            (self._chosen(a, guards) if isinstance(a, Expr) else a, f) for a, f in index.terms
+        )
+        return Affine(terms, index.constant)
+
+    def _chosen(self, atom: Expr, guards: Guards) -> Expr:
+        key = (id(atom), *map(id, guards))
+        if key not in self._choices:
+            chosen = atom
+            for guard in guards:
+                if self.deps(guard) & self.deps(atom):  # or it says nothing about the place
+                    chosen = Apply("select", (guard, chosen, Const(0, atom.dtype)), atom.dtype)
+            self._choices[key] = (atom, guards, chosen)  # an id is good while its object lives
+        return self._choices[key][-1]
 
     def _is_contiguous(self, index: Affine, vector: Axis) -> bool:
         dynamic = any(isinstance(a, Expr) and vector in self.deps(a) for a, _ in index.terms)
@@ -597,9 +609,7 @@ class _Writer:
         """An integer of the nest: a constant, or an argument if it varies from run to run."""
         if not isinstance(number, Dim):
             return self.b.index(int(number))
-        if int(number) not in self.numbers:
-            self.numbers.append(int(number))
-        place = len(self.nest.slots) + self.numbers.index(int(number))
+        place = len(self.nest.slots) + self.nest.numbers.index(int(number))
         return self._argument(("number", int(number)), place, I64)
 
     def _pointer(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
@@ -759,9 +769,9 @@ class _Accumulator:
 
     def _resume(self, sweep: Sweep) -> None:
         """Go on with the sum that the sweep before left."""
-        w = self.w
-        assert w.nest.scratch is not None
-        kept = w.load(Read(w.nest.scratch, (w.scratch_index(),), self.reduce.dtype), self.point, ())
+        w, scratch = self.w, self.w.nest.scratch
+        assert scratch is not None
+        kept = w.load(Read(scratch.slot, (scratch.offset,), scratch.dtype), self.point, ())
         start = sweep.is_first.select(w.b.constant(self.kind, 0), kept)
         w.b.store(start, self.cell)
 
@@ -808,10 +818,7 @@ class _Accumulator:
 
     def _position(self, point: Point) -> Value:
         """The row-major position among the reduced axes."""
-        index = Affine()
-        for axis in self.reduce.axes:
-            index = index * axis.extent + Affine(((axis, 1),), 0)
-        value = self.w._offset_value(index, point)
+        value = self.w._offset_value(position(self.reduce), point)
         element = register_type(self.reduce.dtype).element
         return value if element == "i64" else value.convert("trunc", element)
 
