@@ -35,10 +35,14 @@ train_step = tf.train.AdamOptimizer(1e-4).minimize(cross_entropy)
 correct = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
 accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
 
+test = {x: data.test.images[:1000], y_: data.test.labels[:1000], keep: 1.0}
 with tf.Session() as session:
-    for step in range(1, 20_001):
-        images, labels = data.train.next_batch(50)
-        session.run(train_step, {x: images, y_: labels, keep: 0.5})
-        if step % 1000 == 0:
-            test = {x: data.test.images[:1000], y_: data.test.labels[:1000], keep: 1.0}
-            print(step, session.run(accuracy, test))
+    session.run_steps(
+        train_step,
+        20_000,
+        {keep: 0.5},
+        batches={x: data.train.images, y_: data.train.labels},
+        batch_size=50,
+        every=1000,
+        callback=lambda step, _: print(step, session.run(accuracy, test)),
+    )

@@ -26,6 +26,8 @@ STAGES = [
     "config",
     "fetches",
     "feeds",
+    "batches",
+    "loop",
     "session",
     "explain",
 ]

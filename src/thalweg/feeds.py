@@ -49,20 +49,38 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
     array = value if type(value) is np.ndarray else _array(tensor, value)
     if array.dtype != dtype:
         array = _cast(tensor, array)
-    if not array.flags.c_contiguous:
-        array = np.asarray(array, order="C").copy(order="C")
-    return array
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
-def check_shape(tensor: Tensor, array: Array) -> None:
-    """Check that the array has the shape that the tensor was made with.
+def rows_array(tensor: Tensor, value: Any) -> Array:
+    """The value as a contiguous array whose rows can be fed to the tensor.
+
+    An array of a type whose values the tensor's can all hold stays as it is, and is converted batch
+    by batch: images in bytes take a quarter of the memory, and less time to fetch from it.
+
+    Raises:
+        FeedError: as `feed_array` does.
+    """
+    array = value if type(value) is np.ndarray else _array(tensor, value)
+    if _widens(array.dtype, tensor.dtype.numpy):
+        return array if array.flags.c_contiguous else array.copy(order="C")
+    return feed_array(tensor, array)
+
+
+def _widens(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
+    kinds = source.kind in "buif" and target.kind in "uif"
+    return kinds and source.isnative and np.can_cast(source, target, "safe")
+
+
+def check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Check that a feed has the shape that the tensor was made with.
 
     Raises:
         FeedError: if it has not.
     """
-    if not _fits(array.shape, tensor.static_shape):
+    if not _fits(shape, tensor.static_shape):
         raise FeedError(
-            f"the feed for {describe(tensor)} has the shape {show(array.shape)}\n"
+            f"the feed for {describe(tensor)} has the shape {show(shape)}\n"
             f"  {tensor.name!r} was made at {tensor.op.source}"
         )
 

@@ -12,17 +12,24 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.numpy_backend import NumpyBackend
-from thalweg.backends.protocol import Backend, Program
+from thalweg.backends.protocol import Backend, Feed, Program, Rows
 from thalweg.backends.state import VariableStore
 from thalweg.base import settings
-from thalweg.base.errors import FailedPreconditionError, SessionClosedError
+from thalweg.base.errors import (
+    FailedPreconditionError,
+    FeedError,
+    InvalidArgumentError,
+    SessionClosedError,
+)
 from thalweg.base.shapes import show
+from thalweg.batches import Batches, batch_random
 from thalweg.config import ConfigProto
-from thalweg.feeds import check_shape, feed_array, feedable, missing
+from thalweg.feeds import check_shape, describe, feed_array, feedable, missing, rows_array
 from thalweg.fetches import Fetches, structure_key
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks
+from thalweg.loop import Loop
 from thalweg.ops.constant import Placeholder
 from thalweg.ops.variable import Assign, ReadVariable, Variable, VariableHandle
 from thalweg.passes.pipeline import make_plan
@@ -55,8 +62,17 @@ class _Entry:
 
 @dataclass
 class _Choice:
-    """The entries for one set of fetches and feed shapes: one for each value of static feeds."""
+    """What to compute with feeds of known shapes.
 
+    Attributes:
+        fetches: the tensors, none of them fed.
+        targets: the operations.
+        static: the feeds whose values decide about shapes.
+        entries: one for each of their values.
+    """
+
+    fetches: tuple[Tensor, ...]
+    targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
     entries: dict[tuple[bytes, ...], _Entry] = field(default_factory=dict)
 
@@ -84,6 +100,7 @@ class Session:
         self._fetches: dict[Any, Fetches] = {}
         self._feedable: dict[Any, Tensor] = {}
         self._choices: dict[Any, _Choice] = {}
+        self._recent: dict[Any, _Choice] = {}
         self._last: dict[Any, dict[Tensor, Array]] = {}
         self._store = VariableStore()
         self._backend: Backend | None = None
@@ -119,22 +136,77 @@ class Session:
         Raises:
             FetchError: for a fetch that is not of the session's graph.
             FeedError: if a placeholder is not fed, or with something that does not fit.
+            InvalidArgumentError: if an operation cannot take the values that it is given, such as
+                indices out of range. Nothing has been written but what it had to wait for.
             SessionClosedError: after `close`.
         """
         with self._lock:
             self._check_open()
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
-            wanted = fetched.tensors
-            if not feeds.keys().isdisjoint(wanted):
-                wanted = tuple([tensor for tensor in wanted if tensor not in feeds])
-            entry = self._entry(wanted, fetched.targets, feeds)
-            values = self._execute(entry, feeds)
+            choice = self._chosen(fetched, feeds)
+            values = self._execute(self._entry(choice, feeds), feeds)
             self._runs += 1
-        if wanted is not fetched.tensors:
-            known = {**feeds, **dict(zip(wanted, values, strict=True))}
+        if choice.fetches is not fetched.tensors:
+            known = {**feeds, **dict(zip(choice.fetches, values, strict=True))}
             values = [known[tensor] for tensor in fetched.tensors]
         return fetched.pack([v if v.ndim else v[()] for v in values])
+
+    def run_steps(
+        self,
+        fetches: Any,
+        steps: int,
+        feed_dict: Mapping[Any, Any] | None = None,
+        *,
+        batches: Mapping[Any, Any] | None = None,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        seed: int | None = None,
+        every: int = 1,
+        callback: Callable[[int, Any], object] | None = None,
+    ) -> Any:
+        """Run the fetches `steps` times, each on another mini-batch, without Python in between.
+
+        The state and the random numbers are those of as many calls of `run`. Tensors that are
+        fetched are computed in every `every`-th step; the steps in between run for their effects
+        only. Ctrl-C and errors of the callback end the loop after a whole step, and leave what the
+        steps so far have done. A step that fails leaves what those before it have done.
+
+        Args:
+            fetches: as for `run`.
+            steps: how many.
+            feed_dict: as for `run`; fed whole in each step.
+            batches: arrays by tensor. The first axis of each is the rows, of which there are as
+                many in all of them; a step is fed `batch_size` rows. Each epoch takes every row
+                once; a batch may begin with the last rows of one epoch and end with the first
+                of the next. What is of a narrower type than its tensor, such as images in bytes,
+                is converted batch by batch, and takes less memory and time than if it were not.
+            batch_size: rows of a batch; it may be more than there are.
+            shuffle: takes the rows of each epoch in another random order, and not as they lie.
+            seed: of the order; together with the graph's seed and the number of the run it decides
+                about the order as it does about a random operation's numbers.
+            every: how many steps make a report.
+            callback: called after every report as `callback(step, values)`, with how many steps
+                have been made, from 1, and with what `run` would return.
+
+        Returns:
+            what `run` would return, but each tensor's values of all reports along a new first axis:
+            `steps // every` of them. Operations give None.
+
+        Raises:
+            FetchError, FeedError, InvalidArgumentError, SessionClosedError: as `run` does;
+                FeedError also for batches that do not fit together.
+            ValueError: `steps` is negative, or `every` less than 1.
+        """
+        _check_counts(steps, every)
+        with self._lock:
+            self._check_open()
+            fetched = self._fetched(fetches)
+            feeds = self._fed(feed_dict or {})
+            arrays = self._batch_arrays(batches or {}, feeds)
+            random = batch_random(self._graph, seed, self._runs) if shuffle else None
+        loop = Loop(self._run_slice, fetched, feeds, Batches(arrays, batch_size, random))
+        return fetched.pack(loop.run(steps, every, callback))
 
     def program(
         self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None
@@ -152,9 +224,8 @@ class Session:
             self._check_open()
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
-            wanted = tuple([tensor for tensor in fetched.tensors if tensor not in feeds])
             names = [t.name for t in fetched.tensors] + [op.name for op in fetched.targets]
-            entry = self._entry(wanted, fetched.targets, feeds)
+            entry = self._entry(self._chosen(fetched, feeds), feeds)
             return ", ".join(names), entry.program
 
     def make_callable(
@@ -177,7 +248,7 @@ class Session:
         with self._lock:
             self._check_open()
             array = feed_array(variable.handle, value)
-            check_shape(variable.handle, array)
+            check_shape(variable.handle, array.shape)
             np.copyto(self._allocate(variable.op), array)
             self._store.initialised.add(variable.op.name)
 
@@ -193,53 +264,116 @@ class Session:
         for key, value in feed_dict.items():
             tensor = self._feedable.get(key)
             if tensor is None:
-                tensor = self._feedable[key] = feedable(self._graph, key)
+                tensor = self._feedable_tensor(key)
             feeds[tensor] = feed_array(tensor, value)
         return feeds
+
+    def _batch_arrays(
+        self, batches: Mapping[Any, Any], feeds: Mapping[Tensor, Array]
+    ) -> dict[Tensor, Array]:
+        arrays = {}
+        for key, value in batches.items():
+            tensor = self._feedable_tensor(key)
+            if tensor in feeds:
+                raise FeedError(f"{describe(tensor)} is in both feed_dict and batches")
+            arrays[tensor] = rows_array(tensor, value)
+        return arrays
+
+    def _run_slice(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+        steps: int,
+    ) -> list[Array]:
+        """The values of some steps of a loop, along a new first axis."""
+        with self._lock:
+            self._check_open()
+            entry = self._entry(self._choice(fetches, targets, feeds), feeds)
+            if not entry.ready:
+                self._prepare(entry)
+            if entry.program is None:
+                self._runs += steps
+                return []
+            try:
+                return entry.program.run_steps([feeds[t] for t in entry.feeds], self._runs, steps)
+            finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
+                self._runs += entry.program.finished
+                if entry.program.finished and not entry.ready:
+                    self._done(entry)
+
+    def _feedable_tensor(self, key: Any) -> Tensor:
+        tensor = self._feedable[key] = feedable(self._graph, key)
+        return tensor
 
     def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
         """The values of what the entry computes."""
         if entry.program is None:
             return []
-        if not entry.ready and (lacking := entry.needs - self._store.initialised):
-            self._initialise(lacking)
+        if not entry.ready:
+            self._prepare(entry)
         made = entry.program.run([feeds[tensor] for tensor in entry.feeds], self._runs)
         if not entry.ready:
-            self._store.initialised |= entry.writes
-            entry.ready = True
+            self._done(entry)
         return made
+
+    def _prepare(self, entry: _Entry) -> None:
+        """Give the variables that it needs their initial values, if they have none."""
+        if lacking := entry.needs - self._store.initialised:
+            self._initialise(lacking)
+
+    def _done(self, entry: _Entry) -> None:
+        """Note which variables have a value now that it has run."""
+        self._store.initialised |= entry.writes
+        entry.ready = True
 
     # -- planning
 
-    def _entry(
+    def _chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> _Choice:
+        """`_choice` for what a user fetches and feeds, found again in a microsecond."""
+        key = (fetched, *[(tensor, array.shape) for tensor, array in feeds.items()])
+        choice = self._recent.get(key)
+        if choice is None:
+            wanted = fetched.tensors
+            if not feeds.keys().isdisjoint(wanted):
+                wanted = tuple(tensor for tensor in wanted if tensor not in feeds)
+            choice = self._recent[key] = self._choice(wanted, fetched.targets, feeds)
+        return choice
+
+    def _choice(
         self,
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
-        feeds: Mapping[Tensor, Array],
-    ) -> _Entry:
-        """The compiled plan for these fetches and feeds, made if there is none yet."""
-        key = (fetches, targets, frozenset([(t, array.shape) for t, array in feeds.items()]))
+        feeds: Mapping[Tensor, Feed],
+    ) -> _Choice:
+        key = (fetches, targets, frozenset([(t, feed.shape) for t, feed in feeds.items()]))
         choice = self._choices.get(key)
         if choice is None:
-            for tensor, array in feeds.items():
-                check_shape(tensor, array)
-            choice = _Choice(tuple(static_feeds(prune(fetches, targets, feeds), feeds)))
-        values = tuple([feeds[tensor].tobytes() for tensor in choice.static])
+            for tensor, feed in feeds.items():
+                check_shape(tensor, feed.shape)
+            static = static_feeds(prune(fetches, targets, feeds), feeds)
+            choice = self._choices[key] = _Choice(fetches, targets, tuple(static))
+        return choice
+
+    def _entry(self, choice: _Choice, feeds: Mapping[Tensor, Feed]) -> _Entry:
+        """The compiled plan for these feeds, made if there is none yet."""
+        if not choice.static and () in choice.entries:
+            return choice.entries[()]
+        known = {tensor: _known(tensor, feeds[tensor]) for tensor in choice.static}
+        values = tuple([array.tobytes() for array in known.values()])
         entry = choice.entries.get(values)
         if entry is None:
-            static = {tensor: feeds[tensor] for tensor in choice.static}
-            entry = self._compile(fetches, targets, feeds, static)
+            entry = self._compile(choice.fetches, choice.targets, feeds, known)
             if entry.program is not None:
-                self._note(fetches, targets, feeds, static)
+                self._note(choice.fetches, choice.targets, feeds, known)
             choice.entries[values] = entry
-            self._choices[key] = choice
         return entry
 
     def _compile(
         self,
         fetches: Sequence[Tensor],
         targets: Sequence[Operation],
-        feeds: Mapping[Tensor, Array],
+        feeds: Mapping[Tensor, Feed],
         static: Mapping[Tensor, Array],
     ) -> _Entry:
         ops = prune(fetches, targets, feeds)
@@ -272,7 +406,7 @@ class Session:
         self,
         fetches: Sequence[Tensor],
         targets: Sequence[Operation],
-        feeds: Mapping[Tensor, Array],
+        feeds: Mapping[Tensor, Feed],
         static: Mapping[Tensor, Array],
     ) -> None:
         """Log why a plan was made."""
@@ -286,7 +420,7 @@ class Session:
     def _reason(
         self,
         last: Mapping[Tensor, Array] | None,
-        feeds: Mapping[Tensor, Array],
+        feeds: Mapping[Tensor, Feed],
         static: Mapping[Tensor, Array],
     ) -> str:
         if last is None:
@@ -313,7 +447,7 @@ class Session:
         left = names
         while left:
             targets = tuple(v.initializer for name, v in variables.items() if name in left)
-            entry = self._entry((), targets, {})
+            entry = self._entry(self._choice((), targets, {}), {})
             first = entry.needs - self._store.initialised
             if first:
                 self._initialise(first)
@@ -341,6 +475,7 @@ class Session:
         with self._lock:
             self._closed = True
             self._choices.clear()
+            self._recent.clear()
             self._fetches.clear()
             self._feedable.clear()
             self._last.clear()
@@ -427,6 +562,23 @@ def _make_backend(config: ConfigProto) -> Backend:
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     backend: Backend = module.LlvmBackend(threads=threads)
     return backend
+
+
+def _known(tensor: Tensor, feed: Feed) -> Array:
+    """The value of a feed that decides about shapes."""
+    if isinstance(feed, Rows):
+        raise FeedError(
+            f"batches: the value of {describe(tensor)} decides about shapes, so it cannot be "
+            f"another one in each step\n  it was made at {tensor.op.source}"
+        )
+    return feed
+
+
+def _check_counts(steps: int, every: int) -> None:
+    if steps < 0:
+        raise InvalidArgumentError(f"run_steps: steps must be at least 0, not {steps}")
+    if every < 1:
+        raise InvalidArgumentError(f"run_steps: every must be at least 1, not {every}")
 
 
 def _variables(plan: Plan) -> tuple[frozenset[str], frozenset[str]]:

@@ -16,6 +16,7 @@ from thalweg.ops import math as m
 from thalweg.ops import reduce as r
 from thalweg.ops.build import constant_value, is_planned
 from thalweg.ops.create import constant, fill, ones_like, zeros_like
+from thalweg.ops.gather import gather
 from thalweg.ops.join import stack
 from thalweg.ops.reshape import reshape, stop_gradient, transpose
 from thalweg.ops.shape import shape as shape_of
@@ -165,6 +166,21 @@ def test_writes_wait_for_reads_but_not_for_control() -> None:
         after = m.log(w.read_value())
     plan = plan_of(late, after, targets=(change.op,))
     assert types(plan).index("Exp") < types(plan).index("Assign") < types(plan).index("Log")
+
+
+def test_writes_wait_for_checks_that_do_not_need_them() -> None:
+    """So that a run that fails has written nothing else."""
+    v, w = Variable(1.0), Variable([0.0])
+    changes = v.assign(2.0), w.assign([3.0])
+    targets = tuple(change.op for change in changes)
+    at = create.placeholder("int32", [None])
+    plan = plan_of(gather(constant([1.0, 2.0]), at), targets=targets, fed={at: (3,)})
+    assert types(plan).index("GatherV2") < types(plan).index("Assign")
+    with control.control_dependencies([changes[1]]):
+        written = gather(w.read_value(), at)
+    plan = plan_of(written, targets=targets, fed={at: (3,)})
+    made = [op.inputs[0].op.name if op.type == "Assign" else op.type for op in order(plan)]
+    assert made.index(w.op.name) < made.index("GatherV2") < made.index(v.op.name)
 
 
 def test_every_order_respects_data() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore
+from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, failed
 from thalweg.ops.constant import Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
@@ -33,6 +35,7 @@ class NumpyProgram:
         self._order = order(plan)
         self._written = {op.inputs[0] for op in self._order if isinstance(op.record, Assign)}
         self._release = _last_uses(self._order, plan.fetches)
+        self.finished = 0
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         values: dict[Tensor, Any] = dict(zip(self._plan.feeds, feeds, strict=True))
@@ -42,6 +45,19 @@ class NumpyProgram:
                 for tensor in release:
                     values.pop(tensor, None)
         return [np.array(values[tensor]) for tensor in self._plan.fetches]
+
+    def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        made = []
+        self.finished = 0
+        for n in range(steps):
+            fed = [f.batch(n) if isinstance(f, Rows) else f for f in feeds]
+            made.append(self.run(fed, run_counter + n))
+            self.finished += 1
+        if not made:
+            return [
+                np.empty((0, *known(t.static_shape)), t.dtype.numpy) for t in self._plan.fetches
+            ]
+        return [np.stack(values) for values in zip(*made, strict=True)]
 
     def _run(self, op: Operation, values: dict[Tensor, Any], run_counter: int) -> None:
         match op.record:

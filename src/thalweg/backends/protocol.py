@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,8 +12,41 @@ from thalweg.backends.state import VariableStore
 from thalweg.passes.plan import Plan
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A feed that is other rows of an array in each step of a loop.
+
+    Attributes:
+        source: contiguous, its first axis the rows.
+        order: int64 [steps, batch], contiguous: the numbers of the rows that each step takes.
+        dtype: of what a step is fed; that of the source, or one that can hold all its values.
+    """
+
+    source: np.ndarray[Any, Any]
+    order: np.ndarray[Any, Any]
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What a step is fed."""
+        return (*self.order.shape[1:], *self.source.shape[1:])
+
+    def batch(self, step: int | slice) -> np.ndarray[Any, Any]:
+        """What one step is fed, or several along a new first axis: a copy."""
+        made: np.ndarray[Any, Any] = self.source[self.order[step]].astype(self.dtype, copy=False)
+        return made
+
+
+Feed = np.ndarray[Any, Any] | Rows
+
+
 class Program(Protocol):
     """A plan made ready to run any number of times, by one thread at a time."""
+
+    @property
+    def finished(self) -> int:
+        """How many steps the latest `run_steps` has made: fewer than asked for if it failed."""
+        ...
 
     def run(
         self, feeds: Sequence[np.ndarray[Any, Any]], run_counter: int
@@ -25,6 +59,27 @@ class Program(Protocol):
 
         Returns:
             arrays that nothing else writes to.
+
+        Raises:
+            InvalidArgumentError: an operation cannot take the values that it is given.
+        """
+        ...
+
+    def run_steps(
+        self, feeds: Sequence[Feed], run_counter: int, steps: int
+    ) -> list[np.ndarray[Any, Any]]:
+        """Run `steps` times, with consecutive numbers of the run.
+
+        Args:
+            feeds: as for `run`, the same in every step; or rows, of as many steps.
+            run_counter: the number of the first run.
+            steps: how many; none at all tells the shapes.
+
+        Returns:
+            the values of the fetches of all steps, along a new first axis.
+
+        Raises:
+            InvalidArgumentError: as `run` does; the steps before that one have been made.
         """
         ...
 

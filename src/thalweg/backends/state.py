@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+_HEADER_BYTES = object.__basicsize__
+_pointer_at = ctypes.c_void_p.from_address
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
@@ -19,6 +22,14 @@ def aligned_empty(
     raw = np.empty(size + alignment, np.uint8)
     start = -raw.ctypes.data % alignment
     return raw[start : start + size].view(dtype).reshape(extents)
+
+
+def address_of(array: np.ndarray[Any, Any]) -> int:
+    """Where the array's elements are: `array.ctypes.data`, in a tenth of its microsecond.
+
+    NumPy's binary interface puts the pointer first in an array object, after Python's header.
+    """
+    return _pointer_at(id(array) + _HEADER_BYTES).value or 0
 
 
 class VariableStore:

@@ -317,6 +317,11 @@ _DEFAULT_GRAPH_SEED = 87654321  # TensorFlow's, where only the operation has a s
 
 def _make_key(graph: Graph, seed: int | None) -> Key:
     place, graph.random_ops = graph.random_ops, graph.random_ops + 1
+    return seed_key(graph, seed, place)
+
+
+def seed_key(graph: Graph, seed: int | None, place: int) -> Key:
+    """What the graph's seed and one's own decide; `place` stands for the latter if it is None."""
     if graph.seed is None and seed is None:
         return _signed(secrets.randbits(32)), _signed(secrets.randbits(32))
     first = _DEFAULT_GRAPH_SEED if graph.seed is None else int(graph.seed)

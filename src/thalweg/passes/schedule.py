@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from thalweg.graph import Operation, Tensor
+from thalweg.base.shapes import known
+from thalweg.formula import Operand
+from thalweg.graph import Op, Operation, Tensor
 from thalweg.ops.variable import Assign, ReadVariable
 from thalweg.passes.plan import Plan
 
@@ -14,8 +16,9 @@ def order(plan: Plan) -> list[Operation]:
     """The operations in an order that respects data, control dependencies and variables.
 
     A write of a variable waits for the consumers of those reads of it that do not depend on the
-    write; a read that asks for it waits for the writes. Where these wishes form a circle, data and
-    control dependencies win and the earliest write goes first.
+    write, and for the operations whose inputs are checked, so that a run that fails has written
+    nothing; a read that asks for it waits for the writes. Where these wishes form a circle, data
+    and control dependencies win and the earliest write goes first.
     """
     return _Scheduler(plan.graph.operations).run()
 
@@ -44,6 +47,8 @@ class _Scheduler:
             mask = 0
             for earlier in (*(t.op for t in op.inputs), *op.control_inputs):
                 mask |= behind[earlier] | bit.get(earlier, 0)
+            for write in self._late_writes(op):
+                mask |= behind.get(write, 0) | bit[write]
             behind[op] = mask
         return behind
 
@@ -71,10 +76,12 @@ class _Scheduler:
     def _find_blockers(self) -> tuple[dict[Operation, int], dict[Operation, list[Operation]]]:
         """How many consumers of reads each write waits for, and whom each of these blocks."""
         consumers = _consumers(self._ops)
+        checked = _checked(self._ops) if self._writes else []
         count: dict[Operation, int] = {}
         blocks: dict[Operation, list[Operation]] = {}
         for write in self._writes:
             waits = self._waits_of(write, consumers)
+            waits |= {op for op in checked if not self._depends(op, write)}
             count[write] = len(waits)
             for op in waits:
                 blocks.setdefault(op, []).append(write)
@@ -129,6 +136,22 @@ class _Scheduler:
 
 def _before(op: Operation) -> list[Operation]:
     return [*(t.op for t in op.inputs), *op.control_inputs]
+
+
+def _checked(ops: Iterable[Operation]) -> list[Operation]:
+    """The operations whose inputs are checked, without those that check the same as one before."""
+    seen: set[tuple[Tensor, int]] = set()
+    found: list[Operation] = []
+    for op in ops:
+        if type(op.record).checks is Op.checks:
+            continue  # almost all have none
+        specs = [(known(tensor.static_shape), tensor.dtype) for tensor in op.inputs]
+        operands = [Operand(n, *spec) for n, spec in enumerate(specs)]
+        checks = {(op.inputs[c.operand], c.limit) for c in op.record.checks(*operands)}
+        if checks - seen:
+            found.append(op)
+        seen |= checks
+    return found
 
 
 def _consumers(ops: Iterable[Operation]) -> dict[Tensor, list[Operation]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,7 +14,8 @@ import numpy as np
 from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
-from thalweg.backends.state import VariableStore, aligned_empty
+from thalweg.backends.protocol import Feed, Rows
+from thalweg.backends.state import VariableStore, address_of, aligned_empty
 from thalweg.base import settings
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
@@ -26,14 +29,20 @@ from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
-from thalweg.runtime.team import shared_team
+from thalweg.runtime.table import Move, Pick, Row, make_program
+from thalweg.runtime.team import Program, shared_team
+from thalweg.runtime.trial import Trial
 
 Array = np.ndarray[Any, Any]
 
 # Cycles of shareable work under which a whole program stays on the calling thread: the others may
-# be asleep by the time it runs, and waking them takes some 40 us.
-SMALL_PROGRAM = 300_000
+# be asleep by the time it runs, and waking them takes 25 us, half of what so many cycles take.
+SMALL_PROGRAM = 150_000
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
+SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
+# Cycles of shareable work from which on a loop need not find out whether sharing pays.
+LARGE_PROGRAM = 3_000_000
+TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
 
 
 @cache
@@ -76,7 +85,15 @@ class Step:
     address: int
     tasks: int
     cycles: float
-    serial: bool
+
+    def is_serial(self, small_work: float) -> bool:
+        """Whether one thread runs it: it has fewer cycles than that, or cannot be shared."""
+        return self.cycles < small_work or self.tasks < 2
+
+    @property
+    def serial(self) -> bool:
+        """Whether one thread runs it in a single run."""
+        return self.is_serial(SMALL_WORK)
 
     @property
     def cost(self) -> Cost:
@@ -131,8 +148,25 @@ class LlvmBackend:
 
 
 def _step(nest: Nest, chosen: Schedule, address: int) -> Step:
-    cycles, count = Model(nest).cycles(chosen), tasks(chosen)
-    return Step(nest, chosen, address, count, cycles, cycles < SMALL_WORK or count < 2)
+    return Step(nest, chosen, address, tasks(chosen), Model(nest).cycles(chosen))
+
+
+class _Loop:
+    """A program that picks its own mini-batches before each of its steps."""
+
+    def __init__(self, picks: Sequence[Pick], rows: Sequence[Row], moves: Sequence[Move]) -> None:
+        self._picks = picks
+        picking = [pick.row for pick in picks]
+        if picking and rows:
+            address, args, tasks, flags = rows[0]
+            rows = [(address, args, tasks, flags | BARRIER), *rows[1:]]
+        self.program = make_program([*picking, *rows], [*moves, *(pick.move for pick in picks)])
+
+    def point(self, batches: Iterable[Rows], steps: int) -> None:
+        """Make so many steps next, with rows from these."""
+        self.program.repeat(steps)
+        for pick, rows in zip(self._picks, batches, strict=True):
+            pick.point(rows)
 
 
 class NativeProgram:
@@ -162,8 +196,14 @@ class NativeProgram:
         self._bound_arena = -1
         shared = sum(step.cycles for step in steps if not step.serial)
         self._threads = threads if shared >= SMALL_PROGRAM else 1
+        self._trial = Trial(_loop_threads(steps, threads))
         self._words = self._lay_out(kernels, state)
-        self._table = self._make_table()
+        self._places = (*self._fed, *self._fetched)
+        self._cells = self._words.data
+        self._run_number = self._counter.data
+        self._first_run = 0
+        self._program = make_program(self._rows(SMALL_WORK), self._moves())
+        self._loops: dict[Any, _Loop] = {}
         self._team = shared_team()
 
     def _lay_out(self, kernels: Kernels, state: VariableStore) -> Array:
@@ -201,35 +241,64 @@ class NativeProgram:
                 return int(self._verdicts.ctypes.data) + 8 * (2 * number + word)
         return 0
 
-    def _make_table(self) -> Array:
+    def _rows(self, small_work: float) -> list[Row]:
+        """The kernels for the driver; those with less work than that are for one thread."""
         base = int(self._words.ctypes.data)
-        rows: list[tuple[int, int, int, int]] = []
+        rows: list[Row] = []
         fresh = serial = True  # whether no thread but the first, or none, has worked since they met
         for step, start in zip(self.steps, self._starts, strict=True):
-            barrier = not fresh and not (serial and step.serial)
-            serial = step.serial and (serial or barrier)
+            alone = step.is_serial(small_work)
+            barrier = not fresh and not (serial and alone)
+            serial = alone and (serial or barrier)
             fresh = False
-            flags = (SERIAL if step.serial else 0) | (BARRIER if barrier else 0)
+            flags = (SERIAL if alone else 0) | (BARRIER if barrier else 0)
             rows.append((step.address, base + 8 * start, step.tasks, flags))
             for number in _decided(step.nest):
                 word = int(self._verdicts.ctypes.data) + 16 * number
                 rows.append((0, word, 0, VERDICT | BARRIER))
                 fresh = serial = True
-        return np.array(rows, np.int64).reshape(-1, 4)
+        return rows
+
+    def _moves(self) -> list[Move]:
+        """What changes from step to step: the number of the run, and where results go."""
+        base = int(self._words.ctypes.data)
+        moves = [(int(self._counter.ctypes.data), 1)]
+        for (shape, dtype), places in zip(self._fetches, self._fetched, strict=True):
+            size = math.prod(shape) * dtype.itemsize
+            moves += [(base + 8 * place, size) for place in places]
+        return moves
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
-        words = self._words
-        for array, places in zip(feeds, self._fed, strict=True):
-            words[places] = array.ctypes.data
         made = [np.empty(shape, dtype) for shape, dtype in self._fetches]
-        for array, places in zip(made, self._fetched, strict=True):
-            words[places] = array.ctypes.data
-        self._counter[0] = run_counter
-        self._bind_arena()
-        self._team.run(self._table, len(self._table), self._threads)
+        self._bind([*feeds, *made], run_counter)
+        self._execute(self._program, self._threads)
+        return made
+
+    def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        batches = {n: feed for n, feed in enumerate(feeds) if isinstance(feed, Rows)}
+        made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
+        fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
+        self._bind([*fed, *made], run_counter)
+        if not steps:
+            return made
+        loop = self._loop(batches)
+        loop.point(batches.values(), steps)
+        threads = self._trial.choose()
+        start = time.perf_counter()
+        self._execute(loop.program, threads)
+        seconds = time.perf_counter() - start
+        if seconds > TELLING_SECONDS:
+            self._trial.took(threads, seconds / steps)
+        return made
+
+    @property
+    def finished(self) -> int:
+        return int(self._counter[0]) - self._first_run
+
+    def _execute(self, program: Program, threads: int) -> None:
+        self._team.run_program(program, threads)
         if self._checked and self._verdicts.any():
             raise self._failure()
-        return made
 
     def _failure(self) -> InvalidArgumentError:
         """The error for the check that ended the run; the next run starts with a clean sheet."""
@@ -238,9 +307,30 @@ class NativeProgram:
         self._verdicts[:] = 0
         return self._checked[number].error(words)
 
+    def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
+        """Write the addresses of feeds and results to their places, and the run's number."""
+        cells = self._cells
+        for number, array in enumerate(arrays):
+            address = address_of(array)
+            for place in self._places[number]:
+                cells[place] = address
+        self._first_run = self._run_number[0] = run_counter
+        if self._temporaries:
+            self._bind_arena()
+
+    def _loop(self, batches: Mapping[int, Rows]) -> _Loop:
+        """The table of a loop that picks these feeds' rows itself."""
+        key = tuple([(number, rows.source.dtype) for number, rows in batches.items()])
+        if key not in self._loops:
+            base = int(self._words.ctypes.data)
+            picks = [
+                Pick(rows, [base + 8 * place for place in self._fed[number]], shared_jit())
+                for number, rows in batches.items()
+            ]
+            self._loops[key] = _Loop(picks, self._rows(SMALL_WORK_IN_LOOP), self._moves())
+        return self._loops[key]
+
     def _bind_arena(self) -> None:
-        if not self._temporaries:
-            return
         base = self._arena.reserve(self.arena_bytes)
         if base != self._bound_arena:
             for place, offset in self._temporaries:
@@ -269,6 +359,14 @@ def _decided(nest: Nest) -> list[int]:
     """The checks whose second and last word the nest writes."""
     written = [nest.slots[store.slot].storage for store in nest.stores]
     return [s.number for s in written if isinstance(s, values.Verdict) and s.word == 1]
+
+
+def _loop_threads(steps: Sequence[Step], threads: int) -> tuple[int, ...]:
+    """The numbers of threads that a loop may use; it finds out which is faster."""
+    shared = sum(step.cycles for step in steps if not step.is_serial(SMALL_WORK_IN_LOOP))
+    if threads == 1 or not shared:
+        return (1,)
+    return (threads, 1) if shared < LARGE_PROGRAM else (threads,)
 
 
 def _summary(step: Step, types: Mapping[str, str]) -> KernelSummary:

@@ -24,10 +24,41 @@ from thalweg.runtime.disk_cache import DiskCache
 
 Words = npt.NDArray[np.int64]
 
+_REPEATS = driver.ProgramLayout.REPEATS // 8
+_THREADS = driver.ProgramLayout.THREADS // 8
+_TEAM = driver.ProgramLayout.TEAM // 8
+_NO_MOVES: Words = np.zeros((0, driver.MOVE_WORDS), np.int64)
+
 _STACK_BYTES = 8 << 20  # what the main thread has on Linux; macOS would give half a MiB
 _ATTRIBUTES_BYTES = 128  # at least sizeof(pthread_attr_t) on all systems
 
 _libc = ctypes.CDLL(None)
+
+
+class Program:
+    """Steps in memory, as the driver's native code reads them; see `driver.ProgramLayout`.
+
+    Args:
+        steps: a contiguous int64 array, four words a step; None tells workers to end.
+        count: how many of them.
+        moves: a contiguous int64 array, two words a move.
+
+    Attributes:
+        words: the description; the words about a call may be written between calls.
+        address: of the words.
+    """
+
+    def __init__(self, steps: Words | None, count: int, moves: Words = _NO_MOVES) -> None:
+        self._kept = steps, moves
+        first = 0 if steps is None else steps.ctypes.data
+        description = (first, count, moves.ctypes.data, len(moves), 1, 1, 0)
+        array = np.array(description, np.int64)
+        self.words = array.data
+        self.address = int(array.ctypes.data)
+
+    def repeat(self, times: int) -> None:
+        """Run so many times in a call, at least once."""
+        self.words[_REPEATS] = times
 
 
 class Team:
@@ -47,22 +78,22 @@ class Team:
         _teams.add(self)
 
     def run(self, steps: Words, count: int, threads: int | None = None) -> None:
-        """Run the first `count` steps of a program and return when they are done.
+        """Run the first `count` steps of a program once and return when they are done.
 
         Args:
             steps: a contiguous int64 array, four words a step; see `backends.llvm.driver`.
             count: how many steps to run.
             threads: how many threads take part, this one included; by default the team's number.
         """
-        self.run_at(steps.ctypes.data, count, threads)
+        self.run_program(Program(steps, count), self.threads if threads is None else threads)
 
-    def run_at(self, address: int, count: int, threads: int | None = None) -> None:
-        """`run` for a program whose address is known, which saves a microsecond."""
-        threads = self.threads if threads is None else threads
+    def run_program(self, program: Program, threads: int) -> None:
+        """Run a program on so many threads, this one included, and return when it is done."""
         if threads == 1:  # nothing is shared: any number of callers at once
-            self._native_run(address, count, 1, 0)
+            program.words[_THREADS] = 1
+            self._native_run(program.address)
         else:
-            self._crew.run(address, count, _checked(threads))
+            self._crew.run(program, _checked(threads))
 
     @property
     def workers(self) -> int:
@@ -92,17 +123,22 @@ class _Crew:
         self._set(self._memory, driver.TeamLayout.CPUS, settings.cpu_count())
         _make_condition(self._memory, driver.TeamLayout.MUTEX, driver.TeamLayout.CONDITION)
 
-    def run(self, address: int, count: int, threads: int) -> None:
+    def run(self, program: Program, threads: int) -> None:
         with self._lock:
             if threads > len(self.workers) + 1:
                 self._grow(threads)
-            self._native.run(address, count, threads, self._address)
+            self._run(program, threads)
+
+    def _run(self, program: Program, threads: int) -> None:
+        program.words[_THREADS], program.words[_TEAM] = threads, self._address
+        self._native.run(program.address)
 
     def close(self) -> None:
         """End the workers. When a daemon thread still runs a program at exit, leave them to it."""
         if self._lock.acquire(blocking=False):
             if self.workers:
-                self._native.run(0, 0, len(self.workers) + 1, self._address)
+                end = Program(None, 0)
+                self._run(end, len(self.workers) + 1)
             for worker in self.workers:
                 _libc.pthread_join(worker, None)
             self.workers.clear()

@@ -33,7 +33,8 @@ def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     args = log.ctypes.data
     tasks_and_flags = [(5, 0), (7, SERIAL), (9, BARRIER), (0, 0), (3, SERIAL | BARRIER), (99, 0)]
     steps = np.array([[kernel, args, *rest] for rest in tasks_and_flags], np.int64)
-    native.run(steps.ctypes.data, 5, 1, 0)
+    program = np.array([steps.ctypes.data, 5, 0, 0, 1, 1, 0], np.int64)
+    native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [8, 0, 5, 0, 7, 0, 9, 0, 3]
 
 
@@ -54,19 +55,54 @@ def test_a_verdict_ends_the_program_unless_it_is_0() -> None:
             ],
             np.int64,
         )
-        native.run(steps.ctypes.data, len(steps), 1, 0)
+        program = np.array([steps.ctypes.data, len(steps), 0, 0, 1, 1, 0], np.int64)
+        native.run(program.ctypes.data)
         assert log[: log[0] + 1].tolist() == expected
 
 
 def test_an_empty_program() -> None:
     native = load_driver(Jit())
-    native.run(0, 0, 1, 0)
+    nothing = np.array([0, 0, 0, 0, 1, 1, 0], np.int64)
+    native.run(nothing.ctypes.data)
+
+
+def test_moves_are_made_after_every_time() -> None:
+    jit = Jit()
+    native = load_driver(jit)
+    (kernel,) = jit.compile([Source.of(LOG)])
+    log, step, word = np.zeros(20, np.int64), np.zeros(4, np.int64), np.full(1, 40, np.int64)
+    step[:] = [kernel, log.ctypes.data, 5, 0]
+    moves = np.array([[step.ctypes.data + 16, 2], [word.ctypes.data, -1]], np.int64)
+    program = np.array([step.ctypes.data, 1, moves.ctypes.data, 2, 3, 1, 0], np.int64)
+    native.run(program.ctypes.data)
+    assert log[: log[0] + 1].tolist() == [6, 0, 5, 0, 7, 0, 9]
+    assert (step[2], word[0]) == (11, 37)
+
+
+def test_a_verdict_ends_all_times_and_makes_no_moves() -> None:
+    jit = Jit()
+    native = load_driver(jit)
+    (kernel,) = jit.compile([Source.of(LOG)])
+    log, verdicts, count = np.zeros(20, np.int64), np.array([0, 0, 9, 0]), np.zeros(1, np.int64)
+    steps = np.array(
+        [
+            [kernel, log.ctypes.data, 5, 0],
+            [0, verdicts.ctypes.data, 0, VERDICT | BARRIER],
+            [kernel, log.ctypes.data, 6, 0],
+        ],
+        np.int64,
+    )
+    moves = np.array([[count.ctypes.data, 1], [steps.ctypes.data + 40, 8]], np.int64)
+    program = np.array([steps.ctypes.data, 3, moves.ctypes.data, 2, 4, 1, 0], np.int64)
+    native.run(program.ctypes.data)
+    assert log[: log[0] + 1].tolist() == [10, 0, 5, 0, 6, 0, 5, 0, 6, 0, 5]
+    assert (count[0], steps[1, 1]) == (2, verdicts.ctypes.data + 16)
 
 
 def test_words_of_different_writers_lie_on_different_lines() -> None:
     layout = driver.TeamLayout
     lines = [word // driver.LINE for word in (layout.ARRIVED, layout.PHASE, layout.JOB)]
-    assert len({*lines, layout.STEPS // driver.LINE}) == 4
+    assert len({*lines, layout.PROGRAM // driver.LINE}) == 4
     assert layout.SEATS < layout.BYTES
 
 
@@ -78,7 +114,7 @@ def test_on_arm_the_barrier_orders_memory(main: str) -> None:
         target = llvm.Target.from_triple("aarch64-unknown-linux-gnu")
     except RuntimeError:
         pytest.skip("this LLVM has no AArch64 back end")
-    parts = driver._REST, driver._BARRIER, driver._DRIVE, getattr(driver, main)
+    parts = driver._REST, driver._ADVANCE, driver._BARRIER, driver._DRIVE, getattr(driver, main)
     text = driver._text("aarch64", *parts)
     module = llvm.parse_assembly(text, llvm.create_context())
     module.verify()

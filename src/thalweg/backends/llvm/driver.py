@@ -5,6 +5,10 @@ arguments, the number of its tasks, and flags. A kernel is a `void kernel(ptr ar
 end)` that runs the tasks [begin, end). Thread t of T takes the tasks [tasks*t/T, tasks*(t+1)/T).
 A step may end the program instead, by a word that steps before it have written: a check failed.
 
+A program may run many times in a row, without a return to Python. What differs between the times
+are its *moves*: words in memory, each with what is added to it after every time. A time that a
+check ends is the last, and no moves are made after it: they tell how many times went well.
+
 The threads share a few words of memory, the *team*, and each worker has its own, its *seat*. What
 different threads write lies on different cache lines.
 
@@ -27,29 +31,42 @@ SERIAL = 1  # flag: thread 0 runs the whole step
 BARRIER = 2  # flag: all threads meet before this step
 VERDICT = 4  # flag: the program ends here unless the first word of the arguments is 0
 STEP_WORDS = 4
+MOVE_WORDS = 2  # the address of a word, and what is added to it
 
 LINE = 128  # bytes: two lines of x86, which are fetched in pairs, and one of Apple's
 THREAD_BITS = 16
 MAX_THREADS = (1 << THREAD_BITS) - 1
 
 
+class ProgramLayout(IntEnum):
+    """Byte offsets in the words that describe a program and the next call to run it."""
+
+    STEPS = 0  # null tells the workers to end
+    COUNT = 8
+    MOVES = 16
+    MOVE_COUNT = 24
+    REPEATS = 32  # how many times it runs, at least one
+    THREADS = 40  # how many take part, the one that calls included
+    TEAM = 48  # theirs; null for one thread
+    BYTES = 56
+
+
 class TeamLayout(IntEnum):
     """Byte offsets in the memory of a team.
 
-    A job is one run of a program: a serial number, and in the low 16 bits how many threads take
-    part, in one word so that no thread can see half of a change.
+    A job is one call to run a program: a serial number, and in the low 16 bits how many threads
+    take part, in one word so that no thread can see half of a change.
     """
 
     ARRIVED = 0 * LINE  # threads that have reached the barrier
     PHASE = 1 * LINE  # barriers passed; a thread at a barrier waits for it to change
     JOB = 2 * LINE
-    STEPS = 3 * LINE  # the program; null tells the workers to end
-    COUNT = STEPS + 8
-    CPUS = STEPS + 16
-    SEATS = STEPS + 24  # the first worker's seat
-    PATIENCE = STEPS + 32  # tries before sleeping, in this job
-    YIELDS = STEPS + 40  # whether a try is a yield, in this job
-    SLEEPERS = STEPS + 48  # threads that sleep at the barrier, on the two below
+    PROGRAM = 3 * LINE
+    CPUS = PROGRAM + 8
+    SEATS = PROGRAM + 16  # the first worker's seat
+    PATIENCE = PROGRAM + 24  # tries before sleeping, in this job
+    YIELDS = PROGRAM + 32  # whether a try is a yield, in this job
+    SLEEPERS = PROGRAM + 40  # threads that sleep at the barrier, on the two below
     MUTEX = 4 * LINE  # at most 64 bytes on all systems, as is a condition variable
     CONDITION = 5 * LINE
     BYTES = 6 * LINE
@@ -67,7 +84,9 @@ class SeatLayout(IntEnum):
     BYTES = 3 * LINE
 
 
-_PAUSES = 500  # some 20 us on current Intel CPUs, 5 to 10 us on others
+# Some 100 us on current Intel CPUs, 30 to 60 us on others. A program that trains step by step in
+# Python comes back sooner as a rule, and a thread that sleeps takes 25 us to wake.
+_PAUSES = 3000
 _YIELDS = 20
 
 _PAUSE = {
@@ -100,12 +119,38 @@ declare i32 @pthread_cond_signal(ptr) nounwind
 declare i32 @pthread_cond_broadcast(ptr) nounwind
 """
 
-# The last to arrive opens the barrier by changing the phase: what any thread wrote before it, all
-# see after it. The phase only counts up, so a thread that is late to leave cannot be caught by the
-# next barrier. A sleeper says so and then looks at the phase, the last changes the phase and then
-# looks for sleepers: in sequentially consistent order, one of the two sees the other.
+# What differs the next time.
+_ADVANCE = """
+define internal void @advance(ptr %moves, i64 %count) nounwind {{
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %done
+body:
+  %at_word = getelementptr [2 x i64], ptr %moves, i64 %i
+  %at_stride = getelementptr i8, ptr %at_word, i64 8
+  %word = load ptr, ptr %at_word
+  %stride = load i64, ptr %at_stride
+  %old = load i64, ptr %word
+  %new = add i64 %old, %stride
+  store i64 %new, ptr %word
+  %next = add i64 %i, 1
+  br label %head
+done:
+  ret void
+}}
+"""
+
+# The last to arrive makes the moves and opens the barrier by changing the phase: what any thread
+# wrote before it, all see after it. The phase only counts up, so a thread that is late to leave
+# cannot be caught by the next barrier. A sleeper says so and then looks at the phase, the last
+# changes the phase and then looks for sleepers: in sequentially consistent order, one of the two
+# sees the other.
 _BARRIER = """
-define internal void @barrier(ptr %team, i64 %threads) nounwind noinline {{
+define internal void @barrier(
+    ptr %team, i64 %threads, ptr %moves, i64 %move_count) nounwind noinline {{
   %arrived = getelementptr i8, ptr %team, i64 {team.ARRIVED}
   %phase = getelementptr i8, ptr %team, i64 {team.PHASE}
   %sleepers = getelementptr i8, ptr %team, i64 {team.SLEEPERS}
@@ -117,6 +162,7 @@ define internal void @barrier(ptr %team, i64 %threads) nounwind noinline {{
   %last = icmp eq i64 %mine, %threads
   br i1 %last, label %open, label %wait
 open:
+  call void @advance(ptr %moves, i64 %move_count)
   store atomic i64 0, ptr %arrived monotonic, align 8
   %opened = add i64 %closed, 1
   store atomic i64 %opened, ptr %phase seq_cst, align 8
@@ -157,16 +203,30 @@ done:
 }}
 """
 
-# One thread's part of a program. It ends in a barrier: whoever leaves knows that all is done.
+# One thread's part of a program. Each time ends in a barrier, also one that a check ends: whoever
+# leaves knows that all is done, that the moves are made, and that nobody looks at the check's word
+# any more.
 _DRIVE = """
-define internal void @drive(
-    ptr %steps, i64 %count, i64 %thread, i64 %threads, ptr %team) nounwind {{
+define internal void @drive(ptr %program, i64 %thread, i64 %threads, ptr %team) nounwind {{
 entry:
+  %at_repeats = getelementptr i8, ptr %program, i64 {program.REPEATS}
+  %repeats = load i64, ptr %at_repeats
+  %at_count = getelementptr i8, ptr %program, i64 {program.COUNT}
+  %at_moves = getelementptr i8, ptr %program, i64 {program.MOVES}
+  %at_move_count = getelementptr i8, ptr %program, i64 {program.MOVE_COUNT}
+  %steps = load ptr, ptr %program
+  %count = load i64, ptr %at_count
+  %moves = load ptr, ptr %at_moves
+  %move_count = load i64, ptr %at_move_count
   %together = icmp ugt i64 %threads, 1
   %next_thread = add i64 %thread, 1
-  br label %head
+  br label %again
+again:
+  %time = phi i64 [ 0, %entry ], [ %next_time, %repeat ]
+  %left = icmp ult i64 %time, %repeats
+  br i1 %left, label %head, label %done
 head:
-  %i = phi i64 [ 0, %entry ], [ %next, %following ]
+  %i = phi i64 [ 0, %again ], [ %next, %following ]
   %more = icmp ult i64 %i, %count
   br i1 %more, label %body, label %end
 body:
@@ -180,7 +240,7 @@ body:
   %must_meet = and i1 %has_barrier, %together
   br i1 %must_meet, label %meet, label %share
 meet:
-  call void @barrier(ptr %team, i64 %threads)
+  call void @barrier(ptr %team, i64 %threads, ptr null, i64 0)
   br label %share
 share:
   %judges = and i64 %flags, {VERDICT}
@@ -221,10 +281,18 @@ following:
   %next = add i64 %i, 1
   br label %head
 end:
-  br i1 %together, label %last_barrier, label %done
+  %ended_well = phi i1 [ true, %head ], [ false, %judge ]
+  %due = select i1 %ended_well, i64 %move_count, i64 0
+  br i1 %together, label %last_barrier, label %single
 last_barrier:
-  call void @barrier(ptr %team, i64 %threads)
-  br label %done
+  call void @barrier(ptr %team, i64 %threads, ptr %moves, i64 %due)
+  br label %repeat
+single:
+  call void @advance(ptr %moves, i64 %due)
+  br label %repeat
+repeat:
+  %next_time = add i64 %time, 1
+  br i1 %ended_well, label %again, label %done
 done:
   ret void
 }}
@@ -233,19 +301,21 @@ done:
 # The caller's side of a run: publish the job, wake the workers that sleep (as at the barrier, each
 # side writes before it looks), and take part.
 _RUN = """
-define void @kernel(ptr %steps, i64 %count, i64 %threads, ptr %team) nounwind {{
+define void @kernel(ptr %program) nounwind {{
+  %at_threads = getelementptr i8, ptr %program, i64 {program.THREADS}
+  %at_team = getelementptr i8, ptr %program, i64 {program.TEAM}
+  %threads = load i64, ptr %at_threads
+  %team = load ptr, ptr %at_team
   %together = icmp ugt i64 %threads, 1
   br i1 %together, label %publish, label %work
 publish:
-  %at_steps = getelementptr i8, ptr %team, i64 {team.STEPS}
-  %at_count = getelementptr i8, ptr %team, i64 {team.COUNT}
+  %at_program = getelementptr i8, ptr %team, i64 {team.PROGRAM}
   %at_yields = getelementptr i8, ptr %team, i64 {team.YIELDS}
   %at_patience = getelementptr i8, ptr %team, i64 {team.PATIENCE}
   %at_cpus = getelementptr i8, ptr %team, i64 {team.CPUS}
   %at_seats = getelementptr i8, ptr %team, i64 {team.SEATS}
   %at_job = getelementptr i8, ptr %team, i64 {team.JOB}
-  store ptr %steps, ptr %at_steps
-  store i64 %count, ptr %at_count
+  store ptr %program, ptr %at_program
   %cpus = load i64, ptr %at_cpus
   %crowded = icmp ugt i64 %threads, %cpus
   %patience = select i1 %crowded, i64 {YIELDS}, i64 {PAUSES}
@@ -280,10 +350,11 @@ looked:
   %others = icmp ult i64 %next_thread, %threads
   br i1 %others, label %look, label %check
 check:
+  %steps = load ptr, ptr %program
   %ending = icmp eq ptr %steps, null
   br i1 %ending, label %done, label %work
 work:
-  call void @drive(ptr %steps, i64 %count, i64 0, i64 %threads, ptr %team)
+  call void @drive(ptr %program, i64 0, i64 %threads, ptr %team)
   br label %done
 done:
   ret void
@@ -299,19 +370,18 @@ entry:
   %at_thread = getelementptr i8, ptr %seat, i64 {seat.THREAD}
   %team = load ptr, ptr %at_team
   %thread = load i64, ptr %at_thread
-  %at_steps = getelementptr i8, ptr %team, i64 {team.STEPS}
-  %at_count = getelementptr i8, ptr %team, i64 {team.COUNT}
+  %at_program = getelementptr i8, ptr %team, i64 {team.PROGRAM}
   br label %wait
 wait:
   %seen = phi i64 [ 0, %entry ], [ %job, %work ]
   %job = call i64 @next_job(ptr %seat, ptr %team, i64 %thread, i64 %seen)
-  %steps = load ptr, ptr %at_steps
-  %count = load i64, ptr %at_count
+  %program = load ptr, ptr %at_program
   %threads = and i64 %job, {MAX_THREADS}
+  %steps = load ptr, ptr %program
   %ending = icmp eq ptr %steps, null
   br i1 %ending, label %end, label %work
 work:
-  call void @drive(ptr %steps, i64 %count, i64 %thread, i64 %threads, ptr %team)
+  call void @drive(ptr %program, i64 %thread, i64 %threads, ptr %team)
   br label %wait
 end:
   ret ptr null
@@ -366,30 +436,28 @@ wake:
 class Driver:
     """The driver's native code.
 
-    `run(steps, count, threads, team)` runs a program on the calling thread and, with more than one
-    thread, the team's workers; it does not hold Python's lock. `work` is the address of a worker's
-    main function, `ptr work(ptr seat)`. Both live as long as `jit`.
+    `run(program)` runs what is described at an address, on the calling thread and, with more than
+    one thread, the team's workers; it does not hold Python's lock. `work` is the address of a
+    worker's main function, `ptr work(ptr seat)`. Both live as long as `jit`.
     """
 
-    run: Callable[[int, int, int, int], None]
+    run: Callable[[int], None]
     work: int
     jit: Jit
 
 
 def load_driver(jit: Jit) -> Driver:
     """Compile the driver, or find it compiled."""
-    common = (_REST, _BARRIER, _DRIVE)
+    common = (_REST, _ADVANCE, _BARRIER, _DRIVE)
     architecture = jit.target.architecture
     texts = [_text(architecture, *common, main) for main in (_RUN, _WORK)]
     run, work = jit.compile([Source.of(text) for text in texts])
-    signature = ctypes.CFUNCTYPE(
-        None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64
-    )
-    return Driver(signature(run), work, jit)
+    return Driver(ctypes.CFUNCTYPE(None, ctypes.c_int64)(run), work, jit)
 
 
 def _text(architecture: str, *parts: str) -> str:
     return "".join(parts).format(
+        program=ProgramLayout,
         team=TeamLayout,
         seat=SeatLayout,
         SERIAL=SERIAL,

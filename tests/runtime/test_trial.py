@@ -1,0 +1,38 @@
+"""The choice of a number of threads: it finds the fastest, and notices when that changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from thalweg.runtime.trial import Trial
+
+
+def use(trial: Trial, seconds: dict[int, float], times: int) -> Counter[int]:
+    """How often each number of threads was chosen, if the work takes so long with it."""
+    chosen: Counter[int] = Counter()
+    for _ in range(times):
+        threads = trial.choose()
+        trial.took(threads, seconds[threads])
+        chosen[threads] += 1
+    return chosen
+
+
+def test_everything_is_tried_and_the_fastest_stays() -> None:
+    chosen = use(Trial([4, 2, 1]), {1: 1.0, 2: 0.6, 4: 0.8}, 300)
+    assert set(chosen) == {1, 2, 4}
+    assert chosen[2] > 270
+
+
+def test_the_cost_of_trying_is_some_per_cent() -> None:
+    for slower in (1.05, 2.0, 10.0):
+        seconds = {1: slower, 2: 1.0}
+        chosen = use(Trial([2, 1]), seconds, 1000)
+        spent = sum(seconds[threads] * count for threads, count in chosen.items())
+        assert spent < 1.05 * 1000
+
+
+def test_a_machine_that_is_busy_for_a_while() -> None:
+    trial = Trial([2, 1])
+    use(trial, {1: 1.0, 2: 0.6}, 50)
+    assert use(trial, {1: 1.0, 2: 4.0}, 50)[1] > 40
+    assert use(trial, {1: 1.0, 2: 0.6}, 400)[2] > 200
