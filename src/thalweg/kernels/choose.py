@@ -117,8 +117,9 @@ def _stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
     known = reduce.axes[1:] if chunk else reduce.axes
     if any(isinstance(axis.extent, Dim) for axis in known) or not _is_product(reduce.body):
         return ()
-    found = [r for r in reduce.body.reads if _is_panel(r, nest, vector)]
-    return tuple(dict.fromkeys(r.source for r in found)) if len(found) == 1 else ()
+    sources = [read.source for read in reduce.body.reads]
+    found = [r.source for r in reduce.body.reads if _is_panel(r, nest, vector)]
+    return tuple(slot for slot in found if sources.count(slot) == 1)
 
 
 def _is_panel(read: Read, nest: Nest, vector: Axis) -> bool:

@@ -65,12 +65,14 @@ class _Access:
             return GATHER
         return 1.0
 
-    def far(self, inner: Axis, rows: int) -> float:
-        """What each vector costs more when so many values of the axis are the innermost loop."""
-        step = abs(self.steps.get(inner, 0)) * self.bytes
-        if not step or step % (PAGE // 2) or rows <= WAYS:
+    def far(self, reduction: _Reduction, chunk: int) -> float:
+        """What each vector costs more, by the distance of the rows of the innermost loop."""
+        inner = reduction.axes[-1] if reduction.axes else None
+        step = abs(self.steps.get(inner, 0)) * self.bytes if inner else 0
+        if inner is None or not step or step % (PAGE // 2):
             return FAR
-        return THRASHED if rows > MANY else CROWDED
+        rows = chunk if chunk and len(reduction.axes) == 1 else int(inner.extent)
+        return FAR if rows <= WAYS else CROWDED if rows <= MANY else THRASHED
 
     def apart(self, axis: Axis, count: int) -> float:
         """What a load costs more when a tile takes so many values of the axis."""
@@ -164,13 +166,12 @@ class Model:
             extent = max(int(s.vector.extent), 1)  # none in a batch of none
             steps = steps / extent * -(-extent // s.lanes)
         loads = streams = 0.0
-        rows = s.chunk if s.chunk and len(r.axes) == 1 else int(r.axes[-1].extent)
         for read in r.reads:
             staged = read.slot in s.staged
             copies, cost = self._copies(read, s), 1.0 if staged else read.cost(s.vector)
             loads += copies * cost
             if s.vector is not None and read.steps.get(s.vector):
-                streams += copies * cost * (FAR / 2 if staged else read.far(r.axes[-1], rows))
+                streams += copies * cost * (FAR / 2 if staged else read.far(r, s.chunk))
         memory, compute = loads / 2 + streams, points * r.work / 2
         return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points
 
