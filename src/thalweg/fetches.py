@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from thalweg.base.errors import FetchError, GraphError
 from thalweg.graph import Graph, Operation, Tensor
 
-Pack = Callable[[Iterator[Any]], Any]
+Pack = Callable[[Sequence[Any]], Any]
 
 
 class Fetches:
@@ -22,6 +23,7 @@ class Fetches:
     Attributes:
         tensors: the different tensors in it, in order.
         targets: the different operations in it, in order.
+        pack: makes the structure of the tensors' values, in their order; None for operations.
 
     Raises:
         FetchError: for anything else, or elements of other graphs.
@@ -29,44 +31,38 @@ class Fetches:
 
     def __init__(self, graph: Graph, structure: Any) -> None:
         self._graph = graph
-        self._slots: list[Tensor | None] = []
+        self._numbers: dict[Tensor, int] = {}
         self._operations: dict[Operation, None] = {}
-        self._pack = self._build(structure)
-        self.tensors = tuple(dict.fromkeys(t for t in self._slots if t is not None))
+        self.pack = self._build(structure)
+        self.tensors = tuple(self._numbers)
         self.targets = tuple(self._operations)
-        number = {tensor: n for n, tensor in enumerate(self.tensors)}
-        self._numbers = [None if t is None else number[t] for t in self._slots]
-
-    def pack(self, values: list[Any]) -> Any:
-        """The user's structure, with the tensors' values in it; None for operations."""
-        return self._pack(iter([None if n is None else values[n] for n in self._numbers]))
 
     def _build(self, item: Any) -> Pack:
         if isinstance(item, list | tuple):
             return self._sequence(item)
         if isinstance(item, Mapping):
             return self._mapping(item)
-        self._slots.append(self._element(item))
-        return next
+        return self._element(item)
 
     def _sequence(self, items: list[Any] | tuple[Any, ...]) -> Pack:
         parts, kind = [self._build(item) for item in items], type(items)
         if hasattr(kind, "_make"):  # a named tuple
             return lambda values: kind._make(part(values) for part in parts)
-        base = list if isinstance(items, list) else tuple
-        return lambda values: base([part(values) for part in parts])
+        if isinstance(items, tuple):
+            return lambda values: tuple([part(values) for part in parts])
+        return lambda values: [part(values) for part in parts]
 
     def _mapping(self, items: Mapping[Any, Any]) -> Pack:
         parts, kind = {key: self._build(item) for key, item in items.items()}, type(items)
         base: Any = OrderedDict if issubclass(kind, OrderedDict) else dict
         return lambda values: base({key: part(values) for key, part in parts.items()})
 
-    def _element(self, item: Any) -> Tensor | None:
+    def _element(self, item: Any) -> Pack:
         found = fetchable(self._graph, item)
         if isinstance(found, Tensor):
-            return found
+            return itemgetter(self._numbers.setdefault(found, len(self._numbers)))
         self._operations[found] = None
-        return None
+        return lambda values: None
 
 
 def fetchable(graph: Graph, item: Any) -> Tensor | Operation:
@@ -92,7 +88,7 @@ def fetchable(graph: Graph, item: Any) -> Tensor | Operation:
 
 def structure_key(item: Any) -> Hashable:
     """A key that is equal for equal structures of the same elements."""
-    if isinstance(item, Tensor | Operation):
+    if isinstance(item, (Tensor, Operation)):
         return item  # by far the most frequent, and what follows takes microseconds
     kind = type(item)
     if kind is list or isinstance(item, tuple):

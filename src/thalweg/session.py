@@ -331,7 +331,7 @@ class Session:
 
     def _chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> _Choice:
         """`_choice` for what a user fetches and feeds, found again in a microsecond."""
-        key = (fetched, *[(tensor, array.shape) for tensor, array in feeds.items()])
+        key = (fetched, *feeds, *[array.shape for array in feeds.values()])
         choice = self._recent.get(key)
         if choice is None:
             wanted = fetched.tensors

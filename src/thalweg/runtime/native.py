@@ -202,7 +202,7 @@ class NativeProgram:
         self._cells = self._words.data
         self._run_number = self._counter.data
         self._first_run = 0
-        self._program = make_program(self._rows(SMALL_WORK), self._moves())
+        self._program = make_program(self._rows(SMALL_WORK), ())
         self._loops: dict[Any, _Loop] = {}
         self._team = shared_team()
 
@@ -310,9 +310,9 @@ class NativeProgram:
     def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
         """Write the addresses of feeds and results to their places, and the run's number."""
         cells = self._cells
-        for number, array in enumerate(arrays):
+        for array, places in zip(arrays, self._places, strict=True):
             address = address_of(array)
-            for place in self._places[number]:
+            for place in places:
                 cells[place] = address
         self._first_run = self._run_number[0] = run_counter
         if self._temporaries:
