@@ -85,10 +85,14 @@ class Model(abc.ABC):
 
 
 class FedModel(Model):
-    """Is given each step's batch by the caller, as NumPy arrays."""
+    """Is given each step's batch by the caller, as NumPy arrays.
+
+    Attributes:
+        batches: inputs and labels of each.
+    """
 
     def __init__(self, data: Data) -> None:
-        self._batches = list(zip(data.inputs, data.labels, strict=True))
+        self.batches = list(zip(data.inputs, data.labels, strict=True))
 
     @abc.abstractmethod
     def step(self, inputs: Array, labels: Array) -> None:
@@ -103,12 +107,12 @@ class FedModel(Model):
 
     def check(self, steps: int) -> Array:
         """The losses of the first steps."""
-        batches = [self._batches[i % len(self._batches)] for i in range(steps)]
+        batches = [self.batches[i % len(self.batches)] for i in range(steps)]
         return np.array([self.checked_step(*batch) for batch in batches])
 
     def run(self, steps: int) -> None:
         """Feed batch after batch."""
-        step, batches = self.step, self._batches
+        step, batches = self.step, self.batches
         for i in range(steps):
             inputs, labels = batches[i % len(batches)]
             step(inputs, labels)

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.models import Data, FedModel, Model, NotRunError
+from benchmarks.models import Data, FedModel, Model, NotRunError, aligned
 
 Versions = dict[str, str]
 Ways = Sequence[Callable[[], Model]]
@@ -52,7 +52,6 @@ class Server:
     def __init__(self, versions: Versions, variants: Variants) -> None:
         self._versions = versions
         self._variants = variants
-        self._data: Data | None = None
         self._ways: Mapping[str, Ways] = {}
         self._models: dict[str, Model] = {}
 
@@ -85,8 +84,7 @@ class Server:
 
     def _open(self, workload: str, path: Path) -> dict[str, Any]:
         self._models = {}
-        self._data = Data.load(path)
-        self._ways = self._variants(workload, self._data)
+        self._ways = self._variants(workload, Data.load(path))
         return {"variants": list(self._ways)}
 
     def _prepare(self, variant: str, trials: bool) -> dict[str, Any]:
@@ -111,9 +109,9 @@ class Server:
 
     def _new_batch(self, model: Model, size: int) -> dict[str, Any]:
         """How much longer the first step at a batch size takes than the next ones."""
-        if not isinstance(model, FedModel) or self._data is None:
+        if not isinstance(model, FedModel):
             raise TypeError("only a model that is fed can be given another batch size")
-        inputs, labels = self._data.inputs[0][:size].copy(), self._data.labels[0][:size].copy()
+        inputs, labels = (aligned(array[:size]) for array in model.batches[0])
         first, *usual = [_seconds(model, inputs, labels) for _ in range(1 + USUAL_STEPS)]
         return {"seconds": first - statistics.median(usual)}
 

@@ -3,7 +3,7 @@
 from benchmarks.workloads import cnn, lstm, mlp, overheads, resnet, softmax, transformer
 from benchmarks.workloads.workload import Cost, Workload
 
-__all__ = ["OVERHEADS", "WORKLOADS", "Cost", "Workload"]
+__all__ = ["OVERHEADS", "STARTED", "WORKLOADS", "Cost", "Workload"]
 
 WORKLOADS = {
     w.name: w
@@ -22,3 +22,4 @@ WORKLOADS = {
     )
 }
 OVERHEADS = (overheads.EMPTY, overheads.ADD)  # reported in a table of their own
+STARTED = cnn.TRAINING  # whose first step, memory and new batch size are looked at
