@@ -19,14 +19,16 @@ class UnknownFunctionError(NotImplementedError):
 
 
 def interpret(formula: Formula, inputs: Sequence[Array], dtype: np.dtype[Any]) -> Array:
-    """The array that a formula says."""
+    """The array that a formula says; what a read index scatters is added up in the axes' order."""
     result = np.zeros([int(d) for d in formula.shape], dtype)
     written = np.zeros(result.shape, int)
+    scatters = any(isinstance(atom, Expr) for at in formula.store for atom, _ in at.terms)
     for point in _points(formula.axes):
         place = tuple(_index(at, point, inputs) for at in formula.store)
-        result[place] = _value(formula.body, point, inputs)
+        value = _value(formula.body, point, inputs)
+        result[place] = result[place] + value if scatters else value
         written[place] += 1
-    assert (written == 1).all(), "a formula must write every element once"
+    assert scatters or (written == 1).all(), "a formula must write every element once"
     return result
 
 

@@ -64,6 +64,7 @@ from thalweg.ops.create import (
     zeros_like,
 )
 from thalweg.ops.create import range_ as range
+from thalweg.ops.gather import gather
 from thalweg.ops.join import concat, split, stack, unstack
 from thalweg.ops.join import stack as pack
 from thalweg.ops.join import unstack as unpack
@@ -222,6 +223,7 @@ __all__ = [
     "float64",
     "floor",
     "floordiv",
+    "gather",
     "get_collection",
     "get_collection_ref",
     "get_default_graph",

@@ -57,7 +57,7 @@ class Explanation:
 
     @property
     def bytes(self) -> int:
-        """Bytes that the kernels read and write, each array counted once a kernel."""
+        """Bytes that the kernels read and write, each element counted once a kernel."""
         return sum(kernel.bytes for kernel in self.kernels)
 
     def __str__(self) -> str:

@@ -6,6 +6,11 @@ A formula has output axes and a body. The body is an expression tree over reads 
 whose indices are affine in the axes (or, for gathers, read from an operand too). The style is that
 of Halide (Ragan-Kelley et al. 2013) and TVM's tensor expressions (Chen et al. 2018).
 
+    gather:  y[i, d]     = x[r[i], d]
+    scatter: y[r[i], d] += x[i, d]
+
+An index that is read must lie inside, whatever the data: a `Check` says so.
+
     Expr = Const | Read(operand, index) | Position(index) | Apply(function, args)
          | Reduce(combiner, axes, body)
 """
@@ -233,8 +238,11 @@ def axes(*extents: int, names: str = "ijklmnopqrstuvw") -> tuple[Axis, ...]:
 class Formula:
     """`output[store] = body` for every value of the axes.
 
-    `store` is the axes themselves unless given; it must be one-to-one, and then `shape` is the
-    output's shape and every element must be written by exactly one value of the axes.
+    `store` is the axes themselves unless given; then `shape` is the output's shape, and every
+    element must be written by exactly one value of the axes.
+
+    If one of the store's indices is read, any number of values of the axes may fall on an element:
+    they are added up, in the axes' order, and an element that none falls on is 0.
     """
 
     axes: tuple[Axis, ...]
@@ -253,6 +261,26 @@ class Formula:
         target = axes if store is None else store
         extents = [a.extent for a in axes] if shape is None else shape
         return Formula(tuple(axes), body, tuple(map(affine, target)), tuple(extents))
+
+
+@dataclass(frozen=True)
+class Check:
+    """Every element of an operand must lie in `range(limit)`; a run that finds another one fails.
+
+    Attributes:
+        operand: its number.
+        limit: one more than the largest element allowed.
+        name: of the operand, for the error.
+    """
+
+    operand: int
+    limit: int
+    name: str
+
+    def problem(self, place: Sequence[int], value: int) -> str:
+        """What is wrong with an element, as TensorFlow says it: `indices[3] = 12 is not in ...`."""
+        at = f"[{','.join(str(int(p)) for p in place)}]" if place else ""
+        return f"{self.name}{at} = {value} is not in [0, {int(self.limit)})"
 
 
 @dataclass(frozen=True)
@@ -279,13 +307,14 @@ def children(expr: Expr) -> tuple[Expr, ...]:
         case Reduce():
             return (expr.body,)
         case Read():
-            return tuple(atom for at in expr.index for atom in _expressions(at))
+            return tuple(atom for at in expr.index for atom in expressions(at))
         case Position():
-            return tuple(_expressions(expr.index))
+            return tuple(expressions(expr.index))
     return ()
 
 
-def _expressions(index: Affine) -> Iterable[Expr]:
+def expressions(index: Affine) -> Iterable[Expr]:
+    """The expressions that an index adds up, which are read from memory as a rule."""
     return (atom for atom, _ in index.terms if isinstance(atom, Expr))
 
 

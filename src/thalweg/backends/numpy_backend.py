@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.state import VariableStore
-from thalweg.base.errors import InvalidArgumentError, ThalwegError
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Operation, Tensor, failed
 from thalweg.ops.constant import Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.plan import Plan
@@ -65,11 +64,8 @@ class NumpyProgram:
     def _evaluate(self, op: Operation, values: dict[Tensor, Any]) -> list[Array]:
         try:
             made = op.record.evaluate(np, *(values[tensor] for tensor in op.inputs))
-        except ThalwegError:
-            raise
         except Exception as error:
-            message = f"{op.name!r} ({op.type}) failed: {error}\n  at {op.source}"
-            raise InvalidArgumentError(message) from error
+            raise failed(op, error) from error
         arrays = made if isinstance(made, tuple) else (made,)
         return [np.asarray(a, t.dtype.numpy) for a, t in zip(arrays, op.outputs, strict=True)]
 

@@ -1,6 +1,13 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
-from thalweg.graph.graph import Graph, default_graph, graph_of, located, reset_default_graph
+from thalweg.graph.graph import (
+    Graph,
+    default_graph,
+    failed,
+    graph_of,
+    located,
+    reset_default_graph,
+)
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
 
@@ -12,6 +19,7 @@ __all__ = [
     "Spec",
     "Tensor",
     "default_graph",
+    "failed",
     "graph_of",
     "located",
     "reset_default_graph",

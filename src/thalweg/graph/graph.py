@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from thalweg.base.errors import DTypeError, GraphError, ShapeError
+from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
 from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
 from thalweg.graph.node import Operation, Tensor
@@ -304,6 +304,11 @@ def located(
         if tensor.op.source != here:
             lines.append(f"  {name} was made at {tensor.op.source}")
     return type(error)("\n".join(lines))
+
+
+def failed(op: Operation, problem: object) -> InvalidArgumentError:
+    """The error of an operation that cannot take the values it was given in a run."""
+    return InvalidArgumentError(f"{op.name!r} ({op.type}) failed: {problem}\n  at {op.source}")
 
 
 @cache

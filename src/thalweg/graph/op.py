@@ -12,7 +12,7 @@ import numpy as np
 
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import Shape, is_known, show
-from thalweg.formula import Lowered, Operand
+from thalweg.formula import Check, Lowered, Operand
 
 if TYPE_CHECKING:
     from thalweg.graph.node import Operation, Tensor
@@ -132,6 +132,10 @@ class Op(Record, ABC):
     def lower(self, *inputs: Operand) -> Lowered | tuple[Lowered, ...]:
         """The formula of each output, for known shapes."""
         raise NotImplementedError(f"{self.type} has no formula; it must be expanded first")
+
+    def checks(self, *inputs: Operand) -> Sequence[Check]:
+        """What must hold of the inputs' elements, which only the run can tell."""
+        return ()
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
         """The same computation in simpler ops once all shapes are known; None to stay as it is."""

@@ -13,7 +13,7 @@ _UNCOUNTED = frozenset({"cast", "select", "and", "or", "not", "random_unit"})
 
 @dataclass(frozen=True)
 class Cost:
-    """Floating-point operations, and bytes of the arrays read and written (each counted once).
+    """Floating-point operations, and bytes of the elements read and written (each counted once).
 
     A multiplication and an addition count one each, as does a call of an elementary function.
     """
@@ -24,10 +24,19 @@ class Cost:
 
 def cost_of(nest: Nest) -> Cost:
     """Count the nest's arithmetic and the memory that it touches."""
-    touched = {e.source for e in nest.exprs if isinstance(e, Read)}
     written = [nest.slots[store.slot].bytes for store in nest.stores]
-    read = [nest.slots[slot].bytes for slot in touched]
-    return Cost(int(nest.points * _flops(nest)), int(sum(read) + sum(written)))
+    return Cost(int(nest.points * _flops(nest)), int(_read_bytes(nest) + sum(written)))
+
+
+def _read_bytes(nest: Nest) -> int:
+    """Bytes of the arrays that are read, or of the elements read where these are fewer."""
+    repeats = {id(e): iterations(r.axes) for r in nest.reductions for e in walk(r.body)}
+    read: dict[int, int] = {}
+    for expr in nest.exprs:
+        if isinstance(expr, Read):
+            count = nest.points * repeats.get(id(expr), 1)
+            read[expr.source] = read.get(expr.source, 0) + count * expr.dtype.size
+    return sum(min(count, nest.slots[slot].bytes) for slot, count in read.items())
 
 
 def _flops(nest: Nest) -> int:

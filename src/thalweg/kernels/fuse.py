@@ -16,7 +16,7 @@ from itertools import pairwise
 from thalweg.base.shapes import size
 from thalweg.formula import Read, Reduce, walk
 from thalweg.kernels.inline import evaluations
-from thalweg.kernels.values import Definition, Storage, Value, Variable
+from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
 
 WINDOW = 16  # elements up to which a reduction is small
 
@@ -94,6 +94,8 @@ def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> b
 
 def _may_share_loop(first: Group, second: Group) -> bool:
     members = first.members + second.members
+    if any(isinstance(d.value.storage, Verdict) for d in members):
+        return False  # what comes after a check must not run where it fails
     if first.domain != second.domain or not all(d.stores_in_place for d in members):
         return False
     windows = first.is_windowed and second.is_windowed

@@ -26,18 +26,48 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         kept: values that must exist in memory whatever happens.
     """
     writes = {d.value.storage: d.order for d in definitions if d.value.storage}
-    for number, producer in enumerate(definitions):
+    readers = _Readers(definitions)
+    for producer in definitions:
         if not producer.is_pointwise or producer.value.storage:
             continue
-        users = [d for d in definitions[number + 1 :] if _reads_exactly(d, producer.value)]
-        stays = producer.value in kept or _read_as_alias(definitions, producer.value)
+        users = readers.of(producer.value)
+        stays = producer.value in kept or readers.has_alias(producer.value)
         chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if work(producer.body) <= CHEAP_WORK]
         for user in chosen:
             if _still_valid(producer, user, writes):
                 substitute(producer, user)
+                readers.add(user)
     return drop_unused(definitions, kept)
+
+
+class _Readers:
+    """Who reads each value, kept up to date while bodies change."""
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self._place = {d: n for n, d in enumerate(definitions)}
+        self._readers: dict[Value, set[Definition]] = {}
+        self._aliases: dict[Value, set[Value]] = {}
+        for definition in self._place:
+            self.add(definition)
+
+    def add(self, definition: Definition) -> None:
+        """Take notice of what a definition reads now."""
+        for read in definition.reads():
+            self._readers.setdefault(read.source, set()).add(definition)
+            if read.source.base is not None:
+                self._aliases.setdefault(read.source.root, set()).add(read.source)
+
+    def of(self, value: Value) -> list[Definition]:
+        """The definitions that read the value under its own shape, in execution order."""
+        readers = self._readers.get(value, ())
+        still = [d for d in readers if any(r.source is value for r in d.reads())]
+        return sorted(still, key=self._place.__getitem__)
+
+    def has_alias(self, value: Value) -> bool:
+        """Whether a definition reads the value under another shape."""
+        return any(self.of(alias) for alias in self._aliases.get(value, ()))
 
 
 def substitute(producer: Definition, user: Definition) -> None:
@@ -53,7 +83,8 @@ def substitute(producer: Definition, user: Definition) -> None:
         return made[read.index]
 
     made: dict[object, Expr] = {}
-    user.body = Rewrite(read=replaced)(user.body)
+    rewrite = Rewrite(read=replaced)
+    user.body, user.store = rewrite(user.body), tuple(map(rewrite.index, user.store))
     user.ops = producer.ops + user.ops
     user.after |= producer.after
 
@@ -81,16 +112,6 @@ def is_contraction(definition: Definition) -> bool:
             if any(total > 2 * typical_size(r.source.shape) for r in reads):
                 return True
     return False
-
-
-def _reads_exactly(user: Definition, value: Value) -> bool:
-    return any(r.source is value for r in user.reads())
-
-
-def _read_as_alias(definitions: Iterable[Definition], value: Value) -> bool:
-    return any(
-        r.source is not value and r.source.root is value for d in definitions for r in d.reads()
-    )
 
 
 def _tiny(producer: Definition) -> bool:

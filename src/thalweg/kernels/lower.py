@@ -19,6 +19,7 @@ from thalweg.formula import (
 )
 from thalweg.graph import Operation, Tensor
 from thalweg.kernels import values
+from thalweg.kernels.checks import Checked, define_check
 from thalweg.kernels.values import Definition, Value
 from thalweg.ops.constant import Constant, Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
@@ -30,6 +31,7 @@ class Lowering:
     Attributes:
         definitions: in order.
         value_of: the value of every tensor.
+        checked: what runs check, by number.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Lowering:
     ) -> None:
         self.definitions: list[Definition] = []
         self.value_of: dict[Tensor, Value] = {}
+        self.checked: list[Checked] = []
         self._order = order
         self._feeds = {tensor: n for n, tensor in enumerate(feeds)}
         self._fetches = fetches
@@ -44,6 +47,7 @@ class Lowering:
         self._made_by: dict[Value, Definition] = {}
         self._variables: dict[str, Value] = {}
         self._waits: dict[Operation, set[Definition]] = {}
+        self._checks: dict[tuple[Value, int], Definition] = {}
         self._last_use = self._find_last_uses()
         self._writes = self._find_writes()
         for op in order:
@@ -137,12 +141,16 @@ class Lowering:
         made.after.update(users)
         if before in self._made_by:
             made.after.add(self._made_by[before])
+        # A run that fails leaves the variables as they were.
+        made.after.update(self._checks.values())
 
     def _compute(self, op: Operation) -> None:
         inputs = [self.value_of[tensor] for tensor in op.inputs if tensor in self.value_of]
         if len(inputs) != len(op.inputs):
             raise AssertionError(f"{op!r} reads a variable's handle")
         operands = [Operand(n, v.shape, v.dtype) for n, v in enumerate(inputs)]
+        for check in op.record.checks(*operands):
+            self._waits[op].add(self._check(Checked(op, check, inputs[check.operand])))
         lowered = op.record.lower(*operands)
         outputs: Sequence[Lowered] = lowered if isinstance(lowered, tuple) else (lowered,)
         for tensor, formula in zip(op.outputs, outputs, strict=True):
@@ -150,6 +158,16 @@ class Lowering:
                 self._alias(tensor, inputs[formula.operand])
             else:
                 self._define(op, tensor, bind(formula, inputs))
+
+    def _check(self, checked: Checked) -> Definition:
+        """The definition that decides about a check, shared by all that need the same."""
+        key = checked.value, checked.check.limit
+        if key not in self._checks:
+            made = define_check(checked, len(self.checked), self._position[checked.op])
+            self.definitions += made
+            self.checked.append(checked)
+            self._checks[key] = made[-1]
+        return self._checks[key]
 
     def _alias(self, tensor: Tensor, source: Value) -> None:
         shape = known(tensor.static_shape)

@@ -10,7 +10,7 @@ a pointwise kernel over contiguous arrays has a single loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from thalweg.base.dtypes import DType
@@ -26,6 +26,7 @@ from thalweg.formula import (
     Reduce,
     Rewrite,
     affine,
+    expressions,
     iterations,
     walk,
 )
@@ -35,12 +36,26 @@ from thalweg.kernels.values import Definition, Value
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """`memory[slot][offset] = body`."""
+    """`memory[slot][offset] = body`, or `+= body` where an index that is read scatters.
+
+    Attributes:
+        cleared: for the latter, an axis over all values that the index may have. Over it, and all
+            that is computed together, memory is set to 0 first.
+    """
 
     slot: int
     offset: Affine
     body: Expr
     dtype: DType
+    cleared: Axis | None = None
+
+    @property
+    def clearing(self) -> Store:
+        """The store that sets to 0 what is added to, over the axis `cleared`."""
+        assert self.cleared is not None
+        terms = [(self.cleared if isinstance(a, Expr) else a, f) for a, f in self.offset.terms]
+        offset = Affine(tuple(terms), self.offset.constant)
+        return Store(self.slot, offset, Const(0, self.dtype), self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +82,13 @@ class Nest:
 
     @property
     def exprs(self) -> list[Expr]:
-        return walk(*self.bodies)
+        return walk(*self.bodies, *(e for s in self.stores for e in expressions(s.offset)))
+
+    @property
+    def sequential(self) -> tuple[Axis, ...]:
+        """The axes along which a scattering store adds up, in order: they are the inner loops."""
+        added = [s.offset for s in self.stores if s.cleared is not None]
+        return tuple(a for a in self.axes if any(not at.coefficient(a) for at in added))
 
     @property
     def reductions(self) -> list[Reduce]:
@@ -103,9 +124,9 @@ def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) ->
     for member, body in bodies:
         if needed(member.value):
             rename = Rewrite(axes=dict(zip(member.axes, axes, strict=True)))
-            offset = rename.index(flat_index(member.store, member.value.shape))
-            dtype = member.value.dtype
-            stores.append(Store(slot_of(member.value), offset, flatten(body), dtype))
+            offset = flatten.index(rename.index(flat_index(member.store, member.value.shape)))
+            slot, dtype = slot_of(member.value), member.value.dtype
+            stores.append(Store(slot, offset, flatten(body), dtype, _cleared(member)))
     ops = tuple(dict.fromkeys(name for member in members for name in member.ops))
     return simplify(Nest(axes, tuple(stores), tuple(memory), ops))
 
@@ -117,6 +138,12 @@ def _forwarded(member: Definition, axes: tuple[Axis, ...], made: dict[Value, Exp
         return made.get(read.source, read)
 
     return Rewrite(axes=dict(zip(member.axes, axes, strict=True)), read=replaced)(member.body)
+
+
+def _cleared(member: Definition) -> Axis | None:
+    """An axis over the extent that a read index of the store walks, if there is one."""
+    pairs = zip(member.store, member.value.shape, strict=True)
+    return next((Axis(extent, "r") for at, extent in pairs for _ in expressions(at)), None)
 
 
 # -- canonical form
@@ -135,7 +162,7 @@ def _is_single(axis: Axis) -> bool:
 
 def _rewritten(nest: Nest, axes: Sequence[Axis], rewrite: Rewrite) -> Nest:
     stores = tuple(
-        Store(s.slot, rewrite.index(s.offset), rewrite(s.body), s.dtype) for s in nest.stores
+        replace(s, offset=rewrite.index(s.offset), body=rewrite(s.body)) for s in nest.stores
     )
     return Nest(tuple(axes), stores, nest.slots, nest.ops)
 
@@ -229,6 +256,7 @@ def structure(nest: Nest) -> str:
     nodes = [_structure(e, names, numbers) for e in nest.exprs]
     stores = [
         f"{s.slot} {s.dtype} {_index_structure(s.offset, names, numbers)} {numbers[id(s.body)]}"
+        + (f"+{_number(s.cleared.extent)}" if s.cleared else "")
         for s in nest.stores
     ]
     parts = [f"{len(nest.axes)}", *loops, *kinds, *nodes, *stores]
@@ -270,7 +298,8 @@ def show(nest: Nest) -> str:
     lines = [f"for {loops}:"]
     for store in nest.stores:
         target = f"{nest.slots[store.slot].name}[{show_index(store.offset)}]"
-        lines.append(f"    {target} = {show_expr(store.body, nest.slots)}")
+        sign = "=" if store.cleared is None else "+="
+        lines.append(f"    {target} {sign} {show_expr(store.body, nest.slots)}")
     return "\n".join(lines)
 
 

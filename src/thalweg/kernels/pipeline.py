@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from thalweg.formula import Read
+from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
 from thalweg.kernels.lower import Lowering
@@ -23,10 +24,11 @@ from thalweg.passes.schedule import order
 
 @dataclass(frozen=True)
 class Kernels:
-    """A plan as loop nests in order, and the memory of their temporaries."""
+    """A plan as loop nests in order, the memory of their temporaries, and what they check."""
 
     nests: tuple[tuple[Nest, Schedule], ...]
     arena: Arena
+    checked: tuple[Checked, ...] = ()
 
 
 def make_kernels(plan: Plan, machine: Machine) -> Kernels:
@@ -40,7 +42,8 @@ def make_kernels(plan: Plan, machine: Machine) -> Kernels:
     groups = fuse(definitions)
     _store_what_is_shared(groups)
     nests = tuple(_scheduled(group, machine) for group in groups)
-    return Kernels(nests, plan_memory([_touched(nest) for nest, _ in nests]))
+    arena = plan_memory([_touched(nest) for nest, _ in nests])
+    return Kernels(nests, arena, tuple(lowering.checked))
 
 
 def _readers(groups: Sequence[Sequence[Definition]]) -> dict[Value, set[int]]:

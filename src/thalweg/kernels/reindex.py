@@ -28,7 +28,7 @@ def _only_user(
 ) -> Definition | None:
     value = producer.value
     reduces = any(isinstance(e, Reduce) for e in walk(producer.body))
-    if producer.stores_in_place or reduces or value in kept or value.storage:
+    if producer.stores_in_place or producer.scatters or reduces or value in kept or value.storage:
         return None
     users = [d for d in definitions if any(r.source.root is value for r in d.reads())]
     if len(users) != 1 or not users[0].is_pointwise or users[0].value.storage:

@@ -122,7 +122,7 @@ def choose(nest: Nest, machine: Machine) -> Schedule:
     return replace(
         best,
         order=order,
-        parallel=_parallel_loops(order, best),
+        parallel=_parallel_loops([a for a in order if a not in nest.sequential], best),
         unroll=_unroll(nest, best),
         chunk=_chunk(nest, best),
     )
@@ -134,7 +134,7 @@ def choose(nest: Nest, machine: Machine) -> Schedule:
 def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
     yield Schedule(nest.axes)
     for axis in nest.axes:
-        if axis.extent > 1 or isinstance(axis.extent, Dim):
+        if (axis.extent > 1 or isinstance(axis.extent, Dim)) and axis not in nest.sequential:
             yield from _output_vector(nest, axis, lanes, machine)
     reductions = nest.reductions
     if reductions and not any(r.combiner.startswith("arg") for r in reductions):
@@ -147,6 +147,8 @@ def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
 def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
     most = -(-int(axis.extent) // lanes)
     heavy = bool(nest.reductions)
+    if nest.sequential:  # only what is left of the loops can be shared by threads
+        most = min(most, most // TASKS)
     for vectors in [v for v in (1, 2, 3, 4) if v <= most] or [1]:
         base = {axis: vectors * lanes}
         yield Schedule(nest.axes, axis, lanes, base)
@@ -197,7 +199,8 @@ def _cost(nest: Nest, s: Schedule, machine: Machine) -> float:
     per_tile = WASTE_PER_TILE + _straight_cost(nest, s, points)
     for reduce in nest.reductions:
         per_tile += _reduction_cost(reduce, nest, s, points)
-    return tiles * per_tile
+    cleared = sum(nest.slots[t.slot].size for t in nest.stores if t.cleared is not None)
+    return tiles * per_tile + cleared / s.lanes
 
 
 def _tiles(axis: Axis, s: Schedule) -> float:
@@ -238,7 +241,8 @@ def _access(index: Affine, s: Schedule) -> float:
 def _reduction_cost(reduce: Reduce, nest: Nest, s: Schedule, points: float) -> float:
     steps = float(iterations(reduce.axes))
     if s.vector in reduce.axes:
-        steps = steps / int(s.vector.extent) * -(-int(s.vector.extent) // s.lanes)
+        extent = max(int(s.vector.extent), 1)  # none in a batch of none
+        steps = steps / extent * -(-extent // s.lanes)
     reads = [e for e in walk(reduce.body) if isinstance(e, Read)]
     loads = sum(_access(r.index[0], s) * _copies(r.index[0], nest, s) for r in reads)
     if s.vector is None:
@@ -284,6 +288,8 @@ DYNAMIC_GUESS = 4  # what an extent that varies from run to run is taken for
 def _loop_order(nest: Nest, s: Schedule) -> tuple[Axis, ...]:
     """Axes of the largest operand outermost, so that it is streamed only once."""
     reads = [e for r in nest.reductions for e in walk(r.body) if isinstance(e, Read)]
+    if nest.sequential:
+        return (*(a for a in nest.axes if a not in nest.sequential), *nest.sequential)
     if len(reads) < 2:
         return nest.axes
     largest = max(reads, key=lambda r: nest.slots[r.source].size)
@@ -313,7 +319,7 @@ def _unroll(nest: Nest, s: Schedule) -> int:
     if innermost is None or innermost is s.vector or isinstance(innermost.extent, Dim):
         return 4 if points < 8 else 2
     if innermost.extent <= 5:
-        return int(innermost.extent)
+        return max(int(innermost.extent), 1)
     return next((u for u in (4, 3, 2) if innermost.extent % u == 0), 4) if points < 32 else 2
 
 

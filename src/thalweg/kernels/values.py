@@ -9,7 +9,18 @@ import numpy as np
 
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import size
-from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    Reduce,
+    expressions,
+    walk,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,21 @@ class Counter:
     """The cell that holds the number of the run."""
 
 
-Storage = Feed | Fetch | Variable | Constant | Temporary | Counter
+@dataclass(frozen=True)
+class Verdict:
+    """What a run has to say of a check; see `kernels.checks`.
+
+    Attributes:
+        number: of the check.
+        word: its first word, how far from the end the first offender is (0 if there is none), or
+            its second, the offender's value.
+    """
+
+    number: int
+    word: int
+
+
+Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | Verdict
 
 
 @dataclass(eq=False)
@@ -91,7 +116,7 @@ class Value:
 
 @dataclass(eq=False)
 class Definition:
-    """`value[store] = body` for all values of the axes.
+    """`value[store] = body` for all values of the axes; what a read index scatters is added up.
 
     Attributes:
         order: place in the schedule of the graph's operations.
@@ -106,6 +131,7 @@ class Definition:
     order: int
     ops: tuple[str, ...]
     after: set[Definition] = field(default_factory=set)
+    _found: tuple[Expr, tuple[Affine, ...], list[Read]] | None = field(default=None, init=False)
 
     @property
     def is_pointwise(self) -> bool:
@@ -119,9 +145,19 @@ class Definition:
             at.is_axis(axis) for at, axis in zip(self.store, self.axes, strict=True)
         )
 
+    @property
+    def scatters(self) -> bool:
+        """Whether an index of the store is read."""
+        return any(True for at in self.store for _ in expressions(at))
+
     def reads(self) -> list[Read]:
-        """Every read of the body."""
-        return [e for e in walk(self.body) if isinstance(e, Read)]
+        """Every read of the body and the store; found once for each body."""
+        found = self._found
+        if found is None or found[0] is not self.body or found[1] is not self.store:
+            roots = (self.body, *(e for at in self.store for e in expressions(at)))
+            reads = [e for e in walk(*roots) if isinstance(e, Read)]
+            found = self._found = (self.body, self.store, reads)
+        return found[2]
 
 
 FREE = frozenset({"cast"})

@@ -17,13 +17,11 @@ from thalweg.nn.activations import (
     swish,
     tanh,
 )
+from thalweg.nn.embedding import embedding_lookup
 from thalweg.nn.layers import (
-    batch_normalization,
     bias_add,
     dropout,
     in_top_k,
-    l2_normalize,
-    moments,
     relu_layer,
     xw_plus_b,
     zero_fraction,
@@ -35,6 +33,12 @@ from thalweg.nn.losses import (
     softmax_cross_entropy_with_logits_v2,
     sparse_softmax_cross_entropy_with_logits,
     weighted_cross_entropy_with_logits,
+)
+from thalweg.nn.normalisation import (
+    batch_normalization,
+    fused_batch_norm,
+    l2_normalize,
+    moments,
 )
 from thalweg.ops.avg_pool import avg_pool
 from thalweg.ops.conv import conv2d, conv2d_transpose
@@ -49,6 +53,8 @@ __all__ = [
     "crelu",
     "dropout",
     "elu",
+    "embedding_lookup",
+    "fused_batch_norm",
     "gelu",
     "in_top_k",
     "l2_loss",

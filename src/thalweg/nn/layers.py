@@ -1,9 +1,8 @@
-"""Pieces of layers: biases, dropout, normalisation, and questions about predictions."""
+"""Pieces of layers: biases, dropout, and questions about predictions."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
 from typing import Any
 
 from thalweg.base import dtypes
@@ -18,7 +17,7 @@ from thalweg.ops.build import checking, convert, convert_pair
 from thalweg.ops.create import one_hot, zeros_like
 from thalweg.ops.pointwise import FLOATING, Select, cast, check_kind
 from thalweg.ops.random import random_uniform
-from thalweg.ops.reshape import reshape, stop_gradient
+from thalweg.ops.reshape import reshape
 from thalweg.ops.shape import shape as shape_of
 
 
@@ -157,88 +156,6 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
         return merged
     actual = shape_of(x)
     return [actual[n] if extent is None else extent for n, extent in enumerate(merged)]
-
-
-def moments(
-    x: Any,
-    axes: Sequence[int],
-    shift: Any = None,
-    name: str | None = None,
-    keep_dims: bool = False,
-    keepdims: bool | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The mean and the variance over some axes.
-
-    Args:
-        x: a floating tensor.
-        axes: the axes to average over.
-        shift: of no effect, as in TensorFlow.
-        name: of the scope.
-        keep_dims: whether the axes stay, with extent 1.
-        keepdims: the newer name for `keep_dims`.
-
-    Returns:
-        The mean and the variance (of the population: divided by the count).
-    """
-    value = convert(x)
-    keep = keep_dims if keepdims is None else keepdims
-    with value.graph.name_scope(name or "moments"):
-        mean = reduce.reduce_mean(value, axis=axes, keepdims=True)
-        # The derivative of the variance by the mean is 0.
-        distance = value - stop_gradient(mean)
-        variance = reduce.reduce_mean(arithmetic.square(distance), axis=axes, keepdims=keep)
-        if not keep:
-            mean = reduce.reduce_mean(value, axis=axes)
-        return mean, variance
-
-
-def batch_normalization(
-    x: Any,
-    mean: Any,
-    variance: Any,
-    offset: Any,
-    scale: Any,
-    variance_epsilon: float,
-    name: str | None = None,
-) -> Tensor:
-    """`(x - mean) / sqrt(variance + epsilon) * scale + offset`.
-
-    Args:
-        x: a floating tensor.
-        mean: broadcasts with x, as do the following.
-        variance: as `moments` gives it.
-        offset: a tensor, or None.
-        scale: a tensor, or None.
-        variance_epsilon: keeps the division away from 0.
-        name: of the operation.
-
-    Source: Ioffe and Szegedy, Batch Normalization, 2015.
-    """
-    value = convert(x)
-    with value.graph.name_scope(name or "batchnorm") as scope:
-        factor = arithmetic.rsqrt(convert(variance) + variance_epsilon)
-        if scale is not None:
-            factor = factor * scale
-        shift = -(convert(mean) * factor)
-        if offset is not None:
-            shift = shift + offset
-        return arithmetic.add(value * factor, shift, name=scope)
-
-
-def l2_normalize(
-    x: Any,
-    axis: Any = None,
-    epsilon: float = 1e-12,
-    name: str | None = None,
-    dim: Any = None,
-) -> Tensor:
-    """`x / sqrt(max(sum(x ** 2), epsilon))`, the sum taken along an axis (all of them if None)."""
-    value = convert(x)
-    with value.graph.name_scope(name or "l2_normalize") as scope:
-        along = dim if axis is None else axis
-        squares = reduce.reduce_sum(arithmetic.square(value), axis=along, keepdims=True)
-        factor = arithmetic.rsqrt(arithmetic.maximum(squares, epsilon))
-        return arithmetic.multiply(value, factor, name=scope)
 
 
 def zero_fraction(value: Any, name: str | None = None) -> Tensor:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from thalweg.base import shapes
-from thalweg.base.errors import DTypeError, InvalidArgumentError, OpError, ShapeError
+from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Dim, is_known, known
-from thalweg.graph import Operation, Spec, Tensor, default_graph
+from thalweg.graph import Operation, Spec, Tensor, default_graph, failed
 from thalweg.graph.graph import infer
 from thalweg.graph.op import Op, known_specs
 from thalweg.ops.build import constant_value
@@ -144,10 +144,7 @@ def _evaluate(op: Operation, specs: Sequence[Spec], values: Sequence[Any]) -> li
         with np.errstate(all="ignore"):
             made = op.record.evaluate(np, *values)
     except (ValueError, TypeError, IndexError, ArithmeticError) as error:
-        if isinstance(error, OpError):
-            raise
-        message = f"{op.type.lower()}: {error}\n  at {op.source}"
-        raise InvalidArgumentError(message) from error
+        raise failed(op, error) from error
     arrays = made if isinstance(made, tuple) else (made,)
     return [np.asarray(a, spec.dtype.numpy) for a, spec in zip(arrays, specs, strict=True)]
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.llvm.driver import BARRIER, SERIAL
+from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT
 from thalweg.backends.llvm.emit import Kernel, emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
 from thalweg.backends.state import VariableStore, aligned_empty
 from thalweg.base import settings
+from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.cost import Cost, cost_of
@@ -78,7 +79,7 @@ class KernelSummary:
         types: their types; "" for what the compiler has added.
         loops: the loops over its results, with their extents.
         flops: floating-point operations; see `kernels.cost`.
-        bytes: of the arrays that it reads and writes.
+        bytes: of the elements that it reads and writes.
         lanes: of the vectors that it computes with.
         tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
         tasks: how many parts threads can share; 1 if one thread runs it.
@@ -145,6 +146,8 @@ class NativeProgram:
         self._fetched: list[list[int]] = [[] for _ in plan.fetches]
         self._temporaries: list[tuple[int, int]] = []
         self._kept: list[Array] = []
+        self._checked = kernels.checked
+        self._verdicts = np.zeros((len(kernels.checked), 2), np.int64)
         self._bound_arena = -1
         shared = sum(step.cycles for step in steps if not step.serial)
         self._threads = threads if shared >= SMALL_PROGRAM else 1
@@ -183,17 +186,24 @@ class NativeProgram:
                 return int(aligned.ctypes.data)
             case values.Counter():
                 return int(self._counter.ctypes.data)
+            case values.Verdict(number, word):
+                return int(self._verdicts.ctypes.data) + 8 * (2 * number + word)
         return 0
 
     def _make_table(self, addresses: Sequence[int]) -> Array:
         base = int(self._words.ctypes.data)
         rows: list[tuple[int, int, int, int]] = []
-        serial = True  # whether only the first thread has worked since the last barrier
+        fresh = serial = True  # whether no thread but the first, or none, has worked since they met
         for step, address, start in zip(self.steps, addresses, self._starts, strict=True):
-            barrier = bool(rows) and not (serial and step.serial)
+            barrier = not fresh and not (serial and step.serial)
             serial = step.serial and (serial or barrier)
+            fresh = False
             flags = (SERIAL if step.serial else 0) | (BARRIER if barrier else 0)
             rows.append((address, base + 8 * start, step.kernel.tasks, flags))
+            for number in _decided(step.nest):
+                word = int(self._verdicts.ctypes.data) + 16 * number
+                rows.append((0, word, 0, VERDICT | BARRIER))
+                fresh = serial = True
         return np.array(rows, np.int64).reshape(-1, 4)
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
@@ -206,7 +216,16 @@ class NativeProgram:
         self._counter[0] = run_counter
         self._bind_arena()
         self._team.run(self._table, len(self._table), self._threads)
+        if self._checked and self._verdicts.any():
+            raise self._failure()
         return made
+
+    def _failure(self) -> InvalidArgumentError:
+        """The error for the check that ended the run; the next run starts with a clean sheet."""
+        number = int(self._verdicts[:, 0].nonzero()[0][0])
+        words = self._verdicts[number].tolist()
+        self._verdicts[:] = 0
+        return self._checked[number].error(words)
 
     def _bind_arena(self) -> None:
         if not self._temporaries:
@@ -233,6 +252,12 @@ class NativeProgram:
                 *("  " + line for line in kernel.formulas),
             ]
         return "\n".join(lines)
+
+
+def _decided(nest: Nest) -> list[int]:
+    """The checks whose second and last word the nest writes."""
+    written = [nest.slots[store.slot].storage for store in nest.stores]
+    return [s.number for s in written if isinstance(s, values.Verdict) and s.word == 1]
 
 
 def _summary(step: Step, types: Mapping[str, str]) -> KernelSummary:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from thalweg.backends.llvm import driver
-from thalweg.backends.llvm.driver import BARRIER, SERIAL, load_driver
+from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT, load_driver
 from thalweg.backends.llvm.jit import Jit
 
 # Appends [begin, end) to a list: args is its length, then its elements.
@@ -35,6 +35,27 @@ def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     steps = np.array([[kernel, args, *rest] for rest in tasks_and_flags], np.int64)
     native.run(steps.ctypes.data, 5, 1, 0)
     assert log[: log[0] + 1].tolist() == [8, 0, 5, 0, 7, 0, 9, 0, 3]
+
+
+def test_a_verdict_ends_the_program_unless_it_is_0() -> None:
+    jit = Jit()
+    native = load_driver(jit)
+    (kernel,) = jit.compile([LOG])
+    for verdicts, expected in (([0, 1], [4, 0, 5, 0, 6]), ([0, 0], [6, 0, 5, 0, 6, 0, 7])):
+        log, words = np.zeros(20, np.int64), np.array(verdicts, np.int64)
+        args, at = log.ctypes.data, words.ctypes.data
+        steps = np.array(
+            [
+                [kernel, args, 5, 0],
+                [0, at, 0, VERDICT | BARRIER],
+                [kernel, args, 6, 0],
+                [0, at + 8, 0, VERDICT | BARRIER],
+                [kernel, args, 7, 0],
+            ],
+            np.int64,
+        )
+        native.run(steps.ctypes.data, len(steps), 1, 0)
+        assert log[: log[0] + 1].tolist() == expected
 
 
 def test_an_empty_program() -> None:

@@ -3,6 +3,7 @@
 A program is an array of steps, each four 64-bit words: the address of a kernel, the address of its
 arguments, the number of its tasks, and flags. A kernel is a `void kernel(ptr args, i64 begin, i64
 end)` that runs the tasks [begin, end). Thread t of T takes the tasks [tasks*t/T, tasks*(t+1)/T).
+A step may end the program instead, by a word that steps before it have written: a check failed.
 
 The threads share a few words of memory, the *team*, and each worker has its own, its *seat*. What
 different threads write lies on different cache lines.
@@ -24,6 +25,7 @@ from thalweg.backends.llvm.jit import Jit
 
 SERIAL = 1  # flag: thread 0 runs the whole step
 BARRIER = 2  # flag: all threads meet before this step
+VERDICT = 4  # flag: the program ends here unless the first word of the arguments is 0
 STEP_WORDS = 4
 
 LINE = 128  # bytes: two lines of x86, which are fetched in pairs, and one of Apple's
@@ -181,6 +183,15 @@ meet:
   call void @barrier(ptr %team, i64 %threads)
   br label %share
 share:
+  %judges = and i64 %flags, {VERDICT}
+  %has_verdict = icmp ne i64 %judges, 0
+  br i1 %has_verdict, label %judge, label %divide
+judge:
+  %at_word = load ptr, ptr %at_args
+  %word = load i64, ptr %at_word
+  %well = icmp eq i64 %word, 0
+  br i1 %well, label %divide, label %end
+divide:
   %tasks = load i64, ptr %at_tasks
   %alone = and i64 %flags, {SERIAL}
   %serial = icmp ne i64 %alone, 0
@@ -382,6 +393,7 @@ def _text(architecture: str, *parts: str) -> str:
         seat=SeatLayout,
         SERIAL=SERIAL,
         BARRIER=BARRIER,
+        VERDICT=VERDICT,
         THREAD_BITS=THREAD_BITS,
         MAX_THREADS=MAX_THREADS,
         PAUSE=_PAUSE[architecture],

@@ -105,6 +105,7 @@ class _Writer:
         self._offsets: dict[Axis, list[int]] = {}
         self._reduced: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
+        self._choices: dict[tuple[int, ...], tuple[Expr, Guards, Expr]] = {}
         self.tasks = 1
         for axis in schedule.order[: schedule.parallel]:
             self.tasks *= -(-int(axis.extent) // schedule.tile_of(axis))
@@ -176,6 +177,8 @@ class _Writer:
         return extent if size == 1 else (extent + (size - 1)).udiv(size)
 
     def _block_loops(self, axes: list[Axis], blocks: dict[Axis, Value]) -> None:
+        if len(axes) == len(self.nest.sequential):
+            self._clear()
         if not axes:
             self._tile()
             return
@@ -303,6 +306,19 @@ class _Writer:
                     lambda: self._in_scope(lambda: self._keep_sums(points)),
                 )
 
+    def _clear(self) -> None:
+        """Set to 0 what the sequential loops inside will add to."""
+        for store in self.nest.stores:
+            if store.cleared is not None:
+                self._clear_over(store.cleared, store.clearing)
+
+    def _clear_over(self, axis: Axis, zero: Store) -> None:
+        with self._opened(), self.b.loop(self.b.index(0), self.number(axis.extent)) as loop:
+            self.index[axis] = loop.index
+            with self._scope(axis):
+                for point in self._points():
+                    self._store(zero, self.value(zero.body, point), point)
+
     def _in_scope(self, write: Callable[[], None]) -> None:
         with self._scope():
             write()
@@ -412,6 +428,8 @@ class _Writer:
 
     def _store(self, store: Store, value: Value, point: Point) -> None:
         vector = self.s.vector if self.s.vector in self.nest.axes else None
+        if store.cleared is not None:
+            value = self._added(store, value, point)
         value = to_memory(value, store.dtype)
         if vector is None or not store.offset.coefficient(vector):
             self.b.store(value, self._pointer(store.slot, store.offset, store.dtype, point))
@@ -424,6 +442,12 @@ class _Writer:
         else:
             pointers = self._lane_pointers(store.slot, store.offset, store.dtype, point)
             self.b.scatter(value, pointers, mask or self._all_lanes())
+
+    def _added(self, store: Store, value: Value, point: Point) -> Value:
+        """What is in memory already plus a value; never remembered, as memory changes."""
+        before = self.load(Read(store.slot, (store.offset,), store.dtype), point, ())
+        left, right = unify(self.b, [before, value])
+        return emit_function(self.b, "add", [left, right], [store.dtype] * 2, store.dtype)
 
     def _all_lanes(self) -> Value:
         return self.b.constant(Type("i1", self.s.lanes), 1)
@@ -543,11 +567,11 @@ class _Writer:
     # -- memory
 
     def load(self, read: Read, point: Point, guards: Guards) -> Value:
-        index, vector = read.index[0], self.s.vector
+        index, vector = self._guarded(read.index[0], guards), self.s.vector
         conditions = [self.value(g, point) for g in guards]
         varies = vector is not None and vector in self._index_deps(index)
         if not varies and not any(c.type.lanes for c in conditions):
-            return self._load_scalar(read, point, conditions)
+            return self._load_scalar(Read(read.source, (index,), read.dtype), point, conditions)
         assert vector is not None
         mask = self._mask(point.get(vector, 0), conditions)
         kind = memory_type(read.dtype, self.s.lanes)
@@ -558,6 +582,25 @@ class _Writer:
             pointers = self._lane_pointers(read.source, index, read.dtype, point)
             loaded = self.b.gather(kind, pointers, mask or self._all_lanes())
         return from_memory(loaded, read.dtype)
+
+    def _guarded(self, index: Affine, guards: Guards) -> Affine:
+        """The index with 0 for what it reads itself where the guards forbid that."""
+        if not guards or not any(isinstance(atom, Expr) for atom, _ in index.terms):
+            return index
+        terms = tuple(
+            (self._chosen(a, guards) if isinstance(a, Expr) else a, f) for a, f in index.terms
+        )
+        return Affine(terms, index.constant)
+
+    def _chosen(self, atom: Expr, guards: Guards) -> Expr:
+        key = (id(atom), *map(id, guards))
+        if key not in self._choices:
+            chosen = atom
+            for guard in guards:
+                if self.deps(guard) & self.deps(atom):  # or it says nothing about the place
+                    chosen = Apply("select", (guard, chosen, Const(0, atom.dtype)), atom.dtype)
+            self._choices[key] = (atom, guards, chosen)  # an id is good while its object lives
+        return self._choices[key][-1]
 
     def _is_contiguous(self, index: Affine, vector: Axis) -> bool:
         dynamic = any(isinstance(a, Expr) and vector in self.deps(a) for a, _ in index.terms)

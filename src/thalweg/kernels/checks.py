@@ -1,0 +1,73 @@
+"""Checks of what only the run can tell, as formulas of their own.
+
+    first  = max over i of (0 <= r[i] < limit ? 0 : n - i)      0 if all is well
+    value  = sum over i of (n - i == first ? r[i] : 0)
+
+The largest distance from the end is that of the first offender, whichever thread finds it. The run
+ends after such a kernel unless the first word is 0, and the words make the error's message. What
+relies on a check runs after it, and so does every write of a variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.base import dtypes
+from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.shapes import size, strides
+from thalweg.formula import (
+    Check,
+    Expr,
+    Position,
+    Read,
+    affine,
+    apply,
+    axes,
+    cast,
+    reduce,
+    sum_over,
+    where,
+)
+from thalweg.graph import Operation, failed
+from thalweg.kernels.values import Definition, Value, Verdict
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check of a plan: what it looks at, and for which operation."""
+
+    op: Operation
+    check: Check
+    value: Value
+
+    def error(self, words: Sequence[int]) -> InvalidArgumentError:
+        """The error for the two words that a failed run has left."""
+        shape = tuple(map(int, self.value.shape))
+        place = np.unravel_index(size(shape) - int(words[0]), shape) if shape else ()
+        return failed(self.op, self.check.problem([int(p) for p in place], int(words[1])))
+
+
+def define_check(checked: Checked, number: int, order: int) -> tuple[Definition, Definition]:
+    """The definitions of the check's two words."""
+    value, limit = checked.value, checked.check.limit
+    first = Value(f"{value.name} checked", (), dtypes.int64, Verdict(number, 0))
+    culprit = Value(f"{value.name} refused", (), dtypes.int64, Verdict(number, 1))
+    index = axes(*value.shape)
+    steps = zip(index, strides(value.shape), strict=True)
+    element = cast(Read(value, tuple(map(affine, index)), value.dtype), dtypes.int64)
+    left = Position(sum((i * -step for i, step in steps), affine(size(value.shape))))
+    valid = apply("and", apply("ge", element, 0), apply("lt", element, Position(affine(limit))))
+    worst: Expr = where(valid, 0, left)
+    named: Expr = where(apply("eq", left, Read(first, (), dtypes.int64)), element, 0)
+    if index:
+        # An empty operand has no offender, where the largest of no numbers is the least of all.
+        worst = apply("max", reduce("max", index, worst), 0)
+        named = sum_over(index, named)
+    made = [
+        Definition(target, (), body, (), order, (checked.op.name,))
+        for target, body in ((first, worst), (culprit, named))
+    ]
+    return made[0], made[1]
