@@ -106,7 +106,9 @@ def run(options: argparse.Namespace) -> Report:
         [result for result in results if result.name not in small],
         [result for result in results if result.name in small],
         [] if options.only else [measure.import_time(s, IMPORT_RUNS) for s in there],
-        [] if options.only else [row for s in there for row in measure.starts(STARTED, s, START_RUNS)],
+        []
+        if options.only
+        else [row for s in there for row in measure.starts(STARTED, s, START_RUNS)],
     )
 
 

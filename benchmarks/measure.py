@@ -35,7 +35,6 @@ CACHES = {  # where each system keeps compiled code from one process to the next
 }
 
 
-
 @dataclass(frozen=True)
 class System:
     """A system that is there to be measured, or the reason why it is not.
@@ -68,9 +67,7 @@ class Turn:
     times: list[float] = field(default_factory=list)
 
 
-def measure(
-    workload: Workload, systems: Sequence[System], rounds: int, limits: Limits
-) -> Result:
+def measure(workload: Workload, systems: Sequence[System], rounds: int, limits: Limits) -> Result:
     """All sides of a workload.
 
     Raises:
@@ -160,9 +157,7 @@ def starts(workload: Workload, system: System, runs: int) -> list[Start]:
     return [start for start in made if start is not None]
 
 
-def _start(
-    workload: Workload, system: System, data: Path, variant: str, runs: int
-) -> Start | None:
+def _start(workload: Workload, system: System, data: Path, variant: str, runs: int) -> Start | None:
     """None if the variant cannot run."""
     _say(f"start of {system.peer.label} {variant}")
     figures: list[tuple[float, ...]] = []

@@ -102,7 +102,7 @@ class FedModel(Model):
     def checked_step(self, inputs: Array, labels: Array) -> float:
         """Make a step without dropout; the loss before it."""
 
-    def finish(self) -> None:  # noqa: B027 - most systems have nothing to wait for
+    def finish(self) -> None:
         """Wait until all steps are done."""
 
     def check(self, steps: int) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from benchmarks.results import Result, Side
+from benchmarks.results import Result, Side, digits
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 860, 150, 250, 56, 30
 BAR, GAP = 13, 16  # heights: of a bar, and between groups
@@ -88,7 +88,7 @@ def bar(result: Result, side: Side, axis: Axis, y: float) -> list[str]:
     value, colour = ratio(result, side), COLOURS.get(side.system, "#555")
     start, end = sorted((axis.x(1), axis.x(value)))
     width = max(end - start, 2)
-    label = f"{side.name} {side.median:.3g} ms"
+    label = f"{side.name} {digits(side.median)} ms"
     return [
         f'<rect x="{start:.1f}" y="{y + 1:.1f}" width="{width:.1f}" height="{BAR - 2}" '
         f'fill="{colour}"/>',
@@ -111,7 +111,8 @@ def text(
     weight: str = "normal",
 ) -> str:
     """A line of text."""
+    halo = 'stroke="white" stroke-width="3" paint-order="stroke"'
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" '
-        f'font-weight="{weight}">{words}</text>'
+        f'font-weight="{weight}" {halo}>{words}</text>'
     )

@@ -15,7 +15,7 @@ from benchmarks.errors import BenchmarkError
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "THALWEG_NUM_THREADS")
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # errors only
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def confine(threads: int) -> None:

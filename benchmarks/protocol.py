@@ -9,8 +9,8 @@
     {"do": "new_batch", "variant": ..., "size": 37}       {"seconds": ...}
     {"do": "memory"}                                      {"bytes": ...}
 
-A system may run a workload in several variants (eager, compiled), which are measured one by one; and
-a variant in several ways (memory layouts), of which short trials choose the fastest. One that
+A system may run a workload in several variants (eager, compiled), which are measured one by one;
+and a variant in several ways (memory layouts), of which short trials choose the fastest. One that
 cannot run on this machine answers {"not_run": REASON}.
 
 Peers have no Thalweg in their environment: this file needs NumPy only.

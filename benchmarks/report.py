@@ -6,7 +6,7 @@ import json
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.results import Report, Result, Side, Start
+from benchmarks.results import Report, Result, Side, Start, digits
 
 PAGE = """\
 <!-- Written by `python -m benchmarks --write-docs`; changes made by hand are lost. -->
@@ -174,7 +174,7 @@ def json_text(report: Report) -> str:
 def _detail(result: Result, side: Side) -> tuple[str, ...]:
     if side.not_run:
         return (result.name, side.name, "-", "-", "-", "-", f"not run: {side.not_run}")
-    spread = f"{min(side.ms_per_step):.3g} to {max(side.ms_per_step):.3g}"
+    spread = f"{digits(min(side.ms_per_step))} to {digits(max(side.ms_per_step))}"
     ratio = f"{side.median / result.thalweg.median:.2f}" if result.thalweg else "-"
     return (result.name, side.name, _ms(side), spread, ratio, _share(result, side), side.way or "-")
 
@@ -186,11 +186,11 @@ def _start(start: Start | None) -> tuple[str, ...]:
         statistics.median,
         (start.cold_seconds, start.warm_seconds, start.new_batch_seconds, start.peak_bytes),
     )
-    return (f"{cold:.2f}", f"{warm:.2f}", f"{max(new, 0.0) * 1e3:.3g}", f"{peak / 1e6:.0f}")
+    return (f"{cold:.2f}", f"{warm:.2f}", digits(max(new, 0.0) * 1e3), f"{peak / 1e6:.0f}")
 
 
 def _ms(side: Side | None) -> str:
-    return f"{side.median:.3g}" if side else "-"
+    return digits(side.median) if side else "-"
 
 
 def _share(result: Result, side: Side | None) -> str:
@@ -199,7 +199,7 @@ def _share(result: Result, side: Side | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    return "-" if value is None else digits(value)
 
 
 def _peak(report: Report) -> float:

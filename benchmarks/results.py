@@ -8,6 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+def digits(number: float) -> str:
+    """A number's three leading digits, without an exponent."""
+    return f"{float(f'{number:.3g}'):,.10g}"
+
+
 @dataclass(frozen=True)
 class Side:
     """One system's rounds of a workload, in one variant.

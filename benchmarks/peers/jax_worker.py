@@ -7,7 +7,8 @@ takes as many threads as the process may use CPUs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -197,25 +198,23 @@ class AddOne(Predictor):
 
 def variants(workload: str, data: Data) -> Mapping[str, Ways]:
     """A jitted step; over data in memory also a scan over steps."""
-    if workload == "empty":
-        return {"jit": [lambda: Constant(data)]}
-    if workload == "add":
-        return {"jit": [lambda: AddOne(data)]}
+    if workload in OVERHEADS:
+        return {"jit": [partial(OVERHEADS[workload], data)]}
     if workload in PREDICTIONS:
         (logits,) = NETWORKS[PREDICTIONS[workload]].values()
-        return {"jit": [lambda: Predicting(data, logits)]}
+        return {"jit": [partial(Predicting, data, logits)]}
     recipe = RECIPES[workload]
     networks = NETWORKS[recipe.network].items()
-
-    def ways(kind: type[Trained]) -> Ways:
-        def way(name: str, logits: Logits) -> Model:
-            return kind(name, logits, recipe, data)
-
-        return [lambda item=item: way(*item) for item in networks]  # type: ignore[misc]
-
+    kinds: dict[str, type[Trained]] = {"jit": Trained}
     if workload == "softmax_loop":
-        return {"jit": ways(Stepped), "scan": ways(Scanned)}
-    return {"jit": ways(Trained)}
+        kinds = {"jit": Stepped, "scan": Scanned}
+    return {
+        name: [partial(kind, way, logits, recipe, data) for way, logits in networks]
+        for name, kind in kinds.items()
+    }
+
+
+OVERHEADS: dict[str, Callable[[Data], Model]] = {"empty": Constant, "add": AddOne}
 
 
 def _rows(batches: Array) -> Any:

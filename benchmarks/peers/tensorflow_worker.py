@@ -1,18 +1,20 @@
-"""TensorFlow's worker: `python -m benchmarks.peers.tensorflow_worker THREADS`, where there is one.
+"""TensorFlow's worker: `python -m benchmarks.peers.tensorflow_worker THREADS`.
 
-A whole step is one graph: a tf.function, the same compiled by XLA, or a graph of TensorFlow 1 that a
-session runs. The optimisers are TensorFlow's own kernels, one call a weight.
+A whole step is one graph: a tf.function, the same compiled by XLA, or a graph of TensorFlow 1 that
+a session runs. The optimisers are TensorFlow's own kernels, one call a weight.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.models import Array, Data, FedModel, Model, Predictor
+from benchmarks.models import Array, Data, FedModel, Predictor
 from benchmarks.peers.tensorflow_networks import NETWORKS, Logits, tf
 from benchmarks.protocol import Ways, serve
 from benchmarks.recipes import (
@@ -48,9 +50,9 @@ class State:
     @property
     def variables(self) -> list[Any]:
         """All that a step changes."""
-        return [*self.weights.values(), *sum(self.slots, []), *self.powers]
+        return [*self.weights.values(), *itertools.chain(*self.slots), *self.powers]
 
-    def start(self, data: Data) -> list[Array]:
+    def start(self, data: Data) -> list[Any]:
         """The variables' starting values."""
         weights = list(data.weights.values())
         zeros = [np.zeros_like(weight) for weight in weights]
@@ -61,7 +63,11 @@ class State:
         handles = [weight.handle for weight in self.weights.values()]
         slots = [[variable.handle for variable in slot] for slot in self.slots]
         dense = map(tf.convert_to_tensor, gradients)  # those of tf.gather are sparse
-        apply = {"sgd": self._sgd, "momentum": self._momentum, "adam": self._adam}
+        apply: dict[str, Callable[..., Any]] = {
+            "sgd": self._sgd,
+            "momentum": self._momentum,
+            "adam": self._adam,
+        }
         one = apply[self.recipe.optimiser]
         done = [one(*each) for each in zip(dense, handles, *slots, strict=True)]
         with tf.control_dependencies([operation for operation in done if operation is not None]):
@@ -233,24 +239,20 @@ def variants(workload: str, data: Data, threads: int) -> Mapping[str, Ways]:
     if workload in PREDICTIONS or workload in OVERHEADS:
         function = OVERHEADS.get(workload) or _prediction(PREDICTIONS[workload])
         return {
-            FUNCTION: [lambda: FunctionPredictor(data, function, xla=False)],
-            XLA: [lambda: FunctionPredictor(data, function, xla=True)],
-            SESSION: [lambda: SessionPredictor(data, function, threads)],
+            FUNCTION: [partial(FunctionPredictor, data, function, xla=False)],
+            XLA: [partial(FunctionPredictor, data, function, xla=True)],
+            SESSION: [partial(SessionPredictor, data, function, threads)],
         }
     recipe = RECIPES[workload]
+    networks = NETWORKS[recipe.network].items()
     looped = workload == "softmax_loop"
     kind = LoopedFunction if looped else FunctionModel
-
-    def ways(make: Callable[[str, Logits], Model]) -> Ways:
-        networks = NETWORKS[recipe.network].items()
-        return [lambda item=item: make(*item) for item in networks]  # type: ignore[misc]
-
-    made = {
-        FUNCTION: ways(lambda way, logits: kind(way, logits, recipe, data, False)),
-        XLA: ways(lambda way, logits: kind(way, logits, recipe, data, True)),
+    made: dict[str, Ways] = {
+        name: [partial(kind, way, logits, recipe, data, xla) for way, logits in networks]
+        for name, xla in ((FUNCTION, False), (XLA, True))
     }
-    if not looped:
-        made[SESSION] = ways(lambda way, logits: SessionModel(way, logits, recipe, data, threads))
+    if not looped:  # whose loop would be the same in a session
+        made[SESSION] = [partial(SessionModel, *item, recipe, data, threads) for item in networks]
     return made
 
 

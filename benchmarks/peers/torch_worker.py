@@ -9,6 +9,7 @@ import importlib
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -198,18 +199,17 @@ def variants(workload: str, data: Data) -> Mapping[str, Ways]:
 
 def _ways(workload: str, data: Data, modes: tuple[str | None, ...]) -> Ways:
     if workload in OVERHEADS:
-        make = OVERHEADS[workload]
-        return [lambda mode=mode: make(data, mode) for mode in modes[:1]]
+        return [partial(OVERHEADS[workload], data, modes[0])]
     if workload in PREDICTIONS:
         networks = NETWORKS[PREDICTIONS[workload]](data.weights)
-        return [lambda n=n, m=m: Predicting(n, data, m) for m in modes for n in networks]
+        return [partial(Predicting, network, data, mode) for mode in modes for network in networks]
     recipe = RECIPES[workload]
     kind = Looped if workload == "softmax_loop" else Trained
-    networks = NETWORKS[recipe.network](data.weights)
     return [
-        lambda n=n, m=m, f=fused: kind(n, recipe, data, m, f)
-        for m in modes
-        for n in networks
+        partial(kind, network, recipe, data, mode, fused)
+        for mode in modes
+        for network in NETWORKS[recipe.network](data.weights)
+        if mode is None or network.compiles
         for fused in (True, False)
     ]
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from benchmarks.models import Data
+from benchmarks.models import Array, Data
 from benchmarks.recipes import RECIPES
 from benchmarks.workloads.graph_model import GraphModel, optimiser, tf, variables
 from benchmarks.workloads.workload import (
@@ -25,7 +25,7 @@ NAMES = ("hidden1", "hidden2", "out")
 def data(batches: int = 20, batch: int = 128) -> Data:
     """Random weights, and batches."""
     rng = np.random.default_rng(1)
-    weights = {}
+    weights: dict[str, Array] = {}
     for name, (inputs, outputs) in zip(NAMES, itertools.pairwise(WIDTHS), strict=True):
         weights |= {f"{name}_w": normal(rng, inputs, outputs), f"{name}_b": zeros(outputs)}
     return Data(weights, *mnist_batches(batches, batch))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.models import Data
+from benchmarks.models import Array, Data
 from benchmarks.recipes import NORM_EPSILON, RECIPES
 from benchmarks.workloads.graph_model import GraphModel, optimiser, tf, variables
 from benchmarks.workloads.workload import Cost, Workload, normal, ones, training_cost, zeros
@@ -21,11 +21,11 @@ SIZE = 32  # pixels
 STAGES, BLOCKS = 3, 3
 
 
-def data(batches: int = 10, batch: int = 64) -> Data:
+def data(batches: int = 10, batch: int = 64, blocks: int = BLOCKS) -> Data:
     """Random weights; random images and labels."""
     rng = np.random.default_rng(1)
-    weights = {}
-    for name, kernel, inputs, outputs, _ in convolutions():
+    weights: dict[str, Array] = {}
+    for name, kernel, inputs, outputs, _ in convolutions(blocks):
         weights[f"{name}_w"] = normal(rng, kernel, kernel, inputs, outputs)
         weights |= {f"{name}_scale": ones(outputs), f"{name}_offset": zeros(outputs)}
     weights |= {"out_w": normal(rng, 64, 10), "out_b": zeros(10)}
@@ -33,12 +33,12 @@ def data(batches: int = 10, batch: int = 64) -> Data:
     return Data(weights, images, rng.integers(10, size=(batches, batch)))
 
 
-def convolutions() -> Iterator[tuple[str, int, int, int, int]]:
+def convolutions(blocks: int = BLOCKS) -> Iterator[tuple[str, int, int, int, int]]:
     """Name, size of the kernel, input and output channels, and size of the output of each."""
     yield "stem", 3, 3, 16, SIZE
     for stage in range(STAGES):
         size, width = SIZE >> stage, 16 << stage
-        for block in range(BLOCKS):
+        for block in range(blocks):
             inputs = width // 2 if stage and not block else width
             name = f"stage{stage}_block{block}"
             if inputs != width:
@@ -72,9 +72,8 @@ def build(data: Data, threads: int) -> GraphModel:
         return tf.nn.relu(convolution(inner, f"{name}_conv2") + skip)
 
     h = tf.nn.relu(convolution(x, "stem"))
-    for stage in range(STAGES):
-        for number in range(BLOCKS):
-            h = block(h, f"stage{stage}_block{number}")
+    for name in (name for name in v if name.endswith("_conv1_w")):
+        h = block(h, name.removesuffix("_conv1_w"))
     logits = tf.matmul(tf.reduce_mean(h, [1, 2]), v["out_w"]) + v["out_b"]
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y_, logits=logits)
     loss = tf.reduce_mean(losses)

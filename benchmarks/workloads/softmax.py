@@ -1,7 +1,7 @@
 """Softmax regression on MNIST: what a step costs when it computes little.
 
-`softmax` is fed step by step. `softmax_loop` is one call that makes all its steps, on batches that it
-draws from the whole training set in memory, shuffled anew in each epoch.
+`softmax` is fed step by step. `softmax_loop` is one call that makes all its steps, on batches that
+it draws from the whole training set in memory, shuffled anew in each epoch.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class LoopModel(GraphModel):
         )
 
 
-def _graph(data: Data) -> tuple[Any, ...]:
+def _graph(data: Data) -> tuple[Any, Any, Any, Any, Any]:
     tf.reset_default_graph()
     x = tf.placeholder(tf.float32, [None, 784])
     y_ = tf.placeholder(tf.float32, [None, 10])

@@ -14,7 +14,7 @@ from benchmarks.workloads.workload import Cost, Workload, ones, training_cost, z
 LAYERS, WIDTH, INNER, TOKENS, VOCABULARY = 4, 256, 1024, 128, 1000
 
 
-def data(batches: int = 5, batch: int = 16) -> Data:
+def data(batches: int = 5, batch: int = 16, layers: int = LAYERS) -> Data:
     """Random weights; random tokens, of which each is to be predicted from those before it."""
     rng = np.random.default_rng(1)
 
@@ -22,7 +22,7 @@ def data(batches: int = 5, batch: int = 16) -> Data:
         return rng.standard_normal(shape, np.float32) * np.float32(0.02)
 
     weights = {"tokens": weight(VOCABULARY, WIDTH), "positions": weight(TOKENS, WIDTH)}
-    for name in (f"layer{n}" for n in range(LAYERS)):
+    for name in (f"layer{n}" for n in range(layers)):
         for norm in ("norm1", "norm2"):
             weights |= {f"{name}_{norm}_scale": ones(WIDTH), f"{name}_{norm}_offset": zeros(WIDTH)}
         for dense, (inputs, outputs) in DENSE.items():
@@ -78,7 +78,7 @@ def _decoder(x: Any, v: Any) -> Any:
         return dense(joined, f"{name}_mix")
 
     h = tf.reshape(tf.nn.embedding_lookup(v["tokens"], x) + v["positions"], [-1, WIDTH])
-    for n in range(LAYERS):
+    for n in range(sum(name.endswith("_qkv_w") for name in v)):
         h = h + attention(norm(h, f"layer{n}_norm1"), f"layer{n}")
         up = tf.nn.gelu(dense(norm(h, f"layer{n}_norm2"), f"layer{n}_up"), approximate=True)
         h = h + dense(up, f"layer{n}_down")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -55,7 +56,10 @@ class Workload:
 
 
 def training_cost(
-    data: Data, multiplications: float, unneeded: float, optimiser: Literal["sgd", "momentum", "adam"]
+    data: Data,
+    multiplications: float,
+    unneeded: float,
+    optimiser: Literal["sgd", "momentum", "adam"],
 ) -> Cost:
     """A step of training: the contractions, their two gradients, and the optimiser's traffic.
 
@@ -98,8 +102,8 @@ def mnist_batches(count: int, batch: int, seed: int = 0) -> tuple[Array, Array]:
 
 def normal(rng: np.random.Generator, *shape: int) -> Array:
     """Weights for an input of unit variance and a relu after them (He et al. 2015)."""
-    deviation = np.sqrt(np.float32(2) / np.float32(np.prod(shape[:-1])))
-    return rng.standard_normal(shape, np.float32) * deviation
+    deviation = math.sqrt(2 / math.prod(shape[:-1]))
+    return rng.standard_normal(shape, np.float32) * np.float32(deviation)
 
 
 def zeros(*shape: int) -> Array:
