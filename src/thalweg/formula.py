@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Union
 
 from thalweg.base import dtypes
@@ -58,12 +59,7 @@ class Affine:
     constant: int = 0
 
     def __add__(self, other: Index) -> Affine:
-        right = affine(other)
-        terms = dict(self.terms)
-        for atom, factor in right.terms:
-            terms[atom] = terms.get(atom, 0) + factor
-        kept = tuple((a, f) for a, f in terms.items() if f != 0)
-        return Affine(kept, self.constant + right.constant)
+        return combination([(self, 1), (other, 1)])
 
     __radd__ = __add__
 
@@ -74,18 +70,23 @@ class Affine:
         return affine(other) - self
 
     def __mul__(self, factor: int) -> Affine:
-        terms = tuple((a, f * factor) for a, f in self.terms if f * factor != 0)
-        return Affine(terms, self.constant * factor if self.constant else 0)
+        return combination([(self, factor)])
 
     __rmul__ = __mul__
 
     def coefficient(self, atom: Axis | Expr) -> int:
         """The factor of an axis; 0 if it does not occur."""
-        return dict(self.terms).get(atom, 0)
+        for mine, factor in self.terms:
+            if mine is atom:
+                return factor
+        return 0
 
-    def is_axis(self, axis: Axis) -> bool:
+    def is_axis(self, axis: Axis | Expr) -> bool:
         """Whether this is just `axis`."""
-        return self.constant == 0 and self.terms == ((axis, 1),)
+        if len(self.terms) != 1 or self.constant:
+            return False
+        atom, factor = self.terms[0]
+        return atom is axis and factor == 1
 
 
 Index = Union[Axis, Affine, "Expr", int]
@@ -100,10 +101,60 @@ def affine(index: Index) -> Affine:
     return Affine(((index, 1),), 0)
 
 
+def combination(parts: Iterable[tuple[Index, int]], constant: int = 0) -> Affine:
+    """`sum of factor * index + constant`."""
+    terms: dict[Axis | Expr, int] = {}
+    for index, factor in parts:
+        if isinstance(index, Affine):
+            inner, offset = index.terms, index.constant
+        elif isinstance(index, int):
+            inner, offset = (), index
+        else:
+            inner, offset = ((index, 1),), 0
+        if offset:
+            constant = constant + offset * factor
+        for atom, own in inner:
+            total = terms.get(atom, 0) + own * factor
+            if total:
+                terms[atom] = total
+            else:
+                terms.pop(atom, None)
+    return Affine(tuple(terms.items()), constant)
+
+
+def is_identity(index: Sequence[Affine], axes: Sequence[Axis]) -> bool:
+    """Whether the index is just the axes, in order."""
+    return len(index) == len(axes) and all(map(Affine.is_axis, index, axes))
+
+
 class Expr:
-    """A node of a body. Arithmetic on expressions makes larger ones; numbers become constants."""
+    """A node of a body. Arithmetic on expressions makes larger ones; numbers become constants.
+
+    What is found by walking an expression is remembered on it, for it never changes.
+    """
 
     dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        """The expressions directly inside, those in indices too."""
+        return ()
+
+    @cached_property
+    def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...]]:
+        every = walk(self)
+        reads = tuple([e for e in every if type(e) is Read])
+        return reads, tuple([e for e in every if type(e) is Reduce])
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """Every read inside, or the read itself; inner ones first."""
+        return self._found[0]
+
+    @property
+    def reductions(self) -> tuple[Reduce, ...]:
+        """Every reduction inside, or the reduction itself; inner ones first."""
+        return self._found[1]
 
     def __add__(self, other: Expr | float) -> Expr:
         return apply("add", self, other)
@@ -146,6 +197,10 @@ class Read(Expr):
     index: tuple[Affine, ...]
     dtype: DType
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return expressions(*self.index)
+
 
 @dataclass(frozen=True, eq=False)
 class Position(Expr):
@@ -153,6 +208,10 @@ class Position(Expr):
 
     index: Affine
     dtype: DType = dtypes.int64
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return expressions(self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +222,10 @@ class Apply(Expr):
     args: tuple[Expr, ...]
     dtype: DType
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.args
+
 
 @dataclass(frozen=True, eq=False)
 class Reduce(Expr):
@@ -172,6 +235,10 @@ class Reduce(Expr):
     axes: tuple[Axis, ...]
     body: Expr
     dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.body,)
 
 
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
@@ -299,23 +366,9 @@ def pointwise(function: Callable[..., Expr], *operands: Operand) -> Formula:
     return Formula.make(index, function(*(operand[index] for operand in operands)))
 
 
-def children(expr: Expr) -> tuple[Expr, ...]:
-    """The expressions directly inside, those in indices too."""
-    match expr:
-        case Apply():
-            return expr.args
-        case Reduce():
-            return (expr.body,)
-        case Read():
-            return tuple(atom for at in expr.index for atom in expressions(at))
-        case Position():
-            return tuple(expressions(expr.index))
-    return ()
-
-
-def expressions(index: Affine) -> Iterable[Expr]:
-    """The expressions that an index adds up, which are read from memory as a rule."""
-    return (atom for atom, _ in index.terms if isinstance(atom, Expr))
+def expressions(*index: Affine) -> tuple[Expr, ...]:
+    """The expressions that indices add up, which are read from memory as a rule."""
+    return tuple([atom for at in index for atom, _ in at.terms if isinstance(atom, Expr)])
 
 
 def walk(*roots: Expr) -> list[Expr]:
@@ -323,13 +376,14 @@ def walk(*roots: Expr) -> list[Expr]:
     seen: dict[int, Expr] = {}
 
     def visit(expr: Expr) -> None:
-        if id(expr) not in seen:
-            for child in children(expr):
+        for child in expr.children:
+            if id(child) not in seen:
                 visit(child)
-            seen[id(expr)] = expr
+        seen[id(expr)] = expr
 
     for root in roots:
-        visit(root)
+        if id(root) not in seen:
+            visit(root)
     return list(seen.values())
 
 
@@ -346,27 +400,34 @@ class Rewrite:
         self._done: dict[int, tuple[Expr, Expr]] = {}
 
     def __call__(self, expr: Expr) -> Expr:
-        if id(expr) not in self._done:
-            self._done[id(expr)] = (expr, self._rebuild(expr))
-        return self._done[id(expr)][1]
+        done = self._done.get(id(expr))
+        if done is None:
+            done = self._done[id(expr)] = (expr, self._rebuild(expr))
+        return done[1]
 
     def index(self, index: Affine) -> Affine:
         """The index with its axes and inner expressions replaced."""
-        total = Affine((), index.constant)
+        parts: list[tuple[Index, int]] = []
+        same = True
         for atom, factor in index.terms:
             new = self(atom) if isinstance(atom, Expr) else self._axes.get(atom, atom)
-            total = total + affine(new) * factor
-        return total
+            parts.append((new, factor))
+            same = same and new is atom
+        if same:
+            return index
+        if index.is_axis(index.terms[0][0]):
+            return affine(parts[0][0])
+        return combination(parts, index.constant)
 
     def _rebuild(self, expr: Expr) -> Expr:
         match expr:
             case Read():
-                moved = Read(expr.source, tuple(map(self.index, expr.index)), expr.dtype)
+                moved = Read(expr.source, tuple([self.index(i) for i in expr.index]), expr.dtype)
                 return self._read(moved) if self._read else moved
             case Position():
                 return Position(self.index(expr.index), expr.dtype)
             case Apply():
-                return Apply(expr.function, tuple(map(self, expr.args)), expr.dtype)
+                return Apply(expr.function, tuple([self(a) for a in expr.args]), expr.dtype)
             case Reduce():
                 return Reduce(expr.combiner, expr.axes, self(expr.body), expr.dtype)
         return expr

@@ -16,6 +16,7 @@ from thalweg.ops import conv, matmul, reduce
 from thalweg.ops import math as m
 from thalweg.ops.max_pool import max_pool
 from thalweg.runtime import native
+from thalweg.runtime.library import Library
 
 LEVELS = {"x86-64": 128, "x86-64-v3": 256}
 HOST = Target.host()
@@ -30,7 +31,7 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     jit = Jit(HOST.restricted(name))
     assert jit.target.vector_bits == LEVELS[name]
     assert jit.target.vector_registers == 16
-    monkeypatch.setattr(native, "shared_jit", lambda: jit)
+    monkeypatch.setattr(native, "shared_library", lambda: Library(jit))
     yield name
     assert jit.stats.compiled
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from thalweg.backends.llvm.driver import BARRIER, SERIAL
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.base import settings
 from thalweg.runtime.team import Team, shared_team
 
@@ -97,7 +97,9 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 }"""
 
 jit = Jit()
-increment, mirror, slow, copy, calls = jit.compile([INCREMENT, MIRROR, SLOW, COPY, CALLS])
+increment, mirror, slow, copy, calls = jit.compile(
+    [Source.of(text) for text in (INCREMENT, MIRROR, SLOW, COPY, CALLS)]
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias, Union, cast
 
 from thalweg.base.errors import ShapeError
 
@@ -80,7 +80,7 @@ def known(shape: Shape) -> tuple[int, ...]:
     """
     if shape is None or None in shape:
         raise ShapeError(f"the shape must be known here; it is {show(shape)}")
-    return tuple(d for d in shape if d is not None)
+    return cast("tuple[int, ...]", shape)
 
 
 def size(shape: Sequence[int]) -> int:
@@ -143,6 +143,8 @@ def merge(a: Shape, b: Shape) -> Shape:
     """
     if a is None or b is None:
         return b if a is None else a
+    if a == b:
+        return a
     pairs = list(zip(a, b, strict=False))
     if len(a) != len(b) or any(x != y for x, y in pairs if None not in (x, y)):
         raise ShapeError(f"shapes {show(a)} and {show(b)} are not compatible")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,8 +57,35 @@ class Graph:
         source = self._source or caller()
         self._check_inputs(record, inputs)
         specs = infer(record, inputs, source)
+        return self._append(record, inputs, specs, name or record.type, control_inputs, source)
+
+    def copy(self, op: Operation, inputs: Sequence[Tensor], name: str) -> Operation:
+        """Append an operation like that of another graph; the inputs must be of this one.
+
+        Raises:
+            ShapeError, DTypeError: as `add` does, if the inputs are known better than they were.
+        """
+        source = self._source or op.source
+        before = [tensor.spec for tensor in op.inputs]
+        if inputs and all(map(operator.is_, before, [tensor.spec for tensor in inputs])):
+            specs = tuple([tensor.spec for tensor in op.outputs])
+        else:
+            specs = infer(op.record, inputs, source)
+        node = self._append(op.record, inputs, specs, name, (), source)
+        node.device = op.device
+        return node
+
+    def _append(
+        self,
+        record: Op,
+        inputs: Sequence[Tensor],
+        specs: Sequence[Spec],
+        name: str,
+        control_inputs: Sequence[Operation],
+        source: Source,
+    ) -> Operation:
         with self._lock:
-            full = self.unique_name(name or record.type)
+            full = self.unique_name(name)
             before = tuple(dict.fromkeys((*control_inputs, *self._control)))
             node = Operation(self, full, record, inputs, before, specs, source, self._device)
             node.index = len(self.operations)
@@ -170,6 +198,13 @@ class Graph:
         finally:
             self._source = before
 
+    def resume(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
+        """From now on, operations come from this line and run after the given ones.
+
+        It is `made_at` and `control_dependencies` for a pass that goes from operation to operation.
+        """
+        self._source, self._control = source, list(control_inputs)
+
     @contextmanager
     def as_default(self) -> Iterator[Graph]:
         """Make this the default graph inside the block."""
@@ -278,7 +313,7 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
     try:
         made = record.infer(*(tensor.spec for tensor in inputs))
     except (ShapeError, DTypeError) as error:
-        names = _argument_names(type(record), len(inputs))
+        names = _argument_names(type(record).infer, len(inputs))
         named = list(zip(names, inputs, strict=False))
         raise located(error, record.type.lower(), named, source) from None
     return made if isinstance(made, tuple) else (made,)
@@ -312,8 +347,8 @@ def failed(op: Operation, problem: object) -> InvalidArgumentError:
 
 
 @cache
-def _argument_names(record: type[Op], count: int) -> tuple[str, ...]:
-    parameters = list(inspect.signature(record.infer).parameters.values())[1:]
+def _argument_names(infer: Callable[..., Any], count: int) -> tuple[str, ...]:
+    parameters = list(inspect.signature(infer).parameters.values())[1:]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return tuple(f"input {n}" for n in range(count))
     return tuple(p.name for p in parameters)

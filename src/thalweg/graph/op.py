@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from inspect import get_annotations
@@ -95,11 +95,12 @@ class Record:
         return f"{type(self).__name__}({shown})"
 
 
-class Op(Record, ABC):
+class Op(Record):
     """An operation: shape rule, gradient, formula, reference evaluation, samples, docstring.
 
     The fields of a concrete op are its attributes, so that two records are equal exactly when they
-    mean the same computation. Every node that uses it holds an instance.
+    mean the same computation. Every node that uses it holds an instance. It is not an `ABC`: passes
+    ask each node again and again what kind of op it is, which ABC's own `isinstance` makes slow.
 
     Class attributes:
         type: the name in saved graphs and of nodes (TensorFlow's, where it has the op).

@@ -24,10 +24,10 @@ def verify(graph: Graph, outputs: Iterable[Tensor], after: str) -> None:
     seen: set[Operation] = set()
     for place, op in enumerate(graph.operations):
         _check(op.index == place and op.graph is graph, op, after, "is not where it says")
-        before = {*(t.op for t in op.inputs), *op.control_inputs}
-        _check(before <= seen, op, after, "comes before what it reads")
-        _check(known_specs([t.spec for t in op.outputs]), op, after, "has an unknown shape")
-        specs = tuple(t.spec for t in op.outputs)
+        before = [*[t.op for t in op.inputs], *op.control_inputs]
+        _check(seen.issuperset(before), op, after, "comes before what it reads")
+        specs = tuple([t.spec for t in op.outputs])
+        _check(known_specs(specs), op, after, "has an unknown shape")
         _check(infer(op.record, op.inputs, op.source) == specs, op, after, "has a wrong spec")
         seen.add(op)
     for tensor in outputs:

@@ -8,88 +8,94 @@ Two kernels merge only if nothing has to run between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from thalweg.base.shapes import size
-from thalweg.formula import Read, Reduce, walk
+from thalweg.formula import is_identity
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
 
 WINDOW = 16  # elements up to which a reduction is small
 
 
-@dataclass(eq=False)
 class Group:
-    """Definitions that become one kernel, in order."""
+    """Definitions that become one kernel, in order.
 
-    members: list[Definition]
-    before: set[Group] = field(default_factory=set)
+    Attributes:
+        members: the definitions.
+        before: groups that must run earlier.
+        after: groups that must run later.
+        order: place of the last member in the schedule of the graph's operations.
+        is_pointwise: whether every member is.
+        is_windowed: whether every reduction is over a few elements, such as a pooling window.
+    """
+
+    def __init__(self, member: Definition) -> None:
+        self.members = [member]
+        self.before: set[Group] = set()
+        self.after: set[Group] = set()
+        self.order = member.order
+        self.is_pointwise = member.is_pointwise
+        self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
 
     @property
     def domain(self) -> tuple[int, ...]:
         return tuple(axis.extent for axis in self.members[0].axes)
 
-    @property
-    def order(self) -> int:
-        return max(d.order for d in self.members)
+    def follow(self, earlier: Group) -> None:
+        """Note that this group must run after another one."""
+        self.before.add(earlier)
+        earlier.after.add(self)
 
-    @property
-    def is_pointwise(self) -> bool:
-        return all(d.is_pointwise for d in self.members)
-
-    @property
-    def is_windowed(self) -> bool:
-        """Whether every reduction is over a few elements, such as a pooling window."""
-        reduces = [e for d in self.members for e in walk(d.body) if isinstance(e, Reduce)]
-        return all(evaluations(r.axes) <= WINDOW for r in reduces)
+    def absorb(self, other: Group) -> None:
+        """Take over the members of another group and its place among the others."""
+        self.members += other.members
+        self.order = max(self.order, other.order)
+        self.is_pointwise = self.is_pointwise and other.is_pointwise
+        self.is_windowed = self.is_windowed and other.is_windowed
+        for earlier in other.before:
+            earlier.after.discard(other)
+            if earlier is not self:
+                self.follow(earlier)
+        for later in other.after:
+            later.before.discard(other)
+            if later is not self:
+                later.follow(self)
 
 
 def fuse(definitions: list[Definition]) -> list[list[Definition]]:
     """Kernels as lists of definitions, in an order that respects every dependency."""
-    groups = _initial_groups(definitions)
-    owner = {d: g for g in groups for d in g.members}
+    owner = {d: Group(d) for d in definitions}
+    made = {d.value: d for d in definitions}
+    groups = list(owner.values())
     for definition in definitions:
-        for producer in _producers(definition, owner):
+        for earlier in _producers(definition, made) + list(definition.after):
+            if earlier is not definition:
+                owner[definition].follow(owner[earlier])
+    for definition in definitions:
+        for producer in _producers(definition, made):
             _try_merge(owner, owner[producer], owner[definition])
     _merge_siblings(owner, definitions)
-    return [sorted(g.members, key=lambda d: d.order) for g in _in_order(set(owner.values()))]
+    left = [group for group in groups if owner[group.members[0]] is group]
+    return [sorted(g.members, key=lambda d: d.order) for g in _in_order(left)]
 
 
-def _initial_groups(definitions: list[Definition]) -> list[Group]:
-    groups = {d: Group([d]) for d in definitions}
-    made = {d.value: d for d in definitions}
-    for definition in definitions:
-        sources = {made[r.source.root] for r in definition.reads() if r.source.root in made}
-        for before in (sources | definition.after) - {definition}:
-            groups[definition].before.add(groups[before])
-    return list(groups.values())
-
-
-def _producers(definition: Definition, owner: dict[Definition, Group]) -> list[Definition]:
-    made = {d.value: d for d in owner}
+def _producers(definition: Definition, made: Mapping[Value, Definition]) -> list[Definition]:
     found = {r.source.root for r in definition.reads()} & made.keys()
     return sorted((made[value] for value in found), key=lambda d: d.order)
 
 
-def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> bool:
+def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> None:
     if first is second or not _may_share_loop(first, second):
-        return False
+        return
     if _reaches_around(first, second) or _reaches_around(second, first):
-        return False
-    for group in set(owner.values()):
-        if second in group.before:
-            group.before.discard(second)
-            group.before.add(first)
-    first.members += second.members
-    first.before |= second.before
-    first.before.discard(first)
-    first.before.discard(second)
+        return
+    first.absorb(second)
     for member in second.members:
         owner[member] = first
-    return True
 
 
 def _may_share_loop(first: Group, second: Group) -> bool:
@@ -110,23 +116,19 @@ def _may_share_loop(first: Group, second: Group) -> bool:
 
 def _elementwise(definition: Definition, written: set[Value], stored: AbstractSet[Storage]) -> bool:
     """Whether what the group writes is read only at the point being computed."""
-    inside = {id(e) for r in walk(definition.body) if isinstance(r, Reduce) for e in walk(r.body)}
+    inside = {id(read) for reduce in definition.body.reductions for read in reduce.body.reads}
     for read in definition.reads():
         if read.source.root in written or read.source.root.storage in stored:
-            direct = read.source.base is None and _at_point(read, definition)
+            direct = read.source.base is None and is_identity(read.index, definition.axes)
             if not direct or id(read) in inside:
                 return False
     return True
 
 
-def _at_point(read: Read, definition: Definition) -> bool:
-    return len(read.index) == len(definition.axes) and all(
-        at.is_axis(axis) for at, axis in zip(read.index, definition.axes, strict=True)
-    )
-
-
 def _reaches_around(first: Group, second: Group) -> bool:
     """Whether a path leads from `first` through some other group to `second`."""
+    if first.after <= {second} or first in second.after:  # nowhere else to go, or no way back
+        return False
     pending = [g for g in second.before if g is not first]
     seen: set[Group] = set()
     while pending:
@@ -154,14 +156,18 @@ def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition
             _try_merge(owner, owner[a], owner[b])
 
 
-def _in_order(groups: Iterable[Group]) -> list[Group]:
+def _in_order(groups: Sequence[Group]) -> list[Group]:
     """Topological order, earliest operations first."""
-    pending = sorted(groups, key=lambda g: g.order)
-    done: set[Group] = set()
+    missing = {group: len(group.before) for group in groups}
+    place = {group: (group.order, n) for n, group in enumerate(groups)}
+    ready = [(*place[group], group) for group in groups if not missing[group]]
+    heapq.heapify(ready)
     result: list[Group] = []
-    while pending:
-        ready = next(g for g in pending if g.before <= done)
-        pending.remove(ready)
-        done.add(ready)
-        result.append(ready)
+    while ready:
+        group = heapq.heappop(ready)[-1]
+        result.append(group)
+        for later in group.after:
+            missing[later] -= 1
+            if not missing[later]:
+                heapq.heappush(ready, (*place[later], later))
     return result

@@ -11,8 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from thalweg.base.shapes import size, typical_size
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, walk
-from thalweg.kernels.values import Definition, Storage, Value, Variable, is_free, is_view, work
+from thalweg.formula import Axis, Expr, Read, Rewrite
+from thalweg.kernels.values import (
+    Definition,
+    Readers,
+    Storage,
+    Value,
+    Variable,
+    is_free,
+    is_view,
+    work,
+)
 
 SCALAR_WORK = 16  # a scalar's expression up to this long is evaluated anew wherever it is used
 CHEAP_WORK = 2  # so is an array's expression up to this long
@@ -26,48 +35,21 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         kept: values that must exist in memory whatever happens.
     """
     writes = {d.value.storage: d.order for d in definitions if d.value.storage}
-    readers = _Readers(definitions)
+    readers = Readers(definitions)
     for producer in definitions:
         if not producer.is_pointwise or producer.value.storage:
             continue
-        users = readers.of(producer.value)
-        stays = producer.value in kept or readers.has_alias(producer.value)
+        reading = readers.of(producer.value)
+        users = [d for d in reading if _reads_exactly(d, producer.value)]
+        stays = producer.value in kept or _read_as_alias(reading, producer.value)
         chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if work(producer.body) <= CHEAP_WORK]
         for user in chosen:
             if _still_valid(producer, user, writes):
                 substitute(producer, user)
-                readers.add(user)
+                readers.update(user)
     return drop_unused(definitions, kept)
-
-
-class _Readers:
-    """Who reads each value, kept up to date while bodies change."""
-
-    def __init__(self, definitions: Iterable[Definition]) -> None:
-        self._place = {d: n for n, d in enumerate(definitions)}
-        self._readers: dict[Value, set[Definition]] = {}
-        self._aliases: dict[Value, set[Value]] = {}
-        for definition in self._place:
-            self.add(definition)
-
-    def add(self, definition: Definition) -> None:
-        """Take notice of what a definition reads now."""
-        for read in definition.reads():
-            self._readers.setdefault(read.source, set()).add(definition)
-            if read.source.base is not None:
-                self._aliases.setdefault(read.source.root, set()).add(read.source)
-
-    def of(self, value: Value) -> list[Definition]:
-        """The definitions that read the value under its own shape, in execution order."""
-        readers = self._readers.get(value, ())
-        still = [d for d in readers if any(r.source is value for r in d.reads())]
-        return sorted(still, key=self._place.__getitem__)
-
-    def has_alias(self, value: Value) -> bool:
-        """Whether a definition reads the value under another shape."""
-        return any(self.of(alias) for alias in self._aliases.get(value, ()))
 
 
 def substitute(producer: Definition, user: Definition) -> None:
@@ -105,13 +87,21 @@ def drop_unused(definitions: Iterable[Definition], kept: set[Value]) -> list[Def
 
 def is_contraction(definition: Definition) -> bool:
     """Whether operands are read more often than they have elements, inside a reduction."""
-    for reduce in walk(definition.body):
-        if isinstance(reduce, Reduce):
-            total = evaluations((*definition.axes, *reduce.axes))
-            reads = [e for e in walk(reduce.body) if isinstance(e, Read)]
-            if any(total > 2 * typical_size(r.source.shape) for r in reads):
-                return True
+    for reduce in definition.body.reductions:
+        total = evaluations((*definition.axes, *reduce.axes))
+        if any(total > 2 * typical_size(r.source.shape) for r in reduce.body.reads):
+            return True
     return False
+
+
+def _reads_exactly(user: Definition, value: Value) -> bool:
+    return any(r.source is value for r in user.reads())
+
+
+def _read_as_alias(definitions: Iterable[Definition], value: Value) -> bool:
+    return any(
+        r.source is not value and r.source.root is value for d in definitions for r in d.reads()
+    )
 
 
 def _tiny(producer: Definition) -> bool:
@@ -133,8 +123,8 @@ def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
 
 def _outside_reductions(producer: Definition, user: Definition) -> bool:
     """Whether the contraction uses the value only in its epilogue, and it is nearly free."""
-    inside = [e for r in walk(user.body) if isinstance(r, Reduce) for e in walk(r.body)]
-    if any(isinstance(e, Read) and e.source is producer.value for e in inside):
+    inside = [read for reduce in user.body.reductions for read in reduce.body.reads]
+    if any(read.source is producer.value for read in inside):
         return False
     return is_free(producer.body) or _tiny(producer)
 
@@ -149,7 +139,7 @@ def evaluations(axes: Iterable[Axis]) -> int:
 
 
 def _evaluations(user: Definition) -> int:
-    loops = [evaluations((*user.axes, *r.axes)) for r in walk(user.body) if isinstance(r, Reduce)]
+    loops = [evaluations((*user.axes, *r.axes)) for r in user.body.reductions]
     return max(loops, default=evaluations(user.axes))
 
 

@@ -16,6 +16,7 @@ from thalweg.formula import (
     Rewrite,
     affine,
     axes,
+    combination,
 )
 from thalweg.graph import Operation, Tensor
 from thalweg.kernels import values
@@ -45,6 +46,7 @@ class Lowering:
         self._fetches = fetches
         self._position = {op: n for n, op in enumerate(order)}
         self._made_by: dict[Value, Definition] = {}
+        self._readers: dict[Value, set[Definition]] = {}
         self._variables: dict[str, Value] = {}
         self._waits: dict[Operation, set[Definition]] = {}
         self._checks: dict[tuple[Value, int], Definition] = {}
@@ -137,8 +139,7 @@ class Lowering:
         made.value.storage = before.storage
         self._variables[variable_name(handle)] = made.value
         # The old contents must have been read by then; a later write also waits for this one.
-        users = [d for d in self.definitions if d is not made and _reads(d, before)]
-        made.after.update(users)
+        made.after |= self._readers.get(before, set()) - {made}
         if before in self._made_by:
             made.after.add(self._made_by[before])
         # A run that fails leaves the variables as they were.
@@ -203,6 +204,8 @@ class Lowering:
             set(self._waits[op]),
         )
         self.definitions.append(made)
+        for source in {r.source.root for r in made.reads()}:
+            self._readers.setdefault(source, set()).add(made)
         self._made_by[value] = made
         self.value_of[tensor] = value
         return made
@@ -210,10 +213,6 @@ class Lowering:
 
 def _may_alias(op: Operation) -> bool:
     return not isinstance(op.record, Assign | Constant | Placeholder)
-
-
-def _reads(definition: Definition, value: Value) -> bool:
-    return any(r.source.root is value.root for r in definition.reads())
 
 
 def variable_name(handle: Tensor) -> str:
@@ -259,7 +258,4 @@ def flat(read: Read) -> Affine:
 
 def flat_index(index: Sequence[Affine], shape: Sequence[int]) -> Affine:
     """A multi-dimensional index as a row-major offset."""
-    total = Affine()
-    for at, stride in zip(index, strides(shape), strict=True):
-        total = total + at * stride
-    return total
+    return combination(zip(index, strides(shape), strict=True))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from thalweg.kernels.values import Value
 
 ALIGNMENT = 64  # bytes: a cache line, and a full vector register
+
+Life = tuple[int, int]  # the first and the last kernel that touches a value
+Block = tuple[int, int, Life]  # of the arena: start, end, and the life of the value there
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,18 @@ def plan_memory(kernels: Sequence[tuple[Sequence[Value], Sequence[Value]]]) -> A
     """
     lives = _lifetimes(kernels)
     offsets: dict[Value, int] = {}
+    blocks: list[Block] = []
     for value in sorted(lives, key=lambda v: (-v.bytes, lives[v])):
-        offsets[value] = _lowest_gap(value, lives, offsets)
-    return Arena(offsets, max((offsets[v] + _padded(v) for v in offsets), default=0))
+        needed = _padded(value)
+        start = offsets[value] = _lowest_gap(needed, lives[value], blocks)
+        insort(blocks, (start, start + needed, lives[value]))
+    return Arena(offsets, max((end for _, end, _ in blocks), default=0))
 
 
 def _lifetimes(
     kernels: Sequence[tuple[Sequence[Value], Sequence[Value]]],
-) -> dict[Value, tuple[int, int]]:
-    """The first and the last kernel that touches each value."""
-    lives: dict[Value, tuple[int, int]] = {}
+) -> dict[Value, Life]:
+    lives: dict[Value, Life] = {}
     for number, (read, written) in enumerate(kernels):
         for value in (*read, *written):
             first, _ = lives.get(value, (number, number))
@@ -54,18 +60,13 @@ def _padded(value: Value) -> int:
     return -(-max(value.bytes, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def _lowest_gap(
-    value: Value, lives: Mapping[Value, tuple[int, int]], placed: Mapping[Value, int]
-) -> int:
-    first, last = lives[value]
-    rivals = sorted(
-        (offset, offset + _padded(other))
-        for other, offset in placed.items()
-        if lives[other][0] <= last and first <= lives[other][1]
-    )
-    place, needed = 0, _padded(value)
-    for start, end in rivals:
-        if start - place >= needed:
-            break
-        place = max(place, end)
+def _lowest_gap(needed: int, life: Life, blocks: Sequence[Block]) -> int:
+    """The lowest place of that size where no block lies that is alive at the same time."""
+    first, last = life
+    place = 0
+    for start, end, (born, dead) in blocks:
+        if born <= last and first <= dead:
+            if start - place >= needed:
+                break
+            place = max(place, end)
     return place

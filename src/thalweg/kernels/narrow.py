@@ -12,20 +12,22 @@ from collections.abc import Sequence
 
 from thalweg.base.shapes import Dim
 from thalweg.formula import Affine, Axis, Expr, Read, Rewrite, affine
-from thalweg.kernels.values import Definition, Value
+from thalweg.kernels.values import Definition, Readers, Value
 
 Range = tuple[int, int]  # first and last
 
 
 def narrow(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
     """Shrink the definitions of which only a part is read; bodies are changed in place."""
+    readers = Readers(definitions)
     for definition in definitions:
         value = definition.value
         if value in kept or value.storage or not definition.stores_in_place:
             continue
-        reads = [r for d in definitions for r in d.reads() if r.source.root is value]
+        users = readers.of(value)
+        reads = [r for d in users for r in d.reads() if r.source.root is value]
         if reads and all(r.source is value for r in reads):
-            _narrow_to(definition, _needed(reads, value), definitions)
+            _narrow_to(definition, _needed(reads, value), users)
     return definitions
 
 
@@ -49,7 +51,7 @@ def _range(index: Affine, extent: int) -> Range:
     return max(first, whole[0]), min(last, whole[1])
 
 
-def _narrow_to(definition: Definition, box: list[Range], definitions: list[Definition]) -> None:
+def _narrow_to(definition: Definition, box: list[Range], users: Sequence[Definition]) -> None:
     value = definition.value
     extents = zip(box, value.shape, strict=True)
     spare = [last - first + 1 < extent for (first, last), extent in extents]
@@ -68,9 +70,8 @@ def _narrow_to(definition: Definition, box: list[Range], definitions: list[Defin
     definition.axes = axes
     definition.store = tuple(map(affine, axes))
     value.shape = tuple(axis.extent for axis in axes)
-    for user in definitions:
-        if any(r.source is value for r in user.reads()):
-            user.body = Rewrite(read=lambda r: _shifted(r, value, starts))(user.body)
+    for user in users:
+        user.body = Rewrite(read=lambda r: _shifted(r, value, starts))(user.body)
 
 
 def _shifted(read: Read, value: Value, starts: Sequence[int]) -> Expr:

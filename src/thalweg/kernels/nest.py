@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from thalweg.base.dtypes import DType
@@ -67,32 +68,46 @@ class Nest:
         stores: what is written at each point; all reads of a point come before its stores.
         slots: the values behind the pointer arguments.
         ops: names of the graph's operations that it computes.
-        scratch: the slot where unfinished sums rest between sweeps, if there are sweeps.
+        scratch: where unfinished sums rest between sweeps, if there are sweeps.
     """
 
     axes: tuple[Axis, ...]
     stores: tuple[Store, ...]
     slots: tuple[Value, ...]
     ops: tuple[str, ...]
-    scratch: int | None = None
+    scratch: Store | None = None
 
     @property
     def bodies(self) -> tuple[Expr, ...]:
         return tuple(store.body for store in self.stores)
 
-    @property
+    @cached_property
     def exprs(self) -> list[Expr]:
-        return walk(*self.bodies, *(e for s in self.stores for e in expressions(s.offset)))
+        """Everything in the bodies and in read indices of stores, inner expressions first."""
+        return walk(*self.bodies, *expressions(*(store.offset for store in self.stores)))
 
-    @property
+    @cached_property
     def sequential(self) -> tuple[Axis, ...]:
         """The axes along which a scattering store adds up, in order: they are the inner loops."""
         added = [s.offset for s in self.stores if s.cleared is not None]
         return tuple(a for a in self.axes if any(not at.coefficient(a) for at in added))
 
-    @property
+    @cached_property
     def reductions(self) -> list[Reduce]:
+        """The reductions in the bodies."""
         return [e for e in self.exprs if isinstance(e, Reduce)]
+
+    @cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers that vary from run to run, each once, in a fixed order."""
+        indices = _indices(self)
+        if self.scratch is not None:
+            indices.append(self.scratch.offset)
+        indices += [position(r) for r in self.reductions if r.combiner.startswith("arg")]
+        cleared = [store.cleared for store in self.stores if store.cleared is not None]
+        found = [axis.extent for axis in (*all_axes(self), *cleared)]
+        found += [n for at in indices for n in (*(f for _, f in at.terms), at.constant)]
+        return tuple(dict.fromkeys(int(n) for n in found if isinstance(n, Dim)))
 
     @property
     def points(self) -> int:
@@ -244,52 +259,73 @@ def all_axes(nest: Nest) -> list[Axis]:
     return list(dict.fromkeys((*nest.axes, *reduced)))
 
 
-def structure(nest: Nest) -> str:
-    """A text that two nests share exactly when the same code can serve both.
+def position(reduce: Reduce) -> Affine:
+    """The row-major place of a point among the reduced axes."""
+    return row_major(reduce.axes)
 
-    Numbers that vary from run to run are written as `?`, axes by their place.
+
+def row_major(axes: Sequence[Axis]) -> Affine:
+    """The offset of a point in an array whose extents are the axes'."""
+    total = Affine()
+    for axis in axes:
+        total = total * axis.extent + axis
+    return total
+
+
+class _Structure:
+    """Writes expressions as text in which axes go by their place and varying numbers by theirs.
+
+    Of a varying number, only whether it is 0 or 1 shows: a step of 1 makes other code.
     """
-    names = {axis: f"a{n}" for n, axis in enumerate(all_axes(nest))}
-    loops = [f"{names[axis]}<{_number(axis.extent)}" for axis in names]
+
+    def __init__(self, nest: Nest) -> None:
+        self.axes = {axis: f"a{n}" for n, axis in enumerate(all_axes(nest))}
+        self.exprs = {id(e): n for n, e in enumerate(nest.exprs)}
+        self.numbers = {
+            number: f"?{n}={number}" if number in (0, 1) else f"?{n}"
+            for n, number in enumerate(nest.numbers)
+        }
+
+    def number(self, number: int) -> str:
+        return self.numbers[int(number)] if isinstance(number, Dim) else str(int(number))
+
+    def index(self, index: Affine) -> str:
+        terms = [
+            f"{self.number(f)}*{self.axes[a] if isinstance(a, Axis) else self.exprs[id(a)]}"
+            for a, f in index.terms
+        ]
+        return "+".join([*terms, self.number(index.constant)])
+
+    def expr(self, expr: Expr) -> str:
+        match expr:
+            case Const():
+                return f"{expr.value!r}{expr.dtype}"
+            case Read():
+                return f"[{expr.source} {self.index(expr.index[0])}]"
+            case Position():
+                return f"({self.index(expr.index)}){expr.dtype}"
+            case Apply():
+                args = ",".join(str(self.exprs[id(arg)]) for arg in expr.args)
+                return f"{expr.function}:{expr.dtype}({args})"
+            case Reduce():
+                over = ",".join(self.axes[axis] for axis in expr.axes)
+                return f"{expr.combiner}:{expr.dtype}<{over}>({self.exprs[id(expr.body)]})"
+        raise AssertionError(expr)
+
+    def store(self, store: Store) -> str:
+        cleared = f"+{self.number(store.cleared.extent)}" if store.cleared else ""
+        place = self.index(store.offset)
+        return f"{store.slot} {store.dtype} {place} {self.exprs[id(store.body)]}{cleared}"
+
+
+def structure(nest: Nest) -> str:
+    """A text that two nests share exactly when the same code can serve both."""
+    write = _Structure(nest)
+    loops = [f"{name}<{write.number(axis.extent)}" for axis, name in write.axes.items()]
     kinds = [value.dtype.name for value in nest.slots]
-    numbers = {id(e): n for n, e in enumerate(nest.exprs)}
-    nodes = [_structure(e, names, numbers) for e in nest.exprs]
-    stores = [
-        f"{s.slot} {s.dtype} {_index_structure(s.offset, names, numbers)} {numbers[id(s.body)]}"
-        + (f"+{_number(s.cleared.extent)}" if s.cleared else "")
-        for s in nest.stores
-    ]
-    parts = [f"{len(nest.axes)}", *loops, *kinds, *nodes, *stores]
-    return ";".join(parts)
-
-
-def _number(number: int) -> str:
-    return "?" if isinstance(number, Dim) else str(int(number))
-
-
-def _index_structure(index: Affine, names: dict[Axis, str], numbers: dict[int, int]) -> str:
-    terms = [
-        f"{_number(f)}*{names[a] if isinstance(a, Axis) else numbers[id(a)]}"
-        for a, f in index.terms
-    ]
-    return "+".join([*terms, _number(index.constant)])
-
-
-def _structure(expr: Expr, names: dict[Axis, str], numbers: dict[int, int]) -> str:
-    match expr:
-        case Const():
-            return f"{expr.value!r}{expr.dtype}"
-        case Read():
-            return f"[{expr.source} {_index_structure(expr.index[0], names, numbers)}]"
-        case Position():
-            return f"({_index_structure(expr.index, names, numbers)}){expr.dtype}"
-        case Apply():
-            args = ",".join(str(numbers[id(arg)]) for arg in expr.args)
-            return f"{expr.function}:{expr.dtype}({args})"
-        case Reduce():
-            over = ",".join(names[axis] for axis in expr.axes)
-            return f"{expr.combiner}:{expr.dtype}<{over}>({numbers[id(expr.body)]})"
-    raise AssertionError(expr)
+    nodes = [write.expr(e) for e in nest.exprs]
+    stores = [write.store(store) for store in nest.stores]
+    return ";".join([f"{len(nest.axes)}", *loops, *kinds, *nodes, *stores])
 
 
 def show(nest: Nest) -> str:

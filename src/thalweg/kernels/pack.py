@@ -9,7 +9,7 @@ Only operands that are used often enough are worth the copy.
 from __future__ import annotations
 
 from thalweg.base.shapes import typical_size
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, axes, walk
+from thalweg.formula import Axis, Expr, Read, Rewrite, affine, axes
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.schedule import Machine
@@ -28,11 +28,11 @@ def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:
 
 
 def _packed(definition: Definition) -> list[Definition]:
-    reduces = [e for e in walk(definition.body) if isinstance(e, Reduce)]
+    reduces = definition.body.reductions
     if len(reduces) != 1 or not definition.axes:
         return []
     vector = _store_axis(definition)
-    reads = [e for e in walk(reduces[0].body) if isinstance(e, Read)]
+    reads = reduces[0].body.reads
     if vector is None or len(reads) < 2:
         return []
     total = evaluations((*definition.axes, *reduces[0].axes))

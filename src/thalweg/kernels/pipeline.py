@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from thalweg.formula import Read
@@ -12,10 +12,10 @@ from thalweg.kernels.inline import inline
 from thalweg.kernels.lower import Lowering
 from thalweg.kernels.memory import Arena, plan_memory
 from thalweg.kernels.narrow import narrow
-from thalweg.kernels.nest import Nest, make_nest
+from thalweg.kernels.nest import Nest, Store, make_nest, row_major
 from thalweg.kernels.pack import pack
 from thalweg.kernels.reindex import reindex
-from thalweg.kernels.schedule import Machine, Schedule, schedule
+from thalweg.kernels.schedule import Machine, Schedule
 from thalweg.kernels.split import split
 from thalweg.kernels.values import Definition, Fetch, Temporary, Value
 from thalweg.passes.plan import Plan
@@ -31,8 +31,8 @@ class Kernels:
     checked: tuple[Checked, ...] = ()
 
 
-def make_kernels(plan: Plan, machine: Machine) -> Kernels:
-    """Lower, inline, split, pack and fuse a plan."""
+def make_kernels(plan: Plan, machine: Machine, choose: Callable[[Nest], Schedule]) -> Kernels:
+    """Lower, inline, split, pack and fuse a plan, and choose how its nests run."""
     lowering = Lowering(order(plan), plan.feeds, plan.fetches)
     definitions = lowering.definitions
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
@@ -41,7 +41,7 @@ def make_kernels(plan: Plan, machine: Machine) -> Kernels:
     definitions = pack(split(definitions, machine), machine)
     groups = fuse(definitions)
     _store_what_is_shared(groups)
-    nests = tuple(_scheduled(group, machine) for group in groups)
+    nests = tuple(_scheduled(group, choose) for group in groups)
     arena = plan_memory([_touched(nest) for nest, _ in nests])
     return Kernels(nests, arena, tuple(lowering.checked))
 
@@ -67,16 +67,20 @@ def _store_what_is_shared(groups: Sequence[Sequence[Definition]]) -> None:
                 count += 1
 
 
-def _scheduled(group: Sequence[Definition], machine: Machine) -> tuple[Nest, Schedule]:
+def _scheduled(
+    group: Sequence[Definition], choose: Callable[[Nest], Schedule]
+) -> tuple[Nest, Schedule]:
     """The group's nest, with memory for unfinished sums if its schedule needs some."""
     nest = make_nest(group, lambda value: value.storage is not None)
-    chosen = schedule(nest, machine)
+    chosen = choose(nest)
     if not chosen.chunk:
         return nest, chosen
-    shape = tuple(axis.extent for axis in nest.axes)
-    dtype = nest.reductions[0].dtype
-    scratch = Value(f"sums of {group[0].value.name}", shape, dtype, Temporary(-1))
-    return replace(nest, slots=(*nest.slots, scratch), scratch=len(nest.slots)), chosen
+    (reduce,) = nest.reductions
+    order = sorted(nest.axes, key=lambda axis: axis is chosen.vector)
+    shape = tuple(axis.extent for axis in order)
+    sums = Value(f"sums of {group[0].value.name}", shape, reduce.dtype, Temporary(-1))
+    scratch = Store(len(nest.slots), row_major(order), reduce, reduce.dtype)
+    return replace(nest, slots=(*nest.slots, sums), scratch=scratch), chosen
 
 
 def _touched(nest: Nest) -> tuple[list[Value], list[Value]]:
@@ -84,7 +88,7 @@ def _touched(nest: Nest) -> tuple[list[Value], list[Value]]:
     read = {nest.slots[e.source] for e in nest.exprs if isinstance(e, Read)}
     written = {nest.slots[store.slot] for store in nest.stores}
     if nest.scratch is not None:
-        written.add(nest.slots[nest.scratch])
+        written.add(nest.slots[nest.scratch.slot])
     return ([v for v in read if _is_temporary(v)], [v for v in written if _is_temporary(v)])
 
 

@@ -9,28 +9,28 @@ nothing.
 
 from __future__ import annotations
 
-from thalweg.formula import Expr, Read, Reduce, Rewrite, walk
+from thalweg.formula import Expr, Read, Rewrite, is_identity
 from thalweg.kernels.inline import drop_unused
-from thalweg.kernels.values import Definition, Value
+from thalweg.kernels.values import Definition, Readers, Value
 
 
 def reindex(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
     """Merge scattering producers into their only, pointwise, consumer; bodies change in place."""
+    readers = Readers(definitions)
     for producer in definitions:
-        user = _only_user(producer, definitions, kept)
+        user = _only_user(producer, readers, kept)
         if user is not None:
             _merge(producer, user)
+            readers.update(user)
     return drop_unused(definitions, kept)
 
 
-def _only_user(
-    producer: Definition, definitions: list[Definition], kept: set[Value]
-) -> Definition | None:
+def _only_user(producer: Definition, readers: Readers, kept: set[Value]) -> Definition | None:
     value = producer.value
-    reduces = any(isinstance(e, Reduce) for e in walk(producer.body))
+    reduces = bool(producer.body.reductions)
     if producer.stores_in_place or producer.scatters or reduces or value in kept or value.storage:
         return None
-    users = [d for d in definitions if any(r.source.root is value for r in d.reads())]
+    users = readers.of(value)
     if len(users) != 1 or not users[0].is_pointwise or users[0].value.storage:
         return None
     if users[0].value.shape != value.shape:  # padding, say, writes more than it reads
@@ -40,9 +40,7 @@ def _only_user(
 
 
 def _is_direct(read: Read, value: Value, user: Definition) -> bool:
-    return read.source is value and all(
-        at.is_axis(axis) for at, axis in zip(read.index, user.axes, strict=True)
-    )
+    return read.source is value and is_identity(read.index, user.axes)
 
 
 def _merge(producer: Definition, user: Definition) -> None:

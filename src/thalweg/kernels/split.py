@@ -8,7 +8,7 @@ The order of additions depends on the shapes alone, never on the number of threa
 
 from __future__ import annotations
 
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, walk
+from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
@@ -27,7 +27,7 @@ def split(definitions: list[Definition], machine: Machine) -> list[Definition]:
 
 
 def _split(definition: Definition) -> list[Definition]:
-    reduces = [e for e in walk(definition.body) if isinstance(e, Reduce)]
+    reduces = definition.body.reductions
     if len(reduces) != 1 or not definition.stores_in_place:
         return []
     reduce = reduces[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,8 @@ from thalweg.formula import (
     Expr,
     Position,
     Read,
-    Reduce,
     expressions,
+    is_identity,
     walk,
 )
 
@@ -131,33 +132,55 @@ class Definition:
     order: int
     ops: tuple[str, ...]
     after: set[Definition] = field(default_factory=set)
-    _found: tuple[Expr, tuple[Affine, ...], list[Read]] | None = field(default=None, init=False)
 
     @property
     def is_pointwise(self) -> bool:
         """No reduction, and every element written where it was computed."""
-        return self.stores_in_place and not any(isinstance(e, Reduce) for e in walk(self.body))
+        return self.stores_in_place and not self.body.reductions
 
     @property
     def stores_in_place(self) -> bool:
         """Whether the axes are the output's own indices."""
-        return len(self.axes) == len(self.store) and all(
-            at.is_axis(axis) for at, axis in zip(self.store, self.axes, strict=True)
-        )
+        return is_identity(self.store, self.axes)
 
     @property
     def scatters(self) -> bool:
         """Whether an index of the store is read."""
-        return any(True for at in self.store for _ in expressions(at))
+        return bool(expressions(*self.store))
 
-    def reads(self) -> list[Read]:
-        """Every read of the body and the store; found once for each body."""
-        found = self._found
-        if found is None or found[0] is not self.body or found[1] is not self.store:
-            roots = (self.body, *(e for at in self.store for e in expressions(at)))
-            reads = [e for e in walk(*roots) if isinstance(e, Read)]
-            found = self._found = (self.body, self.store, reads)
-        return found[2]
+    def reads(self) -> tuple[Read, ...]:
+        """Every read of the body and the store."""
+        scattered = [read for e in expressions(*self.store) for read in e.reads]
+        return tuple(dict.fromkeys((*self.body.reads, *scattered)))
+
+
+class Readers:
+    """Which definitions read each value, kept up to date while bodies change.
+
+    Args:
+        definitions: in execution order.
+    """
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        self._place = {definition: n for n, definition in enumerate(definitions)}
+        self._sources: dict[Definition, set[Value]] = {}
+        self._readers: dict[Value, set[Definition]] = {}
+        for definition in definitions:
+            self.update(definition)
+
+    def of(self, value: Value) -> list[Definition]:
+        """The definitions that read the value's memory, under whatever shape, in order."""
+        return sorted(self._readers.get(value, ()), key=self._place.__getitem__)
+
+    def update(self, definition: Definition) -> None:
+        """Note that the definition has a new body."""
+        before = self._sources.get(definition, set())
+        now = {read.source.root for read in definition.reads()}
+        for value in before - now:
+            self._readers[value].discard(definition)
+        for value in now - before:
+            self._readers.setdefault(value, set()).add(definition)
+        self._sources[definition] = now
 
 
 FREE = frozenset({"cast"})
@@ -180,7 +203,7 @@ def is_view(expr: Expr) -> bool:
 
 def is_free(expr: Expr) -> bool:
     """Whether evaluating the expression anew costs nothing worth keeping a result for."""
-    return all(
-        isinstance(e, Read | Const | Position) or (isinstance(e, Apply) and e.function in FREE)
-        for e in walk(expr)
+    free = isinstance(expr, Read | Const | Position) or (
+        isinstance(expr, Apply) and expr.function in FREE
     )
+    return free and all(map(is_free, expr.children))

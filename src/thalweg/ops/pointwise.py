@@ -5,7 +5,7 @@ The records take inputs of one shape; the public functions broadcast first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,13 @@ NUMERIC = "numeric"
 BOOLEAN = "bool"
 INTEGER = "integer"
 ANY = "any"
+_KINDS: dict[str, Callable[[DType], bool]] = {
+    ANY: lambda dtype: True,
+    FLOATING: lambda dtype: dtype.is_floating,
+    INTEGER: lambda dtype: dtype.is_integer,
+    NUMERIC: lambda dtype: not dtype.is_bool,
+    BOOLEAN: lambda dtype: dtype.is_bool,
+}
 
 
 def check_kind(kind: str, dtype: DType) -> None:
@@ -33,14 +40,7 @@ def check_kind(kind: str, dtype: DType) -> None:
     Raises:
         DTypeError: if it is not.
     """
-    fits = {
-        ANY: True,
-        FLOATING: dtype.is_floating,
-        INTEGER: dtype.is_integer,
-        NUMERIC: not dtype.is_bool,
-        BOOLEAN: dtype.is_bool,
-    }[kind]
-    if not fits:
+    if not _KINDS[kind](dtype):
         raise DTypeError(f"takes {kind} tensors, not {dtype}")
 
 

@@ -31,7 +31,7 @@ def deduplicate(plan: Plan) -> Plan:
 
 
 def _mergeable(op: Operation) -> bool:
-    if isinstance(op.record, RunCounter | VariableHandle):
+    if isinstance(op.record, (RunCounter, VariableHandle)):
         return True
     if isinstance(op.record, ReadVariable):
         return not op.control_inputs  # all of these see the value from before the run's writes
@@ -40,4 +40,4 @@ def _mergeable(op: Operation) -> bool:
 
 def _open_extents(op: Operation) -> tuple[bool, ...]:
     """Which extents of the outputs may differ in other runs; equal integers do not say."""
-    return tuple(isinstance(d, Dim) for t in op.outputs for d in t.static_shape or ())
+    return tuple([type(d) is Dim for t in op.outputs for d in t.static_shape or ()])

@@ -16,7 +16,7 @@ from thalweg.graph.op import Op, known_specs
 from thalweg.ops.build import constant_value
 from thalweg.ops.constant import Constant
 from thalweg.passes.plan import Plan
-from thalweg.passes.rebuild import Rebuild, rebuild
+from thalweg.passes.rebuild import Rebuild, needed, rebuild
 
 _SMALL = (
     4096  # elements; larger results are computed at run time unless that only makes data smaller
@@ -31,25 +31,25 @@ def fold(plan: Plan) -> Plan:
     Reshape(x, Const(s))    ->  the same reshape with the shape as an attribute
     """
     for _ in range(_ROUNDS):
-        before = plan.graph
-        wanted = static_sources(plan.graph.operations)
-        changed = [False]
+        ops = needed(plan)
+        wanted = static_sources(ops)
+        if not any(_may_change(op, wanted) for op in ops):
+            break
 
         def step(
             new: Rebuild,
             op: Operation,
             inputs: tuple[Tensor, ...],
             wanted: set[Tensor] = wanted,
-            changed: list[bool] = changed,
         ) -> Sequence[Tensor] | None:
-            made = fold_or_expand(op, inputs, wanted)
-            changed[0] = changed[0] or made is not None
-            return made
+            return fold_or_expand(op, inputs, wanted)
 
         plan = rebuild(plan, step)
-        if not changed[0] and len(plan.graph.operations) == len(before.operations):
-            return plan
     return plan
+
+
+def _may_change(op: Operation, wanted: set[Tensor]) -> bool:
+    return _folds(op, op.inputs, wanted) or _expands(op, op.inputs)
 
 
 def fold_or_expand(
@@ -62,15 +62,18 @@ def fold_or_expand(
         inputs: in the graph that is being built, which is the default one.
         wanted: tensors whose values decide about shapes, so that they are folded at any size.
     """
-    if not known_specs([tensor.spec for tensor in inputs]):
-        return None
-    folded = _folded(op, inputs, any(tensor in wanted for tensor in op.outputs))
-    if folded is not None:
-        return folded
-    if not inputs or type(op.record).expand is Op.expand:
-        return None
-    expanded = _expand(op, inputs)
+    if _folds(op, inputs, wanted):
+        return _folded(op, inputs)
+    expanded = _expand(op, inputs) if _expands(op, inputs) else None
     return None if expanded is None else (expanded,)
+
+
+def _expands(op: Operation, inputs: Sequence[Tensor]) -> bool:
+    return (
+        type(op.record).expand is not Op.expand
+        and bool(inputs)
+        and known_specs([tensor.spec for tensor in inputs])
+    )
 
 
 def _expand(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
@@ -97,16 +100,26 @@ def static_sources(ops: Sequence[Operation]) -> set[Tensor]:
     return found
 
 
-def _folded(op: Operation, inputs: tuple[Tensor, ...], wanted: bool) -> Sequence[Tensor] | None:
+def _folds(op: Operation, inputs: Sequence[Tensor], wanted: set[Tensor]) -> bool:
+    """Whether the values of the inputs are known and that of the operation is worth keeping."""
     record = op.record
     if record.stateful or isinstance(record, Constant) or not op.outputs:
-        return None
-    values = [_value(record, n, tensor) for n, tensor in enumerate(inputs)]
-    if any(value is None for value in values):
-        return None
+        return False
+    if not all(_is_static(record, n, tensor) for n, tensor in enumerate(inputs)):
+        return False
     specs = infer(record, inputs, op.source)
-    if not _worth(specs, inputs, wanted):
-        return None
+    return _worth(specs, inputs, any(tensor in wanted for tensor in op.outputs))
+
+
+def _is_static(record: Op, number: int, tensor: Tensor) -> bool:
+    shape_only = number in record.shape_only and is_known(tensor.static_shape)
+    return shape_only or isinstance(tensor.op.record, Constant)
+
+
+def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    record = op.record
+    specs = infer(record, inputs, op.source)
+    values = [_value(record, n, tensor) for n, tensor in enumerate(inputs)]
     planned = any(_is_planned(record, n, tensor) for n, tensor in enumerate(inputs))
     return [_constant(op, inputs, array, planned) for array in _evaluate(op, specs, values)]
 

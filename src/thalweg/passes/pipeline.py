@@ -16,6 +16,7 @@ from thalweg.ops.constant import Constant
 from thalweg.passes.deduplicate import deduplicate
 from thalweg.passes.fold import fold
 from thalweg.passes.plan import Plan
+from thalweg.passes.rebuild import needed
 from thalweg.passes.simplify import simplify
 from thalweg.passes.specialise import specialise
 
@@ -34,11 +35,12 @@ def make_plan(
         InvalidArgumentError: if a shape depends on what only the run itself can tell.
     """
     plan = fold(specialise(fetches, targets, fed, values))
-    for op in plan.graph.operations:
+    for op in needed(plan):
         _check_settled(op)
     for step in PASSES:
-        plan = step(plan)
-        verify(plan.graph, (*plan.feeds, *plan.fetches), step.__name__)
+        before, plan = plan, step(plan)
+        if plan is not before:
+            verify(plan.graph, (*plan.feeds, *plan.fetches), step.__name__)
     return plan
 
 

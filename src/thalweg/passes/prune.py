@@ -21,7 +21,7 @@ def prune(
         if op not in needed:
             needed.add(op)
             waiting.extend(op.control_inputs)
-            waiting.extend(tensor.op for tensor in op.inputs if tensor not in fed)
+            waiting.extend([tensor.op for tensor in op.inputs if tensor not in fed])
     return sorted(needed, key=lambda op: op.index)
 
 

@@ -33,34 +33,35 @@ class Rebuild:
             for op in ops:
                 if not (op.outputs and all(tensor in self.tensors for tensor in op.outputs)):
                     self._visit(op, step)
+            self.graph.resume(None, ())
 
     def _visit(self, op: Operation, step: Step) -> None:
-        inputs = tuple(self.tensors[tensor] for tensor in op.inputs)
+        inputs = tuple([self.tensors[tensor] for tensor in op.inputs])
         control = self.control(op)
-        with self.graph.made_at(op.source), self.graph.control_dependencies(control):
-            made = step(self, op, inputs)
-            if made is None:
-                made = self.copy(op, inputs).outputs
+        self.graph.resume(op.source, control)
+        made = step(self, op, inputs)
+        if made is None:
+            made = self.copy(op, inputs).outputs
         for old, new in zip(op.outputs, made, strict=True):
             self.tensors.setdefault(old, new)
-        self._after[op] = tuple(dict.fromkeys((*control, *self._made(op, made))))
+        self._after[op] = (*control, *self._made(op, made))
 
     def _made(self, op: Operation, made: Sequence[Tensor]) -> Iterable[Operation]:
         if op in self._copies:
             return (self._copies[op],)
-        return (tensor.op for tensor in made)
+        return [tensor.op for tensor in made]
 
     def control(self, op: Operation) -> tuple[Operation, ...]:
         """The new operations that must run before the copy of `op`, beyond its inputs."""
+        if not op.control_inputs:
+            return ()
         return tuple(dict.fromkeys(new for old in op.control_inputs for new in self._after[old]))
 
     def copy(self, op: Operation, inputs: Sequence[Tensor]) -> Operation:
         """The same operation in the new graph."""
         # Sessions know a variable by its name, so a handle keeps it whatever else was made.
         name = f"{op.name}/" if isinstance(op.record, VariableHandle) else op.name
-        node = self.graph.add(op.record, inputs, name)
-        node.device = op.device
-        self._copies[op] = node
+        node = self._copies[op] = self.graph.copy(op, inputs, name)
         return node
 
     def plan(
@@ -80,10 +81,15 @@ class Rebuild:
 def rebuild(plan: Plan, step: Step) -> Plan:
     """The plan with each operation that it needs copied or replaced, and the others dropped."""
     new = Rebuild()
-    kept = {tensor.op for tensor in plan.feeds}.union(prune(plan.fetches, plan.targets))
-    new.run(sorted(kept, key=lambda op: op.index), step)
+    new.run(needed(plan), step)
     feeds = [new.tensors[tensor] for tensor in plan.feeds]
     return new.plan(feeds, plan.fetches, plan.targets)
+
+
+def needed(plan: Plan) -> list[Operation]:
+    """The operations that the plan's outcome depends on, and its feeds, in graph order."""
+    kept = {tensor.op for tensor in plan.feeds}.union(prune(plan.fetches, plan.targets))
+    return sorted(kept, key=lambda op: op.index)
 
 
 def effects(ops: Iterable[Operation]) -> list[Operation]:

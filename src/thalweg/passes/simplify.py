@@ -18,6 +18,9 @@ from thalweg.ops.reshape import Identity, Reshape, SameElements, StopGradient, T
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, rebuild
 
+_POINTWISE = (pw.Pointwise, pw.Select, pw.Cast)
+_SPREADING = (Broadcast, SameElements)
+
 Rule = Callable[[Operation, tuple[Tensor, ...]], Tensor | None]
 
 
@@ -46,7 +49,7 @@ def _step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[T
 def _simplified(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     rule = _RULES.get(type(op.record)) or _FAMILY.get(_family(op))
     made = rule(op, inputs) if rule else None
-    if made is None and isinstance(op.record, pw.Pointwise | pw.Select | pw.Cast):
+    if made is None and isinstance(op.record, _POINTWISE):
         made = _on_scalars(op, inputs)
     return made
 
@@ -60,7 +63,7 @@ def uniform(tensor: Tensor) -> Any:
     record = tensor.op.record
     if isinstance(record, Constant):
         return record.array.reshape(-1)[0] if record.is_uniform else None
-    if isinstance(record, Broadcast | SameElements):
+    if isinstance(record, _SPREADING):
         return uniform(tensor.op.inputs[0])
     return None
 
@@ -96,7 +99,7 @@ def _scalar(tensor: Tensor) -> Tensor | None:
     record = tensor.op.record
     if isinstance(record, Constant) and (record.is_uniform or record.array.size == 1):
         return constant_like(tensor.graph, record.array.reshape(-1)[0], record.planned)
-    if isinstance(record, Broadcast | SameElements):
+    if isinstance(record, _SPREADING):
         return _scalar(tensor.op.inputs[0])
     return None
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT
-from thalweg.backends.llvm.emit import Kernel, emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
 from thalweg.backends.state import VariableStore, aligned_empty
@@ -19,12 +18,14 @@ from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.cost import Cost, cost_of
+from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest, show
 from thalweg.kernels.pipeline import Kernels, make_kernels
-from thalweg.kernels.schedule import Machine, Schedule, estimate
+from thalweg.kernels.schedule import Schedule, tasks
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
+from thalweg.runtime.library import Library
 from thalweg.runtime.team import shared_team
 
 Array = np.ndarray[Any, Any]
@@ -38,7 +39,18 @@ SMALL_WORK = 30_000  # cycles under which waking other threads costs more than i
 @cache
 def shared_jit() -> Jit:
     """One compiler for the process: sessions share the code of equal kernels."""
-    return Jit(Target.host(), DiskCache(settings.cache_dir(), settings.cache_limit_bytes()))
+    return Jit(Target.host(), _shared_cache())
+
+
+@cache
+def shared_library() -> Library:
+    """Its schedules and code, by the structure of kernels."""
+    return Library(shared_jit(), _shared_cache())
+
+
+@cache
+def _shared_cache() -> DiskCache:
+    return DiskCache(settings.cache_dir(), settings.cache_limit_bytes())
 
 
 @dataclass
@@ -61,7 +73,8 @@ class Step:
 
     nest: Nest
     schedule: Schedule
-    kernel: Kernel
+    address: int
+    tasks: int
     cycles: float
     serial: bool
 
@@ -106,21 +119,20 @@ class LlvmBackend:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._jit = shared_jit()
+        self._library = shared_library()
         self._arena = ArenaMemory()
-        target = self._jit.target
-        self._machine = Machine(target.vector_bits, target.vector_registers)
 
     def compile(self, plan: Plan, state: VariableStore) -> NativeProgram:
-        kernels = make_kernels(plan, self._machine)
-        steps = [self._step(nest, chosen) for nest, chosen in kernels.nests]
-        addresses = self._jit.compile([step.kernel.source for step in steps])
-        return NativeProgram(plan, kernels, steps, addresses, state, self._arena, self._threads)
+        library = self._library
+        kernels = make_kernels(plan, library.machine, library.schedule)
+        code = zip(kernels.nests, library.code(kernels.nests), strict=True)
+        steps = [_step(nest, chosen, address) for (nest, chosen), address in code]
+        return NativeProgram(plan, kernels, steps, state, self._arena, self._threads)
 
-    def _step(self, nest: Nest, chosen: Schedule) -> Step:
-        kernel = emit(nest, chosen, self._jit.target.attributes)
-        cycles = estimate(nest, chosen, self._machine)
-        return Step(nest, chosen, kernel, cycles, cycles < SMALL_WORK or kernel.tasks < 2)
+
+def _step(nest: Nest, chosen: Schedule, address: int) -> Step:
+    cycles, count = Model(nest).cycles(chosen), tasks(chosen)
+    return Step(nest, chosen, address, count, cycles, cycles < SMALL_WORK or count < 2)
 
 
 class NativeProgram:
@@ -131,7 +143,6 @@ class NativeProgram:
         plan: Plan,
         kernels: Kernels,
         steps: Sequence[Step],
-        addresses: Sequence[int],
         state: VariableStore,
         arena: ArenaMemory,
         threads: int,
@@ -152,7 +163,7 @@ class NativeProgram:
         shared = sum(step.cycles for step in steps if not step.serial)
         self._threads = threads if shared >= SMALL_PROGRAM else 1
         self._words = self._lay_out(kernels, state)
-        self._table = self._make_table(addresses)
+        self._table = self._make_table()
         self._team = shared_team()
 
     def _lay_out(self, kernels: Kernels, state: VariableStore) -> Array:
@@ -163,7 +174,7 @@ class NativeProgram:
             self._starts.append(len(words))
             for value in step.nest.slots:
                 words.append(self._address(value, len(words), kernels, state))
-            words.extend(int(n) for n in step.kernel.numbers)
+            words.extend(step.nest.numbers)
         return np.array(words or [0], np.int64)
 
     def _address(self, value: Value, place: int, kernels: Kernels, state: VariableStore) -> int:
@@ -190,16 +201,16 @@ class NativeProgram:
                 return int(self._verdicts.ctypes.data) + 8 * (2 * number + word)
         return 0
 
-    def _make_table(self, addresses: Sequence[int]) -> Array:
+    def _make_table(self) -> Array:
         base = int(self._words.ctypes.data)
         rows: list[tuple[int, int, int, int]] = []
         fresh = serial = True  # whether no thread but the first, or none, has worked since they met
-        for step, address, start in zip(self.steps, addresses, self._starts, strict=True):
+        for step, start in zip(self.steps, self._starts, strict=True):
             barrier = not fresh and not (serial and step.serial)
             serial = step.serial and (serial or barrier)
             fresh = False
             flags = (SERIAL if step.serial else 0) | (BARRIER if barrier else 0)
-            rows.append((address, base + 8 * start, step.kernel.tasks, flags))
+            rows.append((step.address, base + 8 * start, step.tasks, flags))
             for number in _decided(step.nest):
                 word = int(self._verdicts.ctypes.data) + 16 * number
                 rows.append((0, word, 0, VERDICT | BARRIER))
@@ -274,6 +285,6 @@ def _summary(step: Step, types: Mapping[str, str]) -> KernelSummary:
         bytes=cost.bytes,
         lanes=s.lanes,
         tile=" ".join(f"{size}{name}" for name, size in tile.items()) or "1",
-        tasks=1 if step.serial else step.kernel.tasks,
+        tasks=1 if step.serial else step.tasks,
         formulas=tuple(show(step.nest).splitlines()),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from thalweg.backends.llvm import driver
 from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT, load_driver
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 
 # Appends [begin, end) to a list: args is its length, then its elements.
 LOG = """
@@ -28,7 +28,7 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([LOG])
+    (kernel,) = jit.compile([Source.of(LOG)])
     log = np.zeros(20, np.int64)
     args = log.ctypes.data
     tasks_and_flags = [(5, 0), (7, SERIAL), (9, BARRIER), (0, 0), (3, SERIAL | BARRIER), (99, 0)]
@@ -40,7 +40,7 @@ def test_one_thread_runs_every_step_whole_and_in_order() -> None:
 def test_a_verdict_ends_the_program_unless_it_is_0() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([LOG])
+    (kernel,) = jit.compile([Source.of(LOG)])
     for verdicts, expected in (([0, 1], [4, 0, 5, 0, 6]), ([0, 0], [6, 0, 5, 0, 6, 0, 7])):
         log, words = np.zeros(20, np.int64), np.array(verdicts, np.int64)
         args, at = log.ctypes.data, words.ctypes.data

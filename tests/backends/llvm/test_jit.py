@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.backends.llvm.target import Target
 from thalweg.base.errors import CompilerError
 from thalweg.runtime.disk_cache import DiskCache
@@ -33,7 +33,7 @@ def call(address: int, argument: int) -> int:
 
 def test_compiles_and_calls() -> None:
     jit = Jit()
-    one, two = jit.compile([adds(1), adds(2)])
+    one, two = jit.compile([Source.of(adds(1)), Source.of(adds(2))])
     assert (call(one, 10), call(two, 10)) == (11, 12)
     assert (jit.stats.compiled, jit.stats.from_disk, jit.stats.from_memory) == (2, 0, 0)
     assert jit.stats.compile_seconds > 0
@@ -42,8 +42,8 @@ def test_compiles_and_calls() -> None:
 
 def test_the_same_text_is_the_same_code() -> None:
     jit = Jit()
-    first, again = jit.compile([adds(1), adds(1)])
-    (later,) = jit.compile([adds(1)])
+    first, again = jit.compile([Source.of(adds(1)), Source.of(adds(1))])
+    (later,) = jit.compile([Source.of(adds(1))])
     assert first == again == later
     assert (jit.stats.compiled, jit.stats.from_memory) == (1, 2)
 
@@ -64,7 +64,7 @@ def test_only_the_kernel_itself_is_renamed() -> None:
           ret i64 %inner
         }"""
     jit = Jit()
-    (address,) = jit.compile([source])
+    (address,) = jit.compile([Source.of(source)])
     assert [call(address, x) for x in range(4)] == [5, 7, 5, 7]
 
 
@@ -78,7 +78,7 @@ def test_calls_into_the_c_library_resolve() -> None:
           ret double %y
         }"""
     jit = Jit()
-    (address,) = jit.compile([source])
+    (address,) = jit.compile([Source.of(source)])
     function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64)(
         address
     )
@@ -99,8 +99,8 @@ def test_calls_into_the_c_library_resolve() -> None:
 def test_rejected_code_is_shown(bad: str) -> None:
     jit = Jit()
     with pytest.raises(CompilerError, match=r"LLVM rejects this code(?s:.*)define i64 @k_"):
-        jit.compile([bad])
-    (address,) = jit.compile([adds(3)])
+        jit.compile([Source.of(bad)])
+    (address,) = jit.compile([Source.of(adds(3))])
     assert call(address, 1) == 4
 
 
@@ -113,7 +113,7 @@ def test_an_unresolved_function_is_an_error(capfd: pytest.CaptureFixture[str]) -
           ret i64 %y
         }"""
     with pytest.raises(CompilerError, match="do not link"):
-        jit.compile([source])
+        jit.compile([Source.of(source)])
     assert "thalweg_has_no_such_function" in capfd.readouterr().err
 
 
@@ -149,22 +149,22 @@ def test_a_restricted_target_leaves_wide_registers_alone() -> None:
 
 def test_disk_cache_survives_the_jit(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 1 << 20)
-    Jit(cache=cache).compile([adds(1), adds(2)])
+    Jit(cache=cache).compile([Source.of(adds(1)), Source.of(adds(2))])
     jit = Jit(cache=cache)
-    one, two, three = jit.compile([adds(1), adds(2), adds(3)])
+    one, two, three = jit.compile([Source.of(adds(1)), Source.of(adds(2)), Source.of(adds(3))])
     assert [call(address, 0) for address in (one, two, three)] == [1, 2, 3]
     assert (jit.stats.compiled, jit.stats.from_disk) == (1, 2)
 
 
 def test_a_corrupted_object_is_compiled_again(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 1 << 20)
-    Jit(cache=cache).compile([adds(1)])
+    Jit(cache=cache).compile([Source.of(adds(1))])
     (entry,) = tmp_path.iterdir()
     content = bytearray(entry.read_bytes())
     content[len(content) // 2] ^= 255
     entry.write_bytes(content)
     jit = Jit(cache=cache)
-    (address,) = jit.compile([adds(1)])
+    (address,) = jit.compile([Source.of(adds(1))])
     assert call(address, 1) == 2
     assert (jit.stats.compiled, jit.stats.from_disk) == (1, 0)
 
@@ -172,19 +172,20 @@ def test_a_corrupted_object_is_compiled_again(tmp_path: Path) -> None:
 @pytest.mark.skipif(Target.host().architecture != "x86_64", reason="x86-64 levels")
 def test_objects_of_another_cpu_are_not_used(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 1 << 20)
-    Jit(cache=cache).compile([adds(1)])
+    Jit(cache=cache).compile([Source.of(adds(1))])
     jit = Jit(Target.host().restricted("x86-64"), cache)
-    jit.compile([adds(1)])
+    jit.compile([Source.of(adds(1))])
     assert jit.stats.from_disk == 0
 
 
 ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.runtime.disk_cache import DiskCache
 jit = Jit(cache=DiskCache(Path(sys.argv[1]), 1 << 20))
-jit.compile(["define i64 @kernel(i64 %x) { ret i64 " + str(n) + " }" for n in range(5)])
+texts = ["define i64 @kernel(i64 %x) { ret i64 " + str(n) + " }" for n in range(5)]
+jit.compile([Source.of(text) for text in texts])
 print(jit.stats.compiled, jit.stats.from_disk)
 """
 
@@ -198,7 +199,7 @@ def test_disk_cache_across_processes(tmp_path: Path) -> None:
 def test_threads_share_a_jit() -> None:
     jit = Jit()
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda n: jit.compile([adds(n % 10)])[0], range(100)))
+        found = list(pool.map(lambda n: jit.compile([Source.of(adds(n % 10))])[0], range(100)))
     assert [call(address, 0) for address in found] == [n % 10 for n in range(100)]
     assert (jit.stats.compiled, jit.stats.from_memory) == (10, 90)
 
@@ -209,11 +210,11 @@ def test_code_goes_with_its_jit() -> None:
         gc.collect()
         return sum(" r-xp " in line for line in Path("/proc/self/maps").read_text().splitlines())
 
-    Jit().compile([adds(1)])
+    Jit().compile([Source.of(adds(1))])
     before = executable()
     jits = [Jit() for _ in range(10)]
     for jit in jits:
-        jit.compile([adds(1)])
+        jit.compile([Source.of(adds(1))])
     assert executable() > before
     jit = jits[0]
     jits.clear()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.llvm.jit import Jit, Source
 
 SERIAL = 1  # flag: thread 0 runs the whole step
 BARRIER = 2  # flag: all threads meet before this step
@@ -380,7 +380,8 @@ def load_driver(jit: Jit) -> Driver:
     """Compile the driver, or find it compiled."""
     common = (_REST, _BARRIER, _DRIVE)
     architecture = jit.target.architecture
-    run, work = jit.compile([_text(architecture, *common, main) for main in (_RUN, _WORK)])
+    texts = [_text(architecture, *common, main) for main in (_RUN, _WORK)]
+    run, work = jit.compile([Source.of(text) for text in texts])
     signature = ctypes.CFUNCTYPE(
         None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64
     )

@@ -29,28 +29,13 @@ from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import Dim
 from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Reduce, walk
-from thalweg.kernels.nest import Nest, Store
+from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
 
 Point = Mapping[Axis, int]  # offsets inside the tile
 Guards = tuple[Expr, ...]
 
 _ONE = Const(1, dtypes.int64)  # what a run-dependent constant of an index is a multiple of
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """The code of a nest and what a call of it takes.
-
-    Attributes:
-        source: a module of IR that defines `@kernel`.
-        numbers: the run-dependent numbers, in the order of the arguments behind the pointers.
-        tasks: how many tasks there are.
-    """
-
-    source: str
-    numbers: tuple[int, ...]
-    tasks: int
 
 
 @dataclass
@@ -77,17 +62,16 @@ class Sweep:
     is_last: Value
 
 
-def emit(nest: Nest, schedule: Schedule, attributes: str) -> Kernel:
-    """Write the kernel of a nest."""
+def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
+    """A module of IR that defines `@kernel` for a nest; its numbers follow the pointers."""
     writer = _Writer(nest, schedule)
     body = writer.write()
     declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
-    source = (
+    return (
         f"{declarations}\n"
         f"define void @kernel(ptr noalias %args, i64 %begin, i64 %end) {attributes} {{\n"
         f"{body}\n}}\n"
     )
-    return Kernel(source, tuple(writer.numbers), writer.tasks)
 
 
 class _Writer:
@@ -95,7 +79,6 @@ class _Writer:
         self.b = Builder()
         self.nest = nest
         self.s = schedule
-        self.numbers: list[int] = []
         self.scopes = [Scope(frozenset())]
         self.index: dict[Axis, Value] = {}
         self.sweep: Sweep | None = None
@@ -106,9 +89,6 @@ class _Writer:
         self._reduced: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
         self._choices: dict[tuple[int, ...], tuple[Expr, Guards, Expr]] = {}
-        self.tasks = 1
-        for axis in schedule.order[: schedule.parallel]:
-            self.tasks *= -(-int(axis.extent) // schedule.tile_of(axis))
 
     # -- loops
 
@@ -324,21 +304,10 @@ class _Writer:
             write()
 
     def _keep_sums(self, points: Sequence[Point]) -> None:
-        (reduce,) = self.nest.reductions
-        assert self.nest.scratch is not None
+        scratch = self.nest.scratch
+        assert scratch is not None
         for point in points:
-            value = self.value(reduce, point)
-            self._store(
-                Store(self.nest.scratch, self.scratch_index(), reduce, reduce.dtype), value, point
-            )
-
-    def scratch_index(self) -> Affine:
-        """Where a point's unfinished sum rests: row-major, the vector axis innermost."""
-        order = [a for a in self.nest.axes if a is not self.s.vector]
-        total = Affine()
-        for axis in (*order, *(a for a in self.nest.axes if a is self.s.vector)):
-            total = total * axis.extent + Affine(((axis, 1),), 0)
-        return total
+            self._store(scratch, self.value(scratch.body, point), point)
 
     def _epilogue(self, points: Sequence[Point]) -> None:
         for point in points:
@@ -640,9 +609,7 @@ class _Writer:
         """An integer of the nest: a constant, or an argument if it varies from run to run."""
         if not isinstance(number, Dim):
             return self.b.index(int(number))
-        if int(number) not in self.numbers:
-            self.numbers.append(int(number))
-        place = len(self.nest.slots) + self.numbers.index(int(number))
+        place = len(self.nest.slots) + self.nest.numbers.index(int(number))
         return self._argument(("number", int(number)), place, I64)
 
     def _pointer(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
@@ -802,9 +769,9 @@ class _Accumulator:
 
     def _resume(self, sweep: Sweep) -> None:
         """Go on with the sum that the sweep before left."""
-        w = self.w
-        assert w.nest.scratch is not None
-        kept = w.load(Read(w.nest.scratch, (w.scratch_index(),), self.reduce.dtype), self.point, ())
+        w, scratch = self.w, self.w.nest.scratch
+        assert scratch is not None
+        kept = w.load(Read(scratch.slot, (scratch.offset,), scratch.dtype), self.point, ())
         start = sweep.is_first.select(w.b.constant(self.kind, 0), kept)
         w.b.store(start, self.cell)
 
@@ -851,10 +818,7 @@ class _Accumulator:
 
     def _position(self, point: Point) -> Value:
         """The row-major position among the reduced axes."""
-        index = Affine()
-        for axis in self.reduce.axes:
-            index = index * axis.extent + Affine(((axis, 1),), 0)
-        value = self.w._offset_value(index, point)
+        value = self.w._offset_value(position(self.reduce), point)
         element = register_type(self.reduce.dtype).element
         return value if element == "i64" else value.convert("trunc", element)
 

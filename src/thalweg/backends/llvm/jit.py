@@ -10,7 +10,9 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,6 +52,24 @@ class Stats:
     link_seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Source:
+    """A module of IR that is written only if its code is not known yet.
+
+    Attributes:
+        key: what the text follows from, for this compiler; equal keys stand for equal texts.
+        write: makes the text.
+    """
+
+    key: str
+    write: Callable[[], str]
+
+    @staticmethod
+    def of(text: str) -> Source:
+        """A text that is its own key."""
+        return Source(text, lambda: text)
+
+
 class Jit:
     """Compiles modules of IR and keeps their code in memory for as long as it lives itself.
 
@@ -77,64 +97,86 @@ class Jit:
         )
         self._linker = llvm.create_lljit_compiler(self._machine, use_jit_link=True)
 
-    def compile(self, sources: Sequence[str]) -> list[int]:
-        """The address of each module's `@kernel`; the same text gives the same address.
+    def compile(self, sources: Sequence[Source]) -> list[int]:
+        """The address of each module's `@kernel`; the same key gives the same address.
 
         Raises:
             CompilerError: LLVM rejects a text, or it calls a function that does not exist.
         """
-        names = [_name(source) for source in sources]
+        names = [_name(source.key) for source in sources]
         with self._lock:
             known = self._addresses
-            new = {
-                name: text for name, text in zip(names, sources, strict=True) if name not in known
-            }
+            new = {n: source for n, source in zip(names, sources, strict=True) if n not in known}
             self.stats.from_memory += len(sources) - len(new)
             if new:
-                self._link({name: self._object(name, text) for name, text in new.items()})
+                self._link(self._objects(new))
             return [known[name] for name in names]
 
     def assembly(self, source: str) -> str:
         """The assembly text of a module, for people to read."""
-        with self._lock:
-            return str(self._machine.emit_assembly(self._optimised(source)))
+        with self._lock, self._optimised(source) as module:
+            return str(self._machine.emit_assembly(module))
 
-    def _object(self, name: str, source: str) -> bytes:
-        """Object code that defines the kernel under `name`: from disk if it is there."""
-        key = self._key(name)
-        if self._cache and (found := self._cache.get(key)) is not None:
-            self.stats.from_disk += 1
-            return found
+    def _objects(self, sources: Mapping[str, Source]) -> dict[str, bytes]:
+        """Object code that defines each kernel under its name: from disk if it is there.
+
+        LLVM works in a thread of its own, without Python's lock, while the next text is written.
+        """
+        objects: dict[str, bytes] = {}
+        making: dict[str, Future[bytes]] = {}
+        with ThreadPoolExecutor(1) as compiler:
+            for name, source in sources.items():
+                if (found := self._cached(name)) is not None:
+                    objects[name] = found
+                else:
+                    making[name] = compiler.submit(self._make, name, source.write())
+        return objects | {name: made.result() for name, made in making.items()}
+
+    def _cached(self, name: str) -> bytes | None:
+        found = self._cache.get(self._key(name)) if self._cache else None
+        self.stats.from_disk += found is not None
+        return found
+
+    def _make(self, name: str, text: str) -> bytes:
         start = time.perf_counter()
-        module = self._optimised(_KERNEL.sub(f"@{name}", source))
-        made = bytes(self._machine.emit_object(module))
+        with self._optimised(_KERNEL.sub(f"@{name}", text)) as module:
+            made = bytes(self._machine.emit_object(module))
         self.stats.compile_seconds += time.perf_counter() - start
         self.stats.compiled += 1
         if self._cache:
-            self._cache.put(key, made)
+            self._cache.put(self._key(name), made)
         return made
 
-    def _optimised(self, source: str) -> Any:
-        module = self._parse(source)
-        manager = llvm.create_new_module_pass_manager()
-        for name in _PASSES:
-            getattr(manager, f"add_{name}_pass")()
-        manager.run(module, self._passes)
-        return module
+    @contextmanager
+    def _optimised(self, source: str) -> Iterator[Any]:
+        """The module of a text, optimised.
 
-    def _parse(self, source: str) -> Any:
+        It has a context of its own, so that types and constants go when it goes; and it goes at
+        once, before its context, which the garbage collector would not see to.
+        """
+        with closing(llvm.create_context()) as context, closing(self._parse(source, context)) as it:
+            manager = llvm.create_new_module_pass_manager()
+            for name in _PASSES:
+                getattr(manager, f"add_{name}_pass")()
+            manager.run(it, self._passes)
+            yield it
+
+    def _parse(self, source: str, context: Any) -> Any:
         try:
-            # A context of its own, so that types and constants go when the module goes.
-            module = llvm.parse_assembly(source, llvm.create_context())
-            module.triple = self.target.triple
-            module.data_layout = str(self._machine.target_data)
+            module = llvm.parse_assembly(source, context)
+        except RuntimeError as error:
+            raise _rejected(source, error) from error
+        module.triple = self.target.triple
+        module.data_layout = str(self._machine.target_data)
+        try:
             module.verify()
         except RuntimeError as error:
-            raise CompilerError(f"LLVM rejects this code: {error}\n{source}") from error
+            module.close()
+            raise _rejected(source, error) from error
         return module
 
     def _key(self, name: str) -> str:
-        """What object code depends on: the text (in the kernel's name), the CPU, the compiler."""
+        """What object code depends on: the key (in the kernel's name), the CPU, the compiler."""
         return hashlib.sha256(repr((name, self.target, _VERSION)).encode()).hexdigest()
 
     def _link(self, objects: dict[str, bytes]) -> None:
@@ -151,9 +193,13 @@ class Jit:
         self.stats.link_seconds += time.perf_counter() - start
 
 
-def _name(source: str) -> str:
+def _rejected(source: str, error: RuntimeError) -> CompilerError:
+    return CompilerError(f"LLVM rejects this code: {error}\n{source}")
+
+
+def _name(key: str) -> str:
     """A symbol for a kernel: object code on disk must not clash with any other's."""
-    return f"k_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
+    return f"k_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
 def _target_machine(target: Target) -> Any:

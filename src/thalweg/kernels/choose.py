@@ -1,0 +1,175 @@
+"""Choose a schedule: candidates, of which the model takes the cheapest.
+
+A contraction is best as an outer product kept in registers: `rows` broadcasts of one operand times
+`vectors` vectors of the other (Goto & van de Geijn 2008; the tile form of Georganas et al. 2018 for
+convolutions). Where the contiguous axis of both operands is the reduced one, each accumulator is a
+vector of partial sums instead, added up at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import product
+
+from thalweg.base.shapes import Dim
+from thalweg.formula import Affine, Axis, Read, Reduce, iterations, walk
+from thalweg.kernels.model import Model
+from thalweg.kernels.nest import Nest
+from thalweg.kernels.schedule import Machine, Schedule
+
+
+def choose(nest: Nest, machine: Machine) -> Schedule:
+    """The cheapest schedule by the model."""
+    candidates = _candidates(nest, lanes_for(nest, machine), machine)
+    return complete(nest, min(candidates, key=Model(nest).cycles))
+
+
+def complete(nest: Nest, s: Schedule) -> Schedule:
+    """The schedule with what follows from its tile: loop order, tasks, unrolling and sweeps."""
+    order = _loop_order(nest, s)
+    return replace(
+        s,
+        order=order,
+        parallel=_parallel_loops([a for a in order if a not in nest.sequential], s),
+        unroll=_unroll(nest, s),
+        chunk=_chunk(nest, s),
+    )
+
+
+# -- candidates
+
+
+def lanes_for(nest: Nest, machine: Machine) -> int:
+    """Lanes of the nest's widest arithmetic type that fill a register."""
+    kinds = [e.dtype for e in nest.exprs] + [s.dtype for s in nest.stores]
+    floats = [max(k.size, 4) for k in kinds if k.is_floating]
+    widest = max(floats) if floats else min(max((k.size for k in kinds), default=4), 8)
+    return machine.vector_bits // 8 // max(widest, 4)
+
+
+def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
+    yield Schedule(nest.axes)
+    for axis in nest.axes:
+        if (axis.extent > 1 or isinstance(axis.extent, Dim)) and axis not in nest.sequential:
+            yield from _output_vector(nest, axis, lanes, machine)
+    reductions = nest.reductions
+    if reductions and not any(r.combiner.startswith("arg") for r in reductions):
+        shared = set(reductions[0].axes).intersection(*(r.axes for r in reductions))
+        for axis in reductions[0].axes:
+            if axis in shared and axis.extent >= lanes // 2:
+                yield from _reduced_vector(nest, axis, lanes, machine)
+
+
+def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
+    most = -(-int(axis.extent) // lanes)
+    heavy = bool(nest.reductions)
+    if nest.sequential:  # only what is left of the loops can be shared by threads
+        most = min(most, most // TASKS)
+    for vectors in [v for v in (1, 2, 3, 4) if v <= most] or [1]:
+        base = {axis: vectors * lanes}
+        yield Schedule(nest.axes, axis, lanes, base)
+        if heavy:
+            for other, rows in _row_tiles(nest, axis):
+                if rows * vectors + vectors + 1 <= machine.registers:
+                    yield Schedule(nest.axes, axis, lanes, {**base, other: rows})
+
+
+def _reduced_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
+    yield Schedule(nest.axes, axis, lanes)
+    for a, b in product(nest.axes, nest.axes):
+        if a is not b:
+            for rows, columns in product(range(1, 8), range(1, 8)):
+                fits = rows * columns + rows + columns <= machine.registers + 2
+                if fits and rows <= a.extent and columns <= b.extent:
+                    yield Schedule(nest.axes, axis, lanes, {a: rows, b: columns})
+    if len(nest.axes) == 1:
+        for rows in range(2, 9):
+            if rows <= nest.axes[0].extent:
+                yield Schedule(nest.axes, axis, lanes, {nest.axes[0]: rows})
+
+
+def _row_tiles(nest: Nest, vector: Axis) -> Iterator[tuple[Axis, int]]:
+    for axis in nest.axes:
+        if axis is not vector:
+            for rows in range(2, 29):
+                if rows <= axis.extent:
+                    yield axis, rows
+
+
+# -- order, tasks, unrolling
+
+
+TASKS = 32  # enough to share among threads evenly
+DYNAMIC_GUESS = 4  # what an extent that varies from run to run is taken for
+
+
+def _loop_order(nest: Nest, s: Schedule) -> tuple[Axis, ...]:
+    """Axes of the largest operand outermost, so that it is streamed only once."""
+    if nest.sequential:
+        return (*(a for a in nest.axes if a not in nest.sequential), *nest.sequential)
+    reads = [e for r in nest.reductions for e in walk(r.body) if isinstance(e, Read)]
+    if len(reads) < 2:
+        return nest.axes
+    largest = max(reads, key=lambda r: nest.slots[r.source].size)
+    outer = [a for a in nest.axes if largest.index[0].coefficient(a)]
+    return (*outer, *(a for a in nest.axes if a not in outer))
+
+
+def _parallel_loops(order: Iterable[Axis], s: Schedule) -> int:
+    tasks, loops = 1, 0
+    for axis in order:
+        if tasks >= TASKS:
+            break
+        dynamic = isinstance(axis.extent, Dim) and s.tile_of(axis) == 1
+        tasks *= DYNAMIC_GUESS if dynamic else -(-int(axis.extent) // s.tile_of(axis))
+        loops += 1
+    return loops
+
+
+def _unroll(nest: Nest, s: Schedule) -> int:
+    """Unroll small reductions wholly, longer ones so that loop control is hidden."""
+    if not nest.reductions:
+        return 1
+    points = 1
+    for axis in nest.axes:
+        points *= s.tile_of(axis) // (s.lanes if axis is s.vector else 1)
+    innermost = nest.reductions[0].axes[-1] if nest.reductions[0].axes else None
+    if innermost is None or innermost is s.vector or isinstance(innermost.extent, Dim):
+        return 4 if points < 8 else 2
+    if innermost.extent <= 5:
+        return max(int(innermost.extent), 1)
+    return next((u for u in (4, 3, 2) if innermost.extent % u == 0), 4) if points < 32 else 2
+
+
+# -- sweeps
+
+CACHE = 1 << 20  # bytes of operands that should stay in the second-level cache during a sweep
+SHORT = 48  # steps under which keeping the sums in memory costs too much
+
+
+def _chunk(nest: Nest, s: Schedule) -> int:
+    """How much of the first reduced axis a sweep takes, or 0 if one sweep does."""
+    reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
+    if reduce is None or reduce.combiner != "sum" or s.vector not in nest.axes:
+        return 0
+    outer, extent = reduce.axes[0], int(reduce.axes[0].extent)
+    reads = {e.source: e for e in walk(reduce.body) if isinstance(e, Read)}.values()
+    parts = [_is_partitioned(read.index[0], outer, reduce, nest) for read in reads]
+    sizes = [nest.slots[read.source].bytes for read in reads]
+    fixed = sum(size for size, part in zip(sizes, parts, strict=True) if not part)
+    moving = sum(size for size, part in zip(sizes, parts, strict=True) if part)
+    if fixed + moving <= 3 * CACHE // 2 or fixed >= CACHE or extent < 4:
+        return 0
+    fitting = max(1, min(extent, (CACHE - fixed) * extent // (2 * moving)))
+    dynamic = isinstance(outer.extent, Dim)
+    chunk = 1 if dynamic else next(c for c in range(fitting, 0, -1) if extent % c == 0)
+    steps = chunk * iterations(reduce.axes) // extent
+    return chunk if steps >= SHORT and moving // extent <= CACHE else 0
+
+
+def _is_partitioned(index: Affine, outer: Axis, reduce: Reduce, nest: Nest) -> bool:
+    """Whether different values of the axis read different parts of the operand."""
+    stride = index.coefficient(outer)
+    rivals = [a for a in (*nest.axes, *reduce.axes) if a is not outer]
+    return stride != 0 and all(index.coefficient(a) < stride for a in rivals)

@@ -1,0 +1,177 @@
+"""A model of what a nest costs under a schedule, in cycles of one core.
+
+It ranks candidates; it does not predict times. Its figures are those of current x86 cores: two
+vector operations and two loads a cycle, four cycles from one addition to the next that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from thalweg.base.shapes import Dim
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    Reduce,
+    iterations,
+    walk,
+)
+from thalweg.kernels.nest import Nest
+from thalweg.kernels.schedule import Schedule
+from thalweg.kernels.values import COSTS, work
+
+GATHER = 14.0  # per vector whose lanes are not consecutive in memory
+WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
+FAR = 0.6  # per vector that may come from beyond the first-level cache
+LATENCY = 4.0  # of an addition, which the next one into the same accumulator waits for
+LANE_SUM = 10.0  # to add up the lanes of one accumulator
+PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
+WAYS = 8  # places in one set that the cache surely holds
+
+
+@dataclass(frozen=True)
+class _Access:
+    """A read or store: its step along each axis; `dynamic` axes change its place otherwise."""
+
+    steps: Mapping[Axis, int]
+    dynamic: frozenset[Axis]
+    bytes: int
+
+    @staticmethod
+    def of(index: Affine, bytes: int) -> _Access:
+        steps = {atom: f for atom, f in index.terms if isinstance(atom, Axis)}
+        inner = [atom for atom, _ in index.terms if isinstance(atom, Expr)]
+        dynamic = frozenset(axis for e in walk(*inner) for axis in _axes_of(e))
+        return _Access(steps, dynamic, bytes)
+
+    def cost(self, vector: Axis | None) -> float:
+        """Of one vector."""
+        if vector is None:
+            return 1.0
+        if vector in self.dynamic or self.steps.get(vector, 0) not in (0, 1):
+            return GATHER
+        return 1.0
+
+    def apart(self, axis: Axis, count: int) -> float:
+        """What a load costs more when a tile takes so many values of the axis."""
+        step = abs(self.steps.get(axis, 0)) * self.bytes
+        if step < PAGE // 2:
+            return 0.0
+        return 1.0 if step % (PAGE // 2) == 0 and count > WAYS else 0.1
+
+
+def _axes_of(expr: Expr) -> list[Axis]:
+    """The axes in an expression's own indices."""
+    match expr:
+        case Read():
+            indices = expr.index
+        case Position():
+            indices = (expr.index,)
+        case _:
+            return []
+    return [atom for at in indices for atom, _ in at.terms if isinstance(atom, Axis)]
+
+
+def _access(read: Read) -> _Access:
+    return _Access.of(read.index[0], read.dtype.size)
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """What one reduction does at every step."""
+
+    axes: tuple[Axis, ...]
+    steps: int
+    work: int
+    reads: tuple[_Access, ...]
+
+    @staticmethod
+    def of(reduce: Reduce) -> _Reduction:
+        reads = [_access(e) for e in reduce.body.reads]
+        steps = iterations(reduce.axes)
+        return _Reduction(reduce.axes, steps, max(1, work(reduce.body)), tuple(reads))
+
+
+class Model:
+    """The facts of a nest that its cost depends on, found once for all candidates."""
+
+    def __init__(self, nest: Nest) -> None:
+        inside = {id(e) for r in nest.reductions for e in (*walk(r.body), r)}
+        outside = [e for e in nest.exprs if id(e) not in inside]
+        self._axes = nest.axes
+        self._reductions = [_Reduction.of(r) for r in nest.reductions]
+        self._late = [_access(e) for e in outside if isinstance(e, Read)]
+        self._stores = [_Access.of(store.offset, store.dtype.size) for store in nest.stores]
+        self._work = sum(_instructions(e) for e in outside)
+        self._cleared = sum(nest.slots[t.slot].size for t in nest.stores if t.cleared is not None)
+
+    def cycles(self, s: Schedule) -> float:
+        """Of the whole nest."""
+        points = float(s.tile_of(s.vector) // s.lanes if s.vector in self._axes else 1)
+        tiles = 1.0
+        for axis in self._axes:
+            tiles *= _tiles(axis, s)
+            if axis is not s.vector:
+                points *= s.tile_of(axis)
+        per_tile = WASTE_PER_TILE + self._epilogue(s, points)
+        for reduction in self._reductions:
+            per_tile += self._reduction(reduction, s, points)
+        return tiles * per_tile + self._cleared / s.lanes
+
+    def _epilogue(self, s: Schedule, points: float) -> float:
+        """Everything outside reductions, once a point."""
+        cost = sum(read.cost(s.vector) for read in self._late) * 0.5
+        cost += sum(store.cost(s.vector) for store in self._stores)
+        cost += self._work / 2
+        if s.vector is not None and s.vector not in self._axes:
+            cost += LANE_SUM  # and what follows is scalar
+        return cost * points
+
+    def _reduction(self, r: _Reduction, s: Schedule, points: float) -> float:
+        steps = float(r.steps)
+        if s.vector is not None and s.vector in r.axes:
+            extent = max(int(s.vector.extent), 1)  # none in a batch of none
+            steps = steps / extent * -(-extent // s.lanes)
+        loads = streams = 0.0
+        for read in r.reads:
+            copies, cost = self._copies(read, s), read.cost(s.vector)
+            loads += copies * cost
+            if s.vector is not None and read.steps.get(s.vector):
+                streams += copies * cost * FAR
+        return steps * max(points * r.work / 2, loads / 2 + streams, LATENCY) + points
+
+    def _copies(self, read: _Access, s: Schedule) -> float:
+        """How many different places of a tile the read touches; those far apart count for more."""
+        copies, apart = 1.0, 1.0
+        for axis, size in s.tile.items():
+            count = size // s.lanes if axis is s.vector else size
+            if count > 1 and axis in read.steps:
+                copies *= count
+                apart += read.apart(axis, count) if axis is not s.vector else 0.0
+        return copies * apart
+
+
+def _instructions(expr: Expr) -> float:
+    """Of one evaluation of the expression alone."""
+    if isinstance(expr, Read | Const | Position):
+        return 0.0
+    cost = COSTS.get(expr.function, 1) if isinstance(expr, Apply) else 1
+    return float(cost if cost == 1 else 4 * cost)
+
+
+def _tiles(axis: Axis, s: Schedule) -> float:
+    """How many tiles cover an axis; a rest costs in proportion to its rows or vectors."""
+    size, extent = s.tile_of(axis), int(axis.extent)
+    step = s.lanes if axis is s.vector else 1
+    full, rest = divmod(extent, size)
+    part = -(-rest // step) * step / size
+    overhead = 0.12 if rest else 0.0
+    if rest and isinstance(axis.extent, Dim):
+        part *= 1.4  # smaller tiles, made for any length
+    return full + part + overhead

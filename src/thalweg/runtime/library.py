@@ -1,0 +1,92 @@
+"""The library of kernels: how nests of each structure run, and their machine code.
+
+Both are remembered by the structure, in memory and on disk. So a kernel that was ever needed on
+this machine, by any program, needs neither a choice of schedule nor any code to be written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import astuple
+from functools import cache
+
+from thalweg.backends.llvm.emit import emit
+from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
+from thalweg.kernels.choose import choose
+from thalweg.kernels.nest import Nest, structure
+from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule
+
+_KERNELS, _LLVM = "thalweg.kernels", "thalweg.backends.llvm"
+
+# The files that a structure and the choice of its schedule follow from, and those that its text
+# follows from.
+_CHOICE = tuple((_KERNELS, name) for name in ("nest", "schedule", "model", "choose"))
+_TEXT = tuple(
+    (_LLVM, name)
+    for name in ("emit", "builder", "functions", "vector_math", "polynomials", "philox")
+)
+
+
+class Library:
+    """Schedules and code by structure.
+
+    Args:
+        jit: makes the code.
+        cache: where schedules outlive the process, if anywhere.
+    """
+
+    def __init__(self, jit: Jit, cache: ObjectCache | None = None) -> None:
+        self.machine = Machine(jit.target.vector_bits, jit.target.vector_registers)
+        self._jit = jit
+        self._cache = cache
+        self._schedules: dict[str, AbstractSchedule] = {}
+
+    def schedule(self, nest: Nest) -> Schedule:
+        """How a nest runs: as every nest of its structure does."""
+        key = structure(nest)
+        known = self._schedules.get(key) or self._remembered(key)
+        if known is None:
+            known = AbstractSchedule.of(choose(nest, self.machine), nest)
+            self._remember(key, known)
+        self._schedules[key] = known
+        return known.on(nest)
+
+    def code(self, kernels: Sequence[tuple[Nest, Schedule]]) -> list[int]:
+        """The addresses of kernels; what a kernel takes is said at `emit`."""
+        return self._jit.compile([self._source(nest, schedule) for nest, schedule in kernels])
+
+    def _source(self, nest: Nest, schedule: Schedule) -> Source:
+        how = AbstractSchedule.of(schedule, nest)
+        attributes = self._jit.target.attributes
+        key = f"{_stamp(_CHOICE + _TEXT)};{structure(nest)};{how}"
+        return Source(key, lambda: emit(nest, schedule, attributes))
+
+    def _remembered(self, key: str) -> AbstractSchedule | None:
+        found = self._cache.get(self._place(key)) if self._cache else None
+        return None if found is None else _from_json(found)
+
+    def _remember(self, key: str, schedule: AbstractSchedule) -> None:
+        if self._cache:
+            self._cache.put(self._place(key), json.dumps(astuple(schedule)).encode())
+
+    def _place(self, key: str) -> str:
+        """Where a structure's schedule lies on disk."""
+        parts = (_stamp(_CHOICE), self._jit.target, key)
+        return f"schedule_{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+
+
+def _from_json(data: bytes) -> AbstractSchedule:
+    order, vector, lanes, tile, *rest = json.loads(data)
+    return AbstractSchedule(tuple(order), vector, lanes, tuple(map(tuple, tile)), *rest)
+
+
+@cache
+def _stamp(files: Sequence[tuple[str, str]]) -> str:
+    """A digest of source files: what was made by other ones must not be used."""
+    digest = hashlib.sha256()
+    for package, name in files:
+        digest.update(pkgutil.get_data(package, f"{name}.py") or b"")
+    return digest.hexdigest()
