@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,7 +11,10 @@ from typing import Any
 
 def digits(number: float) -> str:
     """A number's three leading digits, without an exponent."""
-    return f"{float(f'{number:.3g}'):,.10g}"
+    leading = float(f"{number:.3g}")
+    decimals = 2 - math.floor(math.log10(abs(leading))) if leading else 0
+    text = f"{leading:,.{max(decimals, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,9 @@ def _decoder(w: Weights, tokens: Any, attend: Callable[[Any, Any, Any], Any]) ->
 def lstm_scanned(w: Weights, images: Any, dropout: Dropout) -> Any:
     """An LSTM over an image's rows, with a loop that XLA sees."""
     gates, start = _gates(w, images), _start(w, images)
-    (last, _), _ = lax.scan(lambda state, gate: (_cell(w, state[0], state[1], gate), None), start, gates)
+    (last, _), _ = lax.scan(
+        lambda state, gate: (_cell(w, state[0], state[1], gate), None), start, gates
+    )
     return dense(w, last, "out")
 
 

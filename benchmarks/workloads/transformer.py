@@ -12,6 +12,12 @@ from benchmarks.workloads.graph_model import GraphModel, optimiser, tf, variable
 from benchmarks.workloads.workload import Cost, Workload, ones, training_cost, zeros
 
 LAYERS, WIDTH, INNER, TOKENS, VOCABULARY = 4, 256, 1024, 128, 1000
+DENSE = {
+    "qkv": (WIDTH, 3 * WIDTH),
+    "mix": (WIDTH, WIDTH),
+    "up": (WIDTH, INNER),
+    "down": (INNER, WIDTH),
+}
 
 
 def data(batches: int = 5, batch: int = 16, layers: int = LAYERS) -> Data:
@@ -32,14 +38,6 @@ def data(batches: int = 5, batch: int = 16, layers: int = LAYERS) -> Data:
     weights["out_w"] = weight(WIDTH, VOCABULARY)
     tokens = rng.integers(VOCABULARY, size=(batches, batch, TOKENS + 1))
     return Data(weights, tokens[..., :-1], tokens[..., 1:])
-
-
-DENSE = {
-    "qkv": (WIDTH, 3 * WIDTH),
-    "mix": (WIDTH, WIDTH),
-    "up": (WIDTH, INNER),
-    "down": (INNER, WIDTH),
-}
 
 
 def build(data: Data, threads: int) -> GraphModel:

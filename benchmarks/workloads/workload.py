@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
 
 from benchmarks.models import Array, Data, Model
+from thalweg.datasets import mnist
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,15 @@ def mnist_batches(count: int, batch: int, seed: int = 0) -> tuple[Array, Array]:
     Returns:
         Images, float32 [count, batch, 784] from 0 to 1, and digits, int64 [count, batch].
     """
-    from thalweg.datasets import mnist
-
-    (images, digits), _ = mnist.load_data()
+    images, digits = _training_set()
     chosen = np.random.default_rng(seed).permutation(len(images))[: count * batch]
     pixels = images[chosen].reshape(count, batch, 784).astype(np.float32) / np.float32(255)
     return pixels, digits[chosen].astype(np.int64).reshape(count, batch)
+
+
+@cache
+def _training_set() -> tuple[Array, Array]:
+    return mnist.load_data()[0]
 
 
 def normal(rng: np.random.Generator, *shape: int) -> Array:
