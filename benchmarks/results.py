@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -192,7 +192,7 @@ class Report:
     results: Sequence[Result]
     overheads: Sequence[Result] = ()
     imports: Sequence[ImportTime] = ()
-    starts: Sequence[Start] = field(default_factory=list)
+    starts: Sequence[Start] = ()
 
     @property
     def disturbed(self) -> bool:
