@@ -37,7 +37,9 @@ RECIPES = {
 PREDICTIONS = {"cnn_predict_1": "cnn", "cnn_predict_256": "cnn"}  # workload: network
 
 MOMENTUM = 0.9
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's
+# Adam's. PyTorch adds epsilon after it corrects the bias (Kingma and Ba 2015, algorithm 1), the
+# others before (end of their section 2). It is small, but so are some gradients of the first steps.
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 NORM_EPSILON = 1e-3  # of batch and layer normalisation
 HEADS = 4  # of the transformer's attention
 LOOP_BATCH = 100  # of softmax_loop, whose data are the rows of all batches

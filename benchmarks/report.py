@@ -50,7 +50,7 @@ which this machine could do the step's work, as a share of the time that Thalweg
   not read; a prediction ends with NumPy's array in the caller's hands.
 - All start from the same weights and see the same batches. Before anything is timed, three steps
   without dropout must give the same losses (predictions: the same probabilities), as far as
-  rounding goes; the largest difference is below.
+  rounding goes, and the two usual places for Adam's epsilon; the largest difference is below.
 - Each peer is run in its documented best practice: PyTorch eager and through torch.compile, with
   its fused optimisers where they are faster; TensorFlow as a tf.function without and with XLA, and
   as a graph that a session of TensorFlow 1 runs, with its own optimiser kernels; JAX as one jitted

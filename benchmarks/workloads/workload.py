@@ -43,7 +43,8 @@ class Workload:
         build: Thalweg's model on that data, with a number of threads.
         warm_up: untimed steps before the timed ones of a round.
         steps: timed steps of a round.
-        tolerance: the largest relative difference of two systems' values that rounding explains.
+        tolerance: the largest relative difference of two systems' values that rounding explains,
+            and where they train with Adam, what they do with its epsilon (see `recipes`).
         cost: of a step; None where nothing but overhead is measured.
     """
 
