@@ -8,27 +8,29 @@ import sys
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.peers import Peer
 
-HERE = Path(__file__).resolve().parent
-REQUIREMENTS = {"torch": ("torch==2.13.0", "numpy")}
+FOLDER = Path(__file__).resolve().parent / ".envs"
 
 
-def ensure(peer: str) -> Path:
+def ensure(peer: Peer) -> Path:
     """The Python of a peer's environment, which is made if there is none or another one.
 
     Raises:
         BenchmarkError: it cannot be made.
     """
-    folder = HERE / ".envs" / peer
+    if not peer.requirements:
+        return Path(sys.executable)
+    folder = FOLDER / peer.name
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / "requirements.txt"
-    wanted = "\n".join(REQUIREMENTS[peer]) + "\n"
+    wanted = "\n".join(peer.requirements) + "\n"
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
         return python
-    print(f"making the environment of {peer} in {folder} ...", file=sys.stderr, flush=True)
+    print(f"making the environment of {peer.name} in {folder} ...", file=sys.stderr, flush=True)
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _call([sys.executable, "-m", "venv", "--clear", str(folder)])
-    _call([str(python), *pip, *REQUIREMENTS[peer]])
+    _call([str(python), *pip, *peer.requirements])
     stamp.write_text(wanted)
     return python
 

@@ -8,8 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.results import Machine
-from thalweg.base import settings
+from benchmarks.results import Limits, Machine
 
 
 def busy_cores(seconds: float, stat: Path = Path("/proc/stat")) -> float:
@@ -37,10 +36,12 @@ def _busy_ticks(stat: Path) -> int:
     return user + nice + system + irq + soft_irq + stolen
 
 
-def describe(threads: int, versions: dict[str, dict[str, str]]) -> Machine:
+def describe(
+    cores: int, threads: int, versions: dict[str, dict[str, str]], limits: Limits
+) -> Machine:
     """This machine."""
     system = f"{platform.system()} {platform.release()}, {platform.machine()}"
-    return Machine(cpu_model(), settings.cpu_count(), threads, system, versions)
+    return Machine(cpu_model(), cores, threads, system, versions, limits)
 
 
 def cpu_model() -> str:

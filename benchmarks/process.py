@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +15,16 @@ from benchmarks.errors import BenchmarkError
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "THALWEG_NUM_THREADS")
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def confine(threads: int) -> None:
+    """Let this process, and those it starts, use so many CPUs, where the system can do that.
+
+    JAX has no other setting; the others are told the number of threads as well.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 class Worker:
@@ -25,14 +35,22 @@ class Worker:
         python: the interpreter of its environment.
         module: what to run.
         threads: how many threads it is to use.
+        environment: further variables.
     """
 
-    def __init__(self, name: str, python: Path | str, module: str, threads: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        python: Path | str,
+        module: str,
+        threads: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._process = subprocess.Popen(
             [str(python), "-m", module, str(threads)],
             cwd=ROOT,
-            env=os.environ | dict.fromkeys(THREADS, str(threads)),
+            env=os.environ | QUIET | dict.fromkeys(THREADS, str(threads)) | dict(environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",

@@ -1,112 +1,167 @@
 """What a worker process answers: one JSON object per line, on standard input and output.
 
-    {"do": "hello"}                                      the versions it runs on
-    {"do": "prepare", "workload": ..., "data": PATH}     builds; {"variant": ...}
-    {"do": "check", "steps": 3}                          {"losses": [...]}, without dropout
-    {"do": "time", "warm_up": 3, "steps": 20}            {"seconds": ..., "loss": ...}
+    {"do": "hello"}                                       {"versions": {...}}
+    {"do": "open", "workload": ..., "data": PATH}         {"variants": [...]}
+    {"do": "prepare", "variant": ..., "trials": true}     {"way": ..., "seconds": ...}
+    {"do": "check", "variant": ..., "steps": 3}           {"values": [[...], ...]}
+    {"do": "time", "variant": ..., "warm_up": 3, "steps": 20}
+                                                          {"seconds": ..., "finite": true}
+    {"do": "new_batch", "variant": ..., "size": 37}       {"seconds": ...}
+    {"do": "memory"}                                      {"bytes": ...}
+
+A system may run a workload in several variants (eager, compiled), which are measured one by one;
+and a variant in several ways (memory layouts), of which short trials choose the fastest. One that
+cannot run on this machine answers {"not_run": REASON}.
 
 Peers have no Thalweg in their environment: this file needs NumPy only.
 """
 
 from __future__ import annotations
 
-import abc
 import json
 import os
+import resource
+import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.models import Data, FedModel, Model, NotRunError, aligned
+
 Versions = dict[str, str]
-Build = Callable[[str, dict[str, Any]], "Model"]
+Ways = Sequence[Callable[[], Model]]
+Variants = Callable[[str, Data], Mapping[str, Ways]]
 
-
-class Model(abc.ABC):
-    """A network that trains on batches in memory, in order and again from the first.
-
-    Attributes:
-        variant: how it is run, if there was a choice.
-    """
-
-    variant: str = ""
-
-    @abc.abstractmethod
-    def reset(self) -> None:
-        """Give the weights their starting values."""
-
-    @abc.abstractmethod
-    def check(self, batch: int) -> float:
-        """Make a step without dropout; the loss before it."""
-
-    @abc.abstractmethod
-    def loss(self) -> float:
-        """The first batch's loss, without dropout and without a step."""
-
-    @abc.abstractmethod
-    def train(self, steps: int) -> None:
-        """Make steps, from the first batch on; all work is done when it returns."""
+TRIAL_SECONDS = 0.5
+USUAL_STEPS = 5  # after which the time of a first step at a new batch size is known to be unusual
 
 
 class Server:
-    """Answers requests about one model after another."""
+    """Answers requests about one workload after another.
 
-    def __init__(self, versions: Versions, build: Build) -> None:
+    Args:
+        versions: of the system and what it runs on.
+        variants: how a workload can be run on some data.
+    """
+
+    def __init__(self, versions: Versions, variants: Variants) -> None:
         self._versions = versions
-        self._build = build
-        self._model: Model | None = None
+        self._variants = variants
+        self._ways: Mapping[str, Ways] = {}
+        self._models: dict[str, Model] = {}
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a request.
 
         Raises:
             ValueError: there is no such request.
-            RuntimeError: it is about a model, and none was prepared.
+            RuntimeError: it is about a model that was not prepared.
         """
         match request["do"]:
             case "hello":
                 return {"versions": self._versions}
+            case "open":
+                return self._open(request["workload"], Path(request["data"]))
             case "prepare":
-                with np.load(Path(request["data"])) as arrays:
-                    self._model = self._build(request["workload"], dict(arrays))
-                return {"variant": self._model.variant}
+                return self._prepare(request["variant"], request["trials"])
             case "check":
-                model = self._prepared()
-                return {"losses": [model.check(i) for i in range(request["steps"])]}
+                model = self._model(request)
+                model.reset()
+                values = model.check(request["steps"])
+                return {"values": np.asarray(values, np.float64).reshape(len(values), -1).tolist()}
             case "time":
-                return self._time(request["warm_up"], request["steps"])
+                return self._time(self._model(request), request["warm_up"], request["steps"])
+            case "new_batch":
+                return self._new_batch(self._model(request), request["size"])
+            case "memory":
+                return {"bytes": peak_memory()}
         raise ValueError(f"no such request: {request['do']!r}")
 
-    def _time(self, warm_up: int, steps: int) -> dict[str, Any]:
-        model = self._prepared()
-        model.reset()  # every round does the same work, and none diverges
-        model.train(warm_up)
+    def _open(self, workload: str, path: Path) -> dict[str, Any]:
+        self._models = {}
+        self._ways = self._variants(workload, Data.load(path))
+        return {"variants": list(self._ways)}
+
+    def _prepare(self, variant: str, trials: bool) -> dict[str, Any]:
+        """Build the model, in the first way or the fastest; the seconds include a first step."""
         start = time.perf_counter()
-        model.train(steps)
+        try:
+            ways = self._ways[variant]
+            model = fastest(ways) if trials and len(ways) > 1 else ways[0]()
+            model.run(1)
+        except NotRunError as error:
+            return {"not_run": str(error)}
+        self._models[variant] = model
+        return {"way": model.way, "seconds": time.perf_counter() - start}
+
+    def _time(self, model: Model, warm_up: int, steps: int) -> dict[str, Any]:
+        model.reset()  # every round does the same work, and none diverges
+        model.run(warm_up)
+        start = time.perf_counter()
+        model.run(steps)
         seconds = time.perf_counter() - start
-        return {"seconds": seconds, "loss": model.loss()}
+        return {"seconds": seconds, "finite": bool(np.isfinite(model.check(1)).all())}
 
-    def _prepared(self) -> Model:
-        if self._model is None:
-            raise RuntimeError("nothing was prepared")
-        return self._model
+    def _new_batch(self, model: Model, size: int) -> dict[str, Any]:
+        """How much longer the first step at a batch size takes than the next ones."""
+        if not isinstance(model, FedModel):
+            raise TypeError("only a model that is fed can be given another batch size")
+        inputs, labels = (aligned(array[:size]) for array in model.batches[0])
+        first, *usual = [_seconds(model, inputs, labels) for _ in range(1 + USUAL_STEPS)]
+        return {"seconds": first - statistics.median(usual)}
+
+    def _model(self, request: Mapping[str, Any]) -> Model:
+        try:
+            return self._models[request["variant"]]
+        except KeyError as error:
+            raise RuntimeError(f"{error} was not prepared") from None
 
 
-def serve(versions: Versions, build: Build) -> None:
+def fastest(ways: Ways, seconds: float = TRIAL_SECONDS) -> Model:
+    """The model whose median step is the shortest, in two trials of each, in turn."""
+    models = [make() for make in ways]
+    times: list[list[float]] = [[] for _ in models]
+    for _ in range(2):
+        for model, taken in zip(models, times, strict=True):
+            model.reset()
+            model.run(3)
+            end = time.perf_counter() + seconds
+            while (start := time.perf_counter()) < end:
+                model.run(1)
+                taken.append(time.perf_counter() - start)
+    medians = [statistics.median(taken) for taken in times]
+    return models[medians.index(min(medians))]
+
+
+def peak_memory() -> int:
+    """Bytes that this process held at most: ru_maxrss, which macOS counts in bytes, not KiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def serve(versions: Versions, variants: Variants) -> None:
     """Answer requests until standard input ends.
 
     What libraries print goes to standard error, so that it cannot be taken for an answer.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    server = Server(versions, build)
+    server = Server(versions, variants)
     for line in sys.stdin:
         try:
             answer = server.answer(json.loads(line))
         except Exception:
             answer = {"error": traceback.format_exc()}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _seconds(model: FedModel, inputs: Any, labels: Any) -> float:
+    start = time.perf_counter()
+    model.step(inputs, labels)
+    model.finish()
+    return time.perf_counter() - start

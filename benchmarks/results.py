@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
+
+
+def digits(number: float) -> str:
+    """A number's three leading digits, without an exponent."""
+    leading = float(f"{number:.3g}")
+    decimals = 2 - math.floor(math.log10(abs(leading))) if leading else 0
+    text = f"{leading:,.{max(decimals, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True)
 class Side:
-    """One system's rounds of a workload.
+    """One system's rounds of a workload, in one variant.
 
     Attributes:
-        ms_per_step: of each round, in order.
-        losses: of the check's steps.
-        variant: how it was run, if there was a choice.
+        system: its label.
+        variant: how it was run, if it can be run in several ways that a user would know of.
+        ms_per_step: of each round, in order; empty if it could not run.
+        way: the fastest way of that variant, by trials, if there was a choice.
+        not_run: why it could not run, if so.
     """
 
-    ms_per_step: Sequence[float]
-    losses: Sequence[float]
-    variant: str = ""
+    system: str
+    variant: str
+    ms_per_step: Sequence[float] = ()
+    way: str = ""
+    not_run: str = ""
+
+    @property
+    def name(self) -> str:
+        """System and variant."""
+        return f"{self.system} {self.variant}".strip()
 
     @property
     def median(self) -> float:
@@ -30,32 +48,61 @@ class Side:
 
 @dataclass(frozen=True)
 class Result:
-    """A workload's two sides; both took turns in the same minutes.
+    """A workload's sides; all took turns in the same minutes.
 
     Attributes:
-        difference: the largest relative difference of the losses in the check.
+        sides: Thalweg first, if it took part.
+        difference: the largest relative difference of the values in the check.
         tolerance: what was allowed.
         others: cores that other programs kept busy, on average, between the rounds.
+        flops: floating-point operations of a step, of its contractions alone; 0 if not counted.
+        bytes: what a step must read and write.
+        limit_ms: the least time in which this machine could make a step; 0 if not counted.
     """
 
     name: str
     title: str
-    thalweg: Side
-    peer: Side
+    sides: Sequence[Side]
     difference: float
     tolerance: float
     others: float
+    flops: float = 0.0
+    bytes: float = 0.0
+    limit_ms: float = 0.0
 
     @property
-    def ratio(self) -> float:
-        """How many times faster Thalweg's step is."""
-        return self.peer.median / self.thalweg.median
+    def measured(self) -> list[Side]:
+        """The sides that ran."""
+        return [side for side in self.sides if not side.not_run]
+
+    @property
+    def thalweg(self) -> Side | None:
+        """Thalweg's side, if it took part."""
+        return next((side for side in self.measured if side.system == "Thalweg"), None)
+
+    @property
+    def fastest_peer(self) -> Side | None:
+        """The fastest side that is not Thalweg's."""
+        peers = [side for side in self.measured if side.system != "Thalweg"]
+        return min(peers, key=lambda side: side.median, default=None)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster Thalweg's step is than that of the fastest peer."""
+        if self.thalweg is None or self.fastest_peer is None:
+            return None
+        return self.fastest_peer.median / self.thalweg.median
+
+    def share_of_limit(self, side: Side) -> float | None:
+        """The machine's least time as a share of a side's; None if it was not counted."""
+        return self.limit_ms / side.median if self.limit_ms else None
 
 
 @dataclass(frozen=True)
 class ImportTime:
     """Milliseconds to import a package where NumPy is already loaded, in each fresh process."""
 
+    system: str
     package: str
     ms: Sequence[float]
 
@@ -63,6 +110,58 @@ class ImportTime:
     def median(self) -> float:
         """Milliseconds."""
         return statistics.median(self.ms)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What it takes to begin training the CNN, in fresh processes.
+
+    Attributes:
+        system: its label.
+        variant: as in `Side`.
+        cold_seconds: to build it and make the first step, with nothing cached.
+        warm_seconds: the same with whatever an earlier process left on disk.
+        new_batch_seconds: how much longer the first step at another batch size takes.
+        peak_bytes: the most memory that the process held.
+    """
+
+    system: str
+    variant: str
+    cold_seconds: Sequence[float]
+    warm_seconds: Sequence[float]
+    new_batch_seconds: Sequence[float]
+    peak_bytes: Sequence[float]
+
+    @property
+    def name(self) -> str:
+        """System and variant."""
+        return f"{self.system} {self.variant}".strip()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the machine can do, with as many threads as everybody has.
+
+    Attributes:
+        flops: floating-point operations a second, in registers.
+        bandwidths: bytes a second by the size of the arrays that are read or updated.
+    """
+
+    flops: float
+    bandwidths: Mapping[int, float]
+
+    def milliseconds(self, flops: float, bytes: float, footprint: float) -> float:
+        """The least time in which so much can be computed, and so much moved.
+
+        Args:
+            flops: floating-point operations.
+            bytes: read and written.
+            footprint: bytes in use: those of a footprint smaller than a measured array count as if
+                they came from the cache that holds the next smaller array.
+        """
+        fitting = [size for size in self.bandwidths if size <= footprint]
+        bandwidth = self.bandwidths[max(fitting, default=min(self.bandwidths))]
+        return max(flops / self.flops, bytes / bandwidth) * 1e3
 
 
 @dataclass(frozen=True)
@@ -80,6 +179,7 @@ class Machine:
     threads: int
     system: str
     versions: dict[str, dict[str, str]]
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -90,7 +190,9 @@ class Report:
     rounds: int
     machine: Machine
     results: Sequence[Result]
-    imports: Sequence[ImportTime] = field(default_factory=list)
+    overheads: Sequence[Result] = ()
+    imports: Sequence[ImportTime] = ()
+    starts: Sequence[Start] = ()
 
     @property
     def disturbed(self) -> bool:
@@ -100,15 +202,17 @@ class Report:
     @property
     def others(self) -> float:
         """Cores that other programs kept busy in the worst workload."""
-        return max((result.others for result in self.results), default=0.0)
+        return max((r.others for r in (*self.results, *self.overheads)), default=0.0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: all that was measured, and the medians and ratios that follow from it."""
         data = asdict(self)
-        for entry, result in zip(data["results"], self.results, strict=True):
-            entry["thalweg"]["median_ms"] = result.thalweg.median
-            entry["peer"]["median_ms"] = result.peer.median
-            entry["ratio"] = result.ratio
+        for group in ("results", "overheads"):
+            for entry, result in zip(data[group], getattr(self, group), strict=True):
+                entry["ratio"] = result.ratio
+                for side in entry["sides"]:
+                    if times := side["ms_per_step"]:
+                        side["median_ms"] = statistics.median(times)
         for entry, time in zip(data["imports"], self.imports, strict=True):
             entry["median_ms"] = time.median
         data["disturbed"] = self.disturbed

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 
 import thalweg
-from benchmarks.protocol import Model, serve
+from benchmarks.models import Data
+from benchmarks.protocol import Ways, serve
 from benchmarks.workloads import WORKLOADS
 
 
 def main(threads: int) -> None:
     """Serve until standard input ends."""
 
-    def build(workload: str, arrays: dict[str, Any]) -> Model:
-        return WORKLOADS[workload].build(arrays, threads)
+    def variants(workload: str, data: Data) -> Mapping[str, Ways]:
+        return {"": [lambda: WORKLOADS[workload].build(data, threads)]}
 
     versions = {
         "thalweg": thalweg.__version__,
@@ -25,7 +26,7 @@ def main(threads: int) -> None:
         "numpy": np.__version__,
         "python": sys.version.split()[0],
     }
-    serve(versions, build)
+    serve(versions, variants)
 
 
 if __name__ == "__main__":

@@ -1,179 +1,236 @@
 """PyTorch's worker: `python -m benchmarks.peers.torch_worker THREADS`, where there is torch.
 
-Every workload is written as PyTorch's own users write it, in each way that may be the fastest;
-short trials choose among them. Labels are digits rather than one-hot rows, which suits PyTorch
-better.
+Labels are digits rather than one-hot rows, which suits PyTorch better.
 """
 
 from __future__ import annotations
 
 import importlib
-import statistics
+import shutil
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.protocol import Model, serve
+from benchmarks.models import Data, FedModel, Model, NotRunError, Predictor
+from benchmarks.peers.torch_networks import NETWORKS, F, Network, torch
+from benchmarks.protocol import Ways, serve
+from benchmarks.recipes import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    LOOP_BATCH,
+    MOMENTUM,
+    PREDICTIONS,
+    RECIPES,
+    Recipe,
+)
 
-torch: Any = importlib.import_module("torch")  # where mypy runs there may be none
-F: Any = torch.nn.functional
+# None is eager. CUDA graphs, which "max-autotune" adds, do nothing on a CPU.
+COMPILERS: dict[str, tuple[str | None, ...]] = {
+    "eager": (None,),
+    "compile": ("default", "max-autotune-no-cudagraphs"),
+}
 
-Parameters = dict[str, Any]
-Forward = Callable[[Parameters, Any, float], Any]
-Optimiser = Callable[[Any], Any]
 
-
-class TorchModel(Model):
-    """Trains in eager mode, fed NumPy arrays batch after batch.
+class Trained(FedModel):
+    """Trains, fed NumPy arrays batch after batch.
 
     Args:
-        variant: what is particular about it.
-        weights: the starting values, as PyTorch lays them out.
-        forward: the logits, from the weights, the images and the share of units that dropout keeps.
-        optimiser: makes the optimiser of a list of parameters.
-        arrays: the batches.
+        network: what to train.
+        recipe: how.
+        data: the batches.
+        mode: of torch.compile; eager if None.
+        fused: whether the optimiser is PyTorch's fused one.
     """
 
     def __init__(
-        self,
-        variant: str,
-        weights: Parameters,
-        forward: Forward,
-        optimiser: Optimiser,
-        arrays: dict[str, Any],
+        self, network: Network, recipe: Recipe, data: Data, mode: str | None, fused: bool
     ) -> None:
-        self.variant = variant
-        self._start = weights
-        self._weights = {k: w.clone().requires_grad_() for k, w in weights.items()}
-        self._forward = forward
-        self._optimiser = optimiser(list(self._weights.values()))
-        self._batches = list(zip(arrays["images"], arrays["digits"], strict=True))
+        super().__init__(data)
+        self.way = _way(network.way, mode, "fused" if fused else "")
+        self._network = network
+        self._recipe = recipe
+        self._weights = {k: w.clone().requires_grad_() for k, w in network.weights.items()}
+        self._optimiser = optimiser(list(self._weights.values()), recipe, fused)
+        self._loss = compiled(self._mathematics, mode)
 
     def reset(self) -> None:
-        """Give the weights their starting values."""
+        """Start again."""
         with torch.no_grad():
             for name, weight in self._weights.items():
-                weight.copy_(self._start[name])
+                weight.copy_(self._network.weights[name])
+        self._optimiser.state.clear()
 
-    def check(self, batch: int) -> float:
-        """Make a step without dropout; the loss before it."""
-        return float(self._step(batch, 1.0))
+    def step(self, inputs: Any, labels: Any) -> None:
+        """Make a step."""
+        self._step(inputs, labels, self._recipe.keep)
 
-    def loss(self) -> float:
-        """The first batch's loss, without dropout and without a step."""
-        with torch.no_grad():
-            return float(self._loss(0, 1.0))
+    def checked_step(self, inputs: Any, labels: Any) -> float:
+        """Make a step without dropout."""
+        return float(self._step(inputs, labels, 1.0))
 
-    def train(self, steps: int) -> None:
-        """Make steps, from the first batch on."""
-        for i in range(steps):
-            self._step(i, 0.5)
-
-    def _step(self, batch: int, keep: float) -> Any:
+    def _step(self, inputs: Any, labels: Any, keep: float) -> Any:
         self._optimiser.zero_grad(set_to_none=True)
-        loss = self._loss(batch, keep)
+        loss = self._loss(torch.from_numpy(inputs), torch.from_numpy(labels), keep)
         loss.backward()
         self._optimiser.step()
         return loss.detach()
 
-    def _loss(self, batch: int, keep: float) -> Any:
-        images, digits = self._batches[batch % len(self._batches)]
-        logits = self._forward(self._weights, torch.from_numpy(images), keep)
-        return F.cross_entropy(logits, torch.from_numpy(digits), reduction="sum")
+    def _mathematics(self, inputs: Any, labels: Any, keep: float) -> Any:
+        logits = self._network.logits(self._weights, inputs, keep)
+        reduction = "mean" if self._recipe.mean else "sum"
+        return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction=reduction)
 
 
-def softmax(arrays: dict[str, Any]) -> list[Callable[[], TorchModel]]:
-    """Softmax regression."""
-    weights = {
-        "W": torch.from_numpy(np.ascontiguousarray(arrays["W"].T)),
-        "b": torch.from_numpy(arrays["b"]),
-    }
+class Looped(Trained):
+    """Draws its own batches from a dataset in memory, shuffled anew in each epoch."""
 
-    def forward(w: Parameters, images: Any, keep: float) -> Any:
-        return F.linear(images, w["W"], w["b"])
+    def __init__(
+        self, network: Network, recipe: Recipe, data: Data, mode: str | None, fused: bool
+    ) -> None:
+        super().__init__(network, recipe, data, mode, fused)
+        self._inputs = torch.from_numpy(data.inputs).flatten(0, 1)
+        self._labels = torch.from_numpy(data.labels).flatten(0, 1)
 
-    def variant(name: str, **options: Any) -> Callable[[], TorchModel]:
-        def sgd(parameters: Any) -> Any:
-            return torch.optim.SGD(parameters, lr=0.01, **options)
+    def run(self, steps: int) -> None:
+        """Epoch after epoch."""
+        an_epoch = len(self._labels) // LOOP_BATCH
+        for first in range(0, steps, an_epoch):
+            order = torch.randperm(len(self._labels)).split(LOOP_BATCH)
+            for chosen in order[: min(an_epoch, steps - first)]:
+                self._train_on(chosen)
 
-        return lambda: TorchModel(name, weights, forward, sgd, arrays)
-
-    return [variant("SGD"), variant("fused SGD", fused=True)]
-
-
-def cnn(arrays: dict[str, Any]) -> list[Callable[[], TorchModel]]:
-    """The tutorial's network. Its features are in the order of the layout: no layout copies."""
-
-    def layout(channels_last: bool) -> tuple[Parameters, Forward]:
-        memory = torch.channels_last if channels_last else torch.contiguous_format
-        weights = {k: torch.from_numpy(a) for k, a in arrays.items() if k[-2:] in ("_w", "_b")}
-        for name in ("conv1_w", "conv2_w"):
-            weights[name] = weights[name].permute(3, 2, 0, 1).contiguous(memory_format=memory)
-        dense = weights["dense_w"]
-        if not channels_last:
-            dense = dense.reshape(7, 7, 64, 1024).permute(2, 0, 1, 3).reshape(7 * 7 * 64, 1024)
-        weights["dense_w"] = dense.T.contiguous()
-        weights["out_w"] = weights["out_w"].T.contiguous()
-
-        def forward(w: Parameters, images: Any, keep: float) -> Any:
-            h = images.reshape(-1, 1, 28, 28)
-            h = h.contiguous(memory_format=memory)
-            h = F.max_pool2d(F.relu(F.conv2d(h, w["conv1_w"], w["conv1_b"], padding=2)), 2)
-            h = F.max_pool2d(F.relu(F.conv2d(h, w["conv2_w"], w["conv2_b"], padding=2)), 2)
-            h = (h.permute(0, 2, 3, 1) if channels_last else h).reshape(-1, 7 * 7 * 64)
-            h = F.relu(F.linear(h, w["dense_w"], w["dense_b"]))
-            h = F.dropout(h, 1 - keep) if keep < 1 else h
-            return F.linear(h, w["out_w"], w["out_b"])
-
-        return weights, forward
-
-    def variant(channels_last: bool, fused: bool) -> Callable[[], TorchModel]:
-        def adam(parameters: Any) -> Any:
-            return torch.optim.Adam(parameters, lr=1e-4, fused=fused)
-
-        name = f"{'channels last' if channels_last else 'channels first'}, "
-        name += "fused Adam" if fused else "Adam"
-        return lambda: TorchModel(name, *layout(channels_last), adam, arrays)
-
-    return [variant(last, fused) for last in (False, True) for fused in (False, True)]
+    def _train_on(self, chosen: Any) -> None:
+        self._optimiser.zero_grad(set_to_none=True)
+        inputs = self._inputs.index_select(0, chosen)
+        self._loss(inputs, self._labels.index_select(0, chosen), 1.0).backward()
+        self._optimiser.step()
 
 
-WORKLOADS = {"softmax": softmax, "cnn": cnn}
+class Predicting(Predictor):
+    """The network's probabilities. Compiled, its weights are frozen, as PyTorch advises."""
+
+    def __init__(self, network: Network, data: Data, mode: str | None) -> None:
+        super().__init__(data)
+        self.way = _way(network.way, mode)
+        module = FrozenNetwork(network).eval()
+        self._function = module if mode is None else compiled(module, mode, frozen=True)
+
+    def predict(self, inputs: Any) -> Any:
+        """The probabilities."""
+        with torch.inference_mode():
+            return self._function(torch.from_numpy(inputs)).numpy()
 
 
-def fastest(variants: list[Callable[[], TorchModel]], seconds: float = 0.5) -> TorchModel:
-    """The variant whose median step is the shortest, in two trials of each, in turn."""
-    models = [make() for make in variants]
-    times: list[list[float]] = [[] for _ in models]
-    for _ in range(2):
-        for model, taken in zip(models, times, strict=True):
-            model.reset()
-            model.train(3)
-            end = time.perf_counter() + seconds
-            while (start := time.perf_counter()) < end:
-                model.train(1)
-                taken.append(time.perf_counter() - start)
-    medians = [statistics.median(taken) for taken in times]
-    return variants[medians.index(min(medians))]()
+class FrozenNetwork(torch.nn.Module):  # type: ignore[misc]  # torch is Any here
+    """A network whose weights the compiler may take for constants."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self._names = list(network.weights)
+        self._logits = network.logits
+        for name, weight in network.weights.items():
+            self.register_parameter(name, torch.nn.Parameter(weight, requires_grad=False))
+
+    def forward(self, inputs: Any) -> Any:
+        """Its probabilities."""
+        weights = {name: getattr(self, name) for name in self._names}
+        return F.softmax(self._logits(weights, inputs, 1.0), -1)
+
+
+class Constant(Predictor):
+    """A compiled function that computes nothing."""
+
+    def __init__(self, data: Data, mode: str | None) -> None:
+        super().__init__(data)
+        constant = torch.ones(())
+        self._function = compiled(lambda: constant.clone(), mode)
+
+    def predict(self, inputs: Any) -> Any:
+        """One."""
+        with torch.inference_mode():
+            return self._function().numpy()
+
+
+class AddOne(Predictor):
+    """One addition, from NumPy to NumPy."""
+
+    def __init__(self, data: Data, mode: str | None) -> None:
+        super().__init__(data)
+        self._function = compiled(lambda x: x + 1, mode)
+
+    def predict(self, inputs: Any) -> Any:
+        """The sum."""
+        with torch.inference_mode():
+            return self._function(torch.from_numpy(inputs)).numpy()
+
+
+def optimiser(parameters: Any, recipe: Recipe, fused: bool) -> Any:
+    """PyTorch's own."""
+    if recipe.optimiser == "adam":
+        betas = (BETA1, BETA2)
+        return torch.optim.Adam(parameters, recipe.rate, betas, EPSILON, fused=fused)
+    momentum = MOMENTUM if recipe.optimiser == "momentum" else 0.0
+    return torch.optim.SGD(parameters, recipe.rate, momentum, fused=fused)
+
+
+def compiled(function: Any, mode: str | None, frozen: bool = False) -> Any:
+    """The function through torch.compile; itself if the mode is None.
+
+    Raises:
+        NotRunError: there is no C++ compiler, which TorchInductor needs on a CPU.
+    """
+    if mode is None:
+        return function
+    if not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        raise NotRunError("torch.compile needs a C++ compiler, and none was found")
+    inductor = importlib.import_module("torch._inductor")
+    options = {**inductor.list_mode_options(mode), "freezing": frozen}
+    return torch.compile(function, options=options)
+
+
+def variants(workload: str, data: Data) -> Mapping[str, Ways]:
+    """Eager and compiled, each in every way."""
+    return {name: _ways(workload, data, modes) for name, modes in COMPILERS.items()}
+
+
+def _ways(workload: str, data: Data, modes: tuple[str | None, ...]) -> Ways:
+    if workload in OVERHEADS:
+        return [partial(OVERHEADS[workload], data, modes[0])]
+    if workload in PREDICTIONS:
+        networks = NETWORKS[PREDICTIONS[workload]](data.weights)
+        return [partial(Predicting, network, data, mode) for mode in modes for network in networks]
+    recipe = RECIPES[workload]
+    kind = Looped if workload == "softmax_loop" else Trained
+    return [
+        partial(kind, network, recipe, data, mode, fused)
+        for mode in modes
+        for network in NETWORKS[recipe.network](data.weights)
+        if mode is None or network.compiles
+        for fused in (True, False)
+    ]
+
+
+OVERHEADS: dict[str, Callable[[Data, str | None], Model]] = {"empty": Constant, "add": AddOne}
+
+
+def _way(*parts: str | None) -> str:
+    return ", ".join(part for part in parts if part and part != "default")
 
 
 def main(threads: int) -> None:
     """Serve until standard input ends."""
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-
-    def build(workload: str, arrays: dict[str, Any]) -> Model:
-        return fastest(WORKLOADS[workload](arrays))
-
     versions = {
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": sys.version.split()[0],
     }
-    serve(versions, build)
+    serve(versions, variants)
 
 
 if __name__ == "__main__":

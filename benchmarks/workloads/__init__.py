@@ -1,8 +1,25 @@
 """The workloads, in the order of the table. A new one is a file here and a line in this list."""
 
-from benchmarks.workloads import cnn, softmax
-from benchmarks.workloads.workload import Arrays, Workload
+from benchmarks.workloads import cnn, lstm, mlp, overheads, resnet, softmax, transformer
+from benchmarks.workloads.workload import Cost, Workload
 
-__all__ = ["WORKLOADS", "Arrays", "Workload"]
+__all__ = ["OVERHEADS", "STARTED", "WORKLOADS", "Cost", "Workload"]
 
-WORKLOADS = {w.name: w for w in (softmax.WORKLOAD, cnn.WORKLOAD)}
+WORKLOADS = {
+    w.name: w
+    for w in (
+        softmax.FED,
+        softmax.LOOP,
+        mlp.WORKLOAD,
+        cnn.TRAINING,
+        cnn.LATENCY,
+        cnn.THROUGHPUT,
+        resnet.WORKLOAD,
+        transformer.WORKLOAD,
+        lstm.WORKLOAD,
+        overheads.EMPTY,
+        overheads.ADD,
+    )
+}
+OVERHEADS = (overheads.EMPTY, overheads.ADD)  # reported in a table of their own
+STARTED = cnn.TRAINING  # whose first step, memory and new batch size are looked at

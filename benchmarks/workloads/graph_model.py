@@ -1,67 +1,133 @@
-"""A Thalweg graph as a model that can be measured."""
+"""Thalweg graphs as models that can be measured."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 import thalweg
-from benchmarks.protocol import Model
-from benchmarks.workloads.workload import Arrays
+from benchmarks.models import Array, Data, FedModel, Predictor
+from benchmarks.recipes import BETA1, BETA2, EPSILON, MOMENTUM, Recipe
 
 tf: Any = thalweg  # its names come from many modules; mypy takes them for private
 
+Variables = Mapping[str, Any]
 
-class GraphModel(Model):
+
+class GraphModel(FedModel):
     """Trains in a session of its own, fed batch after batch.
 
     Args:
+        inputs: the placeholder of the batch.
+        labels: the placeholder of the digits, or of one-hot rows if it is of floats.
         loss: the loss of the batch, before the step.
         train: the operation that makes a step.
-        variables: the weights, by their names in `arrays`.
-        arrays: the weights' starting values.
-        feeds: for each batch, the feeds of a training step.
-        checked: the same without dropout.
+        variables: the weights, by their names in `data`.
+        data: weights and batches.
         threads: how many the session may use.
+        dropout: the placeholder of the share of units to keep, and that share in training.
     """
 
     def __init__(
         self,
+        inputs: Any,
+        labels: Any,
         loss: Any,
         train: Any,
-        variables: Mapping[str, Any],
-        arrays: Arrays,
-        feeds: Sequence[dict[Any, Any]],
-        checked: Sequence[dict[Any, Any]],
+        variables: Variables,
+        data: Data,
         threads: int,
+        dropout: tuple[Any, float] | None = None,
     ) -> None:
-        self._loss = loss
-        self._train = train
-        self._feeds = feeds
-        self._checked = checked
-        self._values = {name: arrays[name] for name in variables}
+        if labels.dtype == tf.float32:
+            data = Data(data.weights, data.inputs, one_hot(data.labels))
+        super().__init__(data)
+        self._inputs, self._labels = inputs, labels
+        self._loss, self._train = loss, train
+        self._weights = data.weights
         self._variables = variables
-        config = tf.ConfigProto(intra_op_parallelism_threads=threads)
-        self._session = tf.Session(config=config)
+        self._initialise = tf.global_variables_initializer()
+        self._kept = {dropout[0]: dropout[1]} if dropout else {}
+        self._all_kept = {dropout[0]: 1.0} if dropout else {}
+        self.session = session(threads)
         self.reset()
 
     def reset(self) -> None:
-        """Give the weights their starting values."""
-        for name, variable in self._variables.items():
-            self._session.load(variable, self._values[name])
+        """Start again."""
+        self.session.run(self._initialise)
+        load(self.session, self._variables, self._weights)
 
-    def check(self, batch: int) -> float:
-        """Make a step without dropout; the loss before it."""
-        feeds = self._checked[batch % len(self._checked)]
-        loss, _ = self._session.run([self._loss, self._train], feeds)
+    def step(self, inputs: Array, labels: Array) -> None:
+        """Make a step."""
+        self.session.run(self._train, {self._inputs: inputs, self._labels: labels, **self._kept})
+
+    def checked_step(self, inputs: Array, labels: Array) -> float:
+        """Make a step without dropout."""
+        feeds = {self._inputs: inputs, self._labels: labels, **self._all_kept}
+        loss, _ = self.session.run([self._loss, self._train], feeds)
         return float(loss)
 
-    def loss(self) -> float:
-        """The first batch's loss, without dropout and without a step."""
-        return float(self._session.run(self._loss, self._checked[0]))
 
-    def train(self, steps: int) -> None:
-        """Make steps, from the first batch on."""
-        run, train, feeds = self._session.run, self._train, self._feeds
-        for i in range(steps):
-            run(train, feeds[i % len(feeds)])
+class GraphPredictor(Predictor):
+    """Runs a tensor in a session of its own.
+
+    Args:
+        inputs: the placeholder of the batch; None if nothing is fed.
+        output: what is fetched.
+        variables: the weights, by their names in `data`.
+        data: weights and batches.
+        threads: how many the session may use.
+        others: what is fed besides.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        output: Any,
+        variables: Variables,
+        data: Data,
+        threads: int,
+        others: Mapping[Any, Any] | None = None,
+    ) -> None:
+        super().__init__(data)
+        self._input, self._output = inputs, output
+        self._others = dict(others or {})
+        self._session = session(threads)
+        load(self._session, variables, data.weights)
+
+    def predict(self, inputs: Array) -> Array:
+        """The output, as NumPy's array."""
+        feeds = self._others if self._input is None else {self._input: inputs, **self._others}
+        return np.asarray(self._session.run(self._output, feeds))
+
+
+def variables(data: Data) -> Variables:
+    """A variable for each weight, by its name."""
+    return {name: tf.Variable(tf.zeros(w.shape)) for name, w in data.weights.items()}
+
+
+def optimiser(recipe: Recipe) -> Any:
+    """The recipe's."""
+    if recipe.optimiser == "adam":
+        return tf.train.AdamOptimizer(recipe.rate, BETA1, BETA2, EPSILON)
+    if recipe.optimiser == "momentum":
+        return tf.train.MomentumOptimizer(recipe.rate, MOMENTUM)
+    return tf.train.GradientDescentOptimizer(recipe.rate)
+
+
+def session(threads: int) -> Any:
+    """A session with so many threads."""
+    return tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads))
+
+
+def load(session: Any, variables: Variables, weights: Mapping[str, Array]) -> None:
+    """Give the variables their values."""
+    for name, variable in variables.items():
+        session.load(variable, weights[name])
+
+
+def one_hot(labels: Array, classes: int = 10) -> Array:
+    """Float32 rows with a one at the label."""
+    return np.eye(classes, dtype=np.float32)[labels]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -127,8 +130,7 @@ def test_constant_indices_are_checked_too(backend: str) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_run_that_fails_leaves_the_variables_as_they_were(threads: int) -> None:
-    rng = np.random.default_rng(2)
-    first = rng.normal(size=(3000, 64)).astype(np.float32)
+    first = np.ones((20_000, 64), np.float32)  # large enough that threads share the work
     with tf.Graph().as_default(), session(threads=threads) as s:
         at = tf.placeholder(tf.int32, [None])
         table, scale = tf.Variable(first), tf.Variable(np.ones(64, np.float32))
@@ -137,8 +139,8 @@ def test_a_run_that_fails_leaves_the_variables_as_they_were(threads: int) -> Non
         s.run(step, {at: [1, 2, 3]})
         variables = tf.global_variables()
         before = s.run(variables)
-        with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[1\] = 3000"):
-            s.run(step, {at: [1, 3000, 3]})
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[1\] = 20000"):
+            s.run(step, {at: [1, 20_000, 3]})
         for value, expected in zip(s.run(variables), before, strict=True):
             np.testing.assert_array_equal(value, expected)
         s.run(step, {at: [1, 2, 3]})
@@ -158,6 +160,40 @@ def test_of_several_checks_one_that_fails_is_named(backend: str) -> None:
             s.run(total, {**feeds, at: [3, 6]})
         assert s.run(total, {**feeds, at: []}).shape == (0, 2)
         np.testing.assert_array_equal(s.run(total, {**feeds, at: [3]}), [[2, 2]])
+
+
+@pytest.fixture
+def last_page() -> Iterator[int]:
+    """The end of a page behind which no memory may be read."""
+    libc, page = ctypes.CDLL(None), mmap.PAGESIZE
+    pages = mmap.mmap(-1, 2 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    protect = getattr(libc, "mprotect", None)
+    if protect is None:
+        pytest.skip("no mprotect here")
+    protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    assert protect(start + page, page, 0) == 0
+    yield start + page
+    assert protect(start + page, page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+
+
+@pytest.mark.parametrize("columns", [3, 64])
+def test_indices_are_not_read_where_there_are_none(last_page: int, columns: int) -> None:
+    """Concatenation and padding ask for a gather's rows only where it has some."""
+    indices = np.ctypeslib.as_array((ctypes.c_int32 * 7).from_address(last_page - 28))
+    indices[:] = [4, 0, 1, 2, 2, 3, 4]
+    rng = np.random.default_rng(3)
+    table, more = rng.normal(size=(5, columns)), rng.normal(size=(3000, columns))
+    with tf.Graph().as_default(), session() as s:
+        x, z = tf.placeholder(tf.float64, table.shape), tf.placeholder(tf.float64, more.shape)
+        at = tf.placeholder(tf.int32, [7])
+        rows = tf.gather(x, at)
+        joined = tf.concat([rows, z, rows], 0) * 2.0
+        padded = tf.pad(rows, [[2000, 2000], [1, 1]]) + 1.0
+        values = s.run([joined, padded], {x: table, z: more, at: indices})
+    picked = table[indices]
+    np.testing.assert_array_equal(values[0], np.concatenate([picked, more, picked]) * 2)
+    np.testing.assert_array_equal(values[1], np.pad(picked, [(2000, 2000), (1, 1)]) + 1)
 
 
 def test_only_what_is_gathered_counts_as_moved() -> None:

@@ -1,0 +1,54 @@
+"""The kernels that find the machine's limits compute what they are said to."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from benchmarks import roofline
+from thalweg.backends.llvm.jit import Jit, Source
+
+
+@pytest.fixture(scope="module")
+def jit() -> Jit:
+    return Jit()
+
+
+def aligned(values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[int, object]:
+    """An address that is a multiple of 64, and the array that keeps it alive."""
+    memory = np.zeros(len(values) + 16, np.float32)
+    address = roofline._aligned(memory)
+    start = (address - memory.ctypes.data) // 4
+    memory[start : start + len(values)] = values
+    return address, memory[start : start + len(values)]
+
+
+def test_multiply_adds(jit: Jit) -> None:
+    width = jit.target.vector_bits // 32
+    (code,) = jit.compile([Source.of(roofline.multiply_adds(width, jit.target.attributes))])
+    address, out = aligned(np.zeros(roofline.ACCUMULATORS * width, np.float32))
+    ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(code)(3, address)
+    # a -> a / 2 + 1, three times, of 0, 1, 2 ...: exact in float32
+    expected = (np.arange(roofline.ACCUMULATORS) - 2) / 8 + 2
+    np.testing.assert_array_equal(out, np.repeat(expected, width))
+
+
+def test_update(jit: Jit) -> None:
+    width = jit.target.vector_bits // 32
+    (code,) = jit.compile([Source.of(roofline.update(width, jit.target.attributes))])
+    count = 3 * roofline.VECTORS * width
+    x, y = np.arange(count, dtype=np.float32), np.full(count, 7, np.float32)
+    (x_address, x_memory), (y_address, y_memory) = aligned(x), aligned(y)
+    pointer = ctypes.c_void_p
+    kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, pointer, pointer)(code)
+    kernel(count, x_address, y_address)
+    np.testing.assert_array_equal(y_memory, y + x / 2)
+    np.testing.assert_array_equal(x_memory, x)
+
+
+def test_all_threads_work_and_are_waited_for() -> None:
+    seen: list[int] = []
+    assert roofline.best_seconds(seen.append, threads=3, trials=2) >= 0.0
+    assert sorted(seen) == [0, 0, 1, 1, 2, 2]
