@@ -37,6 +37,9 @@ class NumpyProgram:
         self._release = _last_uses(self._order, plan.fetches)
         self.finished = 0
 
+    def tune(self) -> dict[str, float]:
+        return {}
+
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         values: dict[Tensor, Any] = dict(zip(self._plan.feeds, feeds, strict=True))
         with np.errstate(all="ignore"):

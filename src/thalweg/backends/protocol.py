@@ -65,6 +65,14 @@ class Program(Protocol):
         """
         ...
 
+    def tune(self) -> dict[str, float]:
+        """Find out how the program would be faster; the next one like it will be.
+
+        Returns:
+            by what is computed together, how many times faster that will be.
+        """
+        ...
+
     def run_steps(
         self, feeds: Sequence[Feed], run_counter: int, steps: int
     ) -> list[np.ndarray[Any, Any]]:

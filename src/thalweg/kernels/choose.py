@@ -96,7 +96,8 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
     staged = _stageable(nest, axis, chunk)
     if nest.sequential:  # only what is left of the loops can be shared by threads
         most = min(most, most // TASKS)
-    for vectors in [v for v in (1, 2, 3, 4) if v <= most] or [1]:
+    wide = (8, 16) if heavy and machine.registers > 16 else ()
+    for vectors in [v for v in (1, 2, 3, 4, *wide) if v <= most] or [1]:
         base = {axis: vectors * lanes}
         yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
         if heavy:

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from thalweg.base.shapes import size
 from thalweg.formula import is_identity
-from thalweg.kernels.inline import evaluations
+from thalweg.kernels.inline import evaluations, is_contraction
 from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
 
 WINDOW = 16  # elements up to which a reduction is small
@@ -31,6 +31,8 @@ class Group:
         order: place of the last member in the schedule of the graph's operations.
         is_pointwise: whether every member is.
         is_windowed: whether every reduction is over a few elements, such as a pooling window.
+        reduced: the extents that every reduction is over, if none of them is a contraction and all
+            are over the same; else None.
     """
 
     def __init__(self, member: Definition) -> None:
@@ -40,6 +42,7 @@ class Group:
         self.order = member.order
         self.is_pointwise = member.is_pointwise
         self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
+        self.reduced = _reduced(member)
 
     @property
     def domain(self) -> tuple[int, ...]:
@@ -56,6 +59,7 @@ class Group:
         self.order = max(self.order, other.order)
         self.is_pointwise = self.is_pointwise and other.is_pointwise
         self.is_windowed = self.is_windowed and other.is_windowed
+        self.reduced = self.reduced if self.reduced == other.reduced else None
         for earlier in other.before:
             earlier.after.discard(other)
             if earlier is not self:
@@ -64,6 +68,11 @@ class Group:
             later.before.discard(other)
             if later is not self:
                 later.follow(self)
+
+
+def _reduced(definition: Definition) -> tuple[int, ...] | None:
+    over = {tuple(axis.extent for axis in r.axes) for r in definition.body.reductions}
+    return over.pop() if len(over) == 1 and not is_contraction(definition) else None
 
 
 def fuse(definitions: list[Definition]) -> list[list[Definition]]:
@@ -105,7 +114,8 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     if first.domain != second.domain or not all(d.stores_in_place for d in members):
         return False
     windows = first.is_windowed and second.is_windowed
-    if not (first.is_pointwise or second.is_pointwise or windows):
+    alike = first.reduced is not None and first.reduced == second.reduced
+    if not (first.is_pointwise or second.is_pointwise or windows or alike):
         return False
     written = {d.value.root for d in members}
     stored: AbstractSet[Storage] = {
@@ -145,7 +155,7 @@ def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition
     """Merge light kernels over one index space that read a common array, or are all scalar."""
     readers: dict[object, list[Definition]] = {}
     for definition in definitions:
-        if owner[definition].is_windowed:
+        if owner[definition].is_windowed or owner[definition].reduced is not None:
             if size([a.extent for a in definition.axes]) == 1:
                 readers.setdefault("scalar", []).append(definition)
             for read in definition.reads():

@@ -24,7 +24,8 @@ from thalweg.kernels.values import (
 )
 
 SCALAR_WORK = 16  # a scalar's expression up to this long is evaluated anew wherever it is used
-CHEAP_WORK = 2  # so is an array's expression up to this long
+CHEAP_WORK = 2  # so is an array's expression up to this long, if it reads no more than one array
+SMALL = 8  # how many times smaller than the result an array is that costs nothing to read
 
 
 def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
@@ -44,7 +45,7 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         stays = producer.value in kept or _read_as_alias(reading, producer.value)
         chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
-            chosen = [d for d in chosen if work(producer.body) <= CHEAP_WORK]
+            chosen = [d for d in chosen if is_cheap(producer)]
         for user in chosen:
             if still_valid(producer, user, writes):
                 substitute(producer, user)
@@ -111,14 +112,23 @@ def _tiny(producer: Definition) -> bool:
 def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
     if is_contraction(user):
         return is_view(producer.body) or _outside_reductions(producer, user)
-    if is_free(producer.body) or _tiny(producer):
+    if is_free(producer.body) or _tiny(producer) or is_cheap(producer):
         return True
     if user.is_pointwise and _same_domain(producer, user):
         return uses == 1
-    repeats = _evaluations(user) > typical_size(producer.value.shape)
-    if repeats:
-        return work(producer.body) <= CHEAP_WORK
-    return uses == 1 or work(producer.body) <= CHEAP_WORK
+    return uses == 1 and _evaluations(user) <= typical_size(producer.value.shape)
+
+
+def is_cheap(producer: Definition) -> bool:
+    """Whether the value is as quickly computed from what it is made of as read."""
+    return work(producer.body) <= CHEAP_WORK and len(large_sources(producer)) <= 1
+
+
+def large_sources(producer: Definition) -> list[Value]:
+    """The arrays that a value is computed from, but for those that are small beside it."""
+    limit = typical_size(producer.value.shape)
+    sources = dict.fromkeys(read.source.root for read in producer.reads())
+    return [value for value in sources if typical_size(value.shape) * SMALL > limit]
 
 
 def _outside_reductions(producer: Definition, user: Definition) -> bool:

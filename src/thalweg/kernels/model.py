@@ -171,7 +171,9 @@ class Model:
             copies, cost = self._copies(read, s), 1.0 if staged else read.cost(s.vector)
             loads += copies * cost
             if s.vector is not None and read.steps.get(s.vector):
-                streams += copies * cost * (FAR / 2 if staged else read.far(r, s.chunk))
+                run = s.tile_of(s.vector) // s.lanes if s.vector in self._axes else 1
+                far = FAR / 2 if staged else read.far(r, s.chunk)
+                streams += copies * cost * (far if far <= FAR else FAR + (far - FAR) / run)
         memory, compute = loads / 2 + streams, points * r.work / 2
         return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points
 

@@ -195,7 +195,7 @@ def simplify(nest: Nest) -> Nest:
     """Drop axes of extent 1 and merge axes that are walked as one."""
     nest = _drop_single_axes(nest)
     nest = _merge_output_axes(nest)
-    return _merge_reduction_axes(nest)
+    return _share_reduction_axes(_merge_reduction_axes(nest))
 
 
 def _is_single(axis: Axis) -> bool:
@@ -275,6 +275,26 @@ def _merge_reduction_axes(nest: Nest) -> Nest:
                 )
                 return _merge_reduction_axes(_rewritten(nest, nest.axes, rewrite))
     return nest
+
+
+def _share_reduction_axes(nest: Nest) -> Nest:
+    """Let reductions over equal extents have the same axes, so that they can share their loops."""
+    first: dict[tuple[tuple[type, int], ...], Reduce] = {}
+    axes: dict[Axis, Affine] = {}
+    for reduce in nest.reductions:
+        if reduce.body.reductions:  # it needs the other's result
+            continue
+        extents = tuple((type(axis.extent), int(axis.extent)) for axis in reduce.axes)
+        model = first.setdefault(extents, reduce)
+        pairs = zip(reduce.axes, model.axes, strict=True)
+        axes |= {old: affine(new) for old, new in pairs if old is not new}
+    if not axes:
+        return nest
+
+    def shared(reduce: Reduce) -> tuple[Axis, ...]:
+        return tuple(axes[a].terms[0][0] if a in axes else a for a in reduce.axes)  # type: ignore[misc]
+
+    return _rewritten(nest, nest.axes, _Reductions(axes, shared))
 
 
 # -- text

@@ -15,15 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from thalweg.base.shapes import Dim, typical_size
+from thalweg.base.shapes import Dim, size, typical_size
 from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, axes
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
-REUSE = 64  # how often each element of the operand must be used to be worth copying
-REUSE_TURNED = 256  # the same where the copy turns columns into rows
+REUSE = 256  # how often each element of the operand must be used to be worth copying
 CROWDED = 2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
 MANY = 64  # rows that do not fit there
 
@@ -38,11 +37,29 @@ def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:
             wanted.setdefault((read.source, place), []).append((definition, read, vector))
     copies: dict[Definition, list[Definition]] = {}
     for (source, place), uses in wanted.items():
-        reuse = REUSE if place == len(source.shape) - 1 else REUSE_TURNED
-        if sum(_evaluations(d) for d, _, _ in uses) >= reuse * typical_size(source.shape):
+        if _is_worthwhile(source, place, [definition for definition, _, _ in uses]):
             copy = _pack(source, place, uses, machine)
             copies.setdefault(uses[0][0], []).append(copy)
     return [made for d in definitions for made in (*copies.get(d, ()), d)]
+
+
+def _is_worthwhile(source: Value, place: int, users: list[Definition]) -> bool:
+    """Whether each element is used often enough, as far as that is known before the batch is.
+
+    Rows that are only crowded are a matter of the present batch: for a small one their copy costs
+    more than they do. The first batch decides for all, so that a new one compiles nothing.
+    """
+    if place < len(source.shape) - 1:
+        uses = sum(evaluations(_axes(user)) for user in users)
+        return uses >= REUSE * typical_size(source.shape)
+    key = (tuple(map(int, source.shape)), source.dtype, len(users))
+    if key not in _worthwhile:
+        uses = sum(size([axis.extent for axis in _axes(user)]) for user in users)
+        _worthwhile[key] = uses >= REUSE * source.size
+    return _worthwhile[key]
+
+
+_worthwhile: dict[object, bool] = {}
 
 
 def _hard_to_stream(definition: Definition) -> Iterator[tuple[Read, Axis, int]]:
@@ -83,8 +100,9 @@ def _is_crowded(read: Read, reduce: Reduce, definition: Definition) -> bool:
     )
 
 
-def _evaluations(definition: Definition) -> int:
-    return evaluations((*definition.axes, *definition.body.reductions[0].axes))
+def _axes(definition: Definition) -> tuple[Axis, ...]:
+    """All loops of a contraction."""
+    return (*definition.axes, *definition.body.reductions[0].axes)
 
 
 def _pack(source: Value, place: int, uses: list[Use], machine: Machine) -> Definition:

@@ -8,11 +8,8 @@ What the gradient of an activation needs of the way forward is of this kind.
 
 from __future__ import annotations
 
-from thalweg.base.shapes import typical_size
-from thalweg.kernels.inline import CHEAP_WORK, drop_unused, still_valid, substitute
-from thalweg.kernels.values import Definition, Readers, Value, work
-
-SMALL = 8  # how many times smaller a source is that costs nothing to read
+from thalweg.kernels.inline import drop_unused, is_cheap, large_sources, still_valid, substitute
+from thalweg.kernels.values import Definition, Readers, Value
 
 Groups = list[list[Definition]]
 
@@ -30,10 +27,11 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
         return [d for d in readers.of(value) if made is None or place[d] != place[made]]
 
     for producer in definitions:
-        source = _large_source(producer)
-        if source is None or not (source.storage or outside(source)):
+        if not producer.is_pointwise or producer.value.storage or not is_cheap(producer):
             continue
         users = outside(producer.value)
+        if not all(source.storage or outside(source) for source in large_sources(producer)):
+            continue
         if all(
             _may_recompute(producer, user) and still_valid(producer, user, writes) for user in users
         ):
@@ -42,16 +40,6 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
                 readers.update(user)
     alive = set(drop_unused(definitions, kept))
     return [left for group in groups if (left := [d for d in group if d in alive])]
-
-
-def _large_source(producer: Definition) -> Value | None:
-    """The one array that a cheap value is computed from, beside small ones."""
-    if not producer.is_pointwise or producer.value.storage or work(producer.body) > CHEAP_WORK:
-        return None
-    size = typical_size(producer.value.shape)
-    sources = dict.fromkeys(read.source.root for read in producer.reads())
-    large = [value for value in sources if typical_size(value.shape) * SMALL > size]
-    return large[0] if len(large) == 1 else None
 
 
 def _may_recompute(producer: Definition, user: Definition) -> bool:

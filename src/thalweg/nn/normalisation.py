@@ -11,7 +11,7 @@ from thalweg.ops import math as arithmetic
 from thalweg.ops import reduce
 from thalweg.ops.build import convert
 from thalweg.ops.pointwise import cast
-from thalweg.ops.reshape import reshape, stop_gradient
+from thalweg.ops.reshape import reshape, squeeze, stop_gradient
 from thalweg.ops.shape import size_along
 
 
@@ -43,9 +43,7 @@ def moments(
         # The derivative of the variance by the mean is 0.
         distance = value - stop_gradient(mean)
         variance = reduce.reduce_mean(arithmetic.square(distance), axis=axes, keepdims=keep)
-        if not keep:
-            mean = reduce.reduce_mean(value, axis=axes)
-        return mean, variance
+        return (mean if keep else squeeze(mean, axes)), variance
 
 
 def batch_normalization(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import pkgutil
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import cache
 
 from thalweg.backends.llvm.emit import emit
@@ -56,6 +56,8 @@ class Library:
 
     def remember(self, nest: Nest, schedule: Schedule) -> None:
         """Let nests of this structure run so from the next plan on, in later processes too."""
+        if nest.scratch is not None:  # it was not there when the schedule was chosen
+            nest = replace(nest, slots=nest.slots[:-1], scratch=None)
         key = structure(nest)
         self._schedules[key] = AbstractSchedule.of(schedule, nest)
         self._remember(key, self._schedules[key])

@@ -22,7 +22,7 @@ from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.cost import Cost, cost_of
 from thalweg.kernels.model import Model
-from thalweg.kernels.nest import Nest, show
+from thalweg.kernels.nest import Nest, show, structure
 from thalweg.kernels.pipeline import Kernels, make_kernels
 from thalweg.kernels.schedule import Schedule, tasks
 from thalweg.kernels.values import Value
@@ -32,12 +32,14 @@ from thalweg.runtime.library import Library
 from thalweg.runtime.table import Move, Pick, Row, make_program
 from thalweg.runtime.team import Program, shared_team
 from thalweg.runtime.trial import Trial
+from thalweg.runtime.tuning import tune
 
 Array = np.ndarray[Any, Any]
 
 # Cycles of shareable work under which a whole program stays on the calling thread: the others may
 # be asleep by the time it runs, and waking them takes 25 us, half of what so many cycles take.
 SMALL_PROGRAM = 150_000
+WORTH_TUNING = 100_000  # cycles from which on a kernel's schedule is worth measuring
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
 # Cycles of shareable work from which on a loop need not find out whether sharing pays.
@@ -273,6 +275,14 @@ class NativeProgram:
         self._bind([*feeds, *made], run_counter)
         self._execute(self._program, self._threads)
         return made
+
+    def tune(self) -> dict[str, float]:
+        worth = [step for step in self.steps if step.cycles >= WORTH_TUNING]
+        kernels = {structure(step.nest): (step.nest, step.schedule) for step in worth}
+        return {
+            ", ".join(found.nest.ops): found.gain
+            for found in tune(kernels.values(), shared_library())
+        }
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         batches = {n: feed for n, feed in enumerate(feeds) if isinstance(feed, Rows)}

@@ -18,11 +18,11 @@ from thalweg.kernels.choose import alternatives, variants
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import Schedule, tasks
 from thalweg.runtime.library import Library
-from thalweg.runtime.team import shared_team
+from thalweg.runtime.team import Words, shared_team
 
 CANDIDATES = 12  # tiles to try
-RUNS = 5  # of a candidate, of which the fastest counts
-GAIN = 0.97  # a candidate must take at most so much of the best one's time to replace it
+RUNS = 7  # of a candidate and of the best one so far, of which the fastest count
+ENOUGH = 1.03  # times faster that a candidate must be
 
 
 @dataclass(frozen=True)
@@ -31,27 +31,25 @@ class Tuned:
 
     Attributes:
         nest: the kernel.
-        before: seconds under the schedule that it had.
-        after: seconds under the best one.
+        gain: how many times faster the best one is than the one that the kernel had.
     """
 
     nest: Nest
-    before: float
-    after: float
+    gain: float
 
 
 def tune(kernels: Iterable[tuple[Nest, Schedule]], library: Library) -> Iterator[Tuned]:
     """Try other schedules for each kernel; the library remembers the best."""
     for nest, schedule in kernels:
         bench = _Bench(nest, library)
-        before = best = bench.seconds(schedule)
-        chosen = schedule
+        chosen, gain = schedule, 1.0
         for trial in alternatives(nest, schedule, library.machine, CANDIDATES):
-            chosen, best = bench.better(trial, chosen, best)
+            chosen, gain = bench.faster(trial, chosen, gain)
         for trial in variants(nest, chosen):
-            chosen, best = bench.better(trial, chosen, best)
-        library.remember(nest, chosen)
-        yield Tuned(nest, before, best)
+            chosen, gain = bench.faster(trial, chosen, gain)
+        if chosen is not schedule:
+            library.remember(nest, chosen)
+        yield Tuned(nest, gain)
 
 
 class _Bench:
@@ -65,19 +63,22 @@ class _Bench:
         words = [*map(address_of, self._memory), *nest.numbers]
         self._words = np.array(words, np.int64)
 
-    def better(self, trial: Schedule, chosen: Schedule, best: float) -> tuple[Schedule, float]:
-        """The trial with its time if it is clearly faster, else what there was."""
-        taken = self.seconds(trial)
-        return (trial, taken) if taken < GAIN * best else (chosen, best)
+    def faster(self, trial: Schedule, chosen: Schedule, gain: float) -> tuple[Schedule, float]:
+        """The trial, if it is clearly faster, and how many times faster than the first one."""
+        ratio = self._ratio(chosen, trial)
+        return (trial, gain * ratio) if ratio > ENOUGH else (chosen, gain)
 
-    def seconds(self, schedule: Schedule) -> float:
-        """The shortest of a few runs."""
+    def _ratio(self, one: Schedule, other: Schedule) -> float:
+        """How many times faster the other is: both in turn, since machines change their pace."""
+        tables = self._table(one), self._table(other)
+        times = [[self._once(table) for table in tables] for _ in range(RUNS)]
+        return min(a for a, _ in times) / min(b for _, b in times)
+
+    def _table(self, schedule: Schedule) -> Words:
         (address,) = self._library.code([(self._nest, schedule)])
-        row = [address, address_of(self._words), tasks(schedule), 0]
-        table = np.array([row], np.int64)
-        return min(self._once(table) for _ in range(RUNS))
+        return np.array([[address, address_of(self._words), tasks(schedule), 0]], np.int64)
 
-    def _once(self, table: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> float:
+    def _once(self, table: Words) -> float:
         start = time.perf_counter()
         shared_team().run(table, 1, 1)
         return time.perf_counter() - start

@@ -316,8 +316,8 @@ class _Writer:
 
     def _tile(self) -> None:
         points = self._points()
-        for reduce in self.nest.reductions:
-            self._reduce(reduce, points)
+        for reductions in self._sharing_loops():
+            self._reduce(reductions, points)
         if self.sweep is None:
             self._epilogue(points)
         else:
@@ -357,22 +357,30 @@ class _Writer:
             for store, value in zip(self.nest.stores, values, strict=True):
                 self._store(store, value, point)
 
-    def _reduce(self, reduce: Reduce, points: Sequence[Point]) -> None:
-        """Run a reduction for the whole tile; the results go where `value` looks for them."""
-        deps = self.deps(reduce)
-        distinct = {self._key(reduce, deps, p, ()): p for p in points}
-        sums = [_Accumulator(self, reduce, p) for p in distinct.values()]
-        order = [a for a in reduce.axes if a is not self.s.vector]
-        order += [a for a in reduce.axes if a is self.s.vector]
+    def _sharing_loops(self) -> list[list[Reduce]]:
+        """The reductions, those over the same axes together; they do not need one another."""
+        groups: dict[tuple[Axis, ...], list[Reduce]] = {}
+        for reduce in self.nest.reductions:
+            groups.setdefault(reduce.axes, []).append(reduce)
+        return list(groups.values())
+
+    def _reduce(self, reductions: Sequence[Reduce], points: Sequence[Point]) -> None:
+        """Run reductions for the whole tile; the results go where `value` looks for them."""
+        sums: dict[tuple[object, ...], _Accumulator] = {}
+        for reduce in reductions:
+            deps = self.deps(reduce)
+            distinct = {self._key(reduce, deps, p, ()): p for p in points}
+            sums |= {key: _Accumulator(self, reduce, p) for key, p in distinct.items()}
+        order = [a for a in reductions[0].axes if a is not self.s.vector]
+        order += [a for a in reductions[0].axes if a is self.s.vector]
 
         def add(offsets: Point) -> None:
-            for total in sums:
+            for total in sums.values():
                 total.add(offsets)
 
         self._reduction_loops(order, {}, add)
-        scope = self.scopes[-1]
-        for key, total in zip(distinct, sums, strict=True):
-            scope.memo[key] = total.result()
+        for key, total in sums.items():
+            self.scopes[-1].memo[key] = total.result()
 
     def _reduction_loops(
         self, axes: list[Axis], offsets: Point, visit: Callable[[Point], None]
