@@ -67,6 +67,9 @@ class Model(abc.ABC):
 
     way: str = ""
 
+    def tune(self) -> None:  # noqa: B027  most systems have nothing to do here
+        """Let the system measure how it is fastest on this machine, if it can."""
+
     @abc.abstractmethod
     def reset(self) -> None:
         """Give the weights, and what the optimiser keeps, their starting values."""

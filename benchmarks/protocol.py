@@ -94,6 +94,8 @@ class Server:
             ways = self._ways[variant]
             model = fastest(ways) if trials and len(ways) > 1 else ways[0]()
             model.run(1)
+            if trials:
+                model.tune()
         except NotRunError as error:
             return {"not_run": str(error)}
         self._models[variant] = model

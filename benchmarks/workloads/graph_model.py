@@ -59,6 +59,12 @@ class GraphModel(FedModel):
         self.session.run(self._initialise)
         load(self.session, self._variables, self._weights)
 
+    def tune(self) -> None:
+        """Measure the kernels of a step."""
+        inputs, labels = self.batches[0]
+        feeds = {self._inputs: inputs, self._labels: labels, **self._kept}
+        self.session.tune(self._train, feeds)
+
     def step(self, inputs: Array, labels: Array) -> None:
         """Make a step."""
         self.session.run(self._train, {self._inputs: inputs, self._labels: labels, **self._kept})
@@ -97,10 +103,16 @@ class GraphPredictor(Predictor):
         self._session = session(threads)
         load(self._session, variables, data.weights)
 
+    def tune(self) -> None:
+        """Measure the kernels of a prediction."""
+        self._session.tune(self._output, self._feeds(self._inputs[0]))
+
     def predict(self, inputs: Array) -> Array:
         """The output, as NumPy's array."""
-        feeds = self._others if self._input is None else {self._input: inputs, **self._others}
-        return np.asarray(self._session.run(self._output, feeds))
+        return np.asarray(self._session.run(self._output, self._feeds(inputs)))
+
+    def _feeds(self, inputs: Array) -> dict[Any, Any]:
+        return self._others if self._input is None else {self._input: inputs, **self._others}
 
 
 def variables(data: Data) -> Variables:

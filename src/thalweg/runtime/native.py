@@ -281,7 +281,7 @@ class NativeProgram:
         kernels = {structure(step.nest): (step.nest, step.schedule) for step in worth}
         return {
             ", ".join(found.nest.ops): found.gain
-            for found in tune(kernels.values(), shared_library())
+            for found in tune(kernels.values(), shared_library(), self._threads)
         }
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:

@@ -1,11 +1,12 @@
 """Measure how a kernel runs fastest, where the model may be wrong, and remember it.
 
 Only schedules that give the same bits are tried, so that tuning changes how fast a program is and
-nothing else. A kernel is tried alone, on one thread, on memory of its own.
+nothing else. A kernel is tried alone, on memory of its own, on as many threads as the program has.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from thalweg.runtime.library import Library
 from thalweg.runtime.team import Words, shared_team
 
 CANDIDATES = 12  # tiles to try
-RUNS = 7  # of a candidate and of the best one so far, of which the fastest count
-ENOUGH = 1.03  # times faster that a candidate must be
+RUNS = 9  # of a candidate and of the best one so far, in turn
+ENOUGH = 1.05  # times faster that a candidate must be
 
 
 @dataclass(frozen=True)
@@ -38,41 +39,46 @@ class Tuned:
     gain: float
 
 
-def tune(kernels: Iterable[tuple[Nest, Schedule]], library: Library) -> Iterator[Tuned]:
-    """Try other schedules for each kernel; the library remembers the best."""
+def tune(
+    kernels: Iterable[tuple[Nest, Schedule]], library: Library, threads: int
+) -> Iterator[Tuned]:
+    """Try other schedules for each kernel; the library remembers one that is faster."""
     for nest, schedule in kernels:
-        bench = _Bench(nest, library)
-        chosen, gain = schedule, 1.0
+        bench = _Bench(nest, library, threads)
+        chosen = schedule
         for trial in alternatives(nest, schedule, library.machine, CANDIDATES):
-            chosen, gain = bench.faster(trial, chosen, gain)
+            chosen = bench.faster(chosen, trial)
         for trial in variants(nest, chosen):
-            chosen, gain = bench.faster(trial, chosen, gain)
-        if chosen is not schedule:
+            chosen = bench.faster(chosen, trial)
+        gain = bench.gain(schedule, chosen) if chosen is not schedule else 1.0
+        if gain > ENOUGH:  # it was no luck
             library.remember(nest, chosen)
-        yield Tuned(nest, gain)
+        yield Tuned(nest, gain if gain > ENOUGH else 1.0)
 
 
 class _Bench:
     """Runs a kernel on memory of its own."""
 
-    def __init__(self, nest: Nest, library: Library) -> None:
-        self._nest, self._library = nest, library
+    def __init__(self, nest: Nest, library: Library, threads: int) -> None:
+        self._nest, self._library, self._threads = nest, library, threads
         self._memory = [aligned_empty(known(v.shape), v.dtype.numpy) for v in nest.slots]
         for array in self._memory:
             array.fill(1 if array.dtype.kind == "f" else 0)  # indices must be valid
         words = [*map(address_of, self._memory), *nest.numbers]
         self._words = np.array(words, np.int64)
 
-    def faster(self, trial: Schedule, chosen: Schedule, gain: float) -> tuple[Schedule, float]:
-        """The trial, if it is clearly faster, and how many times faster than the first one."""
-        ratio = self._ratio(chosen, trial)
-        return (trial, gain * ratio) if ratio > ENOUGH else (chosen, gain)
+    def faster(self, chosen: Schedule, trial: Schedule) -> Schedule:
+        """The trial, if it is clearly faster, else the one chosen before."""
+        return trial if self.gain(chosen, trial) > ENOUGH else chosen
 
-    def _ratio(self, one: Schedule, other: Schedule) -> float:
-        """How many times faster the other is: both in turn, since machines change their pace."""
-        tables = self._table(one), self._table(other)
-        times = [[self._once(table) for table in tables] for _ in range(RUNS)]
-        return min(a for a, _ in times) / min(b for _, b in times)
+    def gain(self, one: Schedule, other: Schedule) -> float:
+        """How many times faster the other is.
+
+        They take turns and each pair is compared by itself, since machines change their pace.
+        """
+        first, second = self._table(one), self._table(other)
+        self._once(first), self._once(second)  # into the caches
+        return statistics.median(self._once(first) / self._once(second) for _ in range(RUNS))
 
     def _table(self, schedule: Schedule) -> Words:
         (address,) = self._library.code([(self._nest, schedule)])
@@ -80,5 +86,5 @@ class _Bench:
 
     def _once(self, table: Words) -> float:
         start = time.perf_counter()
-        shared_team().run(table, 1, 1)
+        shared_team().run(table, 1, self._threads)
         return time.perf_counter() - start
