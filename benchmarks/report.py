@@ -55,8 +55,9 @@ which this machine could do the step's work, as a share of the time that Thalweg
   its fused optimisers where they are faster; TensorFlow as a tf.function without and with XLA, and
   as a graph that a session of TensorFlow 1 runs, with its own optimiser kernels; JAX as one jitted
   step that donates its state, or `lax.scan` over steps. Where a variant can be run in several ways
-  (memory layouts, a loop unrolled or not), trials choose the fastest. Thalweg's kernels are measured
-  by `Session.tune` before. NumPy takes part where a person would write the gradients by hand.
+  (memory layouts, a loop unrolled or not), trials choose the fastest. Thalweg's kernels are
+  measured by `Session.tune` before. NumPy takes part where a person would write the gradients by
+  hand.
 
 {checks}
 

@@ -32,7 +32,7 @@ def alternatives(nest: Nest, chosen: Schedule, machine: Machine, count: int) -> 
     else that a schedule says.
     """
     candidates = _candidates(nest, lanes_for(nest, machine), machine)
-    same = [s for s in candidates if _splits_sums(nest, s) == _splits_sums(nest, chosen)]
+    same = [s for s in candidates if splits_sums(nest, s) == splits_sums(nest, chosen)]
     return [complete(nest, s) for s in sorted(same, key=Model(nest).cycles)[:count]]
 
 
@@ -47,7 +47,7 @@ def variants(nest: Nest, s: Schedule) -> list[Schedule]:
     return [variant for variant in made if variant != s]
 
 
-def _splits_sums(nest: Nest, s: Schedule) -> Axis | None:
+def splits_sums(nest: Nest, s: Schedule) -> Axis | None:
     """The reduced axis whose values are spread over lanes, if one is."""
     return None if s.vector in nest.axes else s.vector
 

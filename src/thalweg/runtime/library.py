@@ -15,7 +15,7 @@ from functools import cache
 
 from thalweg.backends.llvm.emit import emit
 from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
-from thalweg.kernels.choose import choose
+from thalweg.kernels.choose import choose, splits_sums
 from thalweg.kernels.nest import Nest, structure
 from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule
 
@@ -47,20 +47,25 @@ class Library:
     def schedule(self, nest: Nest) -> Schedule:
         """How a nest runs: as every nest of its structure does."""
         key = structure(nest)
-        known = self._schedules.get(key) or self._remembered(key)
+        known = self._schedules.get(key) or self._remembered(nest)
         if known is None:
             known = AbstractSchedule.of(choose(nest, self.machine), nest)
-            self._remember(key, known)
+            self._remember(nest, known)
         self._schedules[key] = known
         return known.on(nest)
 
     def remember(self, nest: Nest, schedule: Schedule) -> None:
-        """Let nests of this structure run so from the next plan on, in later processes too."""
+        """Let nests of this structure run so from the next plan on, in later processes too.
+
+        Later processes only if they would get the same bits without it: which schedule the model
+        chooses for a structure depends on the first batch size that a process sees.
+        """
         if nest.scratch is not None:  # it was not there when the schedule was chosen
             nest = replace(nest, slots=nest.slots[:-1], scratch=None)
-        key = structure(nest)
-        self._schedules[key] = AbstractSchedule.of(schedule, nest)
-        self._remember(key, self._schedules[key])
+        known = AbstractSchedule.of(schedule, nest)
+        self._schedules[structure(nest)] = known
+        if splits_sums(nest, schedule) is splits_sums(nest, choose(nest, self.machine)):
+            self._remember(nest, known)
 
     def code(self, kernels: Sequence[tuple[Nest, Schedule]]) -> list[int]:
         """The addresses of kernels; what a kernel takes is said at `emit`."""
@@ -72,17 +77,17 @@ class Library:
         key = f"{_stamp(_CHOICE + _TEXT)};{structure(nest)};{how}"
         return Source(key, lambda: emit(nest, schedule, attributes))
 
-    def _remembered(self, key: str) -> AbstractSchedule | None:
-        found = self._cache.get(self._place(key)) if self._cache else None
+    def _remembered(self, nest: Nest) -> AbstractSchedule | None:
+        found = self._cache.get(self._place(nest)) if self._cache else None
         return None if found is None else _from_json(found)
 
-    def _remember(self, key: str, schedule: AbstractSchedule) -> None:
+    def _remember(self, nest: Nest, schedule: AbstractSchedule) -> None:
         if self._cache:
-            self._cache.put(self._place(key), json.dumps(astuple(schedule)).encode())
+            self._cache.put(self._place(nest), json.dumps(astuple(schedule)).encode())
 
-    def _place(self, key: str) -> str:
-        """Where a structure's schedule lies on disk."""
-        parts = (_stamp(_CHOICE), self._jit.target, key)
+    def _place(self, nest: Nest) -> str:
+        """Where the schedule lies on disk that is chosen if this is the first of its structure."""
+        parts = (_stamp(_CHOICE), self._jit.target, structure(nest), nest.numbers)
         return f"schedule_{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
 

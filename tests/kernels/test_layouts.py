@@ -1,0 +1,86 @@
+"""Panels, values that are computed again, and sums that share their loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg.runtime.native import NativeProgram
+
+Array = np.ndarray[Any, Any]
+
+
+def program_of(session: Any, fetches: Any, feeds: dict[Any, Array]) -> NativeProgram:
+    _, program = session.program(fetches, feeds)
+    assert isinstance(program, NativeProgram)
+    return program
+
+
+def random(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("rows", [600, 300])
+def test_rows_that_crowd_the_caches_are_copied_into_panels(rows: int) -> None:
+    """Rows of 4 KiB, used by as many rows of the other operand as make the copy worthwhile."""
+    x, w = random(rows, 128), random(128, 1024, seed=1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        a = tf.placeholder(tf.float32, [rows, 128])
+        weights, bias = tf.Variable(w), tf.Variable(random(1024, seed=2))
+        y = tf.nn.relu(tf.matmul(a, weights) + bias)
+        program = program_of(session, y, {a: x})
+        assert any(value.panel for step in program.steps for value in step.nest.slots)
+        got = session.run(y, {a: x})
+    wanted = np.maximum(x.astype(np.float64) @ w + random(1024, seed=2), 0)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=128 * 4e-7 * np.abs(x).max())
+
+
+def test_few_rows_are_not_worth_the_copy() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        a = tf.placeholder(tf.float32, [3, 256])
+        y = tf.matmul(a, tf.Variable(random(256, 2048)))
+        program = program_of(session, y, {a: random(3, 256)})
+        assert not any(value.panel for step in program.steps for value in step.nest.slots)
+
+
+def test_weights_of_an_unrolled_cell_are_copied_once() -> None:
+    """The gradient of each step reads the weights turned; one copy serves all of them."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [64, 32])
+        w = tf.Variable(random(32, 32) * np.float32(0.1))
+        h = x
+        for _ in range(8):
+            h = tf.tanh(tf.matmul(h, w))
+        gradient = tf.gradients(tf.reduce_sum(h), x)[0]
+        program = program_of(session, gradient, {x: random(64, 32)})
+        assert sum("pack" in step.nest.ops for step in program.steps) <= 1
+
+
+def test_what_a_gradient_needs_is_computed_again_if_that_is_cheap() -> None:
+    """Of gelu's way forward only its argument and the tanh are kept for the way back."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [64, 48])
+        w, v = tf.Variable(random(48, 80)), tf.Variable(random(80, 48))
+        y = tf.matmul(tf.nn.gelu(tf.matmul(x, w), approximate=True), v)
+        gradients = tf.gradients(tf.reduce_sum(tf.square(y)), [w, v])
+        program = program_of(session, gradients, {x: random(64, 48)})
+        forward = next(s for s in program.steps if any("Tanh" in op for op in s.nest.ops))
+        assert len(forward.nest.stores) == 3  # argument, tanh and result
+
+
+def test_sums_over_the_same_rows_share_a_kernel() -> None:
+    value = random(512, 48)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x, y = tf.placeholder(tf.float32, [512, 48]), tf.placeholder(tf.float32, [512, 48])
+        sums = [tf.reduce_sum(x, 0), tf.reduce_sum(x * y, 0)]
+        feeds = {x: value, y: value + 1}
+        program = program_of(session, sums, feeds)
+        assert len(program.steps) == 1
+        assert len({r.axes for r in program.steps[0].nest.reductions}) == 1
+        first, second = session.run(sums, feeds)
+    exact = value.astype(np.float64)
+    np.testing.assert_allclose(first, exact.sum(0), rtol=0, atol=512 * 1e-6)
+    np.testing.assert_allclose(second, (exact * (exact + 1)).sum(0), rtol=0, atol=512 * 1e-6)

@@ -1,0 +1,121 @@
+"""Whatever a schedule says of tiles, loops, sweeps and copies, the bits are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thalweg.backends.llvm.jit import Jit
+from thalweg.backends.state import address_of, aligned_empty
+from thalweg.base.shapes import known
+from thalweg.graph import Graph, Tensor
+from thalweg.kernels.choose import alternatives, variants
+from thalweg.kernels.nest import Nest, Store, row_major
+from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
+from thalweg.kernels.values import Temporary, Value
+from thalweg.ops import create, matmul
+from thalweg.ops.conv import conv2d
+from thalweg.runtime.library import Library
+from thalweg.runtime.native import NativeProgram
+from thalweg.runtime.team import shared_team
+from thalweg.session import Session
+
+Array = np.ndarray[Any, Any]
+EVERY = 10  # of the many tiles that a contraction can have, so many are tried
+
+
+def heaviest(build: Callable[..., Tensor], *shapes: tuple[int, ...], dynamic: bool) -> Nest:
+    """The nest of the program with the most arithmetic."""
+    with Graph().as_default() as graph, Session(graph=graph) as session:
+        open_shapes = [(None, *shape[1:]) if dynamic else shape for shape in shapes]
+        feeds = [create.placeholder(np.float32, shape) for shape in open_shapes]
+        arrays = [np.zeros(shape, np.float32) for shape in shapes]
+        _, program = session.program(build(*feeds), dict(zip(feeds, arrays, strict=True)))
+        assert isinstance(program, NativeProgram)
+        return max(program.steps, key=lambda step: step.cost.flops).nest
+
+
+class Runner:
+    """Runs a nest under any schedule, on the same random memory."""
+
+    def __init__(self, nest: Nest) -> None:
+        if nest.scratch is not None:
+            nest = replace(nest, slots=nest.slots[:-1], scratch=None)
+        self.nest = nest
+        self.library = Library(Jit())
+        rng = np.random.default_rng(1)
+        self._inputs = [rng.standard_normal(known(v.shape)).astype(np.float32) for v in nest.slots]
+
+    def __call__(self, schedule: Schedule) -> list[Array]:
+        nest = with_scratch(self.nest, schedule) if schedule.chunk else self.nest
+        (address,) = self.library.code([(nest, schedule)])
+        memory = [aligned_empty(known(v.shape), v.dtype.numpy) for v in nest.slots]
+        for array, values in zip(memory, self._inputs, strict=False):
+            np.copyto(array, values)
+        words = np.array([*map(address_of, memory), *nest.numbers], np.int64)
+        table = np.array([[address, address_of(words), tasks(schedule), 0]], np.int64)
+        shared_team().run(table, 1, 2)
+        return [memory[store.slot] for store in nest.stores]
+
+
+def with_scratch(nest: Nest, schedule: Schedule) -> Nest:
+    """The nest with a place for unfinished sums."""
+    (reduce,) = nest.reductions
+    order = sorted(nest.axes, key=lambda axis: axis is schedule.vector)
+    sums = Value("sums", tuple(a.extent for a in order), reduce.dtype, Temporary(-1))
+    scratch = Store(len(nest.slots), row_major(order), reduce, reduce.dtype)
+    return replace(nest, slots=(*nest.slots, sums), scratch=scratch)
+
+
+def product(transpose_a: bool, transpose_b: bool) -> Callable[..., Tensor]:
+    return lambda a, b: matmul.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+
+
+CASES = [
+    pytest.param(product(False, False), ((45, 70), (70, 96)), id="matmul"),
+    pytest.param(product(False, True), ((45, 70), (83, 70)), id="matmul-transposed-b"),
+    pytest.param(product(True, False), ((70, 45), (70, 50)), id="matmul-transposed-a"),
+    pytest.param(
+        lambda x, w: conv2d(x, w, 1, "VALID"), ((3, 9, 11, 6), (3, 3, 6, 20)), id="conv2d"
+    ),
+]
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize(("build", "shapes"), CASES)
+def test_every_schedule_gives_the_same_bits(
+    build: Callable[..., Tensor], shapes: tuple[tuple[int, ...], ...], dynamic: bool
+) -> None:
+    run = Runner(heaviest(build, *shapes, dynamic=dynamic))
+    first, *rest = alternatives(run.nest, Schedule(run.nest.axes), run.library.machine, 10**6)
+    expected = run(first)
+    staged = [schedule for schedule in rest if schedule.staged]
+    swept = [replace(schedule, chunk=7) for schedule in rest[::EVERY] if sums_once(run.nest)]
+    tried = [*rest[::EVERY], *staged[::EVERY], *swept, *variants(run.nest, first)]
+    assert len(tried) > EVERY
+    for schedule in tried:
+        for got, wanted in zip(run(schedule), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted, err_msg=str(schedule))
+
+
+def sums_once(nest: Nest) -> bool:
+    """Whether the nest can be swept: it has one sum, over something."""
+    return len(nest.reductions) == 1 and bool(nest.reductions[0].axes)
+
+
+def test_operands_are_staged_in_every_direction() -> None:
+    for case in CASES[:3]:
+        build, shapes = case.values
+        nest = heaviest(build, *shapes, dynamic=False)  # type: ignore[arg-type]
+        found = alternatives(nest, Schedule(nest.axes), Library(Jit()).machine, 10**6)
+        assert any(schedule.staged for schedule in found)
+
+
+def test_a_schedule_without_axes_is_the_same_on_its_nest() -> None:
+    nest = heaviest(product(False, False), (45, 70), (70, 96), dynamic=True)
+    for schedule in alternatives(nest, Schedule(nest.axes), Library(Jit()).machine, 20):
+        assert AbstractSchedule.of(schedule, nest).on(nest) == schedule

@@ -1,0 +1,92 @@
+"""What is remembered of kernels, and tuning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import thalweg as tf
+from thalweg.backends.llvm.jit import Jit
+from thalweg.kernels.nest import Nest
+from thalweg.runtime.library import Library
+from thalweg.runtime.native import NativeProgram
+
+Array = np.ndarray[Any, Any]
+
+
+class Memory(dict[str, bytes]):
+    """A cache that is a dictionary."""
+
+    def put(self, key: str, data: bytes) -> None:
+        self[key] = data
+
+
+def product(rows: int) -> Nest:
+    """A matrix product with a varying number of rows."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 40])
+        y = tf.matmul(x, tf.Variable(tf.zeros([40, 48])))
+        _, program = session.program(y, {x: np.zeros((rows, 40), np.float32)})
+        assert isinstance(program, NativeProgram)
+        return program.steps[-1].nest
+
+
+def test_a_later_process_finds_schedules_and_code() -> None:
+    memory, nest = Memory(), product(30)
+    first = Library(Jit(cache=memory), memory)
+    schedule = first.schedule(nest)
+    first.code([(nest, schedule)])
+    jit = Jit(cache=memory)
+    second = Library(jit, memory)
+    assert second.schedule(nest) == schedule
+    second.code([(nest, schedule)])
+    assert (jit.stats.compiled, jit.stats.from_disk) == (0, 1)
+
+
+def test_a_new_number_of_rows_shares_schedule_and_code() -> None:
+    jit = Jit()
+    library, few, many = Library(jit), product(30), product(31)
+    one, other = library.schedule(few), library.schedule(many)
+    assert list(one.tile.values()) == list(other.tile.values())
+    assert len(set(library.code([(few, one), (many, other)]))) == 1
+    assert jit.stats.compiled == 1
+
+
+def test_what_was_remembered_is_used() -> None:
+    memory, nest = Memory(), product(30)
+    library = Library(Jit(), memory)
+    other = replace(library.schedule(nest), unroll=8)
+    library.remember(nest, other)
+    assert library.schedule(nest) == other
+    assert Library(Jit(), memory).schedule(nest) == other
+
+
+def test_a_process_that_begins_with_another_batch_is_not_told() -> None:
+    """Which of two forms of a sum is chosen may depend on the first batch, so bits would."""
+    memory = Memory()
+    library = Library(Jit(), memory)
+    nest = product(30)
+    library.remember(nest, replace(library.schedule(nest), unroll=8))
+    assert Library(Jit(), memory).schedule(product(31)).unroll != 8
+
+
+def test_tuning_keeps_the_bits() -> None:
+    rng = np.random.default_rng(0)
+    value = rng.standard_normal((64, 300)).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 300])
+        w = tf.Variable(rng.standard_normal((300, 200)).astype(np.float32))
+        y = tf.nn.relu(tf.matmul(x, w))
+        before = session.run(y, {x: value})
+        gains = session.tune(y, {x: value})
+        assert any("MatMul" in kernel for kernel in gains)
+        assert all(gain >= 1 for gain in gains.values())
+        np.testing.assert_array_equal(session.run(y, {x: value}), before)
+
+
+def test_there_is_nothing_to_tune_in_numpy() -> None:
+    config = tf.ConfigProto(backend="numpy")
+    with tf.Graph().as_default(), tf.Session(config=config) as session:
+        assert session.tune(tf.constant(1.0) + 1.0) == {}
