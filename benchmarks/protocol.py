@@ -141,9 +141,17 @@ def fastest(ways: Ways, seconds: float = TRIAL_SECONDS) -> Model:
 
 
 def peak_memory() -> int:
-    """Bytes that this process held at most: ru_maxrss, which macOS counts in bytes, not KiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    """The most bytes of memory that this process has had.
+
+    Linux tells a new process's `ru_maxrss` from what its parent had when it started it.
+    """
+    try:
+        status = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return usage if sys.platform == "darwin" else usage * 1024
+    (peak,) = [line for line in status if line.startswith("VmHWM:")]
+    return int(peak.split()[1]) * 1024
 
 
 def serve(versions: Versions, variants: Variants) -> None:
