@@ -5,19 +5,19 @@
 `args` holds the slots' pointers and then the numbers that may differ from run to run (extents and
 strides that come from a `Dim`), so that the same code serves every batch size.
 
-Each expression is written once for every point of the tile that it really depends on, in the
-outermost loop in which all that it needs is known: hoisting and sharing are decided here, because
-only here is it known that nothing in between writes to what is read.
+This file writes the loops: tasks, blocks, tiles, reductions, sweeps. What is computed at a point of
+a tile is written by `expressions.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from thalweg.backends.llvm.builder import I64, PTR, Builder, Lines, Type, Value
+from thalweg.backends.llvm.builder import I64, Type, Value
+from thalweg.backends.llvm.expressions import Expressions, Guards, Point
 from thalweg.backends.llvm.functions import (
     emit_function,
     from_memory,
@@ -26,37 +26,18 @@ from thalweg.backends.llvm.functions import (
     to_memory,
     unify,
 )
-from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import Dim
 from thalweg.formula import (
-    Affine,
     Apply,
     Axis,
-    Const,
     Expr,
-    Position,
     Read,
     Reduce,
     Rewrite,
-    walk,
 )
 from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
-
-Point = Mapping[Axis, int]  # offsets inside the tile
-Guards = tuple[Expr, ...]
-
-_ONE = Const(1, dtypes.int64)  # what a run-dependent constant of an index is a multiple of
-
-
-@dataclass
-class Scope:
-    """A loop body or branch being written: which axes are known in it, and what it has computed."""
-
-    bound: frozenset[Axis]
-    memo: dict[object, Value] = field(default_factory=dict)
-    place: Lines | None = None
 
 
 @dataclass(frozen=True)
@@ -88,22 +69,12 @@ def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
     )
 
 
-class _Writer:
+class _Writer(Expressions):
     def __init__(self, nest: Nest, schedule: Schedule) -> None:
-        self.b = Builder()
-        self.nest = nest
-        self.s = schedule
-        self.scopes = [Scope(frozenset())]
-        self.index: dict[Axis, Value] = {}
+        super().__init__(nest, schedule)
         self.sweep: Sweep | None = None
-        self.masks: dict[int, Value] = {}  # vector offset -> lanes in use, where not all are
-        self._deps: dict[int, frozenset[Axis]] = {}
-        self._number_values: dict[int, Value] = {}
         self._offsets: dict[Axis, list[int]] = {}
-        self._reduced: dict[int, bool] = {}
-        self._negations: dict[int, Expr] = {}
         self._stages = {id(stage.read): stage for stage in self._make_stages()}
-        self._choices: dict[tuple[int, ...], tuple[Expr, Guards, Expr]] = {}
 
     # -- loops
 
@@ -136,26 +107,6 @@ class _Writer:
             self._empty_stages()
             with self._scope():
                 self._task_loop()
-
-    @contextmanager
-    def _opened(self) -> Iterator[None]:
-        """Mark the present place as the one where the innermost scope may still add code."""
-        self.scopes[-1].place = self.b.preheader()
-        yield
-        self.scopes[-1].place = None
-
-    @contextmanager
-    def _scope(self, *axes: Axis) -> Iterator[None]:
-        """An inner scope in which the axes are known, too."""
-        outer = self.scopes[-1]
-        here = outer.place is None  # no loop was opened: the outer scope's code may go right here
-        if here:
-            outer.place = self.b.preheader()
-        self.scopes.append(Scope(outer.bound | frozenset(axes)))
-        yield
-        self.scopes.pop()
-        if here:
-            outer.place = None
 
     def _decode(self, task: Value, prefix: Sequence[Axis]) -> dict[Axis, Value]:
         """The block number of every parallel axis, from the number of the task."""
@@ -305,6 +256,10 @@ class _Writer:
             held = self.b.load(I64, stage.held)
             with self._opened(), self.b.when(self.index[vector].differs(held)), self._scope():
                 stage.fill(vector)
+
+    def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
+        stage = self._stages.get(id(expr))
+        return super()._compute(expr, point, guards) if stage is None else stage.load(point)
 
     # -- a tile
 
@@ -491,315 +446,6 @@ class _Writer:
         left, right = unify(self.b, [before, value])
         return emit_function(self.b, "add", [left, right], [store.dtype] * 2, store.dtype)
 
-    def _all_lanes(self) -> Value:
-        return self.b.constant(Type("i1", self.s.lanes), 1)
-
-    # -- expressions
-
-    def deps(self, expr: Expr) -> frozenset[Axis]:
-        """The axes that an expression's value depends on."""
-        if id(expr) not in self._deps:
-            self._deps[id(expr)] = self._find_deps(expr)
-        return self._deps[id(expr)]
-
-    def _find_deps(self, expr: Expr) -> frozenset[Axis]:
-        match expr:
-            case Read():
-                return self._index_deps(expr.index[0])
-            case Position():
-                return self._index_deps(expr.index)
-            case Apply():
-                return frozenset[Axis]().union(*map(self.deps, expr.args))
-            case Reduce():
-                return self.deps(expr.body) - frozenset(expr.axes)
-        return frozenset()
-
-    def _index_deps(self, index: Affine) -> frozenset[Axis]:
-        parts = [self.deps(a) if isinstance(a, Expr) else frozenset((a,)) for a, _ in index.terms]
-        return frozenset[Axis]().union(*parts)
-
-    def _key(
-        self, expr: Expr, deps: frozenset[Axis], point: Point, guards: Guards
-    ) -> tuple[object, ...]:
-        where = tuple((id(a), point[a]) for a in point if a in deps)
-        return (id(expr), where, tuple(map(id, guards)))
-
-    def value(self, expr: Expr, point: Point, guards: Guards = ()) -> Value:
-        """The expression's value at a point of the tile.
-
-        Args:
-            expr: what to compute.
-            point: offsets of the axes inside the tile.
-            guards: conditions under which alone the expression may be read from memory.
-        """
-        if isinstance(expr, Const):
-            return self.b.constant(register_type(expr.dtype), expr.value)
-        active = guards if guards and any(isinstance(e, Read) for e in walk(expr)) else ()
-        deps = self.deps(expr).union(*map(self.deps, active))
-        key = self._key(expr, deps, point, active)
-        # Results of reductions exist from the tile's own scope on, whatever they depend on.
-        depth = len(self.scopes) - 1 if self._is_reduced(expr) else self._depth(deps)
-        scope = self.scopes[depth]
-        for known in reversed(self.scopes):
-            if key in known.memo:
-                return known.memo[key]
-        with self._in(depth):
-            made = self._compute(expr, point, active)
-        scope.memo[key] = made
-        return made
-
-    def _is_reduced(self, expr: Expr) -> bool:
-        if id(expr) not in self._reduced:
-            self._reduced[id(expr)] = any(isinstance(e, Reduce) for e in walk(expr))
-        return self._reduced[id(expr)]
-
-    def _depth(self, deps: frozenset[Axis]) -> int:
-        """The outermost scope in which all of these axes are known."""
-        return next(
-            (d for d, scope in enumerate(self.scopes) if deps <= scope.bound), len(self.scopes) - 1
-        )
-
-    @contextmanager
-    def _in(self, depth: int) -> Iterator[None]:
-        """Write into a scope, as if it were the innermost one."""
-        if depth == len(self.scopes) - 1:
-            yield
-            return
-        kept, place = self.scopes, self.scopes[depth].place
-        assert place is not None
-        self.scopes = kept[: depth + 1]
-        with self.b.at(place):
-            yield
-        self.scopes = kept
-
-    def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
-        match expr:
-            case Read() if id(expr) in self._stages:
-                return self._stages[id(expr)].load(point)
-            case Read():
-                return self.load(expr, point, guards)
-            case Position():
-                return self._position(expr, point)
-            case Apply(function="select"):
-                return self._select(expr, point, guards)
-            case Apply():
-                args = [self.value(a, point, guards) for a in expr.args]
-                kinds = [a.dtype for a in expr.args]
-                return emit_function(self.b, expr.function, args, kinds, expr.dtype)
-        raise AssertionError(f"no code for {expr!r} here")
-
-    def _select(self, expr: Apply, point: Point, guards: Guards) -> Value:
-        """A choice; where it tests indices, what is not chosen is not read either."""
-        condition, then, other = expr.args
-        chosen, left = guards, guards
-        if any(isinstance(e, Position) for e in walk(condition)):
-            chosen = (*guards, condition)
-            left = (*guards, self._negation(condition))
-        args = [
-            self.value(condition, point, guards),
-            self.value(then, point, chosen),
-            self.value(other, point, left),
-        ]
-        kinds = [condition.dtype, then.dtype, other.dtype]
-        return emit_function(self.b, "select", args, kinds, expr.dtype)
-
-    def _negation(self, condition: Expr) -> Expr:
-        if id(condition) not in self._negations:
-            self._negations[id(condition)] = Apply("not", (condition,), condition.dtype)
-        return self._negations[id(condition)]
-
-    # -- memory
-
-    def load(self, read: Read, point: Point, guards: Guards) -> Value:
-        index, vector = self._guarded(read.index[0], guards), self.s.vector
-        conditions = [self.value(g, point) for g in guards]
-        varies = vector is not None and vector in self._index_deps(index)
-        if not varies and not any(c.type.lanes for c in conditions):
-            return self._load_scalar(Read(read.source, (index,), read.dtype), point, conditions)
-        assert vector is not None
-        mask = self._mask(point.get(vector, 0), conditions)
-        kind = memory_type(read.dtype, self.s.lanes)
-        if self._is_contiguous(index, vector):
-            pointer = self._pointer(read.source, index, read.dtype, point)
-            loaded = self.b.load(kind, pointer, mask)
-        else:
-            pointers = self._lane_pointers(read.source, index, read.dtype, point)
-            loaded = self.b.gather(kind, pointers, mask or self._all_lanes())
-        return from_memory(loaded, read.dtype)
-
-    def _guarded(self, index: Affine, guards: Guards) -> Affine:
-        """The index with 0 for what it reads itself where the guards forbid that."""
-        if not guards or not any(isinstance(atom, Expr) for atom, _ in index.terms):
-            return index
-        terms = tuple(
-            (self._chosen(a, guards) if isinstance(a, Expr) else a, f) for a, f in index.terms
-        )
-        return Affine(terms, index.constant)
-
-    def _chosen(self, atom: Expr, guards: Guards) -> Expr:
-        key = (id(atom), *map(id, guards))
-        if key not in self._choices:
-            chosen = atom
-            for guard in guards:
-                if self.deps(guard) & self.deps(atom):  # or it says nothing about the place
-                    chosen = Apply("select", (guard, chosen, Const(0, atom.dtype)), atom.dtype)
-            self._choices[key] = (atom, guards, chosen)  # an id is good while its object lives
-        return self._choices[key][-1]
-
-    def _is_contiguous(self, index: Affine, vector: Axis) -> bool:
-        dynamic = any(isinstance(a, Expr) and vector in self.deps(a) for a, _ in index.terms)
-        return not dynamic and index.coefficient(vector) == 1
-
-    def _load_scalar(self, read: Read, point: Point, conditions: list[Value]) -> Value:
-        """One element; if a condition may forbid reading it, element 0 is read instead."""
-        if conditions:
-            allowed = _all(conditions)
-            position = self._offset_value(read.index[0], point)
-            safe = allowed.select(position, 0)
-            pointer = self.b.address(self._slot(read.source), safe, memory_type(read.dtype).element)
-        else:
-            pointer = self._pointer(read.source, read.index[0], read.dtype, point)
-        return from_memory(self.b.load(memory_type(read.dtype), pointer), read.dtype)
-
-    def _mask(self, offset: int, conditions: list[Value]) -> Value | None:
-        masks = [self.b.splat(c, self.s.lanes) for c in conditions]
-        if offset in self.masks:
-            masks.append(self.masks[offset])
-        return _all(masks) if masks else None
-
-    def _slot(self, slot: int) -> Value:
-        """The pointer behind a slot, loaded once for the whole kernel."""
-        return self._argument(("slot", slot), slot, PTR)
-
-    def _argument(self, key: object, number: int, type: Type) -> Value:
-        entry = self.scopes[0]
-        if key not in entry.memo:
-            with self._in(0):
-                base = Value(self.b, PTR, "%args")
-                where = self.b.address(base, self.b.index(number), "i64")
-                entry.memo[key] = self.b.load(type, where)
-        return entry.memo[key]
-
-    def number(self, number: int) -> Value:
-        """An integer of the nest: a constant, or an argument if it varies from run to run."""
-        if not isinstance(number, Dim):
-            return self.b.index(int(number))
-        place = len(self.nest.slots) + self.nest.numbers.index(int(number))
-        return self._argument(("number", int(number)), place, I64)
-
-    def _pointer(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
-        """The address of the element at an index (of lane 0, where lanes are consecutive)."""
-        element = memory_type(dtype).element
-        terms, constant, varying = self._split(index, point)
-        deps = self._index_deps(Affine(tuple((a, f) for a, f in terms)))
-        key = ("pointer", slot, tuple((id(a), int(f)) for a, f in terms), tuple(varying))
-        depth = self._depth(deps)
-        scope = self.scopes[depth]
-        if key not in scope.memo:
-            with self._in(depth):
-                offset = self._sum(terms, point)
-                base = self._slot(slot)
-                scope.memo[key] = self.b.address(base, offset, element) if offset else base
-        base = scope.memo[key]
-        return self.b.address(base, self.b.index(constant), element) if constant else base
-
-    def _split(
-        self, index: Affine, point: Point
-    ) -> tuple[list[tuple[Axis | Expr, int]], int, list[tuple[int, int]]]:
-        """Terms to be summed at run time, and the constant that the tile's offsets come to."""
-        constant = index.constant
-        varying: list[tuple[int, int]] = []  # offsets that are not in the constant
-        terms: list[tuple[Axis | Expr, int]] = []
-        if isinstance(constant, Dim):
-            terms, constant = [(_ONE, constant)], 0
-        for atom, factor in index.terms:
-            terms.append((atom, factor))
-            offset = point.get(atom, 0) if isinstance(atom, Axis) else 0
-            if offset and isinstance(factor, Dim):
-                varying.append((id(atom), offset))
-            elif offset:
-                constant = constant + offset * factor
-            if isinstance(atom, Expr):
-                varying += [(id(a), point[a]) for a in point if a in self.deps(atom)]
-        return terms, constant, varying
-
-    def _sum(self, terms: Sequence[tuple[Axis | Expr, int]], point: Point) -> Value | None:
-        """The sum of terms, each part written in the outermost loop where it is known."""
-        ordered = sorted(terms, key=lambda t: self._depth(self._index_deps(Affine((t,)))))
-        total: Value | None = None
-        key: tuple[object, ...] = ("sum",)
-        for atom, factor in ordered:
-            offset = point.get(atom, 0) if isinstance(atom, Axis) and isinstance(factor, Dim) else 0
-            key = (*key, id(atom), int(factor), offset, self._expr_point(atom, point))
-            depth = self._depth(self._index_deps(Affine(((atom, factor),))))
-            scope = self.scopes[depth]
-            if key not in scope.memo:
-                with self._in(depth):
-                    part = self._atom(atom, point, offset)
-                    if factor != 1 or isinstance(factor, Dim):
-                        part = part * self.number(factor)
-                    scope.memo[key] = part if total is None else total + part
-            total = scope.memo[key]
-        return total
-
-    def _expr_point(self, atom: Axis | Expr, point: Point) -> tuple[int, ...]:
-        if isinstance(atom, Axis):
-            return ()
-        return tuple(n for a in point if a in self.deps(atom) for n in (id(a), point[a]))
-
-    def _atom(self, atom: Axis | Expr, point: Point, offset: int) -> Value:
-        if isinstance(atom, Axis):
-            return self.index[atom] + offset if offset else self.index[atom]
-        value = self.value(atom, point)
-        return value if value.type.element == "i64" else value.convert("sext", "i64")
-
-    def _offset_value(self, index: Affine, point: Point) -> Value:
-        """An index as a number, for a scalar access."""
-        terms, constant, _ = self._split(index, point)
-        total = self._sum(terms, point)
-        if total is None:
-            return self.b.index(constant)
-        return total + constant if constant else total
-
-    def _lane_offsets(self, index: Affine, point: Point) -> Value:
-        """An index as a vector of numbers, one for each lane."""
-        vector = self.s.vector
-        assert vector is not None
-        lanes = self.b.lanes("i64", range(self.s.lanes))
-        uniform = [(a, f) for a, f in index.terms if not self._is_vector_atom(a)]
-        base = self._offset_value(Affine(tuple(uniform), index.constant), point)
-        total = self.b.splat(base, self.s.lanes)
-        for atom, factor in index.terms:
-            if atom is vector:
-                start = self.index[vector] + point.get(vector, 0)
-                part = self.b.splat(start, self.s.lanes) + lanes
-            elif isinstance(atom, Expr) and self._is_vector_atom(atom):
-                part = self._atom(atom, point, 0)
-            else:
-                continue
-            total = total + part * self.number(factor)
-        return total
-
-    def _is_vector_atom(self, atom: Axis | Expr) -> bool:
-        if isinstance(atom, Axis):
-            return atom is self.s.vector
-        return self.s.vector in self.deps(atom)
-
-    def _lane_pointers(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
-        offsets = self._lane_offsets(index, point)
-        base, element = self._slot(slot), memory_type(dtype).element
-        text = f"getelementptr {element}, ptr {base.ref}, {offsets.type} {offsets.ref}"
-        return self.b.emit(text, Type("ptr", self.s.lanes))
-
-    def _position(self, expr: Position, point: Point) -> Value:
-        vector = self.s.vector
-        if vector is not None and vector in self._index_deps(expr.index):
-            value = self._lane_offsets(expr.index, point)
-        else:
-            value = self._offset_value(expr.index, point)
-        element = register_type(expr.dtype).element
-        return value if element == "i64" else value.convert("trunc", element)
-
 
 def rest_sizes(tile: int) -> list[int]:
     """Tiles for what a tile leaves over: 14 leaves work for tiles of 4 and of 1."""
@@ -808,13 +454,6 @@ def rest_sizes(tile: int) -> list[int]:
         sizes.append(size)
         size //= 4
     return [*sizes, 1]
-
-
-def _all(conditions: Sequence[Value]) -> Value:
-    total = conditions[0]
-    for condition in conditions[1:]:
-        total = total & condition
-    return total
 
 
 # -- staged operands
