@@ -26,7 +26,7 @@ _KERNELS, _LLVM = "thalweg.kernels", "thalweg.backends.llvm"
 _CHOICE = tuple((_KERNELS, name) for name in ("nest", "schedule", "model", "choose"))
 _TEXT = tuple(
     (_LLVM, name)
-    for name in "emit expressions builder functions vector_math polynomials philox".split()
+    for name in ["emit", "expressions", "builder", "functions", "vector_math", "polynomials", "philox"]
 )
 
 
