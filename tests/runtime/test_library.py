@@ -16,11 +16,17 @@ from thalweg.runtime.native import NativeProgram
 Array = np.ndarray[Any, Any]
 
 
-class Memory(dict[str, bytes]):
-    """A cache that is a dictionary."""
+class Memory:
+    """A cache that forgets nothing."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self._entries.get(key)
 
     def put(self, key: str, data: bytes) -> None:
-        self[key] = data
+        self._entries[key] = data
 
 
 def product(rows: int) -> Nest:

@@ -24,10 +24,9 @@ _KERNELS, _LLVM = "thalweg.kernels", "thalweg.backends.llvm"
 # The files that a structure and the choice of its schedule follow from, and those that its text
 # follows from.
 _CHOICE = tuple((_KERNELS, name) for name in ("nest", "schedule", "model", "choose"))
-_TEXT = tuple(
-    (_LLVM, name)
-    for name in ["emit", "expressions", "builder", "functions", "vector_math", "polynomials", "philox"]
-)
+_WRITERS = ("emit", "expressions", "builder", "functions")
+_MATHEMATICS = ("vector_math", "polynomials", "philox")
+_TEXT = tuple((_LLVM, name) for name in _WRITERS + _MATHEMATICS)
 
 
 class Library:

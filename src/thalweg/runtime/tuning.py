@@ -47,7 +47,8 @@ def tune(
         bench = _Bench(nest, library, threads)
         chosen = schedule
         for trial in alternatives(nest, schedule, library.machine, CANDIDATES):
-            chosen = bench.faster(chosen, trial)
+            if bool(trial.chunk) == (nest.scratch is not None):  # it has the memory for sweeps
+                chosen = bench.faster(chosen, trial)
         for trial in variants(nest, chosen):
             chosen = bench.faster(chosen, trial)
         gain = bench.gain(schedule, chosen) if chosen is not schedule else 1.0
