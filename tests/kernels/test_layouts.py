@@ -84,3 +84,21 @@ def test_sums_over_the_same_rows_share_a_kernel() -> None:
     exact = value.astype(np.float64)
     np.testing.assert_allclose(first, exact.sum(0), rtol=0, atol=512 * 1e-6)
     np.testing.assert_allclose(second, (exact * (exact + 1)).sum(0), rtol=0, atol=512 * 1e-6)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_a_variable_is_not_overwritten_before_what_reads_it(backend: str) -> None:
+    """`doubled` is computed where it is read, in a kernel that could also come after the write."""
+    config = tf.ConfigProto(backend=backend)
+    with tf.Graph().as_default(), tf.Session(config=config) as session:
+        x, y = (tf.placeholder(tf.float32, [2, 64, 8]) for _ in range(2))
+        c = tf.placeholder(tf.float32, [64, 64])
+        variable = tf.Variable(tf.ones([64, 8]))
+        doubled = variable * 2.0
+        early = doubled + x
+        write = variable.assign_add(tf.matmul(c, tf.matmul(c, tf.ones([64, 8]))))
+        late = tf.tanh(early) + tf.exp(y)
+        zeros = np.zeros((2, 64, 8), np.float32)
+        feeds = {x: zeros, y: zeros, c: np.ones((64, 64), np.float32)}
+        got, _, _ = session.run([early, late, write.op], feeds)
+        np.testing.assert_array_equal(got, np.full((2, 64, 8), 2, np.float32))

@@ -8,7 +8,7 @@ What is expensive and used more than once is kept instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from thalweg.base.shapes import size, typical_size
 from thalweg.formula import Axis, Expr, Read, Rewrite
@@ -35,7 +35,7 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         definitions: in execution order; their bodies are changed in place.
         kept: values that must exist in memory whatever happens.
     """
-    writes = {d.value.storage: d.order for d in definitions if d.value.storage}
+    writes = Writes(definitions)
     readers = Readers(definitions)
     for producer in definitions:
         if not producer.is_pointwise or producer.value.storage:
@@ -47,9 +47,13 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if is_cheap(producer)]
         for user in chosen:
-            if still_valid(producer, user, writes):
+            later = writes.of_what(producer)
+            if not any(producer.order <= write.order < user.order for write in later):
                 substitute(producer, user)
                 readers.update(user)
+                for write in later:
+                    if write.order > user.order:  # it must wait for this read of what was there
+                        write.after.add(user)
     return drop_unused(definitions, kept)
 
 
@@ -153,12 +157,17 @@ def _evaluations(user: Definition) -> int:
     return max(loops, default=evaluations(user.axes))
 
 
-def still_valid(producer: Definition, user: Definition, writes: Mapping[Storage, int]) -> bool:
-    """Whether variables that the producer reads are not overwritten before the user runs."""
-    for read in producer.reads():
-        storage = read.source.root.storage
-        if isinstance(storage, Variable):
-            write = writes.get(storage)
-            if write is not None and producer.order <= write < user.order:
-                return False
-    return True
+class Writes:
+    """Which definitions overwrite each variable."""
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self._writes: dict[Storage, list[Definition]] = {}
+        for definition in definitions:
+            storage = definition.value.storage
+            if isinstance(storage, Variable):
+                self._writes.setdefault(storage, []).append(definition)
+
+    def of_what(self, reader: Definition) -> list[Definition]:
+        """Those that overwrite a variable which the definition reads."""
+        read = {read.source.root.storage for read in reader.reads()}
+        return [write for s in read if isinstance(s, Variable) for write in self._writes.get(s, ())]

@@ -8,7 +8,7 @@ What the gradient of an activation needs of the way forward is of this kind.
 
 from __future__ import annotations
 
-from thalweg.kernels.inline import drop_unused, is_cheap, large_sources, still_valid, substitute
+from thalweg.kernels.inline import Writes, drop_unused, is_cheap, large_sources, substitute
 from thalweg.kernels.values import Definition, Readers, Value
 
 Groups = list[list[Definition]]
@@ -19,7 +19,7 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
     definitions = [d for group in groups for d in group]
     place = {d: n for n, group in enumerate(groups) for d in group}
     owner = {d.value: d for d in definitions}
-    writes = {d.value.storage: d.order for d in definitions if d.value.storage}
+    writes = Writes(definitions)
     readers = Readers(definitions)
 
     def outside(value: Value) -> list[Definition]:
@@ -32,8 +32,11 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
         users = outside(producer.value)
         if not all(source.storage or outside(source) for source in large_sources(producer)):
             continue
+        written = [place[write] for write in writes.of_what(producer)]
         if all(
-            _may_recompute(producer, user) and still_valid(producer, user, writes) for user in users
+            _may_recompute(producer, user)
+            and not any(place[producer] <= at <= place[user] for at in written)
+            for user in users
         ):
             for user in users:
                 substitute(producer, user)
