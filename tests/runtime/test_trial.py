@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from thalweg.runtime.trial import Trial
+from thalweg.runtime.trial import BURST, BurstTrial, Trial
 
 
 def use(trial: Trial, seconds: dict[int, float], times: int) -> Counter[int]:
@@ -36,3 +36,25 @@ def test_a_machine_that_is_busy_for_a_while() -> None:
     use(trial, {1: 1.0, 2: 0.6}, 50)
     assert use(trial, {1: 1.0, 2: 4.0}, 50)[1] > 40
     assert use(trial, {1: 1.0, 2: 0.6}, 400)[2] > 200
+
+
+def test_the_first_time_and_a_single_long_one_are_not_believed() -> None:
+    trial = Trial([2, 1])
+    trial.took(2, 30.0)
+    use(trial, {1: 1.0, 2: 0.6}, 20)
+    assert trial.choose() == 2
+    trial.took(2, 100.0)
+    assert use(trial, {1: 1.0, 2: 0.6}, 10)[2] == 10
+
+
+def test_short_work_keeps_a_choice_for_a_burst() -> None:
+    trial = BurstTrial([2, 1])
+    chosen = []
+    for _ in range(100 * BURST):
+        threads = trial.choose()
+        changed = bool(chosen) and threads != chosen[-1]
+        chosen.append(threads)
+        trial.took({1: 1.0, 2: 0.6}[threads] + 5.0 * changed)  # caches follow
+    bursts = [chosen[n : n + BURST] for n in range(0, len(chosen), BURST)]
+    assert all(len(set(burst)) == 1 for burst in bursts)
+    assert chosen.count(2) > 0.9 * len(chosen)

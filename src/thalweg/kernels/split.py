@@ -8,6 +8,7 @@ The order of additions depends on the shapes alone, never on the number of threa
 
 from __future__ import annotations
 
+from thalweg.base.shapes import Dim
 from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.schedule import Machine
@@ -31,10 +32,33 @@ def _split(definition: Definition) -> list[Definition]:
     if len(reduces) != 1 or not definition.stores_in_place:
         return []
     reduce = reduces[0]
+    if parts := _parts(definition, reduce):
+        reduce = _cut(definition, reduce, parts)
+        return [_partial(definition, reduce, reduce.axes[0])]
     outer = _outer_axis(definition, reduce)
     if outer is None or reduce.combiner.startswith("arg"):
         return []
     return [_partial(definition, reduce, outer)]
+
+
+def _parts(definition: Definition, reduce: Reduce) -> int:
+    """In how many parts to cut the only reduced axis of a product with few columns; 0 to leave it."""
+    if len(reduce.axes) != 1 or reduce.combiner != "sum" or len(definition.axes) < 2:
+        return 0
+    extent, columns = reduce.axes[0].extent, definition.axes[-1].extent
+    if isinstance(extent, Dim) or isinstance(columns, Dim) or extent < 512 or columns > 16:
+        return 0
+    return next((parts for parts in (4, 5, 6, 7, 8, 3) if extent % parts == 0), 0)
+
+
+def _cut(definition: Definition, reduce: Reduce, parts: int) -> Reduce:
+    """Write a reduction over one axis as one over two; the definition is changed so."""
+    (axis,) = reduce.axes
+    outer, inner = Axis(parts, axis.name * 2), Axis(int(axis.extent) // parts, axis.name)
+    body = Rewrite(axes={axis: outer * int(inner.extent) + inner})(reduce.body)
+    cut = Reduce(reduce.combiner, (outer, inner), body, reduce.dtype)
+    definition.body = _Replace(reduce, cut)(definition.body)
+    return cut
 
 
 def _outer_axis(definition: Definition, reduce: Reduce) -> Axis | None:

@@ -31,14 +31,16 @@ from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
 from thalweg.runtime.table import Move, Pick, Row, make_program
 from thalweg.runtime.team import Program, shared_team
-from thalweg.runtime.trial import Trial
+from thalweg.runtime.trial import BurstTrial, Trial
 from thalweg.runtime.tuning import tune
 
 Array = np.ndarray[Any, Any]
 
-# Cycles of shareable work under which a whole program stays on the calling thread: the others may
-# be asleep by the time it runs, and waking them takes 25 us, half of what so many cycles take.
+# Cycles of shareable work under which a program stays on the calling thread while the others may be
+# asleep: waking them takes 25 us, half of what so many cycles take.
 SMALL_PROGRAM = 150_000
+TINY_PROGRAM = 40_000  # the same while they are awake
+AWAKE_SECONDS = 60e-6  # for which they surely are, after a run
 WORTH_TUNING = 100_000  # cycles from which on a kernel's schedule is worth measuring
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
@@ -199,6 +201,9 @@ class NativeProgram:
         shared = sum(step.cycles for step in steps if not step.serial)
         self._threads = threads if shared >= SMALL_PROGRAM else 1
         self._trial = Trial(_loop_threads(steps, threads))
+        tries = threads > 1 and TINY_PROGRAM <= shared < SMALL_PROGRAM
+        self._run_trial = BurstTrial((threads, 1)) if tries else None
+        self._ended = 0.0
         self._words = self._lay_out(kernels, state)
         self._places = (*self._fed, *self._fetched)
         self._cells = self._words.data
@@ -273,8 +278,21 @@ class NativeProgram:
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         made = [np.empty(shape, dtype) for shape, dtype in self._fetches]
         self._bind([*feeds, *made], run_counter)
-        self._execute(self._program, self._threads)
+        if self._run_trial is None:
+            self._execute(self._program, self._threads)
+        else:
+            self._execute_often(self._run_trial)
         return made
+
+    def _execute_often(self, trial: BurstTrial) -> None:
+        """Share a small program if the workers are awake, and if that is found to be faster."""
+        start = time.perf_counter()
+        awake = start - self._ended < AWAKE_SECONDS
+        threads = trial.choose() if awake else 1
+        self._execute(self._program, threads)
+        self._ended = time.perf_counter()
+        if awake:
+            trial.took(self._ended - start)
 
     def tune(self) -> dict[str, float]:
         worth = [step for step in self.steps if step.cycles >= WORTH_TUNING]
