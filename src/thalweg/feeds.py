@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.base import shapes
+from thalweg.base.dtypes import NAMES
 from thalweg.base.errors import FeedError, GraphError
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Tensor
@@ -68,7 +69,7 @@ def rows_array(tensor: Tensor, value: Any) -> Array:
 
 
 def _widens(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
-    kinds = source.kind in "buif" and target.kind in "uif"
+    kinds = source.kind in "buif" and target.kind in "uif" and source.name in NAMES
     return kinds and source.isnative and np.can_cast(source, target, "safe")
 
 

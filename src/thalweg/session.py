@@ -15,6 +15,7 @@ from thalweg.backends.numpy_backend import NumpyBackend
 from thalweg.backends.protocol import Backend, Feed, Program, Rows
 from thalweg.backends.state import VariableStore
 from thalweg.base import settings
+from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import (
     FailedPreconditionError,
     FeedError,
@@ -367,7 +368,8 @@ class Session:
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
     ) -> _Choice:
-        key = (fetches, targets, frozenset([(t, feed.shape) for t, feed in feeds.items()]))
+        fed = frozenset([(t, feed.shape, _source_dtype(feed)) for t, feed in feeds.items()])
+        key = (fetches, targets, fed)
         choice = self._choices.get(key)
         if choice is None:
             for tensor, feed in feeds.items():
@@ -409,8 +411,10 @@ class Session:
         for op in plan.graph.operations:
             if isinstance(op.record, VariableHandle):
                 self._allocate(op)
-        program = self._get_backend().compile(plan, self._store)
         taken = tuple(tensor for tensor in fed if tensor not in static)
+        sources = {n: _source_dtype(feeds[tensor]) for n, tensor in enumerate(taken)}
+        picked = {n: as_dtype(source) for n, source in sources.items() if source}
+        program = self._get_backend().compile(plan, self._store, picked)
         return _Entry(program, taken, *_variables(plan))
 
     def _allocate(self, handle: Operation) -> Array:
@@ -583,6 +587,11 @@ def _make_backend(config: ConfigProto) -> Backend:
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     backend: Backend = module.LlvmBackend(threads=threads)
     return backend
+
+
+def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
+    """The element type of the array of which each step takes other rows, if the feed is one."""
+    return feed.source.dtype if isinstance(feed, Rows) else None
 
 
 def _known(tensor: Tensor, feed: Feed) -> Array:

@@ -102,3 +102,31 @@ def test_a_variable_is_not_overwritten_before_what_reads_it(backend: str) -> Non
         feeds = {x: zeros, y: zeros, c: np.ones((64, 64), np.float32)}
         got, _, _ = session.run([early, late, write.op], feeds)
         np.testing.assert_array_equal(got, np.full((2, 64, 8), 2, np.float32))
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(1024, 4), (785, 5), (1021, 0), (256, 0)])
+def test_the_product_of_a_narrow_layer_is_cut_along_its_weights(rows: int, parts: int) -> None:
+    x, w = random(20, rows), random(rows, 10, seed=1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        a = tf.placeholder(tf.float32, [None, rows])
+        y = tf.matmul(a, tf.Variable(w))
+        program = program_of(session, y, {a: x})
+        assert (len(program.steps) > 1) == bool(parts)
+        if parts:
+            assert int(program.steps[0].nest.axes[0].extent) == parts
+        got = session.run(y, {a: x})
+    np.testing.assert_allclose(got, x.astype(np.float64) @ w, rtol=0, atol=rows * 4e-7)
+
+
+def test_a_loop_reads_rows_where_they_lie_if_each_is_read_a_few_times() -> None:
+    x = random(50, 64)
+    for columns, copies in ((8, 0), (256, 1)):
+        with tf.Graph().as_default(), tf.Session() as session:
+            a = tf.placeholder(tf.float32, [None, 64])
+            y = tf.matmul(a, tf.Variable(random(64, columns)))
+            session.run_steps(y, 2, batches={a: x}, batch_size=10)
+            (choice,) = (c for c in session._choices.values() if c.fetches == (y,))
+            ((program),) = (entry.program for entry in choice.entries.values())
+            assert isinstance(program, NativeProgram)
+            copied = [step for step in program.steps if step.nest.ops == ("Placeholder",)]
+            assert len(copied) == copies

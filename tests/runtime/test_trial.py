@@ -49,7 +49,7 @@ def test_the_first_time_and_a_single_long_one_are_not_believed() -> None:
 
 def test_short_work_keeps_a_choice_for_a_burst() -> None:
     trial = BurstTrial([2, 1])
-    chosen = []
+    chosen: list[int] = []
     for _ in range(100 * BURST):
         threads = trial.choose()
         changed = bool(chosen) and threads != chosen[-1]

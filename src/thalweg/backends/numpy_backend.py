@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore
+from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, failed
 from thalweg.ops.constant import Placeholder, RunCounter
@@ -22,7 +23,9 @@ Array = np.ndarray[Any, Any]
 class NumpyBackend:
     """Defines what the other backends must compute. Slow, and needs no compiler."""
 
-    def compile(self, plan: Plan, state: VariableStore) -> NumpyProgram:
+    def compile(
+        self, plan: Plan, state: VariableStore, picked: Mapping[int, DType]
+    ) -> NumpyProgram:
         return NumpyProgram(plan, state)
 
 

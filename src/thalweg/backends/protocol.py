@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from thalweg.backends.state import VariableStore
+from thalweg.base.dtypes import DType
 from thalweg.passes.plan import Plan
 
 
@@ -99,6 +100,13 @@ class Program(Protocol):
 class Backend(Protocol):
     """A way to run plans."""
 
-    def compile(self, plan: Plan, state: VariableStore) -> Program:
-        """Make a program that keeps its variables in `state`, where they are allocated already."""
+    def compile(self, plan: Plan, state: VariableStore, picked: Mapping[int, DType]) -> Program:
+        """Make a program that keeps its variables in `state`, where they are allocated already.
+
+        Args:
+            plan: what it computes.
+            state: the variables.
+            picked: the feeds, by number, that will be `Rows`, with the dtype of their source. A
+                program with any can only `run_steps`.
+        """
         ...

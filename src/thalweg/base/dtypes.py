@@ -128,6 +128,7 @@ bool_ = DType("bool", np.dtype(np.bool_))
 
 ALL = (float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, bool_)
 _BY_NAME = {dtype.name: dtype for dtype in ALL}
+NAMES = frozenset(_BY_NAME)
 _ALIASES = {"float": float32, "double": float64, "half": float16, "int": int32}
 _PYTHON: dict[Any, DType] = {float: float32, int: int32, bool: bool_}
 

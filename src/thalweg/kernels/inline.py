@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from thalweg.base.shapes import size, typical_size
-from thalweg.formula import Axis, Expr, Read, Rewrite
+from thalweg.formula import Axis, Expr, Read, Rewrite, expressions
 from thalweg.kernels.values import (
     Definition,
     Readers,
@@ -25,6 +25,7 @@ from thalweg.kernels.values import (
 
 SCALAR_WORK = 16  # a scalar's expression up to this long is evaluated anew wherever it is used
 CHEAP_WORK = 2  # so is an array's expression up to this long, if it reads no more than one array
+FEW_READS = 16  # of each element of a view at positions that are read from memory themselves
 SMALL = 8  # how many times smaller than the result an array is that costs nothing to read
 
 
@@ -115,12 +116,23 @@ def _tiny(producer: Definition) -> bool:
 
 def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
     if is_contraction(user):
-        return is_view(producer.body) or _outside_reductions(producer, user)
+        view = is_view(producer.body) and (_is_direct(producer) or _rarely_read(producer, user))
+        return view or _outside_reductions(producer, user)
     if is_free(producer.body) or _tiny(producer) or is_cheap(producer):
         return True
     if user.is_pointwise and _same_domain(producer, user):
         return uses == 1
     return uses == 1 and _evaluations(user) <= typical_size(producer.value.shape)
+
+
+def _is_direct(view: Definition) -> bool:
+    """Whether a view's elements lie where their index alone says."""
+    return not any(expressions(at) for read in view.body.reads for at in read.index)
+
+
+def _rarely_read(producer: Definition, user: Definition) -> bool:
+    """Whether a copy of the value would not pay: its elements are read a few times each."""
+    return _evaluations(user) <= FEW_READS * typical_size(producer.value.shape)
 
 
 def is_cheap(producer: Definition) -> bool:

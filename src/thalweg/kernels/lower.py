@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from thalweg.base import dtypes
+from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known, size, strides
 from thalweg.formula import (
     Affine,
@@ -16,6 +18,7 @@ from thalweg.formula import (
     Rewrite,
     affine,
     axes,
+    cast,
     combination,
 )
 from thalweg.graph import Operation, Tensor
@@ -29,6 +32,12 @@ from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
 class Lowering:
     """Walks operations in execution order and collects definitions.
 
+    Args:
+        order: the operations.
+        feeds: what a run is given, by number.
+        fetches: what it returns.
+        picked: the feeds of which a run takes rows, with their dtype.
+
     Attributes:
         definitions: in order.
         value_of: the value of every tensor.
@@ -36,7 +45,11 @@ class Lowering:
     """
 
     def __init__(
-        self, order: Sequence[Operation], feeds: Sequence[Tensor], fetches: Sequence[Tensor]
+        self,
+        order: Sequence[Operation],
+        feeds: Sequence[Tensor],
+        fetches: Sequence[Tensor],
+        picked: Mapping[int, DType],
     ) -> None:
         self.definitions: list[Definition] = []
         self.value_of: dict[Tensor, Value] = {}
@@ -44,6 +57,7 @@ class Lowering:
         self._order = order
         self._feeds = {tensor: n for n, tensor in enumerate(feeds)}
         self._fetches = fetches
+        self._picked = picked
         self._position = {op: n for n, op in enumerate(order)}
         self._made_by: dict[Value, Definition] = {}
         self._readers: dict[Value, set[Definition]] = {}
@@ -78,7 +92,7 @@ class Lowering:
         self._waits[op] = self._control_waits(op)
         match op.record:
             case Placeholder():
-                self._external(op.outputs[0], values.Feed(self._feeds[op.outputs[0]]))
+                self._feed(op)
             case RunCounter():
                 self._external(op.outputs[0], values.Counter())
             case Constant() as record if not record.is_uniform:
@@ -104,6 +118,21 @@ class Lowering:
     def _definition_of(self, tensor: Tensor) -> Definition | None:
         value = self.value_of.get(tensor)
         return self._made_by.get(value.root) if value else None
+
+    def _feed(self, op: Operation) -> None:
+        (tensor,) = op.outputs
+        number = self._feeds[tensor]
+        if number not in self._picked:
+            self._external(tensor, values.Feed(number))
+            return
+        # x[i, ...] = source[rows[i], ...]: how many rows the source has makes no difference.
+        shape = known(tensor.static_shape)
+        source = Value(f"{op.name} rows", shape, self._picked[number], values.Feed(number))
+        rows = Value("row numbers", shape[:1], dtypes.int64, values.RowNumbers())
+        index = axes(*shape)
+        row = Read(rows, (affine(index[0]),), rows.dtype)
+        body = Read(source, (affine(row), *map(affine, index[1:])), source.dtype)
+        self._define(op, tensor, Formula.make(index, cast(body, tensor.dtype)))
 
     def _external(self, tensor: Tensor, storage: values.Storage) -> Value:
         value = Value(tensor.op.name, known(tensor.static_shape), tensor.dtype, storage)

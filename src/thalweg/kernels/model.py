@@ -38,12 +38,13 @@ LATENCY = 4.0  # of an addition, which the next one into the same accumulator wa
 OVERLAP = 0.1  # the share of loads that arithmetic does not hide
 LANE_SUM = 10.0  # to add up the lanes of one accumulator
 PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
+ANYWHERE = 3 * PAGE // 4 + 64  # bytes: as far as rows are apart whose place is read from memory
 WAYS = 8  # places in one set that the cache surely holds
 
 
 @dataclass(frozen=True)
 class _Access:
-    """A read or store: its step along each axis; `dynamic` axes change its place otherwise."""
+    """A read or store: its step along each axis; `dynamic` axes change its place in any way."""
 
     slot: int
     steps: Mapping[Axis, int]
@@ -55,6 +56,7 @@ class _Access:
         steps = {atom: f for atom, f in index.terms if isinstance(atom, Axis)}
         inner = [atom for atom, _ in index.terms if isinstance(atom, Expr)]
         dynamic = frozenset(axis for e in walk(*inner) for axis in _axes_of(e))
+        steps |= dict.fromkeys(dynamic - steps.keys(), ANYWHERE // bytes)
         return _Access(slot, steps, dynamic, bytes)
 
     def cost(self, vector: Axis | None) -> float:

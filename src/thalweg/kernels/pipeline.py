@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from thalweg.base.dtypes import DType
 from thalweg.formula import Read
 from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
@@ -32,9 +33,21 @@ class Kernels:
     checked: tuple[Checked, ...] = ()
 
 
-def make_kernels(plan: Plan, machine: Machine, choose: Callable[[Nest], Schedule]) -> Kernels:
-    """Lower, inline, split, pack and fuse a plan, and choose how its nests run."""
-    lowering = Lowering(order(plan), plan.feeds, plan.fetches)
+def make_kernels(
+    plan: Plan,
+    machine: Machine,
+    choose: Callable[[Nest], Schedule],
+    picked: Mapping[int, DType],
+) -> Kernels:
+    """Lower, inline, split, pack and fuse a plan, and choose how its nests run.
+
+    Args:
+        plan: what to compute.
+        machine: what it runs on.
+        choose: the schedule of a nest.
+        picked: the feeds, by number, of which each step takes other rows, with their dtype.
+    """
+    lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
     definitions = lowering.definitions
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
     definitions = inline(reindex(definitions, kept), kept)

@@ -3,6 +3,9 @@
     before:  s[c] = sum over n, i of x[n, i, c]
     after:   p[n, c] = sum over i of x[n, i, c]      s[c] = sum over n of p[n, c]
 
+Likewise the product of a matrix with one of few columns, over parts of the rows of the latter. Its
+gradient is shared by those rows, so that a thread reads the weights that it has updated itself.
+
 The order of additions depends on the shapes alone, never on the number of threads.
 """
 
@@ -14,6 +17,9 @@ from thalweg.kernels.inline import evaluations
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
+NARROW = 16  # columns up to which a product is cut
+PARTS = (4, 5, 6, 7, 8, 3)  # what is tried, as no part may be shorter than the others
+TALL = 512  # rows from which on it is
 LONG = 1 << 15  # evaluations from which on a reduction is worth splitting
 FEW = 512  # results up to which threads would not find enough to share
 
@@ -42,13 +48,13 @@ def _split(definition: Definition) -> list[Definition]:
 
 
 def _parts(definition: Definition, reduce: Reduce) -> int:
-    """In how many parts to cut the only reduced axis of a product with few columns; 0 to leave it."""
+    """In how many parts to cut the only reduced axis of a product with few columns, or 0."""
     if len(reduce.axes) != 1 or reduce.combiner != "sum" or len(definition.axes) < 2:
         return 0
     extent, columns = reduce.axes[0].extent, definition.axes[-1].extent
-    if isinstance(extent, Dim) or isinstance(columns, Dim) or extent < 512 or columns > 16:
+    if isinstance(extent, Dim) or isinstance(columns, Dim) or extent < TALL or columns > NARROW:
         return 0
-    return next((parts for parts in (4, 5, 6, 7, 8, 3) if extent % parts == 0), 0)
+    return next((parts for parts in PARTS if extent % parts == 0), 0)
 
 
 def _cut(definition: Definition, reduce: Reduce, parts: int) -> Reduce:

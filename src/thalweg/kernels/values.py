@@ -65,6 +65,11 @@ class Counter:
 
 
 @dataclass(frozen=True)
+class RowNumbers:
+    """The numbers of the rows that a step of a loop takes of some feeds, int64."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a run has to say of a check; see `kernels.checks`.
 
@@ -78,7 +83,7 @@ class Verdict:
     word: int
 
 
-Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | Verdict
+Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | RowNumbers | Verdict
 
 
 @dataclass(eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from thalweg.backends.llvm.target import Target
 from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore, address_of, aligned_empty
 from thalweg.base import settings
+from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
 from thalweg.kernels import values
@@ -29,7 +30,7 @@ from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
-from thalweg.runtime.table import Move, Pick, Row, make_program
+from thalweg.runtime.table import Move, Row, make_program
 from thalweg.runtime.team import Program, shared_team
 from thalweg.runtime.trial import BurstTrial, Trial
 from thalweg.runtime.tuning import tune
@@ -47,6 +48,7 @@ SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them t
 # Cycles of shareable work from which on a loop need not find out whether sharing pays.
 LARGE_PROGRAM = 3_000_000
 TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
+ROW_NUMBER_BYTES = 8
 
 
 @cache
@@ -143,9 +145,11 @@ class LlvmBackend:
         self._library = shared_library()
         self._arena = ArenaMemory()
 
-    def compile(self, plan: Plan, state: VariableStore) -> NativeProgram:
+    def compile(
+        self, plan: Plan, state: VariableStore, picked: Mapping[int, DType]
+    ) -> NativeProgram:
         library = self._library
-        kernels = make_kernels(plan, library.machine, library.schedule)
+        kernels = make_kernels(plan, library.machine, library.schedule, picked)
         code = zip(kernels.nests, library.code(kernels.nests), strict=True)
         steps = [_step(nest, chosen, address) for (nest, chosen), address in code]
         return NativeProgram(plan, kernels, steps, state, self._arena, self._threads)
@@ -153,24 +157,6 @@ class LlvmBackend:
 
 def _step(nest: Nest, chosen: Schedule, address: int) -> Step:
     return Step(nest, chosen, address, tasks(chosen), Model(nest).cycles(chosen))
-
-
-class _Loop:
-    """A program that picks its own mini-batches before each of its steps."""
-
-    def __init__(self, picks: Sequence[Pick], rows: Sequence[Row], moves: Sequence[Move]) -> None:
-        self._picks = picks
-        picking = [pick.row for pick in picks]
-        if picking and rows:
-            address, args, tasks, flags = rows[0]
-            rows = [(address, args, tasks, flags | BARRIER), *rows[1:]]
-        self.program = make_program([*picking, *rows], [*moves, *(pick.move for pick in picks)])
-
-    def point(self, batches: Iterable[Rows], steps: int) -> None:
-        """Make so many steps next, with rows from these."""
-        self.program.repeat(steps)
-        for pick, rows in zip(self._picks, batches, strict=True):
-            pick.point(rows)
 
 
 class NativeProgram:
@@ -192,6 +178,7 @@ class NativeProgram:
         self._counter = np.zeros(1, np.int64)
         self._fetches = [(known(t.static_shape), t.dtype.numpy) for t in plan.fetches]
         self._fed: list[list[int]] = [[] for _ in plan.feeds]
+        self._ordered: list[int] = []
         self._fetched: list[list[int]] = [[] for _ in plan.fetches]
         self._temporaries: list[tuple[int, int]] = []
         self._kept: list[Array] = []
@@ -205,12 +192,12 @@ class NativeProgram:
         self._run_trial = BurstTrial((threads, 1)) if tries else None
         self._ended = 0.0
         self._words = self._lay_out(kernels, state)
-        self._places = (*self._fed, *self._fetched)
+        self._places = (*self._fed, *self._fetched, self._ordered)
         self._cells = self._words.data
         self._run_number = self._counter.data
         self._first_run = 0
         self._program = make_program(self._rows(SMALL_WORK), ())
-        self._loops: dict[Any, _Loop] = {}
+        self._loop: Program | None = None
         self._team = shared_team()
 
     def _lay_out(self, kernels: Kernels, state: VariableStore) -> Array:
@@ -231,6 +218,8 @@ class NativeProgram:
                 self._fed[number].append(place)
             case values.Fetch(number):
                 self._fetched[number].append(place)
+            case values.RowNumbers():
+                self._ordered.append(place)
             case values.Temporary():
                 self._temporaries.append((place, kernels.arena.offsets[value]))
             case values.Variable(name):
@@ -266,13 +255,18 @@ class NativeProgram:
                 fresh = serial = True
         return rows
 
-    def _moves(self) -> list[Move]:
-        """What changes from step to step: the number of the run, and where results go."""
+    def _moves(self, batch: int) -> list[Move]:
+        """What changes from step to step: the run's number, where results go, which rows it takes.
+
+        Args:
+            batch: how many.
+        """
         base = int(self._words.ctypes.data)
         moves = [(int(self._counter.ctypes.data), 1)]
         for (shape, dtype), places in zip(self._fetches, self._fetched, strict=True):
             size = math.prod(shape) * dtype.itemsize
             moves += [(base + 8 * place, size) for place in places]
+        moves += [(base + 8 * place, batch * ROW_NUMBER_BYTES) for place in self._ordered]
         return moves
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
@@ -303,17 +297,19 @@ class NativeProgram:
         }
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
-        batches = {n: feed for n, feed in enumerate(feeds) if isinstance(feed, Rows)}
         made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
+        orders = [feed.order for feed in feeds if isinstance(feed, Rows)][:1]  # the same for all
         fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
-        self._bind([*fed, *made], run_counter)
+        self._bind([*fed, *made, *orders], run_counter)
         if not steps:
             return made
-        loop = self._loop(batches)
-        loop.point(batches.values(), steps)
+        if self._loop is None:
+            batch = orders[0].shape[1] if orders else 0
+            self._loop = make_program(self._rows(SMALL_WORK_IN_LOOP), self._moves(batch))
+        self._loop.repeat(steps)
         threads = self._trial.choose()
         start = time.perf_counter()
-        self._execute(loop.program, threads)
+        self._execute(self._loop, threads)
         seconds = time.perf_counter() - start
         if seconds > TELLING_SECONDS:
             self._trial.took(threads, seconds / steps)
@@ -338,25 +334,13 @@ class NativeProgram:
     def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
         """Write the addresses of feeds and results to their places, and the run's number."""
         cells = self._cells
-        for array, places in zip(arrays, self._places, strict=True):
+        for array, places in zip(arrays, self._places, strict=False):  # row numbers only in loops
             address = address_of(array)
             for place in places:
                 cells[place] = address
         self._first_run = self._run_number[0] = run_counter
         if self._temporaries:
             self._bind_arena()
-
-    def _loop(self, batches: Mapping[int, Rows]) -> _Loop:
-        """The table of a loop that picks these feeds' rows itself."""
-        key = tuple([(number, rows.source.dtype) for number, rows in batches.items()])
-        if key not in self._loops:
-            base = int(self._words.ctypes.data)
-            picks = [
-                Pick(rows, [base + 8 * place for place in self._fed[number]], shared_jit())
-                for number, rows in batches.items()
-            ]
-            self._loops[key] = _Loop(picks, self._rows(SMALL_WORK_IN_LOOP), self._moves())
-        return self._loops[key]
 
     def _bind_arena(self) -> None:
         base = self._arena.reserve(self.arena_bytes)

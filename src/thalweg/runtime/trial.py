@@ -13,8 +13,8 @@ class Trial:
     """Chooses among numbers of threads by the time that work took.
 
     What was not tried lately is thought of as a little faster each time, so that it is tried again:
-    with patience 0.992, what is twice as slow costs one try in 87, and what is almost as fast hardly
-    costs anything. So the choice follows a machine that becomes busy, and one that ceases to be.
+    with patience 0.992, what is twice as slow costs one try in 87, and what is almost as fast costs
+    hardly anything. So the choice follows a machine that becomes busy, and one that ceases to be.
     The first time of each option is not believed: threads may have had to start for it.
 
     Args:
