@@ -234,7 +234,7 @@ def _swept_part(nest: Nest) -> int:
     moving = sum(size for size, part in zip(sizes, parts, strict=True) if part)
     if fixed + moving <= 3 * CACHE // 2 or fixed >= CACHE or extent < 4:
         return 0
-    chunk = _rounded(max(1, min(extent, (CACHE - fixed) * extent // (2 * moving))), outer)
+    chunk = _rounded(max(1, min(extent, (CACHE - fixed) * extent // moving)), outer)
     steps = chunk * iterations(reduce.axes) // extent
     return chunk if steps >= SHORT and moving // extent <= CACHE else 0
 
