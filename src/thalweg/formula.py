@@ -433,6 +433,17 @@ class Rewrite:
         return expr
 
 
+class Replace(Rewrite):
+    """Put another expression in the place of one."""
+
+    def __init__(self, old: Expr, new: Expr) -> None:
+        super().__init__()
+        self._old, self._new = old, new
+
+    def _rebuild(self, expr: Expr) -> Expr:
+        return self._new if expr is self._old else super()._rebuild(expr)
+
+
 def iterations(over: Iterable[Axis]) -> int:
     """How many points the axes have together."""
     return size([axis.extent for axis in over])

@@ -130,3 +130,46 @@ def test_a_loop_reads_rows_where_they_lie_if_each_is_read_a_few_times() -> None:
             assert isinstance(program, NativeProgram)
             copied = [step for step in program.steps if step.nest.ops == ("Placeholder",)]
             assert len(copied) == copies
+
+
+def _residual_block(x: Array, kept: bool) -> tuple[list[Array], Any]:
+    """Two convolutions with a shortcut, and the gradients; with the values between on request."""
+    with tf.Graph().as_default():
+        a = tf.placeholder(tf.float32, [None, *x.shape[1:]])
+        channels = x.shape[-1]
+        filters = [tf.Variable(random(3, 3, channels, channels, seed=n)) for n in (1, 2)]
+        scale = tf.Variable(random(channels, seed=3))
+        hidden = tf.nn.relu(tf.tanh(a) * scale + scale)
+        y = tf.nn.conv2d(hidden, filters[0], [1, 1, 1, 1], "SAME")
+        y = tf.nn.conv2d(tf.nn.relu(y * scale + scale), filters[1], [1, 1, 1, 1], "SAME") + hidden
+        gradients = tf.gradients(tf.reduce_sum(y * y), [a, scale, *filters])
+        fetches = [y, *gradients, *([hidden] if kept else [])]
+        with tf.Session() as session:
+            program = program_of(session, fetches, {a: x})
+            got = session.run(fetches, {a: x})
+        config = tf.ConfigProto(backend="numpy")
+        with tf.Session(config=config) as session:
+            wanted = session.run(fetches, {a: x})
+    for one, other in zip(got, wanted, strict=True):
+        # Sums of some thousand products, in another order.
+        np.testing.assert_allclose(one, other, rtol=0, atol=3e-6 * np.abs(other).max())
+    return got, program
+
+
+def test_what_is_padded_is_computed_in_its_place() -> None:
+    x = random(3, 9, 7, 16)
+    got, program = _residual_block(x, kept=False)
+    stores = [step.nest.slots[s.slot].name for step in program.steps for s in step.nest.stores]
+    assert sum(name.endswith("Pad") for name in stores) >= 2
+    assert not any(name.startswith("Relu") for name in stores)
+    kept, program = _residual_block(x, kept=True)
+    stores = [step.nest.slots[s.slot].name for step in program.steps for s in step.nest.stores]
+    assert sum(name.startswith("Relu") for name in stores) == 1
+    for one, other in zip(got, kept, strict=False):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_gradient_of_a_convolution_walks_its_filter_forwards() -> None:
+    _, program = _residual_block(random(2, 8, 8, 16), kept=False)
+    reduced = [[int(a.extent) for a in r.axes] for s in program.steps for r in s.nest.reductions]
+    assert reduced.count([3, 48]) >= 4  # rows of the filter, and its columns with the channels

@@ -36,26 +36,46 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         definitions: in execution order; their bodies are changed in place.
         kept: values that must exist in memory whatever happens.
     """
-    writes = Writes(definitions)
-    readers = Readers(definitions)
+    inliner = Inliner(definitions)
     for producer in definitions:
         if not producer.is_pointwise or producer.value.storage:
             continue
-        reading = readers.of(producer.value)
+        reading = inliner.readers.of(producer.value)
         users = [d for d in reading if _reads_exactly(d, producer.value)]
         stays = producer.value in kept or _read_as_alias(reading, producer.value)
         chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if is_cheap(producer)]
         for user in chosen:
-            later = writes.of_what(producer)
-            if not any(producer.order <= write.order < user.order for write in later):
-                substitute(producer, user)
-                readers.update(user)
-                for write in later:
-                    if write.order > user.order:  # it must wait for this read of what was there
-                        write.after.add(user)
+            inliner.substitute(producer, user)
     return drop_unused(definitions, kept)
+
+
+class Inliner:
+    """Substitutes producers into consumers where no write of a variable lies between.
+
+    Args:
+        definitions: in execution order.
+
+    Attributes:
+        readers: of every value, as they are now.
+    """
+
+    def __init__(self, definitions: list[Definition]) -> None:
+        self.readers = Readers(definitions)
+        self._writes = Writes(definitions)
+
+    def substitute(self, producer: Definition, user: Definition) -> bool:
+        """Do so if it is allowed; says whether it is."""
+        later = self._writes.of_what(producer)
+        if any(producer.order <= write.order < user.order for write in later):
+            return False
+        substitute(producer, user)
+        self.readers.update(user)
+        for write in later:
+            if write.order > user.order:  # it must wait for this read of what was there
+                write.after.add(user)
+        return True
 
 
 def substitute(producer: Definition, user: Definition) -> None:

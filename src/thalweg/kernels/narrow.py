@@ -20,7 +20,7 @@ Range = tuple[int, int]  # first and last
 def narrow(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
     """Shrink the definitions of which only a part is read; bodies are changed in place."""
     readers = Readers(definitions)
-    for definition in definitions:
+    for definition in reversed(definitions):  # so that what a part needs is narrowed in turn
         value = definition.value
         if value in kept or value.storage or not definition.stores_in_place:
             continue

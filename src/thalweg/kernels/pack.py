@@ -5,7 +5,8 @@
 
 Where it can, the copy lies in panels as wide as a register tile: all rows of the first columns,
 then all rows of the next (Goto & van de Geijn 2008). A tile then walks memory without a gap, while
-rows whose distance is a large power of two would push each other out of the caches.
+rows whose distance is a large power of two would push each other out of the caches. A dimension
+that is walked backwards is copied so that it is walked forwards, and may become one with the next.
 
 Only operands that are used often enough are worth the copy. One that several contractions want, as
 the weights of an unrolled recurrent cell, is copied once.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from thalweg.base.shapes import Dim, size, typical_size
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine, axes
+from thalweg.formula import Affine, Axis, Expr, Read, Reduce, Replace, Rewrite, affine, axes
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.schedule import Machine
@@ -33,6 +34,7 @@ def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:
     """Insert copies before contractions whose operands no schedule could stream."""
     wanted: dict[tuple[Value, int], list[Use]] = {}
     for definition in definitions:
+        _walk_forwards(definition)
         for read, vector, place in _hard_to_stream(definition):
             wanted.setdefault((read.source, place), []).append((definition, read, vector))
     copies: dict[Definition, list[Definition]] = {}
@@ -41,6 +43,23 @@ def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:
             copy = _pack(source, place, uses, machine)
             copies.setdefault(uses[0][0], []).append(copy)
     return [made for d in definitions for made in (*copies.get(d, ()), d)]
+
+
+def _walk_forwards(definition: Definition) -> None:
+    """Turn the reduced axes along which a contraction walks its largest operand backwards."""
+    reduces = definition.body.reductions
+    if len(reduces) != 1 or len(reduces[0].body.reads) < 2 or reduces[0].combiner != "sum":
+        return
+    largest = flat(max(reduces[0].body.reads, key=lambda read: typical_size(read.source.shape)))
+    back = {
+        axis: axis * -1 + (axis.extent - 1)
+        for axis in reduces[0].axes
+        if largest.coefficient(axis) < 0
+    }
+    if back:
+        body = reduces[0].body
+        turned = Reduce("sum", reduces[0].axes, Rewrite(axes=back)(body), reduces[0].dtype)
+        definition.body = Replace(reduces[0], turned)(definition.body)
 
 
 def _is_worthwhile(source: Value, place: int, users: list[Definition]) -> bool:
@@ -113,15 +132,26 @@ def _pack(source: Value, place: int, uses: list[Use], machine: Machine) -> Defin
     packed = Value(f"{source.name} packed", shape, source.dtype, panel=panel)
     index = axes(*shape)
     origin = [affine(0)] * len(shape)
+    turned = {n for n in order if all(_walks_back(r, n) for _, r, _ in uses)}
     for axis, n in zip(index, order, strict=True):
-        origin[n] = affine(axis)
+        origin[n] = _mirrored(affine(axis), n, source) if n in turned else affine(axis)
     body = Read(source, tuple(origin), source.dtype)
     first = uses[0][0]
     store = tuple(map(affine, index))
     copy = Definition(packed, index, body, store, first.order, ("pack",), set(first.after))
     for definition, read, _ in uses:
-        _read_copy(definition, read, packed, order)
+        _read_copy(definition, read, packed, order, turned)
     return copy
+
+
+def _walks_back(read: Read, dimension: int) -> bool:
+    """Whether the loops walk a dimension from its end, as the gradient of a convolution does."""
+    terms = read.index[dimension].terms
+    return bool(terms) and all(factor < 0 for _, factor in terms)
+
+
+def _mirrored(index: Affine, dimension: int, source: Value) -> Affine:
+    return index * -1 + affine(source.shape[dimension] - 1)
 
 
 def _panel(source: Value, place: int, uses: list[Use], machine: Machine) -> int:
@@ -132,12 +162,17 @@ def _panel(source: Value, place: int, uses: list[Use], machine: Machine) -> int:
     return width if whole and exact else 0
 
 
-def _read_copy(definition: Definition, read: Read, packed: Value, order: list[int]) -> None:
+def _read_copy(
+    definition: Definition, read: Read, packed: Value, order: list[int], turned: set[int]
+) -> None:
     """Let a definition read the copy wherever it made this read."""
+    index = [
+        _mirrored(read.index[n], n, read.source) if n in turned else read.index[n] for n in order
+    ]
 
     def replaced(found: Read) -> Expr:
         if found.source is read.source and found.index == read.index:
-            return Read(packed, tuple(found.index[n] for n in order), found.dtype)
+            return Read(packed, tuple(index), found.dtype)
         return found
 
     definition.body = Rewrite(read=replaced)(definition.body)

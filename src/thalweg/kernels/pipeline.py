@@ -15,6 +15,7 @@ from thalweg.kernels.memory import Arena, plan_memory
 from thalweg.kernels.narrow import narrow
 from thalweg.kernels.nest import Nest, Store, make_nest, row_major
 from thalweg.kernels.pack import pack
+from thalweg.kernels.padding import merge_padding
 from thalweg.kernels.recompute import recompute
 from thalweg.kernels.reindex import reindex
 from thalweg.kernels.schedule import Machine, Schedule
@@ -51,6 +52,7 @@ def make_kernels(
     definitions = lowering.definitions
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
     definitions = inline(reindex(definitions, kept), kept)
+    definitions = merge_padding(definitions, kept)
     definitions = narrow(definitions, kept)
     definitions = pack(split(definitions, machine), machine)
     groups = recompute(fuse(definitions), kept)

@@ -12,7 +12,7 @@ The order of additions depends on the shapes alone, never on the number of threa
 from __future__ import annotations
 
 from thalweg.base.shapes import Dim
-from thalweg.formula import Axis, Expr, Read, Reduce, Rewrite, affine
+from thalweg.formula import Axis, Read, Reduce, Replace, Rewrite, affine
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
@@ -63,7 +63,7 @@ def _cut(definition: Definition, reduce: Reduce, parts: int) -> Reduce:
     outer, inner = Axis(parts, axis.name * 2), Axis(int(axis.extent) // parts, axis.name)
     body = Rewrite(axes={axis: outer * int(inner.extent) + inner})(reduce.body)
     cut = Reduce(reduce.combiner, (outer, inner), body, reduce.dtype)
-    definition.body = _Replace(reduce, cut)(definition.body)
+    definition.body = Replace(reduce, cut)(definition.body)
     return cut
 
 
@@ -91,16 +91,5 @@ def _partial(definition: Definition, reduce: Reduce, outer: Axis) -> Definition:
     )
     index = (affine(outer), *map(affine, definition.axes))
     total = Reduce(reduce.combiner, (outer,), Read(value, index, reduce.dtype), reduce.dtype)
-    definition.body = _Replace(reduce, total)(definition.body)
+    definition.body = Replace(reduce, total)(definition.body)
     return partial
-
-
-class _Replace(Rewrite):
-    """Put another expression in the place of one."""
-
-    def __init__(self, old: Expr, new: Expr) -> None:
-        super().__init__()
-        self._old, self._new = old, new
-
-    def _rebuild(self, expr: Expr) -> Expr:
-        return self._new if expr is self._old else super()._rebuild(expr)
