@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 import thalweg as tf
 from thalweg.backends.llvm.jit import Jit
@@ -96,3 +97,44 @@ def test_there_is_nothing_to_tune_in_numpy() -> None:
     config = tf.ConfigProto(backend="numpy")
     with tf.Graph().as_default(), tf.Session(config=config) as session:
         assert session.tune(tf.constant(1.0) + 1.0) == {}
+
+
+@pytest.mark.parametrize("extent", [8, 12, 20])
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_a_batch_may_be_as_large_as_something_else(extent: int, times: int) -> None:
+    """The code that the first batch makes must not take an extent for a number that is equal."""
+    rng = np.random.default_rng(extent)
+    weights = rng.standard_normal((times * extent, 10)).astype(np.float32)
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [None, times * extent])
+        w = tf.constant(weights)
+        y = tf.tanh(tf.matmul(x, w))
+        flat = tf.reshape(tf.transpose(y), [-1])
+        loss = tf.reduce_sum(y * tf.reduce_max(y, 0)) + tf.reduce_sum(flat * flat)
+        fetches = [y, flat, *tf.gradients(loss, [x, w])]
+        with (
+            tf.Session() as native,
+            tf.Session(config=tf.ConfigProto(backend="numpy")) as reference,
+        ):
+            for batch in (extent, 7, 2 * extent, 10, 1):
+                fed = {x: rng.standard_normal((batch, times * extent)).astype(np.float32)}
+                for got, wanted in zip(
+                    native.run(fetches, fed), reference.run(fetches, fed), strict=True
+                ):
+                    # Sums of at most 80 products, in another order.
+                    atol = 1e-5 * max(1.0, np.abs(wanted).max())
+                    np.testing.assert_allclose(got, wanted, rtol=0, atol=atol)
+
+
+def test_a_stride_that_varies_is_not_one_that_happens_to_be_equal() -> None:
+    """The parts of `y` are 10 * batch apart, those of the weights 2560."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((1024, 10)).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 1024])
+        y = tf.matmul(x, tf.constant(weights)) * 1.25  # no other test's structure
+        for batch in (256, 128, 300):
+            rows = rng.standard_normal((batch, 1024)).astype(np.float32)
+            wanted = rows.astype(np.float64) @ weights * 1.25
+            # A sum of 1,024 products of standard normal numbers.
+            np.testing.assert_allclose(session.run(y, {x: rows}), wanted, rtol=0, atol=3e-4)

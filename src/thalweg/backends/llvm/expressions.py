@@ -292,7 +292,8 @@ class Expressions:
         element = memory_type(dtype).element
         terms, constant, varying = self._split(index, point)
         deps = self._index_deps(Affine(tuple((a, f) for a, f in terms)))
-        key = ("pointer", slot, tuple((id(a), int(f)) for a, f in terms), tuple(varying))
+        steps = tuple((id(a), *_number_key(f)) for a, f in terms)
+        key = ("pointer", slot, steps, tuple(varying))
         depth = self._depth(deps)
         scope = self.scopes[depth]
         if key not in scope.memo:
@@ -330,7 +331,8 @@ class Expressions:
         key: tuple[object, ...] = ("sum",)
         for atom, factor in ordered:
             offset = point.get(atom, 0) if isinstance(atom, Axis) and isinstance(factor, Dim) else 0
-            key = (*key, id(atom), int(factor), offset, self._expr_point(atom, point))
+            at = self._expr_point(atom, point)
+            key = (*key, id(atom), *_number_key(factor), offset, at)
             depth = self._depth(self._index_deps(Affine(((atom, factor),))))
             scope = self.scopes[depth]
             if key not in scope.memo:
@@ -402,6 +404,11 @@ class Expressions:
 
     def _all_lanes(self) -> Value:
         return self.b.constant(Type("i1", self.s.lanes), 1)
+
+
+def _number_key(number: int) -> tuple[int, bool]:
+    """What tells numbers apart; one that varies is another one even where they are equal now."""
+    return int(number), isinstance(number, Dim)
 
 
 def _all(conditions: Sequence[Value]) -> Value:
