@@ -74,6 +74,19 @@ def test_a_new_batch_size_compiles_nothing() -> None:
         assert "[20, 12, 12, 3] -> [33, 12, 12, 3]" in session.why_recompiled[-1]
 
 
+def test_another_seed_compiles_nothing() -> None:
+    """Without a seed each process has another one; what it compiled must serve the next."""
+    drawn, before = [], 0
+    for seed in (3, 2**40 + 5):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(seed)
+            x = tf.random_normal([5, 11])
+            before = shared_jit().stats.compiled + shared_jit().stats.from_disk
+            drawn.append(session.run(x))
+    assert shared_jit().stats.compiled + shared_jit().stats.from_disk == before
+    assert not np.array_equal(*drawn)
+
+
 def test_the_loss_of_the_talk_never_is_nan() -> None:
     """softmax underflows to 0 where logits differ by hundreds; log must not see that 0."""
     logits = tf.Variable(np.array([[500.0, -500.0, 0.0], [-1e4, 1e4, 3.0]], np.float32))

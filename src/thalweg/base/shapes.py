@@ -20,7 +20,7 @@ class Dim(int):
     """An extent that was unknown when the graph was built: it may differ from run to run.
 
     Arithmetic on it gives a `Dim` again, so the compiler can tell which numbers must stay arguments
-    of a kernel rather than become part of its code.
+    of a kernel rather than become part of its code. A random operation's seed is one of these too.
     """
 
     __slots__ = ()

@@ -21,8 +21,19 @@ import numpy as np
 from thalweg.base import dtypes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
-from thalweg.base.shapes import Shape, known, size, strides
-from thalweg.formula import Affine, Const, Expr, Formula, Lowered, Operand, Position, apply, axes
+from thalweg.base.shapes import Dim, Shape, known, size, strides
+from thalweg.formula import (
+    Affine,
+    Const,
+    Expr,
+    Formula,
+    Lowered,
+    Operand,
+    Position,
+    affine,
+    apply,
+    axes,
+)
 from thalweg.graph import Graph, Op, Operation, Sample, Spec, Tensor, default_graph
 from thalweg.ops import math as arithmetic
 from thalweg.ops.build import convert, emit
@@ -175,7 +186,8 @@ class Distribution(Op):
         (counter,) = inputs
         index = axes(*self.shape)
         linear = sum((i * s for i, s in zip(index, strides(self.shape), strict=True)), Affine())
-        key = [Const(word, dtypes.int32) for word in self.key]
+        # A number of the kernel, and so no part of its code: another seed compiles nothing.
+        key = [Position(affine(Dim(word)), dtypes.int32) for word in self.key]
         run, element = counter[()], Position(linear)
 
         def numbers(word: int) -> Expr:

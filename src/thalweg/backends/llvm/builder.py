@@ -211,6 +211,23 @@ class Loop:
     preheader: Lines
 
 
+@dataclass(frozen=True)
+class Function:
+    """A function beside the one being written, which calls it; see `Builder.apart`.
+
+    Attributes:
+        head: up to its attributes.
+        body: between the braces.
+        record: the type that it returns, which holds its results.
+        results: their types.
+    """
+
+    head: str
+    body: str
+    record: str
+    results: tuple[Type, ...]
+
+
 class Builder:
     """Writes one function's body. Instructions go to the current place; `at` moves it."""
 
@@ -221,6 +238,7 @@ class Builder:
         self._here = self._body
         self._block = "entry"
         self.declarations: dict[str, str] = {}
+        self.functions: dict[str, Function] = {}
 
     # -- values
 
@@ -292,6 +310,44 @@ class Builder:
             return self.emit(text, result)
         self.line(text)
         return args[0]
+
+    def apart(self, name: str, write: Callable[..., Sequence[Value]], *args: Value) -> list[Value]:
+        """Call a function of the module, which is written when it is called first.
+
+        It is for what is long and used at many points of a tile: LLVM's time goes with the length.
+        It must neither read nor write memory, so that LLVM may move calls to where they are needed.
+
+        Args:
+            name: of the function, the same only for the same results and types of arguments.
+            write: makes the results from the parameters.
+            args: what it is applied to.
+        """
+        if name not in self.functions:
+            self.functions[name] = self._written(name, write, [arg.type for arg in args])
+        made = self.functions[name]
+        given = ", ".join(f"{arg.type} {arg.ref}" for arg in args)
+        record = self.emit(f"call {made.record} @{name}({given})", made.results[0]).ref
+        return [
+            self.emit(f"extractvalue {made.record} {record}, {place}", type)
+            for place, type in enumerate(made.results)
+        ]
+
+    def _written(
+        self, name: str, write: Callable[..., Sequence[Value]], types: Sequence[Type]
+    ) -> Function:
+        inner = Builder()
+        parameters = [Value(inner, type, f"%p{n}") for n, type in enumerate(types)]
+        results = write(*parameters)
+        record = f"{{{', '.join(str(result.type) for result in results)}}}"
+        whole = "poison"
+        for place, result in enumerate(results):
+            text = f"insertvalue {record} {whole}, {result.type} {result.ref}, {place}"
+            whole = inner.emit(text, result.type).ref
+        inner.line(f"ret {record} {whole}")
+        self.declarations |= inner.declarations
+        taken = ", ".join(f"{p.type} {p.ref}" for p in parameters)
+        head = f"define internal {record} @{name}({taken})"
+        return Function(head, inner.body_text(), record, tuple(r.type for r in results))
 
     def intrinsic(self, name: str, type: Type, *args: Value) -> Value:
         """Call an intrinsic overloaded on (and returning) `type`."""

@@ -62,8 +62,13 @@ def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
     writer = _Writer(nest, schedule)
     body = writer.write()
     declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
+    apart = [
+        f"{function.head} {attributes} noinline willreturn memory(none) {{\n{function.body}\n}}\n"
+        for function in writer.b.functions.values()
+    ]
     return (
         f"{declarations}\n"
+        f"{''.join(apart)}"
         f"define void @kernel(ptr noalias %args, i64 %begin, i64 %end) {attributes} {{\n"
         f"{body}\n}}\n"
     )

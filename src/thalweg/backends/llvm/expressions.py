@@ -16,6 +16,8 @@ from thalweg.backends.llvm.functions import (
     emit_function,
     from_memory,
     memory_type,
+    random_unit,
+    random_words,
     register_type,
 )
 from thalweg.base import dtypes
@@ -182,11 +184,25 @@ class Expressions:
                 return self._position(expr, point)
             case Apply(function="select"):
                 return self._select(expr, point, guards)
+            case Apply(function="random_unit"):
+                return self._random_unit(expr, point, guards)
             case Apply():
                 args = [self.value(a, point, guards) for a in expr.args]
                 kinds = [a.dtype for a in expr.args]
                 return emit_function(self.b, expr.function, args, kinds, expr.dtype)
         raise AssertionError(f"no code for {expr!r} here")
+
+    def _random_unit(self, expr: Apply, point: Point, guards: Guards) -> Value:
+        """A uniform number, made from the element's random words, which its others share."""
+        *of, number = expr.args
+        assert isinstance(number, Const)
+        args = [self.value(arg, point, guards) for arg in of]
+        memo, key = self.scopes[-1].memo, ("random words", *(arg.ref for arg in args))
+        if (key, 0) not in memo:
+            name = f"random_words.{args[-1].type.mangled}"
+            for n, word in enumerate(self.b.apart(name, random_words, *args)):
+                memo[key, n] = word
+        return random_unit([memo[key, n] for n in range(4)], int(number.value), expr.dtype)
 
     def _select(self, expr: Apply, point: Point, guards: Guards) -> Value:
         """A choice; where it tests indices, what is not chosen is not read either."""

@@ -53,8 +53,6 @@ def emit_function(
     """The function applied to values; `kinds` are the arguments' dtypes, `dtype` the result's."""
     if name == "cast":
         return convert(args[0], kinds[0], dtype)
-    if name == "random_unit":
-        return _random_unit(builder, args, dtype)
     same = unify(builder, args)
     if name in vector_math.FUNCTIONS:
         return vector_math.FUNCTIONS[name](*same)
@@ -219,13 +217,15 @@ def _resize_integer(value: Value, new: str, unsigned: bool) -> Value:
 # -- random numbers
 
 
-def _random_unit(builder: Builder, args: Sequence[Value], dtype: DType) -> Value:
-    """A uniform number in [0, 1); `thalweg.ops.random.unit` is its definition."""
-    *counters, word_constant = args
-    key_low, key_high, run, element = unify(builder, counters)
+def random_words(key_low: Value, key_high: Value, run: Value, element: Value) -> list[Value]:
+    """The four random words of an element; `thalweg.ops.random.unit` is their definition."""
+    run = run.splat(element.type.lanes)
     counter = (_low(element), _high(element), _low(run), _high(run))
-    words = philox4x32(counter, (key_low, key_high))
-    number = int(word_constant.ref)
+    return list(philox4x32(counter, (key_low, key_high)))
+
+
+def random_unit(words: Sequence[Value], number: int, dtype: DType) -> Value:
+    """A uniform number in [0, 1) of that number among the element's."""
     if dtype.name == "float64":
         a = words[2 * number].lshr(5).convert("zext", "i64").convert("sitofp", "double")
         b = words[2 * number + 1].lshr(6).convert("zext", "i64").convert("sitofp", "double")
