@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections import OrderedDict, namedtuple
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import thalweg as tf
 from thalweg.autodiff import gradients
 from thalweg.base import dtypes
 from thalweg.base.errors import (
@@ -400,3 +403,22 @@ def test_softmax_regression_learns() -> None:
         s.run(train, feeds)
     assert before == pytest.approx(np.log(3), rel=1e-5)
     assert s.run(loss, feeds) < 0.25
+
+
+def test_constants_are_fetched_without_a_compiler_and_nobody_else_writes_to_them() -> None:
+    x = tf.placeholder(tf.float32, [None, 3])
+    c, d = constant([1.0, 2.0]), tf.shape(x) + 1
+    program = (
+        "import sys, thalweg as tf\n"
+        "assert tf.Session().run(tf.constant([1.0, 2.0]) * 3.0).tolist() == [3, 6]\n"
+        "assert 'llvmlite' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with Session() as session:
+        first, shape = session.run([c, d], {x: np.zeros((5, 3))})
+        first[:] = 7
+        assert shape.tolist() == [6, 4]
+        assert session.run(c).tolist() == [1, 2]
+        assert session.run(d, {x: np.zeros((6, 3))}).tolist() == [7, 4]
+        assert session.run_steps([c, c], 2)[1].tolist() == [[1, 2], [1, 2]]
+        assert session.run_steps(c, 0).shape == (0, 2)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.numpy_backend import NumpyBackend
 from thalweg.backends.protocol import Backend, Feed, Program, Rows
 from thalweg.backends.state import VariableStore
@@ -414,7 +415,9 @@ class Session:
         taken = tuple(tensor for tensor in fed if tensor not in static)
         sources = {n: _source_dtype(feeds[tensor]) for n, tensor in enumerate(taken)}
         picked = {n: as_dtype(source) for n, source in sources.items() if source}
-        program = self._get_backend().compile(plan, self._store, picked)
+        program: Program | None = ConstantProgram.of(plan)
+        if program is None:
+            program = self._get_backend().compile(plan, self._store, picked)
         return _Entry(program, taken, *_variables(plan))
 
     def _allocate(self, handle: Operation) -> Array:
