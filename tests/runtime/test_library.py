@@ -61,6 +61,35 @@ def test_a_new_number_of_rows_shares_schedule_and_code() -> None:
     assert jit.stats.compiled == 1
 
 
+def noise(seed: int) -> Nest:
+    """Random numbers of a varying number of rows."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 40])
+        y = tf.nn.dropout(x, 0.5, seed=seed)
+        _, program = session.program(y, {x: np.zeros((30, 40), np.float32)})
+        assert isinstance(program, NativeProgram)
+        return program.steps[-1].nest
+
+
+def test_a_later_process_finds_the_schedule_under_another_seed() -> None:
+    class Counted(Memory):
+        found = 0
+
+        def get(self, key: str) -> bytes | None:
+            data = super().get(key)
+            self.found += data is not None
+            return data
+
+    memory = Counted()
+    assert noise(5).numbers != noise(7).numbers
+    schedule = Library(Jit(), memory).schedule(noise(5))
+    assert memory.found == 0
+    assert list(Library(Jit(), memory).schedule(noise(7)).tile.values()) == list(
+        schedule.tile.values()
+    )
+    assert memory.found == 1
+
+
 def test_what_was_remembered_is_used() -> None:
     memory, nest = Memory(), product(30)
     library = Library(Jit(), memory)

@@ -100,14 +100,26 @@ class Nest:
     @cached_property
     def numbers(self) -> tuple[int, ...]:
         """The numbers that vary from run to run, each once, in a fixed order."""
-        indices = _indices(self)
-        if self.scratch is not None:
-            indices.append(self.scratch.offset)
-        indices += [position(r) for r in self.reductions if r.combiner.startswith("arg")]
+        added = [at.constant for at in self._walked]
+        return tuple(dict.fromkeys((*self.sizes, *(int(n) for n in added if isinstance(n, Dim)))))
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Those of the numbers that are extents or steps, on which a schedule may depend.
+
+        The others are only added to something: where a slice starts, say, or a seed.
+        """
         cleared = [store.cleared for store in self.stores if store.cleared is not None]
         found = [axis.extent for axis in (*all_axes(self), *cleared)]
-        found += [n for at in indices for n in (*(f for _, f in at.terms), at.constant)]
+        found += [factor for at in self._walked for _, factor in at.terms]
         return tuple(dict.fromkeys(int(n) for n in found if isinstance(n, Dim)))
+
+    @cached_property
+    def _walked(self) -> list[Affine]:
+        """Everything that is linear in the axes."""
+        scratch = [] if self.scratch is None else [self.scratch.offset]
+        places = [position(r) for r in self.reductions if r.combiner.startswith("arg")]
+        return [*_indices(self), *scratch, *places]
 
     @property
     def points(self) -> int:

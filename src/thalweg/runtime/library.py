@@ -86,7 +86,7 @@ class Library:
 
     def _place(self, nest: Nest) -> str:
         """Where the schedule lies on disk that is chosen if this is the first of its structure."""
-        parts = (_stamp(_CHOICE), self._jit.target, structure(nest), nest.numbers)
+        parts = (_stamp(_CHOICE), self._jit.target, structure(nest), nest.sizes)
         return f"schedule_{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
 
