@@ -158,7 +158,10 @@ class Definition:
 
     def reads(self) -> tuple[Read, ...]:
         """Every read of the body and the store."""
-        scattered = [read for e in expressions(*self.store) for read in e.reads]
+        inside = expressions(*self.store)
+        if not inside:  # as a rule; the body remembers its own
+            return self.body.reads
+        scattered = [read for e in inside for read in e.reads]
         return tuple(dict.fromkeys((*self.body.reads, *scattered)))
 
 
