@@ -339,8 +339,7 @@ class _Writer(Expressions):
                 total.add(offsets)
 
         self._reduction_loops(order, {}, add)
-        for key, total in sums.items():
-            self.scopes[-1].memo[key] = total.result()
+        self.scopes[-1].memo.update(zip(sums, _results(list(sums.values())), strict=True))
 
     def _reduction_loops(
         self, axes: list[Axis], offsets: Point, visit: Callable[[Point], None]
@@ -638,14 +637,33 @@ class _Accumulator:
         return value if element == "i64" else value.convert("trunc", element)
 
     def result(self) -> Value:
-        """The final value: a scalar if the lanes held parts of one sum."""
+        """The final value, or the lanes' parts of it."""
         b = self.w.b
         if self.is_arg:
             return b.load(register_type(self.reduce.dtype, self.lanes), self.place)
-        total = b.load(self.kind, self.cell)
-        if self.lanes and self.w.s.vector in self.reduce.axes:
-            return _across_lanes(total, self.combiner, self.reduce.body.dtype)
-        return total
+        return b.load(self.kind, self.cell)
+
+    @property
+    def is_in_parts(self) -> bool:
+        """Whether the lanes hold parts of one result."""
+        return bool(self.lanes) and self.w.s.vector in self.reduce.axes
+
+
+def _results(totals: Sequence[_Accumulator]) -> list[Value]:
+    """The final values of reductions: scalars where the lanes held parts."""
+    values = [total.result() for total in totals]
+    alike: dict[tuple[str, DType], list[int]] = {}
+    for n, total in enumerate(totals):
+        if total.is_in_parts:
+            alike.setdefault((total.combiner, total.reduce.body.dtype), []).append(n)
+    for (combiner, dtype), places in alike.items():
+        lanes = values[places[0]].type.lanes
+        for start in range(0, len(places), lanes):
+            some = places[start : start + lanes]
+            made = _across_lanes([values[n] for n in some], combiner, dtype)
+            for n, value in zip(some, made, strict=True):
+                values[n] = value
+    return values
 
 
 def _factors(body: Expr) -> tuple[Expr, Expr] | None:
@@ -675,17 +693,30 @@ def _combine(combiner: str, old: Value, new: Value, dtype: DType) -> Value:
     return emit_function(old.builder, _COMBINERS[combiner], [old, new], [dtype, dtype], dtype)
 
 
-def _across_lanes(vector: Value, combiner: str, dtype: DType) -> Value:
-    """Combine the lanes, halves with halves: a fixed order."""
-    b, lanes = vector.builder, vector.type.lanes
-    while lanes > 1:
-        lanes //= 2
-        low, high = (_half(vector, start, lanes) for start in (0, lanes))
-        vector = _combine(combiner, low, high, dtype)
-    return b.extract(vector, 0)
+def _across_lanes(vectors: Sequence[Value], combiner: str, dtype: DType) -> list[Value]:
+    """Combine the lanes of each vector, halves with halves: a fixed order.
+
+    Two vectors at a time, so that no lane is idle: as many additions as for one vector and one more
+    for each of the others. There must be no more vectors than lanes.
+    """
+    b, lanes, left = vectors[0].builder, vectors[0].type.lanes, list(vectors)
+    width = lanes  # of the part of a vector that belongs to one result
+    while width > 1:
+        pairs = [left[n : n + 2] for n in range(0, len(left), 2)]
+        left = [_halves_combined(pair[0], pair[-1], width, combiner, dtype) for pair in pairs]
+        width //= 2
+    return [b.extract(left[0], n) for n in range(len(vectors))]
 
 
-def _half(vector: Value, start: int, lanes: int) -> Value:
-    chosen = vector.builder.lanes("i32", range(start, start + lanes))
-    operands = f"{vector.type} {vector.ref}, {vector.type} poison, {chosen.type} {chosen.ref}"
-    return vector.builder.emit(f"shufflevector {operands}", Type(vector.type.element, lanes))
+def _halves_combined(a: Value, b: Value, width: int, combiner: str, dtype: DType) -> Value:
+    """The first half of each part of two vectors with its second half."""
+    lanes = a.type.lanes
+    low = [n for n in range(2 * lanes) if n % width < width // 2]
+    first, second = _shuffled(a, b, low), _shuffled(a, b, [n + width // 2 for n in low])
+    return _combine(combiner, first, second, dtype)
+
+
+def _shuffled(a: Value, b: Value, chosen: Sequence[int]) -> Value:
+    numbers = a.builder.lanes("i32", chosen)
+    operands = f"{a.type} {a.ref}, {b.type} {b.ref}, {numbers.type} {numbers.ref}"
+    return a.builder.emit(f"shufflevector {operands}", Type(a.type.element, len(chosen)))
