@@ -38,6 +38,7 @@ LATENCY = 4.0  # of an addition, which the next one into the same accumulator wa
 OVERLAP = 0.1  # the share of loads that arithmetic does not hide
 LANE_SUM = 10.0  # to add up the lanes of one accumulator
 PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
+PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
 ANYWHERE = 3 * PAGE // 4 + 64  # bytes: as far as rows are apart whose place is read from memory
 WAYS = 8  # places in one set that the cache surely holds
 
@@ -75,6 +76,15 @@ class _Access:
             return FAR
         rows = chunk if chunk and len(reduction.axes) == 1 else int(inner.extent)
         return FAR if rows <= WAYS else CROWDED if rows <= MANY else THRASHED
+
+    def pages(self, s: Schedule) -> int:
+        """How many rows of a tile lie so far apart that each has its own page; 0 if none do."""
+        rows = 1
+        for axis, size in s.tile.items():
+            far = abs(self.steps.get(axis, 0)) * self.bytes >= PAGE
+            if far and axis is not s.vector:
+                rows *= size
+        return rows if rows > 1 else 0
 
     def apart(self, axis: Axis, count: int) -> float:
         """What a load costs more when a tile takes so many values of the axis."""
@@ -160,7 +170,8 @@ class Model:
         cost += self._work / 2
         if s.vector is not None and s.vector not in self._axes:
             cost += LANE_SUM  # and what follows is scalar
-        return cost * points
+        pages = sum(access.pages(s) for access in (*self._late, *self._stores))
+        return cost * points + PAGE_CHANGE * pages
 
     def _reduction(self, r: _Reduction, s: Schedule, points: float) -> float:
         steps = float(r.steps)
