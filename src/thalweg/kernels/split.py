@@ -21,7 +21,7 @@ NARROW = 16  # columns up to which a product is cut
 PARTS = (4, 5, 6, 7, 8, 3)  # what is tried, as no part may be shorter than the others
 TALL = 512  # rows from which on it is
 LONG = 1 << 15  # evaluations from which on a reduction is worth splitting
-FEW = 512  # results up to which threads would not find enough to share
+FEW = 1024  # results up to which threads would not find enough to share
 
 
 def split(definitions: list[Definition], machine: Machine) -> list[Definition]:
