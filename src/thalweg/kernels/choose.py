@@ -216,7 +216,7 @@ def _unroll(nest: Nest, s: Schedule) -> int:
 
 # -- sweeps
 
-CACHE = 1 << 20  # bytes of operands that should stay in the second-level cache during a sweep
+CACHE = 3 << 19  # bytes of operands that should stay in the second-level cache during a sweep
 STAGE = 1 << 18  # bytes up to which an operand's part is staged
 SHORT = 48  # steps under which keeping the sums in memory costs too much
 
@@ -232,7 +232,7 @@ def _swept_part(nest: Nest) -> int:
     sizes = [nest.slots[read.source].bytes for read in reads]
     fixed = sum(size for size, part in zip(sizes, parts, strict=True) if not part)
     moving = sum(size for size, part in zip(sizes, parts, strict=True) if part)
-    if fixed + moving <= 3 * CACHE // 2 or fixed >= CACHE or extent < 4:
+    if fixed + moving <= CACHE or 3 * fixed >= 2 * CACHE or extent < 4:
         return 0
     chunk = _rounded(max(1, min(extent, (CACHE - fixed) * extent // moving)), outer)
     steps = chunk * iterations(reduce.axes) // extent
