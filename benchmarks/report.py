@@ -159,9 +159,15 @@ def checks(report: Report) -> str:
 
 
 def notes(report: Report) -> str:
-    """What went wrong: wrong values first."""
+    """What went wrong: wrong values first. The table of all sides has no overheads."""
     lines = [f"- **Wrong values**: {line}" for line in report.wrong]
-    return "\n".join([*lines, *(f"- not measured: {note}" for note in report.notes)])
+    absent = [
+        f"{result.name}: {side.name}: {side.not_run}"
+        for result in report.overheads
+        for side in result.sides
+        if side.not_run
+    ]
+    return "\n".join([*lines, *(f"- not measured: {note}" for note in (*absent, *report.notes))])
 
 
 def machine_text(report: Report) -> str:

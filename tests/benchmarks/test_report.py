@@ -71,11 +71,14 @@ def test_what_went_wrong_is_told() -> None:
     (result,) = good.results
     bad = replace(result.sides[3], wrong="values differ", ms_per_step=())
     failed = replace(result, sides=[*result.sides[:3], bad])
-    made = replace(good, results=[failed], notes=["start of JAX jit: no | answer"])
+    empty = replace(good.overheads[0], sides=[Side("JAX", "jit", not_run="it ended")])
+    notes = ["start of JAX jit: no | answer"]
+    made = replace(good, results=[failed], overheads=[empty], notes=notes)
     assert failed.fastest_peer == result.sides[1]
     assert cells(report.details(made.results))[-1][-1] == "FAILED: values differ"
     for text in (report.text(made), report.page(made, "plot.svg")):
         assert "- **Wrong values**: tiny: JAX jit: values differ" in text
+        assert "- not measured: empty: JAX jit: it ended\n" in text
         assert "- not measured: start of JAX jit: no | answer" in text
     assert "JAX jit: FAILED" in plot.draw(made.results)
     assert "went wrong" not in report.page(good, "plot.svg")
