@@ -2,6 +2,8 @@
 
 It makes the peers' environments in benchmarks/.envs the first time, checks for every workload that
 all sides compute the same, times them in turn, prints tables and writes JSON, a plot and a page.
+A side that cannot be measured does not keep the others from it. If a side computes something else
+than the others, the exit status is 1.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ import argparse
 import datetime
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import environments, machine, measure, plot, report, roofline
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import System
 from benchmarks.peers import PEERS
-from benchmarks.process import ROOT, confine
+from benchmarks.process import PATIENCE, ROOT, confine
 from benchmarks.results import Report
 from benchmarks.workloads import OVERHEADS, STARTED, WORKLOADS
 from thalweg.base import settings
@@ -33,19 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.write_docs and (options.only or options.peers):
         parser.error("--write-docs: the page shows everything; leave --only and --peers out")
-    try:
-        made = run(options)
-    except BenchmarkError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
+    made = run(options)
     print(report.text(made))
-    write(report.json_text(made), options.json)
+    print(f"written: {options.json}")
     if options.plot:
         write(plot.draw(made.results), options.plot)
     if options.write_docs:
         write(plot.draw(made.results), DOCS_PLOT)
         write(report.page(made, DOCS_PLOT.name), DOCS)
-    return 0
+    for line in made.wrong:
+        print(f"benchmarks: wrong values: {line}", file=sys.stderr)
+    return 1 if made.wrong else 0
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -65,6 +66,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--peers", nargs="+", choices=list(PEERS), metavar="PEER", help=", ".join(PEERS)
+    )
+    parser.add_argument(
+        "--patience",
+        type=positive,
+        default=int(PATIENCE),
+        metavar="SECONDS",
+        help=f"for a worker's answer, after which it is killed (default: {PATIENCE:.0f})",
     )
     parser.add_argument("--json", type=Path, default=JSON, help=f"default: {JSON}")
     parser.add_argument("--plot", type=Path, help="write an SVG")
@@ -86,45 +94,57 @@ def positive(text: str) -> int:
 def run(options: argparse.Namespace) -> Report:
     """Measure what the options ask for. With `--only`, starts and imports are left out.
 
-    Raises:
-        BenchmarkError: a worker failed, or the sides disagree.
+    What is measured so far is in the JSON file after each workload.
     """
-    threads, rounds = options.threads, options.rounds
+    threads = options.threads
     cores = settings.cpu_count()
     confine(threads)
-    systems = [system(name, threads) for name in options.peers or PEERS]
+    systems = [system(name, threads, options.patience) for name in options.peers or PEERS]
     there = [s for s in systems if not s.not_run]
     limits = roofline.measure(threads)
-    chosen = [WORKLOADS[name] for name in options.only or WORKLOADS]
-    results = [measure.measure(workload, systems, rounds, limits) for workload in chosen]
+    versions = {s.peer.label: dict(s.versions) for s in there}
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    small = {workload.name for workload in OVERHEADS}
-    return Report(
-        date,
-        rounds,
-        machine.describe(cores, threads, {s.peer.label: versions(s) for s in there}, limits),
-        [result for result in results if result.name not in small],
-        [result for result in results if result.name in small],
-        [] if options.only else [measure.import_time(s, IMPORT_RUNS) for s in there],
-        []
-        if options.only
-        else [row for s in there for row in measure.starts(STARTED, s, START_RUNS)],
-    )
+    made = Report(date, options.rounds, machine.describe(cores, threads, versions, limits), [])
+    for name in options.only or WORKLOADS:
+        result = measure.measure(WORKLOADS[name], systems, options.rounds, limits)
+        if WORKLOADS[name] in OVERHEADS:
+            made = replace(made, overheads=[*made.overheads, result])
+        else:
+            made = replace(made, results=[*made.results, result])
+        save(made, options.json)
+    for one in [] if options.only else there:
+        made = with_start(made, one)
+        save(made, options.json)
+    return made
 
 
-def system(name: str, threads: int) -> System:
+def system(name: str, threads: int, patience: float = PATIENCE) -> System:
     """A system in its environment, or the reason why there is none."""
+    peer = PEERS[name]
     try:
-        return System(PEERS[name], environments.ensure(PEERS[name]), threads)
+        python = environments.ensure(peer)
     except BenchmarkError as error:
-        return System(PEERS[name], "", threads, not_run=f"no environment: {error}")
+        return System(peer, "", threads, not_run=f"no environment: {error}")
+    return System(peer, python, threads, patience=patience).checked()
 
 
-def versions(system: System) -> dict[str, str]:
-    """What it runs on."""
-    with system.start() as worker:
-        found: dict[str, str] = worker.ask("hello")["versions"]
-    return found
+def with_start(made: Report, system: System) -> Report:
+    """The report with how long a system takes to import and to begin, or why that is not known."""
+    imports, notes = list(made.imports), list(made.notes)
+    try:
+        imports.append(measure.import_time(system, IMPORT_RUNS))
+    except BenchmarkError as error:
+        notes.append(f"import of {system.peer.label}: {error}")
+    starts, failed = measure.starts(STARTED, system, START_RUNS)
+    return replace(made, imports=imports, starts=[*made.starts, *starts], notes=[*notes, *failed])
+
+
+def save(made: Report, path: Path) -> None:
+    """Write the JSON file: whole, whenever the command is stopped."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(report.json_text(made), encoding="utf-8")
+    partial.replace(path)
 
 
 def write(text: str, path: Path) -> None:

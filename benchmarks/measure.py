@@ -10,14 +10,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.errors import WorkerError
 from benchmarks.machine import busy_cores
 from benchmarks.models import Array
 from benchmarks.peers import Peer
-from benchmarks.process import Worker, printed_numbers
+from benchmarks.process import PATIENCE, Worker, printed_numbers
 from benchmarks.results import ImportTime, Limits, Result, Side, Start
 from benchmarks.workloads import Workload
 
@@ -44,20 +45,32 @@ class System:
         python: the interpreter of its environment.
         threads: how many its workers are to use.
         not_run: why it cannot be measured, if so.
+        versions: of the packages that it runs on.
+        patience: seconds that its workers may take for an answer.
     """
 
     peer: Peer
     python: Path | str
     threads: int
     not_run: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    patience: float = PATIENCE
 
     def start(self, environment: Mapping[str, str] | None = None) -> Worker:
         """A new worker."""
-        peer = self.peer
-        return Worker(peer.label, self.python, peer.module, self.threads, environment)
+        peer, threads = self.peer, self.threads
+        return Worker(peer.label, self.python, peer.module, threads, environment, self.patience)
+
+    def checked(self) -> System:
+        """The same with its versions, or with the reason why it cannot start."""
+        with self.start() as worker:
+            try:
+                return replace(self, versions=worker.ask("hello")["versions"])
+            except WorkerError as error:
+                return replace(self, not_run=_said(error, self.peer.label))
 
 
-@dataclass
+@dataclass(eq=False)
 class Turn:
     """A side while it is measured."""
 
@@ -66,12 +79,20 @@ class Turn:
     values: Array = field(default_factory=lambda: np.zeros(0))
     times: list[float] = field(default_factory=list)
 
+    def ask(self, do: str, **details: Any) -> dict[str, Any] | None:
+        """The answer about this side's variant; None if there is none, and then it has not run."""
+        try:
+            return self.worker.ask(do, variant=self.side.variant, **details)
+        except WorkerError as error:
+            self.side = replace(self.side, not_run=_said(error, self.side.name))
+        return None
+
 
 def measure(workload: Workload, systems: Sequence[System], rounds: int, limits: Limits) -> Result:
     """All sides of a workload.
 
-    Raises:
-        BenchmarkError: they do not compute the same, or a worker failed.
+    A side that cannot be measured is said not to have run, and why. One whose values are wrong is
+    said so, and is not timed. Neither keeps the others from being measured.
     """
     data = workload.data()
     _say(f"{workload.name}: {workload.title}")
@@ -81,10 +102,9 @@ def measure(workload: Workload, systems: Sequence[System], rounds: int, limits: 
         missing = [Side(s.peer.label, "", not_run=s.not_run) for s in systems if s.not_run]
         workers = [stack.enter_context(s.start()) for s in systems if not s.not_run]
         prepared = [turn for worker in workers for turn in _prepare(workload, worker, path)]
-        turns = [turn for turn in prepared if not turn.side.not_run]
-        difference = check(workload, {turn.side.name: turn.values for turn in turns})
-        others = _take_turns(workload, turns, rounds)
-    sides = [replace(turn.side, ms_per_step=turn.times) for turn in prepared] + missing
+        difference = check(workload, [turn for turn in prepared if not turn.side.missing])
+        others = _take_turns(workload, prepared, rounds)
+    sides = [_outcome(turn) for turn in prepared] + missing
     result = Result(workload.name, workload.title, sides, difference, workload.tolerance, others)
     if workload.cost is None:
         return result
@@ -93,22 +113,36 @@ def measure(workload: Workload, systems: Sequence[System], rounds: int, limits: 
     return replace(result, flops=cost.flops, bytes=cost.bytes, limit_ms=limit)
 
 
-def check(workload: Workload, values: Mapping[str, Array]) -> float:
-    """The largest relative difference of what the sides computed.
+def check(workload: Workload, turns: Sequence[Turn]) -> float:
+    """Compare what the sides computed; those that most others contradict are marked as wrong.
+
+    Where there is no majority, as between two sides, all are.
 
     Args:
-        workload: says how much is allowed.
-        values: by side, [steps, ...].
+        workload: says how much of a difference is allowed.
+        turns: sides with their values, [steps, ...].
 
-    Raises:
-        BenchmarkError: it is more than that.
+    Returns:
+        The largest relative difference of those that agree.
     """
-    difference = relative_difference(list(values.values()))
-    text = f"values differ by {difference:.1e}, relatively; {workload.tolerance:.0e} is allowed"
-    if not difference <= workload.tolerance:
-        sides = [f"\n  {name}: {value[:, :4].tolist()}" for name, value in values.items()]
-        raise BenchmarkError(f"{workload.name}: the sides do not agree: {text}{''.join(sides)}")
-    _say(f"  {CHECKED_STEPS} steps agree: {text}")
+
+    def agree(*some: Turn) -> bool:
+        return relative_difference([turn.values for turn in some]) <= workload.tolerance
+
+    right = [t for t in turns if 2 * sum(agree(t, other) for other in turns) > len(turns)]
+    if not agree(*right):
+        right = []
+    for turn in turns:
+        if turn not in right:
+            difference = relative_difference([t.values for t in (turn, *(right or turns))])
+            allowed = f"{workload.tolerance:.0e} is allowed"
+            text = f"values differ by {difference:.1e}, relatively; {allowed}"
+            turn.side = replace(turn.side, wrong=text)
+            _say(f"  WRONG: {turn.side.name}: {text}")
+    if len(right) < len(turns):
+        _say("\n".join(f"    {t.side.name}: {t.values[:, :4].tolist()}" for t in turns))
+    difference = relative_difference([turn.values for turn in right])
+    _say(f"  {CHECKED_STEPS} steps agree: {len(right)} sides, {difference:.1e} apart, relatively")
     return difference
 
 
@@ -119,8 +153,12 @@ def relative_difference(values: Sequence[Array]) -> float:
         values: of each side, [steps, ...].
 
     Returns:
-        Infinity if a value is not finite.
+        Infinity if a value is not finite, or the sides differ in how many values there are.
     """
+    if not values:
+        return 0.0
+    if len({value.shape for value in values}) > 1:
+        return float("inf")
     every = np.stack(values)
     if not np.isfinite(every).all():
         return float("inf")
@@ -131,7 +169,11 @@ def relative_difference(values: Sequence[Array]) -> float:
 
 
 def import_time(system: System, runs: int) -> ImportTime:
-    """How long a system takes to import, beyond NumPy."""
+    """How long a system takes to import, beyond NumPy.
+
+    Raises:
+        BenchmarkError: the program that imports it failed.
+    """
     package = system.peer.package
     program = (
         "import time, numpy",
@@ -142,24 +184,36 @@ def import_time(system: System, runs: int) -> ImportTime:
     return ImportTime(system.peer.label, package, printed_numbers(system.python, program, runs))
 
 
-def starts(workload: Workload, system: System, runs: int) -> list[Start]:
+def starts(workload: Workload, system: System, runs: int) -> tuple[list[Start], list[str]]:
     """What it takes to begin with a workload, for each variant of a system.
 
-    Raises:
-        BenchmarkError: a worker failed.
+    Returns:
+        What was measured, and a line for each variant that could not be, beside those that cannot
+        run on this machine.
     """
+    made: list[Start | None] = []
+    failed: list[str] = []
+    variant = ""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.npz"
         workload.data().save(path)
-        with system.start() as worker:
-            variants = worker.ask("open", workload=workload.name, data=str(path))["variants"]
-        made = [_start(workload, system, path, variant, runs) for variant in variants]
-    return [start for start in made if start is not None]
+        try:
+            with system.start() as worker:
+                variants = worker.ask("open", workload=workload.name, data=str(path))["variants"]
+        except WorkerError as error:
+            return [], [_said(error, f"start of {system.peer.label}")]
+        for variant in variants:
+            what = f"start of {system.peer.label} {variant}".rstrip()
+            _say(what)
+            try:
+                made.append(_start(workload, system, path, variant, runs))
+            except WorkerError as error:
+                failed.append(f"{what}: {_said(error, what)}")
+    return [start for start in made if start is not None], failed
 
 
 def _start(workload: Workload, system: System, data: Path, variant: str, runs: int) -> Start | None:
     """None if the variant cannot run."""
-    _say(f"start of {system.peer.label} {variant}")
     figures: list[tuple[float, ...]] = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as cache:
@@ -184,17 +238,17 @@ def _first_step(workload: Workload, worker: Worker, data: Path, variant: str) ->
 
 def _prepare(workload: Workload, worker: Worker, data: Path) -> list[Turn]:
     """A side for each variant of a system, ready to be timed, with what it computes."""
-    variants = worker.ask("open", workload=workload.name, data=str(data))["variants"]
-    turns = []
-    for variant in variants:
-        answer = worker.ask("prepare", variant=variant, trials=True)
-        side = Side(
-            worker.name, variant, way=answer.get("way", ""), not_run=answer.get("not_run", "")
-        )
-        turns.append(Turn(worker, side))
-        if not side.not_run:
-            checked = worker.ask("check", variant=variant, steps=CHECKED_STEPS)
-            turns[-1].values = np.array(checked["values"])
+    try:
+        variants = worker.ask("open", workload=workload.name, data=str(data))["variants"]
+    except WorkerError as error:
+        return [Turn(worker, Side(worker.name, "", not_run=_said(error, worker.name)))]
+    turns = [Turn(worker, Side(worker.name, variant)) for variant in variants]
+    for turn in turns:
+        if answer := turn.ask("prepare", trials=True):
+            way, not_run = answer.get("way", ""), answer.get("not_run", "")
+            turn.side = replace(turn.side, way=way, not_run=not_run)
+        if not turn.side.missing and (checked := turn.ask("check", steps=CHECKED_STEPS)):
+            turn.values = np.array(checked["values"])
     return turns
 
 
@@ -203,21 +257,36 @@ def _take_turns(workload: Workload, turns: Sequence[Turn], rounds: int) -> float
     others = []
     for i in range(rounds):
         for turn in turns:
-            time.sleep(SETTLE)
-            others.append(busy_cores(LISTEN))
-            turn.times.append(_round(workload, turn))
-        times = ", ".join(f"{turn.side.name} {turn.times[-1]:.4g}" for turn in turns)
+            if not turn.side.missing:
+                time.sleep(SETTLE)
+                others.append(busy_cores(LISTEN))
+                _round(workload, turn)
+        left = [turn for turn in turns if not turn.side.missing]
+        times = ", ".join(f"{turn.side.name} {turn.times[-1]:.4g}" for turn in left)
         _say(f"  round {i + 1}: {times} ms")
     return statistics.mean(others) if others else 0.0
 
 
-def _round(workload: Workload, turn: Turn) -> float:
-    """Milliseconds per step."""
-    warm_up, steps = workload.warm_up, workload.steps
-    answer = turn.worker.ask("time", variant=turn.side.variant, warm_up=warm_up, steps=steps)
+def _round(workload: Workload, turn: Turn) -> None:
+    """Note milliseconds per step, or what went wrong."""
+    answer = turn.ask("time", warm_up=workload.warm_up, steps=workload.steps)
+    if answer is None:
+        return
+    turn.times.append(float(answer["seconds"]) / workload.steps * 1e3)
     if not answer["finite"]:
-        raise BenchmarkError(f"{workload.name}: {turn.side.name} computes what is not finite")
-    return float(answer["seconds"]) / steps * 1e3
+        turn.side = replace(turn.side, wrong="after the timed steps, its values are not finite")
+        _say(f"  WRONG: {turn.side.name}: {turn.side.wrong}")
+
+
+def _outcome(turn: Turn) -> Side:
+    """The side, with its times if they are worth comparing."""
+    return turn.side if turn.side.missing else replace(turn.side, ms_per_step=turn.times)
+
+
+def _said(error: WorkerError, whose: str) -> str:
+    """The reason in short, after it has been told in full."""
+    _say(f"  {whose}: {error}")
+    return error.reason
 
 
 def _say(text: str) -> None:

@@ -83,8 +83,9 @@ def group(result: Result, axis: Axis, y: float) -> list[str]:
 
 def bar(result: Result, side: Side, axis: Axis, y: float) -> list[str]:
     """One side."""
-    if side.not_run:
-        return [text(axis.x(1) + 6, y + BAR - 3, f"{side.name}: not run")]
+    if side.missing:
+        outcome = "FAILED" if side.wrong else "not run"
+        return [text(axis.x(1) + 6, y + BAR - 3, f"{side.name}: {outcome}")]
     value, colour = ratio(result, side), COLOURS.get(side.system, "#555")
     start, end = sorted((axis.x(1), axis.x(value)))
     width = max(end - start, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.errors import BenchmarkError, WorkerError
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "THALWEG_NUM_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+PATIENCE = 600.0  # seconds for an answer: several times what the slowest compilation takes
+LAST_WORDS = 5.0  # seconds that a worker which has closed its output may take to end
 
 
 def confine(threads: int) -> None:
@@ -36,6 +39,7 @@ class Worker:
         module: what to run.
         threads: how many threads it is to use.
         environment: further variables.
+        patience: seconds that it may take for an answer.
     """
 
     def __init__(
@@ -45,8 +49,11 @@ class Worker:
         module: str,
         threads: int,
         environment: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.name = name
+        self._patience = patience
+        self._ended = ""  # why, if it has
         self._process = subprocess.Popen(
             [str(python), "-m", module, str(threads)],
             cwd=ROOT,
@@ -60,21 +67,45 @@ class Worker:
         """The answer to a request of `benchmarks.protocol`.
 
         Raises:
-            BenchmarkError: the worker failed, or ended.
+            WorkerError: the worker could not do it, ended, or took too long, upon which it is
+                killed. Once it has ended, every request raises the same.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            print(json.dumps({"do": do, **details}), file=self._process.stdin, flush=True)
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
+        line = "" if self._ended else self._line(json.dumps({"do": do, **details}))
         if not line:
-            raise BenchmarkError(f"{self.name}: the worker ended with {self._process.wait()}")
+            raise WorkerError(f"{do}: {self._ended}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise BenchmarkError(f"{self.name}: {do} failed:\n{answer['error']}")
+            trace = answer["error"].rstrip()
+            raise WorkerError(f"{do}: {trace.splitlines()[-1]}", trace)
         return answer
+
+    def _line(self, request: str) -> str:
+        """The line that answers another one; none if the worker has ended."""
+        pipe = self._process
+        assert pipe.stdin is not None
+        assert pipe.stdout is not None
+        line = ""
+        try:
+            print(request, file=pipe.stdin, flush=True)
+            if not select.select([pipe.stdout], [], [], self._patience)[0]:
+                self._ended = f"no answer within {self._patience:g} s"
+                pipe.kill()
+                return ""
+            line = pipe.stdout.readline()
+        except BrokenPipeError:
+            pass
+        if not line.endswith("\n"):
+            self._ended = f"the worker ended with {self._status()}"
+            return ""
+        return line
+
+    def _status(self) -> int:
+        """The exit status of a worker that has closed its output."""
+        try:
+            return self._process.wait(LAST_WORDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def __enter__(self) -> Worker:
         return self
@@ -90,10 +121,20 @@ class Worker:
 
 
 def printed_numbers(python: Path | str, program: Sequence[str], runs: int) -> list[float]:
-    """What a short program prints, a number, in each of several fresh processes."""
+    """What a short program prints, a number, in each of several fresh processes.
+
+    Raises:
+        BenchmarkError: it failed, or took too long.
+    """
     command = [str(python), "-c", "\n".join(program)]
     with tempfile.TemporaryDirectory() as folder:  # bytecode is kept, as it is after an install
         env = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
-        subprocess.check_output(command, cwd=ROOT, env=env)
-        return [float(subprocess.check_output(command, cwd=ROOT, env=env)) for _ in range(runs)]
+
+        def printed() -> float:
+            return float(subprocess.check_output(command, cwd=ROOT, env=env, timeout=PATIENCE))
+
+        try:
+            return [printed() for _ in range(1 + runs)][1:]
+        except (subprocess.SubprocessError, ValueError) as error:
+            raise BenchmarkError(str(error)) from error

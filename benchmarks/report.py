@@ -77,7 +77,8 @@ def text(report: Report) -> str:
     if any(result.ratio for result in report.results):
         tables.insert(0, summary(report.results))
     limits = f"- limits: {_peak(report):.0f} GFLOP/s; {_bandwidths(report)}"
-    return "\n\n".join([*filter(None, tables), machine_text(report) + "\n" + limits])
+    parts = [*tables, notes(report), machine_text(report) + "\n" + limits]
+    return "\n\n".join(filter(None, parts))
 
 
 def page(report: Report, plot: str) -> str:
@@ -87,7 +88,7 @@ def page(report: Report, plot: str) -> str:
         report: what was measured.
         plot: the address of the plot.
     """
-    return PAGE.format(
+    page = PAGE.format(
         rounds=report.rounds,
         threads=report.machine.threads,
         summary=summary(report.results),
@@ -99,6 +100,7 @@ def page(report: Report, plot: str) -> str:
         bandwidths=_bandwidths(report),
         machine=machine_text(report),
     )
+    return page + (f"\n## What went wrong\n\n{notes(report)}\n" if notes(report) else "")
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -156,6 +158,18 @@ def checks(report: Report) -> str:
     return _markdown(("Workload", "Values differ by (relative)", "Allowed", "Sides"), rows)
 
 
+def notes(report: Report) -> str:
+    """What went wrong: wrong values first. The table of all sides has no overheads."""
+    lines = [f"- **Wrong values**: {line}" for line in report.wrong]
+    absent = [
+        f"{result.name}: {side.name}: {side.not_run}"
+        for result in report.overheads
+        for side in result.sides
+        if side.not_run
+    ]
+    return "\n".join([*lines, *(f"- not measured: {note}" for note in (*absent, *report.notes))])
+
+
 def machine_text(report: Report) -> str:
     """The machine, its software, the date, and a warning if something else was running."""
     m = report.machine
@@ -173,8 +187,8 @@ def json_text(report: Report) -> str:
 
 
 def _detail(result: Result, side: Side) -> tuple[str, ...]:
-    if side.not_run:
-        return (result.name, side.name, "-", "-", "-", "-", f"not run: {side.not_run}")
+    if side.missing:
+        return (result.name, side.name, "-", "-", "-", "-", side.missing)
     spread = f"{digits(min(side.ms_per_step))} to {digits(max(side.ms_per_step))}"
     ratio = f"{side.median / result.thalweg.median:.2f}" if result.thalweg else "-"
     return (result.name, side.name, _ms(side), spread, ratio, _share(result, side), side.way or "-")
@@ -229,6 +243,7 @@ def _versions(versions: dict[str, str]) -> str:
 
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose columns line up in plain text as well: words to the left, numbers right."""
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     columns = list(zip(headings, *rows, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
     left = [not any(c[:1].isdigit() for c in column[1:]) for column in columns]

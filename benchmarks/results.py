@@ -27,6 +27,7 @@ class Side:
         ms_per_step: of each round, in order; empty if it could not run.
         way: the fastest way of that variant, by trials, if there was a choice.
         not_run: why it could not run, if so.
+        wrong: what is wrong with the values that it computed, if something is.
     """
 
     system: str
@@ -34,11 +35,19 @@ class Side:
     ms_per_step: Sequence[float] = ()
     way: str = ""
     not_run: str = ""
+    wrong: str = ""
 
     @property
     def name(self) -> str:
         """System and variant."""
         return f"{self.system} {self.variant}".strip()
+
+    @property
+    def missing(self) -> str:
+        """Why there is no time to compare; empty if there is one."""
+        if self.wrong:
+            return f"FAILED: {self.wrong}"
+        return f"not run: {self.not_run}" if self.not_run else ""
 
     @property
     def median(self) -> float:
@@ -52,7 +61,8 @@ class Result:
 
     Attributes:
         sides: Thalweg first, if it took part.
-        difference: the largest relative difference of the values in the check.
+        difference: the largest relative difference of the values in the check, of the sides that
+            passed it.
         tolerance: what was allowed.
         others: cores that other programs kept busy, on average, between the rounds.
         flops: floating-point operations of a step, of its contractions alone; 0 if not counted.
@@ -72,8 +82,8 @@ class Result:
 
     @property
     def measured(self) -> list[Side]:
-        """The sides that ran."""
-        return [side for side in self.sides if not side.not_run]
+        """The sides that ran, and computed what they should."""
+        return [side for side in self.sides if not side.missing]
 
     @property
     def thalweg(self) -> Side | None:
@@ -184,7 +194,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything one call of the command measured."""
+    """Everything one call of the command measured.
+
+    Attributes:
+        notes: what could not be measured beside the workloads, and why.
+    """
 
     date: str
     rounds: int
@@ -193,6 +207,17 @@ class Report:
     overheads: Sequence[Result] = ()
     imports: Sequence[ImportTime] = ()
     starts: Sequence[Start] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def wrong(self) -> list[str]:
+        """A line for each side whose values were wrong."""
+        return [
+            f"{result.name}: {side.name}: {side.wrong}"
+            for result in (*self.results, *self.overheads)
+            for side in result.sides
+            if side.wrong
+        ]
 
     @property
     def disturbed(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,26 @@ def test_without_thalweg_there_is_nothing_to_compare() -> None:
     assert cells(report.details([peers]))[2][3:6] == ["1 to 1.5", "-", "-"]
 
 
+def test_what_went_wrong_is_told() -> None:
+    good = made_up()
+    (result,) = good.results
+    bad = replace(result.sides[3], wrong="values differ", ms_per_step=())
+    failed = replace(result, sides=[*result.sides[:3], bad])
+    empty = replace(good.overheads[0], sides=[Side("JAX", "jit", not_run="it ended")])
+    notes = ["start of JAX jit: no | answer"]
+    made = replace(good, results=[failed], overheads=[empty], notes=notes)
+    assert failed.fastest_peer == result.sides[1]
+    assert cells(report.details(made.results))[-1][-1] == "FAILED: values differ"
+    for text in (report.text(made), report.page(made, "plot.svg")):
+        assert "- **Wrong values**: tiny: JAX jit: values differ" in text
+        assert "- not measured: empty: JAX jit: it ended\n" in text
+        assert "- not measured: start of JAX jit: no | answer" in text
+    assert "JAX jit: FAILED" in plot.draw(made.results)
+    assert "went wrong" not in report.page(good, "plot.svg")
+    piped = replace(result, sides=[Side("JAX", "jit", not_run="a | b")])
+    assert r"a \| b" in report.details([piped])  # else it would be two cells of the table
+
+
 def test_json_holds_the_rounds_and_what_follows() -> None:
     data = json.loads(report.json_text(made_up()))
     (result,) = data["results"]
@@ -74,6 +95,7 @@ def test_json_holds_the_rounds_and_what_follows() -> None:
         "ms_per_step": [1.5, 1.25, 1.0],
         "way": "channels last",
         "not_run": "",
+        "wrong": "",
         "median_ms": 1.25,
     }
     assert result["ratio"] == 0.5

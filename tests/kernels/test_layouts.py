@@ -173,3 +173,27 @@ def test_the_gradient_of_a_convolution_walks_its_filter_forwards() -> None:
     _, program = _residual_block(random(2, 8, 8, 16), kept=False)
     reduced = [[int(a.extent) for a in r.axes] for s in program.steps for r in s.nest.reductions]
     assert reduced.count([3, 48]) >= 4  # rows of the filter, and its columns with the channels
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_a_scattered_variable_is_not_overwritten_before_it_is_read(backend: str) -> None:
+    """The gradient of pooling is computed in the loops of the sum, which waits for `exponential`.
+
+    That shares a kernel with `other`, which comes after the write.
+    """
+    config = tf.ConfigProto(backend=backend)
+    with tf.Graph().as_default(), tf.Session(config=config) as session:
+        x, y = (tf.placeholder(tf.float32, [1, 16, 16, 8]) for _ in range(2))
+        variable = tf.Variable(tf.ones([1, 8, 8, 8]))
+        result = tf.Variable(tf.zeros([1, 16, 16]))
+        pooled = tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "VALID")
+        (scattered,) = tf.gradients(pooled, x, grad_ys=variable)
+        assert scattered is not None
+        exponential = tf.exp(y)
+        used = result.assign(tf.reduce_sum(scattered + exponential, 3))
+        write = variable.assign_add(tf.ones([1, 8, 8, 8]))
+        other = tf.tanh(y)
+        zeros = np.zeros((1, 16, 16, 8), np.float32)
+        session.run([used.op, exponential, other, write.op], {x: zeros, y: zeros})
+        np.testing.assert_array_equal(np.unique(session.run(result)), [8, 16])
+        np.testing.assert_array_equal(session.run(variable), np.full((1, 8, 8, 8), 2, np.float32))

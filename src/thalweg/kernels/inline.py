@@ -67,14 +67,11 @@ class Inliner:
 
     def substitute(self, producer: Definition, user: Definition) -> bool:
         """Do so if it is allowed; says whether it is."""
-        later = self._writes.of_what(producer)
-        if any(producer.order <= write.order < user.order for write in later):
+        if not self._writes.permit(producer, user):
             return False
         substitute(producer, user)
         self.readers.update(user)
-        for write in later:
-            if write.order > user.order:  # it must wait for this read of what was there
-                write.after.add(user)
+        self._writes.wait_for(user)
         return True
 
 
@@ -203,3 +200,14 @@ class Writes:
         """Those that overwrite a variable which the definition reads."""
         read = {read.source.root.storage for read in reader.reads()}
         return [write for s in read if isinstance(s, Variable) for write in self._writes.get(s, ())]
+
+    def permit(self, producer: Definition, user: Definition) -> bool:
+        """Whether the user finds in the variables what the producer does."""
+        later = self.of_what(producer)
+        return not any(producer.order <= write.order < user.order for write in later)
+
+    def wait_for(self, user: Definition) -> None:
+        """Let later writes wait for a definition that has come to read a variable."""
+        for write in self.of_what(user):
+            if write.order > user.order:
+                write.after.add(user)

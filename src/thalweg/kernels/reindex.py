@@ -10,18 +10,20 @@ nothing.
 from __future__ import annotations
 
 from thalweg.formula import Expr, Read, Rewrite, is_identity
-from thalweg.kernels.inline import drop_unused
+from thalweg.kernels.inline import Writes, drop_unused
 from thalweg.kernels.values import Definition, Readers, Value
 
 
 def reindex(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
     """Merge scattering producers into their only, pointwise, consumer; bodies change in place."""
+    writes = Writes(definitions)
     readers = Readers(definitions)
     for producer in definitions:
         user = _only_user(producer, readers, kept)
-        if user is not None:
+        if user is not None and writes.permit(producer, user):
             _merge(producer, user)
             readers.update(user)
+            writes.wait_for(user)
     return drop_unused(definitions, kept)
 
 

@@ -42,6 +42,11 @@ from thalweg.nn.normalisation import (
 )
 from thalweg.ops.avg_pool import avg_pool
 from thalweg.ops.conv import conv2d, conv2d_transpose
+from thalweg.ops.depthwise import (
+    depthwise_conv2d,
+    depthwise_conv2d_native,
+    separable_conv2d,
+)
 from thalweg.ops.max_pool import max_pool
 
 __all__ = [
@@ -51,6 +56,8 @@ __all__ = [
     "conv2d",
     "conv2d_transpose",
     "crelu",
+    "depthwise_conv2d",
+    "depthwise_conv2d_native",
     "dropout",
     "elu",
     "embedding_lookup",
@@ -68,6 +75,7 @@ __all__ = [
     "relu6",
     "relu_layer",
     "selu",
+    "separable_conv2d",
     "sigmoid",
     "sigmoid_cross_entropy_with_logits",
     "softmax",

@@ -1,5 +1,9 @@
 """Convolution over images: NHWC, filters HWIO.
 
+The records convolve groups of channels side by side: with G groups, the channels of the input are
+`[G, D]`, those of the result `[G, K]`, and the filter is `[height, width, D, G * K]`. An ordinary
+convolution has one group, a depthwise one has a group for each channel.
+
 The gradients are written in gather form over phases: the row `s * i + r` of a gradient, with
 `0 <= r < s`, is touched only by filter rows `r + s * t`, so for each phase r it is an ordinary
 convolution, without guards and without scattered additions.
@@ -8,6 +12,7 @@ convolution, without guards and without scattered additions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -15,7 +20,7 @@ import numpy as np
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import known, show
-from thalweg.formula import Formula, Lowered, Operand, axes, sum_over
+from thalweg.formula import Affine, Axis, Formula, Lowered, Operand, affine, axes, sum_over
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.build import checking, convert_pair, emit
 from thalweg.ops.create import zeros
@@ -50,7 +55,7 @@ Grads: TypeAlias = Sequence[Tensor | None]
 
 
 def _check_channels(have: Extent, need: Extent, x: Spec, w: Spec, what: str) -> None:
-    if None not in (have, need) and have != need:
+    if have is not None and need is not None and have != need:
         raise ShapeError(
             f"{what} has {have} channels but the filter takes {need}: "
             f"{what} is {show(x.shape)}, filter is {show(w.shape)}"
@@ -66,29 +71,67 @@ def _same_dtype(*specs: Spec) -> DType:
     return first
 
 
-# (strides, input shape, filter shape): windows and phases meet the edges differently in each.
-_CASES: list[tuple[Pair, tuple[int, ...], tuple[int, ...]]] = [
-    ((1, 1), (2, 5, 6, 3), (3, 2, 3, 4)),
-    ((2, 2), (1, 6, 8, 2), (2, 2, 2, 3)),
-    ((2, 1), (2, 7, 5, 2), (3, 3, 2, 2)),
-    ((3, 2), (1, 9, 6, 1), (2, 5, 1, 2)),
-    ((1, 1), (2, 3, 4, 2), (1, 1, 2, 5)),
+# (strides, groups, input shape, filter shape): windows and phases meet the edges differently in
+# each; groups have one channel or several, before and after.
+_CASES: list[tuple[Pair, int, tuple[int, ...], tuple[int, ...]]] = [
+    ((1, 1), 1, (2, 5, 6, 3), (3, 2, 3, 4)),
+    ((2, 2), 1, (1, 6, 8, 2), (2, 2, 2, 3)),
+    ((2, 1), 1, (2, 7, 5, 2), (3, 3, 2, 2)),
+    ((3, 2), 1, (1, 9, 6, 1), (2, 5, 1, 2)),
+    ((1, 1), 1, (2, 3, 4, 2), (1, 1, 2, 5)),
+    ((1, 1), 3, (2, 5, 6, 3), (3, 2, 1, 3)),
+    ((2, 1), 5, (1, 7, 5, 5), (3, 3, 1, 10)),
+    ((1, 2), 2, (1, 5, 7, 6), (2, 3, 3, 4)),
 ]
+
+
+def _of(each: Extent, groups: int) -> Extent:
+    """How many channels so many groups have."""
+    return None if each is None else each * groups
+
+
+def _share(all: Extent, groups: int, spec: Spec) -> Extent:
+    """How many channels of the filter's result each group has."""
+    if all is None or all % groups == 0:
+        return None if all is None else all // groups
+    raise ShapeError(f"the filter, {show(spec.shape)}, makes no {groups} groups of equal size")
+
+
+def _by_group(xp: Any, x: Any, groups: int) -> Any:
+    """`[..., groups * channels]` as `[groups, rows, channels]`."""
+    return xp.moveaxis(xp.reshape(x, (-1, groups, x.shape[-1] // groups)), 1, 0)
+
+
+def _channels(groups: int, each: int, name: str) -> tuple[tuple[Axis, ...], Affine, Affine]:
+    """Axes over the channels of all groups, the group, and the place in it.
+
+    Where one of the two extents is 1 there is one axis alone, so that stores are in place.
+    """
+    g, k = axes(groups, each, names=f"g{name}")
+    if groups == 1:
+        return (k,), affine(0), affine(k)
+    if type(each) is int and each == 1:
+        return (g,), affine(g), affine(0)
+    return (g, k), affine(g), affine(k)
 
 
 class Conv2D(Op):
     """Convolution (cross-correlation, as everywhere in deep learning) without padding.
 
     `y[n,i,j,o] = sum over (p,q,c) of x[n, i*sh+p, j*sw+q, c] * w[p,q,c,o]`
+
+    in one group; in several, `o` is `[g, k]` and x is read at the channel `[g, c]`.
     """
 
     type: ClassVar[str] = "Conv2D"
     strides: Pair
+    groups: int = 1
 
     def infer(self, input: Spec, filter: Spec) -> Spec:
         n, h, w, c = image_extents(input.shape, "input")
         kh, kw, depth, o = image_extents(filter.shape, "filter")
-        _check_channels(c, depth, input, filter, "input")
+        _check_channels(c, _of(depth, self.groups), input, filter, "input")
+        _share(o, self.groups, filter)
         check_windows((h, w), (kh, kw), input.shape)
         rows, columns = window_counts((h, w), (kh, kw), self.strides)
         return Spec((n, rows, columns, o), _same_dtype(input, filter))
@@ -100,32 +143,41 @@ class Conv2D(Op):
             (e - k) // s + 1 for e, k, s in zip(x.shape[1:3], (kh, kw), self.strides, strict=True)
         ]
         y = sum(
-            xp.tensordot(slab(x, p, q, counts, self.strides), w[p, q], ((3,), (0,)))
+            xp.matmul(
+                _by_group(xp, slab(x, p, q, counts, self.strides), self.groups),
+                _by_group(xp, w[p, q], self.groups),
+            )
             for p in range(kh)
             for q in range(kw)
         )
-        return xp.asarray(y).astype(input.dtype)
+        shape = (x.shape[0], *counts, w.shape[3])
+        return xp.reshape(xp.moveaxis(xp.asarray(y), 0, 1), shape).astype(input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         input, filter = inputs
         (batch, h, w, _), (kh, kw, depth, out) = input.shape, filter.shape
-        sh, sw = self.strides
-        n, i, j, o = axes(batch, (h - kh) // sh + 1, (w - kw) // sw + 1, out, names="nijo")
+        (sh, sw), each = self.strides, out // self.groups
+        rows, columns = (h - kh) // sh + 1, (w - kw) // sw + 1
+        n, i, j = axes(batch, rows, columns, names="nij")
+        channels, g, k = _channels(self.groups, each, "o")
+        o = g * each + k
         p, q, c = axes(kh, kw, depth, names="pqc")
-        term = input[n, i * sh + p, j * sw + q, c] * filter[p, q, c, o]
-        return Formula.make((n, i, j, o), sum_over((p, q, c), term))
+        term = input[n, i * sh + p, j * sw + q, g * depth + c] * filter[p, q, c, o]
+        body = sum_over((p, q, c), term)
+        shape = (batch, rows, columns, out)
+        return Formula.make((n, i, j, *channels), body, (n, i, j, o), shape)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         x, w = node.inputs
         return [
-            emit(Conv2DInputGrad(self.strides), dy, w, x),
-            emit(Conv2DFilterGrad(self.strides, _filter_size(w)), x, dy),
+            emit(Conv2DInputGrad(self.strides, self.groups), dy, w, x),
+            emit(Conv2DFilterGrad(self.strides, _filter_size(w), self.groups), x, dy),
         ]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for strides, x, w in _CASES:
-            yield Sample(cls(strides), (wave(*x), wave(*w)))
+        for strides, groups, x, w in _CASES:
+            yield Sample(cls(strides, groups), (wave(*x), wave(*w)))
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
@@ -135,6 +187,10 @@ class Conv2D(Op):
             "input is [1, 5, 5, 3], filter is [3, 3, 4, 2]"
         )
         yield Sample(cls((1, 1)), (x, w), text)
+        text = "input has 3 channels but the filter takes 12"
+        yield Sample(cls((1, 1), 3), (x, w), text)
+        text = "the filter, [3, 3, 1, 2], makes no 3 groups of equal size"
+        yield Sample(cls((1, 1), 3), (x, w[:, :, :1]), text)
         yield Sample(cls((1, 1)), (x[0], w), "the input must have rank 4; it is [5, 5, 3]")
         yield Sample(cls((1, 1)), (x, w[0]), "the filter must have rank 4; it is [3, 4, 2]")
         yield Sample(cls((1, 1)), (x[:, :2], w[:, :, :3]), "windows of [3, 3] do not fit into")
@@ -161,13 +217,15 @@ class Conv2DInputGrad(Op):
     type: ClassVar[str] = "Conv2DInputGrad"
     shape_only: ClassVar[tuple[int, ...]] = (2,)
     strides: Pair
+    groups: int = 1
 
     def infer(self, dy: Spec, filter: Spec, like: Spec) -> Spec:
         n, rows, columns, out = image_extents(dy.shape, "gradient")
         kh, kw, depth, o = image_extents(filter.shape, "filter")
         _, h, w, c = image_extents(like.shape, "input")
         _check_channels(out, o, dy, filter, "gradient")
-        _check_channels(c, depth, like, filter, "input")
+        _check_channels(c, _of(depth, self.groups), like, filter, "input")
+        _share(o, self.groups, filter)
         check_windows((h, w), (kh, kw), like.shape)
         expected = window_counts((h, w), (kh, kw), self.strides)
         if any(
@@ -178,13 +236,14 @@ class Conv2DInputGrad(Op):
                 f"{show(tuple(expected))} windows; the gradient is {show(dy.shape)}"
             )
         batch = like.shape[0] if like.shape else None
-        return Spec((n if batch is None else batch, h, w, depth), _same_dtype(dy, filter))
+        shape = (n if batch is None else batch, h, w, _of(depth, self.groups))
+        return Spec(shape, _same_dtype(dy, filter))
 
     def evaluate(self, xp: Any, dy: Any, filter: Any, like: Any) -> Any:
         plan = Phases.of(self.strides, filter.shape[:2], like.shape[1:3], dy.shape[1:3])
         padded = pad_array(xp, dy, *plan.around)
         w = xp.pad(filter, (*((0, e) for e in plan.filter_padding), (0, 0), (0, 0)))
-        full = Conv2DTransposed(self.strides).evaluate(xp, padded, w)
+        full = Conv2DTransposed(self.strides, self.groups).evaluate(xp, padded, w)
         return full[:, : like.shape[1], : like.shape[2], :]
 
     def expand(self, *inputs: Tensor) -> Tensor:
@@ -196,23 +255,24 @@ class Conv2DInputGrad(Op):
         if below or right:
             paddings = ((0, below), (0, right), (0, 0), (0, 0))
             filter = emit(Pad(paddings, 0), filter)
-        full = emit(Conv2DTransposed(self.strides), pad_image(dy, *plan.around), filter)
+        record = Conv2DTransposed(self.strides, self.groups)
+        full = emit(record, pad_image(dy, *plan.around), filter)
         return crop_image(full, (0, 0), (h, w))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         inner, w, _ = node.inputs
         return [
-            emit(Conv2D(self.strides), dy, w),
-            emit(Conv2DFilterGrad(self.strides, _filter_size(w)), dy, inner),
+            emit(Conv2D(self.strides, self.groups), dy, w),
+            emit(Conv2DFilterGrad(self.strides, _filter_size(w), self.groups), dy, inner),
             None,
         ]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for strides, x, w in _CASES:
+        for strides, groups, x, w in _CASES:
             like = np.zeros(x, np.float32)
-            dy = Conv2D(strides).evaluate(np, like, wave(*w))
-            yield Sample(cls(strides), (wave(*dy.shape, step=1.1), wave(*w), like))
+            dy = Conv2D(strides, groups).evaluate(np, like, wave(*w))
+            yield Sample(cls(strides, groups), (wave(*dy.shape, step=1.1), wave(*w), like))
 
 
 class Conv2DTransposed(Op):
@@ -226,6 +286,7 @@ class Conv2DTransposed(Op):
 
     type: ClassVar[str] = "Conv2DTransposed"
     strides: Pair
+    groups: int = 1
 
     def _extents(self, x: Sequence[int], w: Sequence[int]) -> tuple[Pair, Pair]:
         """The taps, and how many elements there are of each phase."""
@@ -238,7 +299,8 @@ class Conv2DTransposed(Op):
         if w[0] % self.strides[0] or w[1] % self.strides[1]:
             raise ShapeError(f"the filter, {show(w)}, is no multiple of the strides {self.strides}")
         _, (rows, columns) = self._extents(x, w)
-        shape = (x[0], rows * self.strides[0], columns * self.strides[1], w[2])
+        _share(w[3], self.groups, filter)
+        shape = (x[0], rows * self.strides[0], columns * self.strides[1], w[2] * self.groups)
         return Spec(shape, _same_dtype(input, filter))
 
     def evaluate(self, xp: Any, input: Any, filter: Any) -> Any:
@@ -249,8 +311,12 @@ class Conv2DTransposed(Op):
             for v in range(U):
                 part = x[:, T - 1 - t :, U - 1 - v :, :][:, :rows, :columns, :]
                 phase = w[sh * t : sh * t + sh, sw * v : sw * v + sw]
-                total = total + xp.tensordot(part, phase, ((3,), (3,)))
-        return unphased(xp, xp.transpose(total, (0, 1, 3, 2, 4, 5))).astype(input.dtype)
+                taps = xp.matrix_transpose(_by_group(xp, phase, self.groups))
+                total = total + xp.matmul(_by_group(xp, part, self.groups), taps)
+        every = xp.reshape(total, (self.groups, x.shape[0], rows, columns, sh, sw, w.shape[2]))
+        parts = xp.transpose(every, (1, 2, 4, 3, 5, 0, 6))
+        parts = xp.reshape(parts, (*parts.shape[:5], self.groups * w.shape[2]))
+        return unphased(xp, parts).astype(input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         input, filter = inputs
@@ -258,14 +324,17 @@ class Conv2DTransposed(Op):
             self.strides,
             self._extents(input.shape, filter.shape),
         )
-        n, i, r, j, u, c = axes(
-            input.shape[0], rows, sh, columns, sw, filter.shape[2], names="nirjuc"
-        )
-        t, v, o = axes(T, U, filter.shape[3], names="tvo")
+        (batch, *_), (_, _, depth, out) = input.shape, filter.shape
+        each = out // self.groups
+        n, i, r, j, u = axes(batch, rows, sh, columns, sw, names="nirju")
+        channels, g, c = _channels(self.groups, depth, "c")
+        t, v, k = axes(T, U, each, names="tvo")
+        o = g * each + k
         x = input[n, i - t + (T - 1), j - v + (U - 1), o]
-        body = sum_over((t, v, o), x * filter[t * sh + r, v * sw + u, c, o])
-        shape = (input.shape[0], rows * sh, columns * sw, filter.shape[2])
-        return Formula.make((n, i, r, j, u, c), body, (n, i * sh + r, j * sw + u, c), shape)
+        body = sum_over((t, v, k), x * filter[t * sh + r, v * sw + u, c, o])
+        store = (n, i * sh + r, j * sw + u, g * depth + c)
+        shape = (batch, rows * sh, columns * sw, depth * self.groups)
+        return Formula.make((n, i, r, j, u, *channels), body, store, shape)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         # The op is the adjoint of a convolution of a wider image, cut at both ends.
@@ -274,14 +343,15 @@ class Conv2DTransposed(Op):
         (sh, sw) = self.strides
         wide = pad_image(dy, ((T - 1) * sh, (T - 1) * sh), ((U - 1) * sw, (U - 1) * sw))
         return [
-            emit(Conv2D(self.strides), wide, w),
-            emit(Conv2DFilterGrad(self.strides, _filter_size(w)), wide, x),
+            emit(Conv2D(self.strides, self.groups), wide, w),
+            emit(Conv2DFilterGrad(self.strides, _filter_size(w), self.groups), wide, x),
         ]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls((1, 1)), (wave(2, 6, 5, 3), wave(3, 2, 4, 3)))
         yield Sample(cls((2, 3)), (wave(1, 4, 4, 2), wave(4, 3, 2, 2)))
+        yield Sample(cls((2, 1), 2), (wave(1, 4, 4, 6), wave(4, 3, 2, 6)))
 
 
 class Conv2DFilterGrad(Op):
@@ -293,10 +363,12 @@ class Conv2DFilterGrad(Op):
     type: ClassVar[str] = "Conv2DFilterGrad"
     strides: Pair
     size: Pair
+    groups: int = 1
 
     def infer(self, input: Spec, dy: Spec) -> Spec:
         n, h, w, c = image_extents(input.shape, "input")
         batch, rows, columns, o = image_extents(dy.shape, "gradient")
+        depth = None if c is None else c // self.groups
         expected = window_counts((h, w), self.size, self.strides)
         pairs = zip((n, *expected), (batch, rows, columns), strict=True)
         if any(None not in (a, b) and a != b for a, b in pairs):
@@ -304,39 +376,90 @@ class Conv2DFilterGrad(Op):
                 f"windows of {show(self.size)} on an input of {show(input.shape)} give "
                 f"{show((n, *expected, o))}; the gradient is {show(dy.shape)}"
             )
-        return Spec((*self.size, c, o), _same_dtype(input, dy))
+        return Spec((*self.size, depth, o), _same_dtype(input, dy))
 
     def evaluate(self, xp: Any, input: Any, dy: Any) -> Any:
         x, g = widened(input, dy)
         kh, kw = self.size
+        slabs = (slab(x, p, q, g.shape[1:3], self.strides) for p in range(kh) for q in range(kw))
+        columns = _by_group(xp, g, self.groups)
         parts = [
-            xp.tensordot(slab(x, p, q, g.shape[1:3], self.strides), g, ((0, 1, 2), (0, 1, 2)))
-            for p in range(kh)
-            for q in range(kw)
+            xp.matmul(xp.matrix_transpose(_by_group(xp, part, self.groups)), columns)
+            for part in slabs
         ]
-        shape = (kh, kw, x.shape[3], g.shape[3])
-        return xp.reshape(xp.stack(parts), shape).astype(input.dtype)
+        shape = (kh, kw, x.shape[3] // self.groups, g.shape[3])
+        return xp.reshape(xp.moveaxis(xp.stack(parts), 1, 2), shape).astype(input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         input, dy = inputs
         (sh, sw), (batch, rows, columns, out) = self.strides, dy.shape
-        p, q, c, o = axes(*self.size, input.shape[3], out, names="pqco")
+        depth, each = input.shape[3] // self.groups, out // self.groups
+        p, q, c = axes(*self.size, depth, names="pqc")
+        channels, g, k = _channels(self.groups, each, "o")
+        o = g * each + k
         n, i, j = axes(batch, rows, columns, names="nij")
-        term = input[n, i * sh + p, j * sw + q, c] * dy[n, i, j, o]
-        return Formula.make((p, q, c, o), sum_over((n, i, j), term))
+        term = input[n, i * sh + p, j * sw + q, g * depth + c] * dy[n, i, j, o]
+        body = sum_over((n, i, j), term)
+        return Formula.make((p, q, c, *channels), body, (p, q, c, o), (*self.size, depth, out))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         x, inner = node.inputs
         return [
-            emit(Conv2DInputGrad(self.strides), inner, dy, x),
-            emit(Conv2D(self.strides), x, dy),
+            emit(Conv2DInputGrad(self.strides, self.groups), inner, dy, x),
+            emit(Conv2D(self.strides, self.groups), x, dy),
         ]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for strides, x, w in _CASES:
-            dy = Conv2D(strides).evaluate(np, wave(*x), wave(*w))
-            yield Sample(cls(strides, (w[0], w[1])), (wave(*x), wave(*dy.shape, step=1.1)))
+        for strides, groups, x, w in _CASES:
+            dy = Conv2D(strides, groups).evaluate(np, wave(*x), wave(*w))
+            record = cls(strides, (w[0], w[1]), groups)
+            yield Sample(record, (wave(*x), wave(*dy.shape, step=1.1)))
+
+
+# -- arguments
+
+
+def check_filter(x: Tensor, w: Tensor, data_format: str | None) -> None:
+    """Compare the channels before the image is padded: the error shows it as the user made it."""
+    image, size = x.static_shape, w.static_shape
+    if image is not None and size is not None and len(image) == 4 and len(size) == 4:
+        channels = image[1] if data_format == "NCHW" else image[3]
+        _check_channels(channels, size[2], x.spec, w.spec, "input")
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a filter is moved over images, as the user said it."""
+
+    strides: Pair
+    padding: str
+    dilations: Pair
+    data_format: str | None
+
+    @staticmethod
+    def of(
+        strides: Any, padding: Any, dilations: Any, data_format: str | None, what: str = "dilations"
+    ) -> Window:
+        """From a public function's arguments.
+
+        Raises:
+            InvalidArgumentError: for arguments that do not exist.
+        """
+        steps = spatial_pair(strides, data_format, "strides")
+        spread = spatial_pair(dilations, data_format, what)
+        return Window(steps, padding_method(padding), spread, data_format)
+
+    def convolve(self, x: Tensor, w: Tensor, groups: int, scope: str) -> Tensor:
+        """The convolution, which takes the scope's name."""
+        w = _dilate(w, self.dilations)
+
+        def convolved(image: Tensor, name: str | None) -> Tensor:
+            if self.padding == "SAME":
+                image = pad_same(image, _filter_size(w), self.strides)
+            return emit(Conv2D(self.strides, groups), image, w, name=name)
+
+        return in_nhwc(x, self.data_format, scope, convolved)
 
 
 # -- the public functions
@@ -371,31 +494,11 @@ def conv2d(
         InvalidArgumentError: for strides, a padding or a data format that do not exist.
     """
     x, w = convert_pair(input, filter if filters is None else filters, "conv2d")
-    steps = spatial_pair(strides, data_format, "strides")
-    spread = spatial_pair(dilations, data_format, "dilations")
-    method = padding_method(padding)
+    window = Window.of(strides, padding, dilations, data_format)
     with checking("conv2d", input=x, filter=w):
-        _check_filter(x, w, -1 if data_format in (None, "NHWC") else 1)
+        check_filter(x, w, data_format)
     with x.graph.name_scope(name or "Conv2D") as scope:
-        w = _dilate(w, spread)
-        if method == "VALID":
-            return in_nhwc(x, data_format, scope, lambda image, n: _convolve(image, w, steps, n))
-
-        def same(image: Tensor, n: str | None) -> Tensor:
-            return _convolve(pad_same(image, _filter_size(w), steps), w, steps, n)
-
-        return in_nhwc(x, data_format, scope, same)
-
-
-def _check_filter(x: Tensor, w: Tensor, axis: int) -> None:
-    """Compare the channels before the image is padded: the error shows it as the user made it."""
-    image, size = x.static_shape, w.static_shape
-    if image is not None and size is not None and len(image) == 4 and len(size) == 4:
-        _check_channels(image[axis], size[2], x.spec, w.spec, "input")
-
-
-def _convolve(x: Tensor, w: Tensor, strides: Pair, name: str | None) -> Tensor:
-    return emit(Conv2D(strides), x, w, name=name)
+        return window.convolve(x, w, 1, scope)
 
 
 def conv2d_transpose(
