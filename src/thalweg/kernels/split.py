@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from thalweg.base.shapes import Dim
 from thalweg.formula import Axis, Read, Reduce, Replace, Rewrite, affine
-from thalweg.kernels.inline import evaluations
+from thalweg.kernels.inline import evaluations, is_contraction
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
@@ -53,6 +53,8 @@ def _parts(definition: Definition, reduce: Reduce) -> int:
         return 0
     extent, columns = reduce.axes[0].extent, definition.axes[-1].extent
     if isinstance(extent, Dim) or isinstance(columns, Dim) or extent < TALL or columns > NARROW:
+        return 0
+    if not is_contraction(definition):
         return 0
     return next((parts for parts in PARTS if extent % parts == 0), 0)
 
