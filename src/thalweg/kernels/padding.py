@@ -30,8 +30,9 @@ def merge_padding(definitions: list[Definition], kept: set[Value]) -> list[Defin
         users = [d for d in inliner.readers.of(producer.value) if d is not padded]
         if not users or not _may_merge(producer, padded, users):
             continue
-        padded.order = producer.order
+        place, padded.order = padded.order, producer.order
         if not inliner.substitute(producer, padded):
+            padded.order = place
             continue
         shift = [at.constant for at in read.index]
         for user in users:
