@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.kernels.schedule import tasks
 from thalweg.runtime.native import NativeProgram
 
 Array = np.ndarray[Any, Any]
@@ -197,3 +199,59 @@ def test_a_scattered_variable_is_not_overwritten_before_it_is_read(backend: str)
         session.run([used.op, exponential, other, write.op], {x: zeros, y: zeros})
         np.testing.assert_array_equal(np.unique(session.run(result)), [8, 16])
         np.testing.assert_array_equal(session.run(variable), np.full((1, 8, 8, 8), 2, np.float32))
+
+
+def _depthwise_programs(x: Array, w: Array) -> list[NativeProgram]:
+    """The convolution, and its gradients by the image and the filter."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        a, dy = (tf.placeholder(tf.float32, [None, *x.shape[1:]]) for _ in range(2))
+        b = tf.placeholder(tf.float32, w.shape)
+        y = tf.nn.depthwise_conv2d(a, b, [1, 1, 1, 1], "SAME")
+        fetches = (y, *tf.gradients(y, [a, b], grad_ys=dy))
+        return [program_of(session, fetch, {a: x, b: w, dy: x}) for fetch in fetches]
+
+
+@pytest.mark.parametrize("channels", [32, 64, 512])
+def test_a_depthwise_convolution_runs_over_its_channels(channels: int) -> None:
+    """In place on the image, without a padded copy, in vectors of neighbouring channels."""
+    x, w = random(8, 14, 14, channels), random(3, 3, channels, 1, seed=1)
+    for program in _depthwise_programs(x, w):
+        first, *_ = program.steps
+        assert first.nest.reductions  # it is no copy
+        schedule = first.schedule
+        channel = first.nest.axes[-1]
+        assert int(channel.extent) == channels
+        assert schedule.vector is channel
+        assert not schedule.staged
+        # Registers for the sums, and for what a column of the tile shares with its neighbours.
+        columns, vectors = (schedule.tile_of(axis) for axis in first.nest.axes[-2:])
+        if columns > 1:
+            assert 2 * columns * vectors // schedule.lanes < 32
+        assert tasks(schedule) >= 8
+
+
+def test_a_dense_convolution_reads_a_padded_copy() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        a = tf.placeholder(tf.float32, [None, 14, 14, 32])
+        y = tf.nn.conv2d(a, tf.Variable(random(3, 3, 32, 64)), [1, 1, 1, 1], "SAME")
+        program = program_of(session, y, {a: random(8, 14, 14, 32)})
+        names = [step.nest.slots[s.slot].name for step in program.steps for s in step.nest.stores]
+        assert any("Pad" in name for name in names)
+
+
+@pytest.mark.parametrize("pool", [tf.nn.max_pool, tf.nn.avg_pool])
+def test_a_pool_tests_for_the_border_instead_of_copying(pool: Callable[..., tf.Tensor]) -> None:
+    x = random(3, 9, 7, 20)
+    values = []
+    for backend in ("numpy", "llvm"):
+        config = tf.ConfigProto(backend=backend)
+        with tf.Graph().as_default(), tf.Session(config=config) as session:
+            a = tf.placeholder(tf.float32, [None, 9, 7, 20])
+            y = pool(a, [1, 3, 3, 1], [1, 2, 2, 1], "SAME")
+            fetches = [y, *tf.gradients(y, a, grad_ys=y)]
+            values.append(session.run(fetches, {a: x}))
+            if backend == "llvm":
+                steps = program_of(session, y, {a: x}).steps
+                assert len(steps) == 1
+    for one, other in zip(*values, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)

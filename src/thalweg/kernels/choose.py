@@ -102,12 +102,28 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
         yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
         if heavy:
             for other, rows in _row_tiles(nest, axis):
-                if rows * vectors + vectors + 1 <= machine.registers:
+                held = vectors + 1 + (rows * vectors if _slides(nest, axis, other) else 0)
+                if rows * vectors + held <= machine.registers:
                     tile = {**base, other: rows}
                     made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
                     yield made
                     if staged and _stage_bytes(nest, made) <= STAGE:
                         yield replace(made, staged=staged)
+
+
+def _slides(nest: Nest, vector: Axis, other: Axis) -> bool:
+    """Whether neighbouring rows of a tile read the same vectors, at different taps of a window.
+
+    Such a vector is kept in a register from one unrolled tap to the next.
+    """
+    for reduce in nest.reductions:
+        for tap in reduce.axes[-1:]:
+            for at in (read.index[0] for read in reduce.body.reads):
+                row, step = at.coefficient(other), at.coefficient(tap)
+                overlap = step and row and row % step == 0 and row // step < tap.extent
+                if at.coefficient(vector) and overlap:
+                    return True
+    return False
 
 
 def _stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
@@ -120,6 +136,8 @@ def _stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
         return ()
     sources = [read.source for read in reduce.body.reads]
     found = [r.source for r in reduce.body.reads if _is_panel(r, nest, vector)]
+    if all(read.index[0].coefficient(vector) for read in reduce.body.reads):
+        return ()  # nothing is used by several columns: they are not better taken one by one
     return tuple(slot for slot in found if sources.count(slot) == 1)
 
 

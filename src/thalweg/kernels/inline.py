@@ -19,6 +19,7 @@ from thalweg.kernels.values import (
     Value,
     Variable,
     is_free,
+    is_padding,
     is_view,
     work,
 )
@@ -117,6 +118,19 @@ def is_contraction(definition: Definition) -> bool:
     return False
 
 
+def is_channelwise(definition: Definition) -> bool:
+    """Whether results that are neighbours along the last axis share nothing of what is reduced.
+
+    Pooling and depthwise convolutions are so. They move memory more than they compute, so that
+    testing whether a place is on the border costs less than a copy with the border around.
+    """
+    last = definition.axes[-1] if definition.axes else None
+    reads = [read for reduce in definition.body.reductions for read in reduce.body.reads]
+    if last is None or not reads:
+        return False
+    return all(any(at.coefficient(last) for at in read.index) for read in reads)
+
+
 def _reads_exactly(user: Definition, value: Value) -> bool:
     return any(r.source is value for r in user.reads())
 
@@ -132,6 +146,8 @@ def _tiny(producer: Definition) -> bool:
 
 
 def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
+    if is_padding(producer.body) and is_channelwise(user):
+        return True
     if is_contraction(user):
         view = is_view(producer.body) and (_is_direct(producer) or _rarely_read(producer, user))
         return view or _outside_reductions(producer, user)

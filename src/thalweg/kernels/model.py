@@ -40,6 +40,7 @@ LANE_SUM = 10.0  # to add up the lanes of one accumulator
 PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
 PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
 ANYWHERE = 3 * PAGE // 4 + 64  # bytes: as far as rows are apart whose place is read from memory
+GAP = 0.3  # the share by which a load of a part of a row costs more; twice for a page of its own
 WAYS = 8  # places in one set that the cache surely holds
 
 
@@ -93,6 +94,19 @@ class _Access:
             return 0.0
         return 1.0 if step % (PAGE // 2) == 0 and count > WAYS else 0.1
 
+    def gap(self, axis: Axis, reduction: _Reduction, s: Schedule) -> float:
+        """What it costs more when a tile has a part of each row, and leaves out what is between.
+
+        Nothing if the reduction comes by all rows in any case.
+        """
+        if s.vector not in s.order or self.steps.get(s.vector) != 1:
+            return 0.0
+        step = self.steps[axis]
+        walked = any(self.steps.get(a) == step and a.extent > WAYS for a in reduction.axes)
+        if walked or abs(step) <= s.tile_of(s.vector):
+            return 0.0
+        return GAP if abs(step) * self.bytes <= PAGE else 2 * GAP
+
 
 def _axes_of(expr: Expr) -> list[Axis]:
     """The axes in an expression's own indices."""
@@ -112,18 +126,23 @@ def _access(read: Read) -> _Access:
 
 @dataclass(frozen=True)
 class _Reduction:
-    """What one reduction does at every step."""
+    """What one reduction does at every step: arithmetic, and tests of where it is."""
 
     axes: tuple[Axis, ...]
     steps: int
     work: int
+    tests: int
     reads: tuple[_Access, ...]
 
     @staticmethod
     def of(reduce: Reduce) -> _Reduction:
         reads = [_access(e) for e in reduce.body.reads]
         steps = iterations(reduce.axes)
-        return _Reduction(reduce.axes, steps, max(1, work(reduce.body)), tuple(reads))
+        every = [e for e in walk(reduce.body) if isinstance(e, Apply)]
+        tests = sum(not e.reads for e in every)
+        return _Reduction(
+            reduce.axes, steps, max(1, work(reduce.body) - tests), tests, tuple(reads)
+        )
 
 
 class Model:
@@ -181,23 +200,25 @@ class Model:
         loads = streams = 0.0
         for read in r.reads:
             staged = read.slot in s.staged
-            copies, cost = self._copies(read, s), 1.0 if staged else read.cost(s.vector)
+            copies, cost = self._copies(read, r, s), 1.0 if staged else read.cost(s.vector)
             loads += copies * cost
             if s.vector is not None and read.steps.get(s.vector):
                 run = s.tile_of(s.vector) // s.lanes if s.vector in self._axes else 1
                 far = FAR / 2 if staged else read.far(r, s.chunk)
                 streams += copies * cost * (far if far <= FAR else FAR + (far - FAR) / run)
-        memory, compute = loads / 2 + streams, points * r.work / 2
+        rows = points if s.vector not in self._axes else points * s.lanes / s.tile_of(s.vector)
+        memory, compute = loads / 2 + streams, (points * r.work + rows * r.tests) / 2
         return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points
 
-    def _copies(self, read: _Access, s: Schedule) -> float:
+    def _copies(self, read: _Access, r: _Reduction, s: Schedule) -> float:
         """How many different places of a tile the read touches; those far apart count for more."""
         copies, apart = 1.0, 1.0
         for axis, size in s.tile.items():
             count = size // s.lanes if axis is s.vector else size
             if count > 1 and axis in read.steps:
                 copies *= count
-                apart += read.apart(axis, count) if axis is not s.vector else 0.0
+                if axis is not s.vector:
+                    apart += read.apart(axis, count) + read.gap(axis, r, s)
         return copies * apart
 
 

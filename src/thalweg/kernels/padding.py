@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thalweg.formula import Affine, Apply, Const, Expr, Read, Rewrite, affine
+from thalweg.formula import Affine, Expr, Read, Rewrite, affine
 from thalweg.kernels.inline import Inliner, drop_unused, evaluations, is_cheap
-from thalweg.kernels.values import Definition, Value
+from thalweg.kernels.values import Definition, Value, is_padding
 
 MOST = 2  # times as many elements as the value's that its padded copy may have
 
@@ -49,11 +49,9 @@ def _what_is_padded(definition: Definition) -> Read | None:
     body = definition.body
     if not definition.is_pointwise or definition.value.storage is not None:
         return None
-    if not isinstance(body, Apply) or body.function != "select":
+    if not is_padding(body) or not body.reads:
         return None
-    condition, inside, outside = body.args
-    if condition.reads or not isinstance(inside, Read) or not isinstance(outside, Const):
-        return None
+    inside = body.reads[-1]  # those in its index come before it
     pairs = zip(inside.index, definition.axes, strict=False)
     shifted = all((at + -at.constant).is_axis(axis) for at, axis in pairs)
     return inside if shifted and len(inside.index) == len(definition.axes) else None

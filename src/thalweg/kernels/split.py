@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from thalweg.base.shapes import Dim
 from thalweg.formula import Axis, Read, Reduce, Replace, Rewrite, affine
-from thalweg.kernels.inline import evaluations, is_contraction
+from thalweg.kernels.inline import evaluations, is_channelwise, is_contraction
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
@@ -22,6 +22,7 @@ PARTS = (4, 5, 6, 7, 8, 3)  # what is tried, as no part may be shorter than the 
 TALL = 512  # rows from which on it is
 LONG = 1 << 15  # evaluations from which on a reduction is worth splitting
 FEW = 1024  # results up to which threads would not find enough to share
+LIGHT = 8 * FEW  # the same for channels by themselves: a pass over one image stays in the cache
 
 
 def split(definitions: list[Definition], machine: Machine) -> list[Definition]:
@@ -72,7 +73,8 @@ def _cut(definition: Definition, reduce: Reduce, parts: int) -> Reduce:
 def _outer_axis(definition: Definition, reduce: Reduce) -> Axis | None:
     """The first reduced axis, if the reduction is long and something is left to reduce."""
     results = evaluations(definition.axes)
-    if results > FEW or results * evaluations(reduce.axes) < LONG or len(reduce.axes) < 2:
+    few = LIGHT if is_contraction(definition) and is_channelwise(definition) else FEW
+    if results > few or results * evaluations(reduce.axes) < LONG or len(reduce.axes) < 2:
         return None
     outer = reduce.axes[0]
     return outer if 4 <= evaluations([outer]) <= 4096 else None

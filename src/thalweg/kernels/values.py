@@ -212,6 +212,14 @@ def is_view(expr: Expr) -> bool:
     return isinstance(expr, Read)
 
 
+def is_padding(expr: Expr) -> bool:
+    """Whether the expression is an element of one value, or a constant, or another by its place."""
+    if not isinstance(expr, Apply) or expr.function != "select":
+        return False
+    condition, inside, outside = expr.args
+    return not condition.reads and isinstance(inside, Read | Const) and isinstance(outside, Const)
+
+
 def is_free(expr: Expr) -> bool:
     """Whether evaluating the expression anew costs nothing worth keeping a result for."""
     free = isinstance(expr, Read | Const | Position) or (
