@@ -15,9 +15,9 @@ from typing import Union
 
 Lines = list[Union[str, "Lines"]]
 
-FLOATS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}
+FLOATS = {"half": 16, "float": 32, "double": 64}
 BITS = {**FLOATS, "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "ptr": 64}
-_MANGLED = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64", "ptr": "p0"}
+_MANGLED = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}
 
 
 @dataclass(frozen=True)

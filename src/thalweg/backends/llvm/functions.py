@@ -14,7 +14,9 @@ REGISTER = {
     "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
     "uint8": "i8", "uint16": "i16", "bool": "i1",
 }  # fmt: skip
-MEMORY = {**REGISTER, "float16": "half", "bfloat16": "bfloat", "bool": "i8"}
+# The upper half of a float is handled as an integer: for LLVM's own type it calls functions of
+# compiler-rt, which no system need have, on all CPUs that lack instructions for it.
+MEMORY = {**REGISTER, "float16": "half", "bfloat16": "i16", "bool": "i8"}
 
 
 def register_type(dtype: DType, lanes: int = 0) -> Type:
@@ -29,16 +31,28 @@ def memory_type(dtype: DType, lanes: int = 0) -> Type:
 
 def from_memory(value: Value, dtype: DType) -> Value:
     """A loaded element as the type it is computed with."""
-    if dtype.name in ("float16", "bfloat16"):
+    if dtype.name == "bfloat16":
+        return (value.convert("zext", "i32") << 16).bitcast("float")
+    if dtype.name == "float16":
         return value.convert("fpext", "float")
     return value.differs(0) if dtype.is_bool else value
 
 
 def to_memory(value: Value, dtype: DType) -> Value:
     """A computed element as it is stored."""
-    if dtype.name in ("float16", "bfloat16"):
-        return value.convert("fptrunc", MEMORY[dtype.name])
+    if dtype.name == "bfloat16":
+        return _upper_half(value)
+    if dtype.name == "float16":
+        return value.convert("fptrunc", "half")
     return value.convert("zext", "i8") if dtype.is_bool else value
+
+
+def _upper_half(value: Value) -> Value:
+    """A float rounded to the upper half of its bits, to nearest, ties to even."""
+    bits = value.bitcast("i32")
+    rounded = (bits + 0x7FFF + (bits.lshr(16) & 1)).lshr(16)
+    quiet = bits.lshr(16) | 0x40  # the rounding of a NaN could carry into an infinity
+    return value.is_nan().select(quiet, rounded).convert("trunc", "i16")
 
 
 def unify(builder: Builder, args: Sequence[Value]) -> list[Value]:
@@ -196,7 +210,7 @@ def _round_to(value: Value, target: DType) -> Value:
     """Half precision is computed in float, so a cast to it must round by hand."""
     if target.name not in ("float16", "bfloat16"):
         return value
-    return value.convert("fptrunc", MEMORY[target.name]).convert("fpext", "float")
+    return from_memory(to_memory(value, target), target)
 
 
 def _to_integer(value: Value, new: str) -> Value:
