@@ -12,7 +12,7 @@ of Halide (Ragan-Kelley et al. 2013) and TVM's tensor expressions (Chen et al. 2
 An index that is read must lie inside, whatever the data: a `Check` says so.
 
     Expr = Const | Read(operand, index) | Position(index) | Apply(function, args)
-         | Reduce(combiner, axes, body)
+         | Reduce(combiner, axes, body) | Combination(row, table, terms)
 """
 
 from __future__ import annotations
@@ -241,6 +241,32 @@ class Reduce(Expr):
         return (self.body,)
 
 
+@dataclass(frozen=True, eq=False)
+class Combination(Expr):
+    """`sum over b of table[row][b] * terms[b]`: a row of a constant matrix times some terms.
+
+    The row is an axis whose values are all unrolled, so that the coefficients are constants of the
+    code: a 0 leaves its term out, and a 1 needs no multiplication.
+    """
+
+    row: Affine
+    table: tuple[tuple[float, ...], ...]
+    terms: tuple[Expr, ...]
+    dtype: DType
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.terms
+
+    @property
+    def axis(self) -> Axis:
+        """The axis that is the row."""
+        ((atom, factor),) = self.row.terms
+        assert isinstance(atom, Axis)
+        assert factor == 1
+        return atom
+
+
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
@@ -430,6 +456,9 @@ class Rewrite:
                 return Apply(expr.function, tuple([self(a) for a in expr.args]), expr.dtype)
             case Reduce():
                 return Reduce(expr.combiner, expr.axes, self(expr.body), expr.dtype)
+            case Combination():
+                terms = tuple([self(term) for term in expr.terms])
+                return Combination(self.index(expr.row), expr.table, terms, expr.dtype)
         return expr
 
 

@@ -172,9 +172,9 @@ def test_what_is_padded_is_computed_in_its_place() -> None:
 
 
 def test_the_gradient_of_a_convolution_walks_its_filter_forwards() -> None:
-    _, program = _residual_block(random(2, 8, 8, 16), kept=False)
+    _, program = _residual_block(random(2, 8, 8, 12), kept=False)  # too few for Winograd
     reduced = [[int(a.extent) for a in r.axes] for s in program.steps for r in s.nest.reductions]
-    assert reduced.count([3, 48]) >= 4  # rows of the filter, and its columns with the channels
+    assert reduced.count([3, 36]) >= 4  # rows of the filter, and its columns with the channels
 
 
 @pytest.mark.parametrize("backend", ["numpy", "llvm"])

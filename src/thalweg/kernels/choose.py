@@ -38,6 +38,8 @@ def alternatives(nest: Nest, chosen: Schedule, machine: Machine, count: int) -> 
 
 def variants(nest: Nest, s: Schedule) -> list[Schedule]:
     """The schedule with other loop orders, unrolling and sweeps, one thing changed at a time."""
+    if nest.unrolled:
+        return []
     made = [replace(s, unroll=unroll) for unroll in (1, 2, 4, 8) if nest.reductions]
     made += [replace(s, chunk=chunk) for chunk in (s.chunk // 2, s.chunk * 2) if chunk]
     if not s.staged and not nest.sequential and len(s.order) > 1:
@@ -77,6 +79,9 @@ def lanes_for(nest: Nest, machine: Machine) -> int:
 
 
 def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
+    if nest.unrolled:
+        yield from _unrolled(nest, lanes)
+        return
     yield Schedule(nest.axes)
     for axis in nest.axes:
         if (axis.extent > 1 or isinstance(axis.extent, Dim)) and axis not in nest.sequential:
@@ -87,6 +92,15 @@ def _candidates(nest: Nest, lanes: int, machine: Machine) -> Iterator[Schedule]:
         for axis in reductions[0].axes:
             if axis in shared and axis.extent >= lanes // 2:
                 yield from _reduced_vector(nest, axis, lanes, machine)
+
+
+def _unrolled(nest: Nest, lanes: int) -> Iterator[Schedule]:
+    """Tiles of all values of the unrolled axes, times one vector of another axis."""
+    whole = {axis: int(axis.extent) for axis in nest.unrolled}
+    yield Schedule(nest.axes, tile=whole)
+    for axis in nest.axes:
+        if axis not in whole:
+            yield Schedule(nest.axes, axis, lanes, {**whole, axis: lanes})
 
 
 def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
@@ -196,8 +210,9 @@ DYNAMIC_GUESS = 4  # what an extent that varies from run to run is taken for
 
 def _loop_order(nest: Nest, s: Schedule) -> tuple[Axis, ...]:
     """Axes of the largest operand outermost, so that it is streamed only once."""
-    if nest.sequential:
-        return (*(a for a in nest.axes if a not in nest.sequential), *nest.sequential)
+    inner = nest.sequential or nest.unrolled
+    if inner:
+        return (*(a for a in nest.axes if a not in inner), *inner)
     reads = [e for r in nest.reductions for e in walk(r.body) if isinstance(e, Read)]
     if len(reads) < 2:
         return nest.axes

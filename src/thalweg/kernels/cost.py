@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thalweg.formula import Apply, Expr, Read, iterations, walk
+from thalweg.formula import Apply, Combination, Expr, Read, iterations, walk
 from thalweg.kernels.nest import Nest
 
 # Index arithmetic and choices are not floating-point work.
@@ -21,11 +21,17 @@ class Cost:
     flops: int
     bytes: int
 
+    def times(self, count: int) -> Cost:
+        """The cost of doing it so often, each time with other data."""
+        return Cost(self.flops * count, self.bytes * count)
+
 
 def cost_of(nest: Nest) -> Cost:
     """Count the nest's arithmetic and the memory that it touches."""
     written = [nest.slots[store.slot].bytes for store in nest.stores]
-    return Cost(int(nest.points * _flops(nest)), int(_read_bytes(nest) + sum(written)))
+    tiles = nest.points // iterations(nest.unrolled)
+    flops = nest.points * _flops(nest) + tiles * _combined(nest)
+    return Cost(int(flops), int(_read_bytes(nest) + sum(written)))
 
 
 def _read_bytes(nest: Nest) -> int:
@@ -46,6 +52,18 @@ def _flops(nest: Nest) -> int:
     total = _applied([e for e in nest.exprs if id(e) not in inside])
     for reduce in reductions:
         total += iterations(reduce.axes) * (_applied(walk(reduce.body)) + 1)
+    return total
+
+
+def _combined(nest: Nest) -> int:
+    """Arithmetic of combinations for all values of the unrolled axes."""
+    total = 0
+    for expr in nest.exprs:
+        if isinstance(expr, Combination):
+            factors = [factor for row in expr.table for factor in row if factor]
+            products = sum(abs(factor) != 1 for factor in factors)
+            sums = len(factors) - len(expr.table)
+            total += (products + sums) * nest.evaluations(expr) // len(expr.table)
     return total
 
 

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
-from thalweg.base.shapes import size
+from thalweg.base.shapes import size, typical_size
 from thalweg.formula import is_identity
 from thalweg.kernels.inline import evaluations, is_contraction
 from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
 
 WINDOW = 16  # elements up to which a reduction is small
+EXPANDED = 2  # times as large as what it is made of
 
 
 class Group:
@@ -155,6 +156,8 @@ def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition
     """Merge light kernels over one index space that read a common array, or are all scalar."""
     readers: dict[object, list[Definition]] = {}
     for definition in definitions:
+        if _expands(definition):  # what is read once less is little beside what is written
+            continue
         if owner[definition].is_windowed or owner[definition].reduced is not None:
             if size([a.extent for a in definition.axes]) == 1:
                 readers.setdefault("scalar", []).append(definition)
@@ -164,6 +167,13 @@ def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition
     for users in readers.values():
         for a, b in pairwise(users):
             _try_merge(owner, owner[a], owner[b])
+
+
+def _expands(definition: Definition) -> bool:
+    """Whether a value is much larger than all that it is computed from."""
+    sources = {read.source.root for read in definition.reads()}
+    read = sum(typical_size(value.shape) for value in sources)
+    return typical_size(definition.value.shape) > EXPANDED * read > 0
 
 
 def _in_order(groups: Sequence[Group]) -> list[Group]:

@@ -27,6 +27,9 @@ class Arena:
     size: int
 
 
+NOTHING = Arena({}, 0)
+
+
 def plan_memory(kernels: Sequence[tuple[Sequence[Value], Sequence[Value]]]) -> Arena:
     """Offsets for the temporaries that kernels read and write.
 

@@ -14,6 +14,7 @@ from thalweg.formula import (
     Affine,
     Apply,
     Axis,
+    Combination,
     Const,
     Expr,
     Position,
@@ -24,7 +25,7 @@ from thalweg.formula import (
 )
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import Schedule
-from thalweg.kernels.values import COSTS, work
+from thalweg.kernels.values import COSTS, own_work, work
 
 GATHER = 14.0  # per vector whose lanes are not consecutive in memory
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
@@ -152,10 +153,11 @@ class Model:
         inside = {id(e) for r in nest.reductions for e in (*walk(r.body), r)}
         outside = [e for e in nest.exprs if id(e) not in inside]
         self._axes = nest.axes
+        self._unrolled = nest.unrolled
         self._reductions = [_Reduction.of(r) for r in nest.reductions]
         self._late = [_access(e) for e in outside if isinstance(e, Read)]
         self._stores = [_Access.of(s.slot, s.offset, s.dtype.size) for s in nest.stores]
-        self._work = sum(_instructions(e) for e in outside)
+        self._work = sum(_instructions(e) for e in outside) + _combining(nest)
         self._cleared = sum(nest.slots[t.slot].size for t in nest.stores if t.cleared is not None)
 
     def cycles(self, s: Schedule) -> float:
@@ -184,13 +186,17 @@ class Model:
 
     def _epilogue(self, s: Schedule, points: float) -> float:
         """Everything outside reductions, once a point."""
-        cost = sum(read.cost(s.vector) for read in self._late) * 0.5
+        cost = sum(read.cost(s.vector) / self._shared(read) for read in self._late) * 0.5
         cost += sum(store.cost(s.vector) for store in self._stores)
         cost += self._work / 2
         if s.vector is not None and s.vector not in self._axes:
             cost += LANE_SUM  # and what follows is scalar
         pages = sum(access.pages(s) for access in (*self._late, *self._stores))
         return cost * points + PAGE_CHANGE * pages
+
+    def _shared(self, read: _Access) -> int:
+        """For how many points of a tile of the unrolled axes one read serves."""
+        return iterations(a for a in self._unrolled if a not in read.steps)
 
     def _reduction(self, r: _Reduction, s: Schedule, points: float) -> float:
         steps = float(r.steps)
@@ -224,10 +230,17 @@ class Model:
 
 def _instructions(expr: Expr) -> float:
     """Of one evaluation of the expression alone."""
-    if isinstance(expr, Read | Const | Position):
+    if isinstance(expr, Read | Const | Position | Combination):
         return 0.0
     cost = COSTS.get(expr.function, 1) if isinstance(expr, Apply) else 1
     return float(cost if cost == 1 else 4 * cost)
+
+
+def _combining(nest: Nest) -> float:
+    """Instructions for combinations, on average over the points."""
+    combinations = [e for e in nest.exprs if isinstance(e, Combination)]
+    total = sum(own_work(e) * nest.evaluations(e) for e in combinations)
+    return total / iterations(nest.unrolled)
 
 
 def _tiles(axis: Axis, s: Schedule) -> float:

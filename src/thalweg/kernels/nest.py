@@ -20,6 +20,7 @@ from thalweg.formula import (
     Affine,
     Apply,
     Axis,
+    Combination,
     Const,
     Expr,
     Position,
@@ -91,6 +92,17 @@ class Nest:
         """The axes along which a scattering store adds up, in order: they are the inner loops."""
         added = [s.offset for s in self.stores if s.cleared is not None]
         return tuple(a for a in self.axes if any(not at.coefficient(a) for at in added))
+
+    @cached_property
+    def unrolled(self) -> tuple[Axis, ...]:
+        """The axes whose values a tile takes all, as coefficients go by them."""
+        rows = {e.axis for e in self.exprs if isinstance(e, Combination)}
+        return tuple(a for a in self.axes if a in rows)
+
+    def evaluations(self, expr: Combination) -> int:
+        """How many values of a combination one tile of the unrolled axes needs."""
+        rows = {e.axis for e in walk(expr) if isinstance(e, Combination)}
+        return iterations(a for a in self.unrolled if a in rows)
 
     @cached_property
     def reductions(self) -> list[Reduce]:
@@ -254,6 +266,8 @@ def _indices(nest: Nest) -> list[Affine]:
             found.append(expr.index[0])
         elif isinstance(expr, Position):
             found.append(expr.index)
+        elif isinstance(expr, Combination):
+            found.append(expr.row)
     return found
 
 
@@ -366,6 +380,9 @@ class _Structure:
             case Apply():
                 args = ",".join(str(self.exprs[id(arg)]) for arg in expr.args)
                 return f"{expr.function}:{expr.dtype}({args})"
+            case Combination():
+                terms = ",".join(str(self.exprs[id(term)]) for term in expr.terms)
+                return f"{expr.table}:{expr.dtype}<{self.index(expr.row)}>({terms})"
             case Reduce():
                 over = ",".join(self.axes[axis] for axis in expr.axes)
                 return f"{expr.combiner}:{expr.dtype}<{over}>({self.exprs[id(expr.body)]})"
@@ -429,4 +446,7 @@ def show_expr(expr: Expr, slots: Sequence[Value]) -> str:
         case Reduce():
             over = ", ".join(f"{a.name}<{int(a.extent)}" for a in expr.axes)
             return f"{expr.combiner}[{over}]({show_expr(expr.body, slots)})"
+        case Combination():
+            terms = ", ".join(show_expr(term, slots) for term in expr.terms)
+            return f"combination {show_index(expr.row)} of ({terms})"
     raise AssertionError(expr)

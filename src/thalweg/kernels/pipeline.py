@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from thalweg.base.dtypes import DType
 from thalweg.formula import Read
+from thalweg.kernels.chain import Run, chain, slice_run
 from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
@@ -20,18 +22,51 @@ from thalweg.kernels.recompute import recompute
 from thalweg.kernels.reindex import reindex
 from thalweg.kernels.schedule import Machine, Schedule
 from thalweg.kernels.split import split
-from thalweg.kernels.values import Definition, Fetch, Temporary, Value
+from thalweg.kernels.values import Definition, Fetch, Slice, Temporary, Value
+from thalweg.kernels.winograd import use_winograd
 from thalweg.passes.plan import Plan
 from thalweg.passes.schedule import order
+
+Group = list[Definition]
+Kernel = tuple[Nest, Schedule]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Kernels that run one after the other for each slice of a dimension; see `kernels.chain`.
+
+    Attributes:
+        before: those that run once for each part of the slices, before these.
+        kernels: those that run for each slice, in order.
+        extent: how many slices there are.
+        parts: in how many parts they are cut; 0 if each is its own.
+        private: memory for what only they read and write, for one slice.
+    """
+
+    before: tuple[Kernel, ...]
+    kernels: tuple[Kernel, ...]
+    extent: int
+    parts: int
+    private: Arena
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """A plan as loop nests in order, the memory of their temporaries, and what they check."""
+    """A plan as kernels and chains, the memory of their temporaries, and what they check."""
 
-    nests: tuple[tuple[Nest, Schedule], ...]
+    parts: tuple[Kernel | Chain, ...]
     arena: Arena
     checked: tuple[Checked, ...] = ()
+
+    @property
+    def nests(self) -> tuple[Kernel, ...]:
+        """Every kernel, in order."""
+        return tuple(kernel for part in self.parts for kernel in kernels_of(part))
+
+
+def kernels_of(part: Kernel | Chain) -> tuple[Kernel, ...]:
+    """The kernels of a chain, or the kernel itself."""
+    return (*part.before, *part.kernels) if isinstance(part, Chain) else (part,)
 
 
 def make_kernels(
@@ -54,33 +89,52 @@ def make_kernels(
     definitions = inline(reindex(definitions, kept), kept)
     definitions = merge_padding(definitions, kept)
     definitions = narrow(definitions, kept)
+    definitions = reindex(use_winograd(definitions), kept)
     definitions = pack(split(definitions, machine), machine)
     groups = recompute(fuse(definitions), kept)
-    _store_what_is_shared(groups)
-    nests = tuple(_scheduled(group, choose) for group in groups)
-    arena = plan_memory([_touched(nest) for nest, _ in nests])
-    return Kernels(nests, arena, tuple(lowering.checked))
+    runs = chain(groups)
+    shared = _store_what_is_shared(runs)
+    parts = tuple(_part(run, shared, choose) for run in runs)
+    arena = plan_memory([_touched_by(part) for part in parts])
+    return Kernels(parts, arena, tuple(lowering.checked))
 
 
-def _readers(groups: Sequence[Sequence[Definition]]) -> dict[Value, set[int]]:
-    readers: dict[Value, set[int]] = {}
-    for number, group in enumerate(groups):
-        for definition in group:
-            for read in definition.reads():
-                readers.setdefault(read.source.root, set()).add(number)
-    return readers
-
-
-def _store_what_is_shared(groups: Sequence[Sequence[Definition]]) -> None:
-    """Give memory to values that other kernels read."""
-    readers, count = _readers(groups), 0
-    for number, group in enumerate(groups):
-        for definition in group:
-            value = definition.value
-            outside = readers.get(value, set()) - {number}
-            if value.storage is None and outside:
+def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
+    """Give memory to values that other kernels read; those that are read outside of their run."""
+    flat = [(n, group) for n, run in enumerate(runs) for group in _groups(run)]
+    readers: dict[Value, list[tuple[int, Group]]] = {}
+    for number, group in flat:
+        for value in {read.source.root for d in group for read in d.reads()}:
+            readers.setdefault(value, []).append((number, group))
+    shared: set[Value] = set()
+    count = 0
+    for number, group in flat:
+        for value in [d.value for d in group]:
+            users = [n for n, user in readers.get(value, ()) if user is not group]
+            if users and value.storage is None:
                 value.storage = Temporary(count)
                 count += 1
+            if any(n != number for n in users):
+                shared.add(value)
+    return shared
+
+
+def _groups(run: Group | Run) -> Sequence[Group]:
+    return run.members if isinstance(run, Run) else (run,)
+
+
+def _part(
+    part: Group | Run, shared: AbstractSet[Value], choose: Callable[[Nest], Schedule]
+) -> Kernel | Chain:
+    """The kernel of a group, or the chain of several."""
+    if not isinstance(part, Run):
+        return _scheduled(part, choose)
+    sliced = slice_run(part, shared)
+    before = tuple(_scheduled(group, choose) for group in sliced.before)
+    kernels = tuple(_scheduled(group, choose) for group in sliced.groups)
+    private = {*sliced.private, *(n.slots[-1] for n, _ in kernels if n.scratch is not None)}
+    own = [_those(_touched(nest), lambda value: value in private) for nest, _ in kernels]
+    return Chain(before, kernels, sliced.extent, sliced.parts, plan_memory(own))
 
 
 def _scheduled(
@@ -99,7 +153,25 @@ def _scheduled(
     return replace(nest, slots=(*nest.slots, sums), scratch=scratch), chosen
 
 
-def _touched(nest: Nest) -> tuple[list[Value], list[Value]]:
+Touched = tuple[list[Value], list[Value]]  # what is read, and what is written
+
+
+def _touched_by(part: Kernel | Chain) -> Touched:
+    """The temporaries in the arena that a part of the program reads, and those it writes."""
+    if not isinstance(part, Chain):
+        return _touched(part[0])
+    own = part.private.offsets
+    every = [_those(_touched(nest), lambda v: v not in own) for nest, _ in kernels_of(part)]
+    read, written = ([_whole(v) for both in every for v in both[n]] for n in (0, 1))
+    return read, written
+
+
+def _those(touched: Touched, chosen: Callable[[Value], bool]) -> Touched:
+    read, written = touched
+    return [v for v in read if chosen(v)], [v for v in written if chosen(v)]
+
+
+def _touched(nest: Nest) -> Touched:
     """The temporaries that a nest reads, and those it writes."""
     read = {nest.slots[e.source] for e in nest.exprs if isinstance(e, Read)}
     written = {nest.slots[store.slot] for store in nest.stores}
@@ -109,4 +181,8 @@ def _touched(nest: Nest) -> tuple[list[Value], list[Value]]:
 
 
 def _is_temporary(value: Value) -> bool:
-    return isinstance(value.storage, Temporary)
+    return isinstance(_whole(value).storage, Temporary)
+
+
+def _whole(value: Value) -> Value:
+    return value.storage.whole if isinstance(value.storage, Slice) else value

@@ -14,6 +14,7 @@ from thalweg.formula import (
     Affine,
     Apply,
     Axis,
+    Combination,
     Const,
     Expr,
     Position,
@@ -83,7 +84,20 @@ class Verdict:
     word: int
 
 
-Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | RowNumbers | Verdict
+@dataclass(frozen=True)
+class Slice:
+    """One slice of a value along its first dimension; a chain moves from one to the next.
+
+    Attributes:
+        whole: the value.
+        by_part: whether the first dimension is that of the chain's parts, and not of its slices.
+    """
+
+    whole: Value
+    by_part: bool = False
+
+
+Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | RowNumbers | Verdict | Slice
 
 
 @dataclass(eq=False)
@@ -204,7 +218,17 @@ COSTS = {
 
 def work(expr: Expr) -> int:
     """Roughly how many instructions one evaluation takes, reads and reductions left out."""
-    return sum(COSTS.get(e.function, 1) for e in walk(expr) if isinstance(e, Apply))
+    return sum(own_work(e) for e in walk(expr))
+
+
+def own_work(expr: Expr) -> int:
+    """The same of the expression alone, without what it is applied to."""
+    match expr:
+        case Apply():
+            return COSTS.get(expr.function, 1)
+        case Combination():
+            return -(-sum(map(bool, sum(expr.table, ()))) // len(expr.table))
+    return 0
 
 
 def is_view(expr: Expr) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,16 +22,17 @@ from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.cost import Cost, cost_of
+from thalweg.kernels.memory import NOTHING, Arena
 from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest, show, structure
-from thalweg.kernels.pipeline import Kernels, make_kernels
+from thalweg.kernels.pipeline import Chain, Kernel, Kernels, kernels_of, make_kernels
 from thalweg.kernels.schedule import Schedule, tasks
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
 from thalweg.runtime.table import Move, Row, make_program
-from thalweg.runtime.team import Program, shared_team
+from thalweg.runtime.team import Program, chain_kernel, shared_team
 from thalweg.runtime.trial import BurstTrial, Trial
 from thalweg.runtime.tuning import tune
 
@@ -82,7 +83,7 @@ class ArenaMemory:
         return int(self.memory.ctypes.data)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """A kernel in a program, with what it was made from."""
 
@@ -92,18 +93,44 @@ class Step:
     tasks: int
     cycles: float
 
-    def is_serial(self, small_work: float) -> bool:
-        """Whether one thread runs it: it has fewer cycles than that, or cannot be shared."""
-        return self.cycles < small_work or self.tasks < 2
-
-    @property
-    def serial(self) -> bool:
-        """Whether one thread runs it in a single run."""
-        return self.is_serial(SMALL_WORK)
-
     @property
     def cost(self) -> Cost:
         return cost_of(self.nest)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What threads share among them: the tasks of a kernel, or the parts of a chain.
+
+    Attributes:
+        steps: its kernels.
+        before: of a chain, those of them that run once for each part.
+        extent: of a chain, for how many slices the others run.
+        parts: in how many parts these are cut; 0 if it is no chain.
+        private: what each thread has memory of its own for.
+    """
+
+    steps: tuple[Step, ...]
+    before: tuple[Step, ...] = ()
+    extent: int = 1
+    parts: int = 0
+    private: Arena = NOTHING
+
+    @property
+    def tasks(self) -> int:
+        return self.parts or self.steps[0].tasks
+
+    @property
+    def cycles(self) -> float:
+        return sum(step.cycles * self.times(step) for step in self.steps)
+
+    def times(self, step: Step) -> int:
+        """How often one of the kernels runs."""
+        return self.parts if step in self.before else self.extent
+
+    def is_serial(self, small_work: float) -> bool:
+        """Whether one thread runs it: it has fewer cycles than that, or cannot be shared."""
+        return self.cycles < small_work or self.tasks < 2
 
 
 @dataclass(frozen=True)
@@ -150,9 +177,20 @@ class LlvmBackend:
     ) -> NativeProgram:
         library = self._library
         kernels = make_kernels(plan, library.machine, library.schedule, picked)
-        code = zip(kernels.nests, library.code(kernels.nests), strict=True)
-        steps = [_step(nest, chosen, address) for (nest, chosen), address in code]
-        return NativeProgram(plan, kernels, steps, state, self._arena, self._threads)
+        addresses = iter(library.code(kernels.nests))
+        parts = [made for part in kernels.parts for made in _parts(part, addresses)]
+        return NativeProgram(plan, kernels, parts, state, self._arena, self._threads)
+
+
+def _parts(part: Kernel | Chain, addresses: Iterator[int]) -> list[Part]:
+    """A kernel, or a chain; one of a single slice is its kernels, whose tasks threads can share."""
+    steps = tuple(_step(*kernel, next(addresses)) for kernel in kernels_of(part))
+    if not isinstance(part, Chain):
+        return [Part(steps)]
+    extent, before = int(part.extent), steps[: len(part.before)]
+    if extent <= 1 and not part.parts:
+        return [Part((step,), private=part.private) for step in steps[: len(steps) * extent]]
+    return [Part(steps, before, extent, part.parts or extent, part.private)]
 
 
 def _step(nest: Nest, chosen: Schedule, address: int) -> Step:
@@ -166,14 +204,16 @@ class NativeProgram:
         self,
         plan: Plan,
         kernels: Kernels,
-        steps: Sequence[Step],
+        parts: Sequence[Part],
         state: VariableStore,
         arena: ArenaMemory,
         threads: int,
     ) -> None:
-        self.steps = tuple(steps)
+        self._parts = tuple(parts)
+        self.steps = tuple(step for part in parts for step in part.steps)
         self._types = {op.name: op.type for op in plan.graph.operations}
-        self.arena_bytes = kernels.arena.size
+        own = max((part.private.size for part in parts), default=0)
+        self.arena_bytes = kernels.arena.size + own * threads
         self._arena = arena
         self._counter = np.zeros(1, np.int64)
         self._fetches = [(known(t.static_shape), t.dtype.numpy) for t in plan.fetches]
@@ -185,9 +225,9 @@ class NativeProgram:
         self._checked = kernels.checked
         self._verdicts = np.zeros((len(kernels.checked), 2), np.int64)
         self._bound_arena = -1
-        shared = sum(step.cycles for step in steps if not step.serial)
+        shared = sum(part.cycles for part in parts if not part.is_serial(SMALL_WORK))
         self._threads = threads if shared >= SMALL_PROGRAM else 1
-        self._trial = Trial(_loop_threads(steps, threads))
+        self._trial = Trial(_loop_threads(parts, threads))
         tries = threads > 1 and TINY_PROGRAM <= shared < SMALL_PROGRAM
         self._run_trial = BurstTrial((threads, 1)) if tries else None
         self._ended = 0.0
@@ -204,16 +244,23 @@ class NativeProgram:
         """The arguments of all kernels, one after the other."""
         self._starts: list[int] = []
         words: list[int] = []
-        for step in self.steps:
+        for private, step in [(p.private.offsets, step) for p in self._parts for step in p.steps]:
             self._starts.append(len(words))
             for value in step.nest.slots:
-                words.append(self._address(value, len(words), kernels, state))
+                if value in private:
+                    place = kernels.arena.size + private[value]
+                    self._temporaries.append((len(words), place))
+                    words.append(0)
+                else:
+                    words.append(self._address(value, len(words), kernels, state))
             words.extend(step.nest.numbers)
         return np.array(words or [0], np.int64)
 
     def _address(self, value: Value, place: int, kernels: Kernels, state: VariableStore) -> int:
         """The address of a value, or 0 with a note of what to put there later."""
         match value.storage:
+            case values.Slice(whole):
+                return self._address(whole, place, kernels, state)
             case values.Feed(number):
                 self._fed[number].append(place)
             case values.Fetch(number):
@@ -238,22 +285,45 @@ class NativeProgram:
         return 0
 
     def _rows(self, small_work: float) -> list[Row]:
-        """The kernels for the driver; those with less work than that are for one thread."""
+        """What the driver runs; parts with less work than that are for one thread."""
         base = int(self._words.ctypes.data)
         rows: list[Row] = []
+        starts = iter(self._starts)
         fresh = serial = True  # whether no thread but the first, or none, has worked since they met
-        for step, start in zip(self.steps, self._starts, strict=True):
-            alone = step.is_serial(small_work)
+        for part in self._parts:
+            alone = part.is_serial(small_work)
             barrier = not fresh and not (serial and alone)
             serial = alone and (serial or barrier)
             fresh = False
             flags = (SERIAL if alone else 0) | (BARRIER if barrier else 0)
-            rows.append((step.address, base + 8 * start, step.tasks, flags))
-            for number in _decided(step.nest):
+            places = [base + 8 * next(starts) for _ in part.steps]
+            if part.parts:
+                rows.append((chain_kernel(), self._chain(part, places), part.tasks, flags))
+            else:
+                rows.append((part.steps[0].address, places[0], part.tasks, flags))
+            for number in [n for step in part.steps for n in _decided(step.nest)]:
                 word = int(self._verdicts.ctypes.data) + 16 * number
                 rows.append((0, word, 0, VERDICT | BARRIER))
                 fresh = serial = True
         return rows
+
+    def _chain(self, part: Part, places: Sequence[int]) -> int:
+        """The address of a chain's arguments; those of its kernels lie at the places."""
+        most = max(_word_count(step) for step in part.steps)
+        words = [len(part.steps), most, part.extent, part.tasks]
+        for step, place in zip(part.steps, places, strict=True):
+            steps = np.zeros((_word_count(step), 3), np.int64)  # by slice, by part, by thread
+            for n, value in enumerate(step.nest.slots):
+                if value in part.private.offsets:
+                    steps[n, 2] = part.private.size
+                elif isinstance(value.storage, values.Slice):
+                    steps[n, int(value.storage.by_part)] = value.bytes
+            self._kept.append(steps)
+            count, once = _word_count(step), int(step in part.before)
+            words += [step.address, step.tasks, place, count, int(steps.ctypes.data), once]
+        arguments = np.array(words, np.int64)
+        self._kept.append(arguments)
+        return int(arguments.ctypes.data)
 
     def _moves(self, batch: int) -> list[Move]:
         """What changes from step to step: the run's number, where results go, which rows it takes.
@@ -289,12 +359,18 @@ class NativeProgram:
             trial.took(self._ended - start)
 
     def tune(self) -> dict[str, float]:
-        worth = [step for step in self.steps if step.cycles >= WORTH_TUNING]
-        kernels = {structure(step.nest): (step.nest, step.schedule) for step in worth}
-        return {
-            ", ".join(found.nest.ops): found.gain
-            for found in tune(kernels.values(), shared_library(), self._threads)
-        }
+        shared: dict[str, Kernel] = {}
+        chained: dict[str, Kernel] = {}  # a chain's kernels run on one thread each
+        for part in self._parts:
+            for step in part.steps:
+                if step.cycles >= WORTH_TUNING:
+                    kernels = chained if part.parts else shared
+                    kernels[structure(step.nest)] = step.nest, step.schedule
+        found = [
+            *tune(shared.values(), shared_library(), self._threads),
+            *tune(chained.values(), shared_library(), 1),
+        ]
+        return {", ".join(one.nest.ops): one.gain for one in found}
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
@@ -351,7 +427,9 @@ class NativeProgram:
 
     def summary(self) -> tuple[KernelSummary, ...]:
         """What every kernel computes and costs, in the order in which they run."""
-        return tuple(_summary(step, self._types) for step in self.steps)
+        return tuple(
+            _summary(step, part, self._types) for part in self._parts for step in part.steps
+        )
 
     def describe(self) -> str:
         """Every kernel with what was fused into it, its tile and its cost."""
@@ -373,28 +451,33 @@ def _decided(nest: Nest) -> list[int]:
     return [s.number for s in written if isinstance(s, values.Verdict) and s.word == 1]
 
 
-def _loop_threads(steps: Sequence[Step], threads: int) -> tuple[int, ...]:
+def _word_count(step: Step) -> int:
+    """How many words its arguments take."""
+    return len(step.nest.slots) + len(step.nest.numbers)
+
+
+def _loop_threads(parts: Sequence[Part], threads: int) -> tuple[int, ...]:
     """The numbers of threads that a loop may use; it finds out which is faster."""
-    shared = sum(step.cycles for step in steps if not step.is_serial(SMALL_WORK_IN_LOOP))
+    shared = sum(part.cycles for part in parts if not part.is_serial(SMALL_WORK_IN_LOOP))
     if threads == 1 or not shared:
         return (1,)
     return (threads, 1) if shared < LARGE_PROGRAM else (threads,)
 
 
-def _summary(step: Step, types: Mapping[str, str]) -> KernelSummary:
-    s = step.schedule
-    cost = step.cost
+def _summary(step: Step, part: Part, types: Mapping[str, str]) -> KernelSummary:
+    s, slices = step.schedule, [("n", part.times(step))] if part.parts else []
+    cost = step.cost.times(part.times(step))
     tile = {axis.name: size for axis, size in s.tile.items()}
     if s.vector is not None and s.vector not in s.tile:
         tile[s.vector.name] = s.lanes
     return KernelSummary(
         ops=step.nest.ops,
         types=tuple(types.get(name, "") for name in step.nest.ops),
-        loops=tuple((axis.name, int(axis.extent)) for axis in step.nest.axes),
+        loops=(*slices, *((axis.name, int(axis.extent)) for axis in step.nest.axes)),
         flops=cost.flops,
         bytes=cost.bytes,
         lanes=s.lanes,
         tile=" ".join(f"{size}{name}" for name, size in tile.items()) or "1",
-        tasks=1 if step.serial else step.tasks,
+        tasks=1 if part.is_serial(SMALL_WORK) else part.tasks,
         formulas=tuple(show(step.nest).splitlines()),
     )

@@ -190,6 +190,11 @@ class _Crew:
         memory[offset // 8] = value
 
 
+def chain_kernel() -> int:
+    """The address of the kernel that runs others slice by slice; see `driver.ChainLayout`."""
+    return _driver().chain
+
+
 def shared_team() -> Team:
     """The process's team, as large as `settings.num_threads()` says."""
     with _making:

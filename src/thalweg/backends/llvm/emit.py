@@ -1,6 +1,6 @@
 """A scheduled loop nest as LLVM IR.
 
-    void kernel(ptr args, i64 begin, i64 end)      runs the tasks [begin, end)
+    void kernel(ptr args, i64 begin, i64 end, i64 thread)      runs the tasks [begin, end)
 
 `args` holds the slots' pointers and then the numbers that may differ from run to run (extents and
 strides that come from a `Dim`), so that the same code serves every batch size.
@@ -69,7 +69,8 @@ def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
     return (
         f"{declarations}\n"
         f"{''.join(apart)}"
-        f"define void @kernel(ptr noalias %args, i64 %begin, i64 %end) {attributes} {{\n"
+        "define void @kernel(ptr noalias %args, i64 %begin, i64 %end, i64 %thread) "
+        f"{attributes} {{\n"
         f"{body}\n}}\n"
     )
 

@@ -27,6 +27,7 @@ from thalweg.formula import (
     Affine,
     Apply,
     Axis,
+    Combination,
     Const,
     Expr,
     Position,
@@ -116,6 +117,8 @@ class Expressions:
                 return frozenset[Axis]().union(*map(self.deps, expr.args))
             case Reduce():
                 return self.deps(expr.body) - frozenset(expr.axes)
+            case Combination():
+                return frozenset[Axis]((expr.axis,)).union(*map(self.deps, expr.terms))
         return frozenset()
 
     def _index_deps(self, index: Affine) -> frozenset[Axis]:
@@ -186,6 +189,8 @@ class Expressions:
                 return self._select(expr, point, guards)
             case Apply(function="random_unit"):
                 return self._random_unit(expr, point, guards)
+            case Combination():
+                return self._combination(expr, point, guards)
             case Apply():
                 args = [self.value(a, point, guards) for a in expr.args]
                 kinds = [a.dtype for a in expr.args]
@@ -203,6 +208,22 @@ class Expressions:
             for n, word in enumerate(self.b.apart(name, random_words, *args)):
                 memo[key, n] = word
         return random_unit([memo[key, n] for n in range(4)], int(number.value), expr.dtype)
+
+    def _combination(self, expr: Combination, point: Point, guards: Guards) -> Value:
+        """A sum with constant coefficients; those of size 1 come first, as they are additions."""
+        row = expr.table[point.get(expr.axis, 0)]
+        chosen = [(c, term) for c, term in zip(row, expr.terms, strict=True) if c]
+        total: Value | None = None
+        for factor, term in sorted(chosen, key=lambda pair: (abs(pair[0]) != 1, -pair[0])):
+            value = self.value(term, point, guards)
+            if total is None:
+                total = value if factor == 1 else value * factor
+            elif abs(factor) == 1:
+                total = total + value if factor > 0 else total - value
+            else:
+                total = value.fma(factor, total)
+        assert total is not None
+        return total
 
     def _select(self, expr: Apply, point: Point, guards: Guards) -> Value:
         """A choice; where it tests indices, what is not chosen is not read either."""
