@@ -1,4 +1,4 @@
-"""Convolutions with fewer multiplications: the algorithm, where it is used, and what it is worth."""
+"""Winograd: the algorithm, where it is used, and how large its errors are."""
 
 from __future__ import annotations
 

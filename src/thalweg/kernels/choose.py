@@ -121,8 +121,10 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
                     tile = {**base, other: rows}
                     made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
                     yield made
-                    if staged and _stage_bytes(nest, made) <= STAGE:
-                        yield replace(made, staged=staged)
+                    for part in dict.fromkeys((chunk, 0)) if staged else ():
+                        copied = replace(made, staged=staged, chunk=part)
+                        if _stage_bytes(nest, copied) <= STAGE:
+                            yield copied
 
 
 def _slides(nest: Nest, vector: Axis, other: Axis) -> bool:
@@ -209,15 +211,20 @@ DYNAMIC_GUESS = 4  # what an extent that varies from run to run is taken for
 
 
 def _loop_order(nest: Nest, s: Schedule) -> tuple[Axis, ...]:
-    """Axes of the largest operand outermost, so that it is streamed only once."""
+    """Axes of the largest array outermost, so that it is streamed only once.
+
+    It may be one that is only read or written at the end: the weights that a gradient updates.
+    """
     inner = nest.sequential or nest.unrolled
     if inner:
         return (*(a for a in nest.axes if a not in inner), *inner)
     reads = [e for r in nest.reductions for e in walk(r.body) if isinstance(e, Read)]
     if len(reads) < 2:
         return nest.axes
-    largest = max(reads, key=lambda r: nest.slots[r.source].size)
-    outer = [a for a in nest.axes if largest.index[0].coefficient(a)]
+    accesses = [(nest.slots[e.source].size, e.index[0]) for e in nest.exprs if isinstance(e, Read)]
+    accesses += [(nest.slots[store.slot].size, store.offset) for store in nest.stores]
+    _, largest = max(accesses, key=lambda access: access[0])
+    outer = [a for a in nest.axes if largest.coefficient(a)]
     return (*outer, *(a for a in nest.axes if a not in outer))
 
 

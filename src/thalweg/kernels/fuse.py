@@ -114,6 +114,8 @@ def _may_share_loop(first: Group, second: Group) -> bool:
         return False  # what comes after a check must not run where it fails
     if first.domain != second.domain or not all(d.stores_in_place for d in members):
         return False
+    if any(d.value.panel for d in members) and any(map(is_contraction, members)):
+        return False  # the panels are not of the tiles' shape
     windows = first.is_windowed and second.is_windowed
     alike = first.reduced is not None and first.reduced == second.reduced
     if not (first.is_pointwise or second.is_pointwise or windows or alike):

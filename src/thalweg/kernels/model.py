@@ -37,6 +37,7 @@ COPIED = 2.0  # per vector that is copied to be read again
 TURNED = 3.0  # per element that is copied so, from a column into a row
 LATENCY = 4.0  # of an addition, which the next one into the same accumulator waits for
 OVERLAP = 0.1  # the share of loads that arithmetic does not hide
+RESUMED = 4.0  # to store an unfinished sum in one sweep and go on with it in the next
 LANE_SUM = 10.0  # to add up the lanes of one accumulator
 PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
 PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
@@ -171,6 +172,9 @@ class Model:
         per_tile = WASTE_PER_TILE + self._epilogue(s, points)
         for reduction in self._reductions:
             per_tile += self._reduction(reduction, s, points)
+        if s.chunk:
+            again = -(-int(self._reductions[0].axes[0].extent) // s.chunk) - 1
+            per_tile += again * (WASTE_PER_TILE + RESUMED * points)
         return tiles * per_tile + self._cleared / s.lanes + self._staging(s)
 
     def _staging(self, s: Schedule) -> float:

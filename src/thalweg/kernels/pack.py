@@ -71,7 +71,8 @@ def _is_worthwhile(source: Value, place: int, users: list[Definition]) -> bool:
     if place < len(source.shape) - 1:
         uses = sum(evaluations(_axes(user)) for user in users)
         return uses >= REUSE * typical_size(source.shape)
-    key = (tuple(map(int, source.shape)), source.dtype, len(users))
+    shape = tuple(None if isinstance(d, Dim) else int(d) for d in source.shape)
+    key = (shape, source.dtype, len(users))
     if key not in _worthwhile:
         uses = sum(size([axis.extent for axis in _axes(user)]) for user in users)
         _worthwhile[key] = uses >= REUSE * source.size
@@ -113,7 +114,7 @@ def _is_crowded(read: Read, reduce: Reduce, definition: Definition) -> bool:
     offset = flat(read)
     if sum(bool(offset.coefficient(axis)) for axis in definition.axes) != 1:
         return False
-    rows = [a for a in reduce.axes if a.extent > MANY and not isinstance(a.extent, Dim)]
+    rows = [a for a in reduce.axes if a.extent > MANY or isinstance(a.extent, Dim)]
     return any(
         step and step * read.dtype.size % CROWDED == 0 for step in map(offset.coefficient, rows)
     )
