@@ -121,7 +121,8 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
                     tile = {**base, other: rows}
                     made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
                     yield made
-                    for part in dict.fromkeys((chunk, 0)) if staged else ():
+                    parts = (chunk, 0) if staged and _in_rows(nest, staged) else (chunk,)
+                    for part in dict.fromkeys(parts) if staged else ():
                         copied = replace(made, staged=staged, chunk=part)
                         if _stage_bytes(nest, copied) <= STAGE:
                             yield copied
@@ -162,6 +163,13 @@ def _is_panel(read: Read, nest: Nest, vector: Axis) -> bool:
     index = read.index[0]
     others = any(index.coefficient(axis) for axis in nest.axes if axis is not vector)
     return bool(index.coefficient(vector)) and not others and not expressions(index)
+
+
+def _in_rows(nest: Nest, staged: tuple[int, ...]) -> bool:
+    """Whether what is not staged lies in the order of the sum, so that no sweeps are needed."""
+    (reduce,) = nest.reductions
+    others = [read.index[0] for read in reduce.body.reads if read.source not in staged]
+    return all(at.coefficient(reduce.axes[-1]) in (0, 1) for at in others)
 
 
 def _is_product(body: Expr) -> bool:
@@ -290,5 +298,7 @@ def _rounded(fitting: int, axis: Axis) -> int:
 def _is_partitioned(index: Affine, outer: Axis, reduce: Reduce, nest: Nest) -> bool:
     """Whether different values of the axis read different parts of the operand."""
     stride = index.coefficient(outer)
-    rivals = [a for a in (*nest.axes, *reduce.axes) if a is not outer]
-    return stride != 0 and all(index.coefficient(a) < stride for a in rivals)
+    others = [index.coefficient(a) for a in (*nest.axes, *reduce.axes) if a is not outer]
+    if stride <= 1 and any(others):
+        return False  # a part of each row
+    return stride != 0 and all(c < stride or c >= stride * outer.extent for c in others)

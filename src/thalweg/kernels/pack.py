@@ -26,6 +26,7 @@ from thalweg.kernels.values import Definition, Value
 REUSE = 256  # how often each element of the operand must be used to be worth copying
 CROWDED = 2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
 MANY = 64  # rows that do not fit there
+SWEPT = 1 << 20  # bytes from which on a sum over a varying number of rows is swept, and staged
 
 Use = tuple[Definition, Read, Axis]
 
@@ -75,7 +76,8 @@ def _is_worthwhile(source: Value, place: int, users: list[Definition]) -> bool:
     key = (shape, source.dtype, len(users))
     if key not in _worthwhile:
         uses = sum(size([axis.extent for axis in _axes(user)]) for user in users)
-        _worthwhile[key] = uses >= REUSE * source.size
+        staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
+        _worthwhile[key] = uses >= REUSE * source.size and not staged
     return _worthwhile[key]
 
 
