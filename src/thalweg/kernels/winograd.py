@@ -211,9 +211,7 @@ class _Convolution:
     @property
     def is_worthwhile(self) -> bool:
         tiles = typical_size(slide.tiles for slide in self.slides)
-        rows, columns, depth = (
-            typical_size(a.extent for a in part) for part in (self.rows, self.columns, self.depth)
-        )
+        rows, columns, depth = (_usual_size(part) for part in (self.rows, self.columns, self.depth))
         inner = min(rows, columns) if self.cuts_taps else min(depth, columns)
         return inner >= DEEP and rows * depth * tiles >= MANY * inner
 
@@ -384,6 +382,11 @@ def _combined(
         for b in range(len(inner[0]))
     ]
     return Combination(affine(column), inner, tuple(columns), dtypes.float32)
+
+
+def _usual_size(axes: Sequence[Axis]) -> int:
+    """How many points there are for a typical batch; a batch of one has code of its own anyway."""
+    return typical_size(1 if axis.extent == 1 else axis.extent for axis in axes)
 
 
 def _extents(index: Sequence[Axis]) -> tuple[int, ...]:
