@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from thalweg.backends.llvm.driver import BARRIER, SERIAL
+from thalweg.backends.llvm.driver import BARRIER, COUNTER_BIT, GRABS_BIT, SERIAL, STEALS
 from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.base import settings
+from thalweg.runtime.team import Program as NativeProgram
 from thalweg.runtime.team import Team, shared_team
 
 Words = npt.NDArray[np.int64]
@@ -88,6 +89,31 @@ COPY = LOOP.format(
   store i64 %x, ptr %to"""
 )
 
+# a[i] += 1, but task 0 first waits until b[0] of the others are done, or gives up after seconds
+HELD_UP = LOOP.format(
+    body="""
+  %first = icmp eq i64 %i, 0
+  br i1 %first, label %look, label %count
+look:
+  %k = phi i64 [ 0, %body ], [ %k1, %again ]
+  %at_done = getelementptr i64, ptr %b, i64 1
+  %done_others = load atomic i64, ptr %at_done seq_cst, align 8
+  %wanted = load i64, ptr %b
+  %enough = icmp sge i64 %done_others, %wanted
+  br i1 %enough, label %count, label %again
+again:
+  %k1 = add i64 %k, 1
+  %patient = icmp slt i64 %k1, 1000000000
+  br i1 %patient, label %look, label %latch
+count:
+  %at_counter = getelementptr i64, ptr %b, i64 1
+  %before = atomicrmw add ptr %at_counter, i64 1 seq_cst
+  %at = getelementptr i64, ptr %a, i64 %i
+  %x = load i64, ptr %at
+  %y = add i64 %x, 1
+  store i64 %y, ptr %at"""
+)
+
 # a[0] += 1 once a call, whatever the tasks
 CALLS = """
 define void @kernel(ptr %args, i64 %begin, i64 %end) {
@@ -97,8 +123,8 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 }"""
 
 jit = Jit()
-increment, mirror, slow, copy, calls = jit.compile(
-    [Source.of(text) for text in (INCREMENT, MIRROR, SLOW, COPY, CALLS)]
+increment, mirror, slow, copy, held_up, calls = jit.compile(
+    [Source.of(text) for text in (INCREMENT, MIRROR, SLOW, COPY, HELD_UP, CALLS)]
 )
 
 
@@ -140,6 +166,34 @@ def mirrors(size: int, length: int) -> tuple[Program, Words, Words]:
         right = right[::-1] + np.arange(size)
         a, b = b, a
     return program, a, right
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+@pytest.mark.parametrize("grabs", [1, 3, 8])
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 1000])
+def test_every_task_is_grabbed_once(team: Team, threads: int, grabs: int, size: int) -> None:
+    """In every time of a loop and in every run, after which the counters are 0 again."""
+    program, cells = counter(size)
+    others = np.zeros(2 * size, np.int64)
+    program.add(increment, others, others, 2 * size)
+    for number, step in enumerate(program.steps):
+        step[3] |= STEALS | grabs << GRABS_BIT | number << COUNTER_BIT
+    steps = program.words()
+    native = NativeProgram(steps, len(steps), threads=threads)
+    native.repeat(4)
+    for _ in range(3):
+        team.run_program(native, threads)
+    assert cells.tolist() == [12] * size
+    assert others.tolist() == [12] * (2 * size)
+
+
+def test_a_thread_that_is_held_up_holds_nobody_up(team: Team) -> None:
+    """It is in the first of 20 tasks, and each grab is of one: the other thread takes all 19."""
+    program, cells, control = Program(), np.zeros(20, np.int64), np.array([19, 0], np.int64)
+    program.add(held_up, cells, control, 20, BARRIER | STEALS | 10 << GRABS_BIT)
+    steps = program.words()
+    team.run_program(NativeProgram(steps, 1, threads=2), 2)
+    assert cells.tolist() == [1] * 20
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])

@@ -11,7 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.llvm.driver import BARRIER, SERIAL, VERDICT
+from thalweg.backends.llvm.driver import (
+    BARRIER,
+    COUNTER_BIT,
+    GRABS_BIT,
+    SERIAL,
+    STEALS,
+    VERDICT,
+)
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
 from thalweg.backends.protocol import Feed, Rows
@@ -46,6 +53,9 @@ AWAKE_SECONDS = 60e-6  # for which they surely are, after a run
 WORTH_TUNING = 100_000  # cycles from which on a kernel's schedule is worth measuring
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
+# Cycles from which on threads take a kernel's tasks in grabs: 25 us on two threads.
+LARGE_WORK = 150_000
+GRABS, SWEEPING_GRABS = 8, 2  # of each thread
 # Cycles of shareable work from which on a loop need not find out whether sharing pays.
 LARGE_PROGRAM = 3_000_000
 TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
@@ -123,6 +133,11 @@ class Part:
     @property
     def cycles(self) -> float:
         return sum(step.cycles * self.times(step) for step in self.steps)
+
+    @property
+    def grabs(self) -> int:
+        """In how many grabs a thread takes its share; few where each sweeps over the operands."""
+        return SWEEPING_GRABS if any(step.schedule.chunk for step in self.steps) else GRABS
 
     def times(self, step: Step) -> int:
         """How often one of the kernels runs."""
@@ -236,7 +251,8 @@ class NativeProgram:
         self._cells = self._words.data
         self._run_number = self._counter.data
         self._first_run = 0
-        self._program = make_program(self._rows(SMALL_WORK), ())
+        self._most_threads = threads
+        self._program = make_program(self._rows(SMALL_WORK), (), threads)
         self._loop: Program | None = None
         self._team = shared_team()
 
@@ -290,12 +306,16 @@ class NativeProgram:
         rows: list[Row] = []
         starts = iter(self._starts)
         fresh = serial = True  # whether no thread but the first, or none, has worked since they met
+        grabbed = 0  # parts whose tasks are taken in grabs
         for part in self._parts:
             alone = part.is_serial(small_work)
             barrier = not fresh and not (serial and alone)
             serial = alone and (serial or barrier)
             fresh = False
             flags = (SERIAL if alone else 0) | (BARRIER if barrier else 0)
+            if not alone and part.cycles >= LARGE_WORK:
+                flags |= STEALS | part.grabs << GRABS_BIT | grabbed << COUNTER_BIT
+                grabbed += 1
             places = [base + 8 * next(starts) for _ in part.steps]
             if part.parts:
                 rows.append((chain_kernel(), self._chain(part, places), part.tasks, flags))
@@ -381,7 +401,8 @@ class NativeProgram:
             return made
         if self._loop is None:
             batch = orders[0].shape[1] if orders else 0
-            self._loop = make_program(self._rows(SMALL_WORK_IN_LOOP), self._moves(batch))
+            rows, moves = self._rows(SMALL_WORK_IN_LOOP), self._moves(batch)
+            self._loop = make_program(rows, moves, self._most_threads)
         self._loop.repeat(steps)
         threads = self._trial.choose()
         start = time.perf_counter()

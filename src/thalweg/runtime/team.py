@@ -42,16 +42,23 @@ class Program:
         steps: a contiguous int64 array, four words a step; None tells workers to end.
         count: how many of them.
         moves: a contiguous int64 array, two words a move.
+        threads: how many may take part, for steps whose tasks they take from one another.
 
     Attributes:
         words: the description; the words about a call may be written between calls.
         address: of the words.
     """
 
-    def __init__(self, steps: Words | None, count: int, moves: Words = _NO_MOVES) -> None:
-        self._kept = steps, moves
+    def __init__(
+        self, steps: Words | None, count: int, moves: Words = _NO_MOVES, threads: int = 0
+    ) -> None:
+        grabbed = 0 if steps is None or not threads else int(_has_counters(steps).sum())
+        step_bytes = threads * driver.COUNTER_BYTES
+        counters = _aligned_words(grabbed * step_bytes)
+        self._kept = steps, moves, counters
         first = 0 if steps is None else steps.ctypes.data
-        description = (first, count, moves.ctypes.data, len(moves), 1, 1, 0)
+        memory = (counters.ctypes.data, counters.nbytes, step_bytes)
+        description = (first, count, moves.ctypes.data, len(moves), 1, 1, 0, *memory)
         array = np.array(description, np.int64)
         self.words = array.data
         self.address = int(array.ctypes.data)
@@ -59,6 +66,12 @@ class Program:
     def repeat(self, times: int) -> None:
         """Run so many times in a call, at least once."""
         self.words[_REPEATS] = times
+
+
+def _has_counters(steps: Words) -> npt.NDArray[np.bool_]:
+    """Which of the steps have their tasks taken in grabs."""
+    flags: npt.NDArray[np.bool_] = steps[:, 3] & driver.STEALS != 0
+    return flags
 
 
 class Team:

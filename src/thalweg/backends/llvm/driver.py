@@ -3,8 +3,9 @@
 A program is an array of steps, each four 64-bit words: the address of a kernel, the address of its
 arguments, the number of its tasks, and flags. A kernel is a `void kernel(ptr args, i64 begin, i64
 end, i64 thread)` that runs the tasks [begin, end). Thread t of T takes the tasks [tasks*t/T,
-tasks*(t+1)/T). A step may end the program instead, by a word that steps before it have written: a
-check failed.
+tasks*(t+1)/T). If the step says so, it takes them in several grabs, and what others have left when
+its own are done: a thread whose CPU is slower, or was taken away for a while, holds nobody up.
+A step may end the program instead, by a word that steps before it have written: a check failed.
 
 A program may run many times in a row, without a return to Python. What differs between the times
 are its *moves*: words in memory, each with what is added to it after every time. A time that a
@@ -31,6 +32,10 @@ from thalweg.backends.llvm.jit import Jit, Source
 SERIAL = 1  # flag: thread 0 runs the whole step
 BARRIER = 2  # flag: all threads meet before this step
 VERDICT = 4  # flag: the program ends here unless the first word of the arguments is 0
+STEALS = 8  # flag: threads take tasks of others when their own are done
+GRABS_BIT = 8  # from here on: in how many grabs a thread takes its tasks, one byte
+COUNTER_BIT = 16  # from here on: the number of the step's counters
+COUNTER_BYTES = 64  # a cache line for each thread's
 STEP_WORDS = 4
 MOVE_WORDS = 2  # the address of a word, and what is added to it
 
@@ -49,7 +54,10 @@ class ProgramLayout(IntEnum):
     REPEATS = 32  # how many times it runs, at least one
     THREADS = 40  # how many take part, the one that calls included
     TEAM = 48  # theirs; null for one thread
-    BYTES = 56
+    COUNTERS = 56  # how many tasks of each thread are taken, for each step that says so
+    COUNTERS_BYTES = 64  # of them all; they are 0 before and after a run
+    STEP_BYTES = 72  # of one step's
+    BYTES = 80
 
 
 class TeamLayout(IntEnum):
@@ -205,7 +213,8 @@ done:
 # sees the other.
 _BARRIER = """
 define internal void @barrier(
-    ptr %team, i64 %threads, ptr %moves, i64 %move_count) nounwind noinline {{
+    ptr %team, i64 %threads, ptr %moves, i64 %move_count, ptr %counters, i64 %counters_bytes
+) nounwind noinline {{
   %arrived = getelementptr i8, ptr %team, i64 {team.ARRIVED}
   %phase = getelementptr i8, ptr %team, i64 {team.PHASE}
   %sleepers = getelementptr i8, ptr %team, i64 {team.SLEEPERS}
@@ -218,6 +227,7 @@ define internal void @barrier(
   br i1 %last, label %open, label %wait
 open:
   call void @advance(ptr %moves, i64 %move_count)
+  call void @llvm.memset.p0.i64(ptr %counters, i8 0, i64 %counters_bytes, i1 false)
   store atomic i64 0, ptr %arrived monotonic, align 8
   %opened = add i64 %closed, 1
   store atomic i64 %opened, ptr %phase seq_cst, align 8
@@ -256,6 +266,52 @@ awake:
 done:
   ret void
 }}
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+"""
+
+# A part of a step whose tasks are taken in grabs: a thread's own, then what others have left.
+_GRAB = """
+define internal void @grab(
+    ptr %kernel, ptr %args, i64 %tasks, i64 %grabs, i64 %thread, i64 %threads, ptr %counters
+) nounwind noinline {{
+entry:
+  %all_grabs = mul i64 %threads, %grabs
+  %even = udiv i64 %tasks, %all_grabs
+  %grain = call i64 @llvm.umax.i64(i64 %even, i64 1)
+  br label %victims
+victims:
+  %v = phi i64 [ 0, %entry ], [ %next_v, %robbed ]
+  %more = icmp ult i64 %v, %threads
+  br i1 %more, label %victim, label %done
+victim:
+  %sum = add i64 %thread, %v
+  %number = urem i64 %sum, %threads
+  %next_number = add i64 %number, 1
+  %from = mul i64 %tasks, %number
+  %to = mul i64 %tasks, %next_number
+  %begin = udiv i64 %from, %threads
+  %end = udiv i64 %to, %threads
+  %offset = mul i64 %number, {COUNTER_BYTES}
+  %at = getelementptr i8, ptr %counters, i64 %offset
+  br label %take
+take:
+  %taken = atomicrmw add ptr %at, i64 %grain monotonic
+  %start = add i64 %begin, %taken
+  %left = icmp ult i64 %start, %end
+  br i1 %left, label %work, label %robbed
+work:
+  %after = add i64 %start, %grain
+  %stop = call i64 @llvm.umin.i64(i64 %after, i64 %end)
+  call void %kernel(ptr %args, i64 %start, i64 %stop, i64 %thread)
+  br label %take
+robbed:
+  %next_v = add i64 %v, 1
+  br label %victims
+done:
+  ret void
+}}
+declare i64 @llvm.umax.i64(i64, i64)
+declare i64 @llvm.umin.i64(i64, i64)
 """
 
 # One thread's part of a program. Each time ends in a barrier, also one that a check ends: whoever
@@ -274,6 +330,12 @@ entry:
   %count = load i64, ptr %at_count
   %moves = load ptr, ptr %at_moves
   %move_count = load i64, ptr %at_move_count
+  %at_counters = getelementptr i8, ptr %program, i64 {program.COUNTERS}
+  %at_counters_bytes = getelementptr i8, ptr %program, i64 {program.COUNTERS_BYTES}
+  %at_step_bytes = getelementptr i8, ptr %program, i64 {program.STEP_BYTES}
+  %counters = load ptr, ptr %at_counters
+  %counters_bytes = load i64, ptr %at_counters_bytes
+  %step_bytes = load i64, ptr %at_step_bytes
   %together = icmp ugt i64 %threads, 1
   %next_thread = add i64 %thread, 1
   br label %again
@@ -296,7 +358,7 @@ body:
   %must_meet = and i1 %has_barrier, %together
   br i1 %must_meet, label %meet, label %share
 meet:
-  call void @barrier(ptr %team, i64 %threads, ptr null, i64 0)
+  call void @barrier(ptr %team, i64 %threads, ptr null, i64 0, ptr null, i64 0)
   br label %share
 share:
   %judges = and i64 %flags, {VERDICT}
@@ -312,7 +374,22 @@ divide:
   %alone = and i64 %flags, {SERIAL}
   %serial = icmp ne i64 %alone, 0
   %whole = select i1 %together, i1 %serial, i1 true
-  br i1 %whole, label %by_first, label %by_all
+  br i1 %whole, label %by_first, label %shared
+shared:
+  %steals = and i64 %flags, {STEALS}
+  %by_grabs = icmp ne i64 %steals, 0
+  br i1 %by_grabs, label %in_grabs, label %by_all
+in_grabs:
+  %grabs_up = lshr i64 %flags, {GRABS_BIT}
+  %grabs = and i64 %grabs_up, 255
+  %number = lshr i64 %flags, {COUNTER_BIT}
+  %counter_offset = mul i64 %number, %step_bytes
+  %mine = getelementptr i8, ptr %counters, i64 %counter_offset
+  %its_kernel = load ptr, ptr %at_kernel
+  %its_args = load ptr, ptr %at_args
+  call void @grab(ptr %its_kernel, ptr %its_args, i64 %tasks, i64 %grabs, i64 %thread,
+      i64 %threads, ptr %mine)
+  br label %following
 by_first:
   %first = icmp eq i64 %thread, 0
   %all_or_none = select i1 %first, i64 %tasks, i64 0
@@ -341,7 +418,8 @@ end:
   %due = select i1 %ended_well, i64 %move_count, i64 0
   br i1 %together, label %last_barrier, label %single
 last_barrier:
-  call void @barrier(ptr %team, i64 %threads, ptr %moves, i64 %due)
+  call void @barrier(ptr %team, i64 %threads, ptr %moves, i64 %due, ptr %counters,
+      i64 %counters_bytes)
   br label %repeat
 single:
   call void @advance(ptr %moves, i64 %due)
@@ -608,7 +686,7 @@ def load_driver(jit: Jit) -> Driver:
 
 def _text(architecture: str, main: str) -> str:
     """A main function with all that it needs."""
-    parts = (_FLUSH_TO_ZERO[architecture], _REST, _ADVANCE, _BARRIER, _DRIVE, main)
+    parts = (_FLUSH_TO_ZERO[architecture], _REST, _ADVANCE, _BARRIER, _GRAB, _DRIVE, main)
     return "".join(parts).format(
         program=ProgramLayout,
         team=TeamLayout,
@@ -616,6 +694,10 @@ def _text(architecture: str, main: str) -> str:
         SERIAL=SERIAL,
         BARRIER=BARRIER,
         VERDICT=VERDICT,
+        STEALS=STEALS,
+        GRABS_BIT=GRABS_BIT,
+        COUNTER_BIT=COUNTER_BIT,
+        COUNTER_BYTES=COUNTER_BYTES,
         THREAD_BITS=THREAD_BITS,
         MAX_THREADS=MAX_THREADS,
         PAUSE=_PAUSE[architecture],
