@@ -63,7 +63,9 @@ which this machine could do the step's work, as a share of the time that Thalweg
 
 The limit: {peak:.0f} GFLOP/s of multiply-adds in registers, and memory that moves
 {bandwidths}. A step's work is that of its contractions (matrix products, convolutions and their
-gradients), and one read and one write of each weight and of what the optimiser keeps of it.
+gradients), and one read and one write of each weight and of what the optimiser keeps of it. The
+multiplications are those of the formulas: who convolves with fewer, as Thalweg does, can be beyond
+the limit.
 
 ## Where and when
 

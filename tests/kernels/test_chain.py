@@ -132,3 +132,13 @@ def test_tuning_a_chain_changes_no_bits() -> None:
     before = network.session.run(network.y, feeds)
     network.session.tune(network.y, feeds)
     np.testing.assert_array_equal(network.session.run(network.y, feeds), before)
+
+
+def test_small_slices_are_not_worth_a_call() -> None:
+    """Rows of 64 values, of which a million pass: their kernels run once for the whole batch."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 64])
+        y = tf.nn.softmax(tf.exp(x) - tf.reduce_max(tf.sin(x), axis=1, keepdims=True))
+        _, program = session.program(y, {x: random(16384, 64)})
+        assert isinstance(program, NativeProgram)
+        assert not any(part.parts for part in program._parts)

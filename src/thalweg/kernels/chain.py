@@ -47,6 +47,7 @@ Group = list[Definition]
 REUSE = 16  # how often a slice must use each value that it shares with the others
 FEWEST = 8  # slices that threads can share
 MOST_BYTES = 1 << 21  # of what a kernel reads and writes for one slice
+FEW_BYTES = 1 << 12  # of the same: for less, to call a kernel would take longer than its work
 LEAST_BYTES = 1 << 20  # of what passes between the kernels: less stays in the cache in any case
 PARTS = 8  # for sums
 SUM_BYTES = 1 << 20  # of a part's sum
@@ -95,43 +96,68 @@ class _Candidate:
         groups: in execution order.
 
     Attributes:
-        members: those groups.
+        members: those groups, in order.
         earlier: the groups that may as well come before.
         left: those that must come after, in order.
     """
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        self.members: list[Group] = []
+        self.members = _Block()
         self.earlier: list[Group] = []
         self.left: list[Group] = []
+        self._waiting = _Block()
         self._sums: list[_Sum] = []
         for place, group in enumerate(groups):
             if not self._take(group):
-                self.left += groups[place:]
+                self.left = [*self._waiting.groups, *groups[place:]]
                 break
+        else:
+            self.left = self._waiting.groups
 
     def _take(self, group: Group) -> bool:
         """Find a place for a group; says whether to go on."""
         could = _may_be_sliced(group)
-        if self.left and _depends(group, self.left):
+        if self._waiting.is_needed_by(group):
             if could:
                 return False  # another run may begin here
-            self.left.append(group)
-        elif could and (not self.members or _joins(group, self.members)):
-            self.members.append(group)
-        elif not _depends(group, self.members):
+            self._waiting.add(group)
+        elif could and (not self.members.groups or _joins(group, self.members)):
+            self.members.add(group)
+        elif not self.members.is_needed_by(group):
             self.earlier.append(group)
         else:
             if found := _Sum.of(group, self.members):
                 self._sums.append(found)
-            self.left.append(group)
+            self._waiting.add(group)
         return True
 
     def run(self, readers: Mapping[Value, list[Group]]) -> list[Group | Run]:
         """The run, or the groups one by one if it is not worthwhile."""
-        if not _is_worthwhile(self.members, self._sums, readers):
-            return [*self.members]
-        return [Run(self.members, {found.cut(): found.axis for found in self._sums})]
+        groups = self.members.groups
+        if not _is_worthwhile(groups, self._sums, readers):
+            return [*groups]
+        return [Run(groups, {found.cut(): found.axis for found in self._sums})]
+
+
+class _Block:
+    """Groups in order, with what they define."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.definitions: set[Definition] = set()
+        self.values: set[Value] = set()
+
+    def add(self, group: Group) -> None:
+        self.groups.append(group)
+        self.definitions.update(group)
+        self.values.update(d.value for d in group)
+
+    def is_needed_by(self, group: Group) -> bool:
+        """Whether a group must come after one of these."""
+        if not self.groups:
+            return False
+        waits = any(not self.definitions.isdisjoint(d.after) for d in group)
+        return waits or any(r.source.root in self.values for d in group for r in d.reads())
 
 
 @dataclass(frozen=True)
@@ -149,18 +175,19 @@ class _Sum:
     axis: Axis
 
     @staticmethod
-    def of(group: Group, run: Sequence[Group]) -> _Sum | None:
+    def of(group: Group, run: _Block) -> _Sum | None:
         """The sum in a group, if it has one that can be taken slice by slice."""
         summing = [d for d in group if d.body.reductions]
-        made = {d.value for earlier in run for d in earlier}
         if len(summing) != 1 or len(summing[0].body.reductions) != 1:
             return None
-        (definition,), members = summing, {d for earlier in run for d in earlier}
+        (definition,) = summing
         (reduce,) = definition.body.reductions
-        if reduce.combiner != "sum" or definition.after & members or len(reduce.axes) < 2:
+        waits = not run.definitions.isdisjoint(definition.after)
+        if reduce.combiner != "sum" or waits or len(reduce.axes) < 2:
             return None
+        slices = run.groups[0][0].axes[0]
         for axis in reduce.axes:
-            if _same_extent(axis, run[0][0].axes[0]) and _sums_slices(reduce, axis, made):
+            if _same_extent(axis, slices) and _sums_slices(reduce, axis, run.values):
                 size = typical_size(a.extent for a in definition.axes) * reduce.dtype.size
                 steps = evaluations(a for a in reduce.axes if a is not axis)
                 worthwhile = size <= SUM_BYTES and steps >= LONG
@@ -206,29 +233,19 @@ def _readers(groups: Sequence[Group]) -> dict[Value, list[Group]]:
     return readers
 
 
-def _depends(group: Group, run: Sequence[Group]) -> bool:
-    """Whether a group must come after one of the run."""
-    members = {d for earlier in run for d in earlier}
-    made = {d.value for d in members}
-    reads = {read.source.root for d in group for read in d.reads()}
-    return bool(made & reads) or any(d.after & members for d in group)
-
-
-def _joins(group: Group, run: Sequence[Group]) -> bool:
+def _joins(group: Group, run: _Block) -> bool:
     """Whether a group works on the same slices, and needs of the run's no others than its own."""
-    if not _same_extent(group[0].axes[0], run[0][0].axes[0]):
+    if not _same_extent(group[0].axes[0], run.groups[0][0].axes[0]):
         return False
-    members = {d for earlier in run for d in earlier}
-    made = {d.value for d in members}
-    if any(d.after & members for d in group):
+    if any(not run.definitions.isdisjoint(d.after) for d in group):
         return False
-    passed = [(d, read) for d in group for read in d.reads() if read.source.root in made]
+    passed = [(d, read) for d in group for read in d.reads() if read.source.root in run.values]
     return all(_is_sliced(read, d.axes[0]) for d, read in passed)
 
 
 def _may_be_sliced(group: Group) -> bool:
     """Whether a group can compute slice by slice, and loses nothing by it."""
-    return all(_slices(d) for d in group) and _bytes_of_slice(group) <= MOST_BYTES
+    return all(_slices(d) for d in group) and FEW_BYTES <= _bytes_of_slice(group) <= MOST_BYTES
 
 
 def _bytes_of_slice(group: Group) -> int:

@@ -89,7 +89,8 @@ def make_kernels(
     definitions = inline(reindex(definitions, kept), kept)
     definitions = merge_padding(definitions, kept)
     definitions = narrow(definitions, kept)
-    definitions = reindex(use_winograd(definitions), kept)
+    tiled = use_winograd(definitions)
+    definitions = reindex(tiled, kept) if len(tiled) > len(definitions) else definitions
     definitions = pack(split(definitions, machine), machine)
     groups = recompute(fuse(definitions), kept)
     runs = chain(groups)
