@@ -116,6 +116,16 @@ def test_strides_and_other_types_are_summed_plainly() -> None:
             assert not any(step.nest.unrolled for step in program.steps)
 
 
+def test_groups_side_by_side_are_summed_plainly() -> None:
+    """Each channel has a filter of its own: no product of all with all is there to be made."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x, w = tf.Variable(random(64, 8, 8, 32)), tf.Variable(random(3, 3, 32, 1))
+        y = tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], "VALID")
+        _, program = session.program(tf.gradients(tf.reduce_sum(y * y), [x, w]))
+        assert isinstance(program, NativeProgram)
+        assert not any(step.nest.unrolled for step in program.steps)
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     batch=st.integers(0, 11),

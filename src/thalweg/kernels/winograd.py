@@ -16,8 +16,8 @@ interpolated. Larger tiles would save more, but their coefficients grow, and rou
 points are chosen for small errors (Barabasz et al. 2020): with six of them, the error of a result
 is 1.5 to 2.5 times that of the plain sum in float32, in the mean; with four it is no larger.
 
-The rule looks at what the formula says, not at which operation it belongs to, so the gradient by
-the image is covered, too.
+The rule looks at what the formula says, not at which operation it belongs to, so it covers the
+gradient by the image; and that by the filter, where places are few and taps are cut into tiles.
 """
 
 from __future__ import annotations
@@ -205,8 +205,20 @@ class _Convolution:
                     for r in (image, filter)
                 )
                 found = _Convolution(definition, reduce, one, other, slides)
-                return found if found.is_worthwhile else None
+                return found if found.is_plain and found.is_worthwhile else None
         return None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the result's axes belong to the image or to the filter, none to both.
+
+        Those of groups that are convolved side by side do, and what a read index walks is unknown.
+        """
+        places = {slide.place for slide in self.slides}
+        parts = [*places, *self.rows, *self.columns]
+        read = [a for r in (self.image, self.filter) for at in r.index for a, _ in at.terms]
+        once = len(parts) == len(set(parts)) and set(parts) == set(self.definition.axes)
+        return once and all(read.count(a) == 1 for a in (*self.rows, *self.columns))
 
     @property
     def is_worthwhile(self) -> bool:
