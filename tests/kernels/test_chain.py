@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from tests.kernels.arrays import random
 from thalweg.runtime.native import NativeProgram
-
-Array = np.ndarray[Any, Any]
-
-
-def random(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 class Network:

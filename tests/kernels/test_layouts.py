@@ -9,20 +9,15 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from tests.kernels.arrays import Array, random
 from thalweg.kernels.schedule import tasks
 from thalweg.runtime.native import NativeProgram
-
-Array = np.ndarray[Any, Any]
 
 
 def program_of(session: Any, fetches: Any, feeds: dict[Any, Array]) -> NativeProgram:
     _, program = session.program(fetches, feeds)
     assert isinstance(program, NativeProgram)
     return program
-
-
-def random(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("rows", [600, 300])

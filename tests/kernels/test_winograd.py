@@ -11,14 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg as tf
+from tests.kernels.arrays import Array, random
 from thalweg.kernels.winograd import filtering
 from thalweg.runtime.native import NativeProgram
-
-Array = np.ndarray[Any, Any]
-
-
-def random(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 @pytest.mark.parametrize(("results", "taps"), [(2, 3), (4, 3), (3, 4), (3, 2), (2, 5), (5, 2)])

@@ -121,11 +121,14 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
                     tile = {**base, other: rows}
                     made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
                     yield made
-                    parts = (chunk, 0) if staged and _in_rows(nest, staged) else (chunk,)
-                    for part in dict.fromkeys(parts) if staged else ():
-                        copied = replace(made, staged=staged, chunk=part)
-                        if _stage_bytes(nest, copied) <= STAGE:
-                            yield copied
+                    if staged:
+                        yield from _staged(nest, replace(made, staged=staged))
+
+
+def _staged(nest: Nest, s: Schedule) -> Iterator[Schedule]:
+    """A schedule that stages operands: with its sweeps, and without if it needs none."""
+    ways = [s, replace(s, chunk=0)] if s.chunk and _in_rows(nest, s.staged) else [s]
+    yield from (way for way in ways if _stage_bytes(nest, way) <= STAGE)
 
 
 def _slides(nest: Nest, vector: Axis, other: Axis) -> bool:
@@ -299,6 +302,6 @@ def _is_partitioned(index: Affine, outer: Axis, reduce: Reduce, nest: Nest) -> b
     """Whether different values of the axis read different parts of the operand."""
     stride = index.coefficient(outer)
     others = [index.coefficient(a) for a in (*nest.axes, *reduce.axes) if a is not outer]
-    if stride <= 1 and any(others):
-        return False  # a part of each row
-    return stride != 0 and all(c < stride or c >= stride * outer.extent for c in others)
+    if stride <= 1:  # the axis walks inside of rows, if there are any
+        return stride == 1 and not any(others)
+    return all(c < stride or c >= stride * outer.extent for c in others)
