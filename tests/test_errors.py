@@ -64,6 +64,22 @@ def test_a_bias_that_does_not_fit() -> None:
     assert at.startswith("  at test_errors.py:")
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_slice_with_too_few_or_too_many_numbers(count: int) -> None:
+    numbers = [1] * count
+    first, at, *_ = message(lambda: tf.slice(tf.zeros([2, 3]), numbers, numbers), ValueError)
+    assert (
+        first == f"slice: begin {numbers} and size {numbers} must have 2 elements each, for [2, 3]"
+    )
+    assert at.startswith("  at test_errors.py:")
+    begin = tf.placeholder(tf.int32, [None])
+    part = tf.slice(tf.zeros([2, 3]), begin, [1, 1])
+    with tf.Session() as session:
+        first, at, *_ = message(lambda: session.run(part, {begin: numbers}), ValueError)
+    assert first.endswith("must have 2 elements each, for [2, 3]")
+    assert at.startswith("  at test_errors.py:")
+
+
 def test_feeds() -> None:
     x = tf.placeholder(tf.float32, [None, 784], name="x")
     total = tf.reduce_sum(x)

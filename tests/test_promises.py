@@ -74,6 +74,58 @@ def test_a_new_batch_size_compiles_nothing() -> None:
         assert "[20, 12, 12, 3] -> [33, 12, 12, 3]" in session.why_recompiled[-1]
 
 
+def recurrent_network() -> tuple[tf.Tensor, tf.Tensor, tf.Operation, tf.Tensor]:
+    """An unrolled cell whose state starts with zeros of the batch's size."""
+    x = tf.placeholder(tf.float32, [None, 12, 12, 3])
+    labels = tf.placeholder(tf.float32, [None, 10])
+    state = tf.zeros(tf.stack([tf.shape(x)[0], 16]))
+    cell = tf.Variable(tf.truncated_normal([36 + 16, 16], stddev=0.1))
+    for row in tf.unstack(tf.reshape(x, [-1, 12, 36]), axis=1):
+        state = tf.tanh(tf.matmul(tf.concat([row, state], 1), cell))
+    logits = tf.matmul(state, tf.Variable(tf.truncated_normal([16, 10], stddev=0.1)))
+    loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+    return x, labels, tf.train.AdamOptimizer(1e-3).minimize(loss), loss
+
+
+def attentive_network() -> tuple[tf.Tensor, tf.Tensor, tf.Operation, tf.Tensor]:
+    """Attention over rows, of which there may be any number as well."""
+    x = tf.placeholder(tf.float32, [None, None, 12, 3])
+    labels = tf.placeholder(tf.float32, [None, 10])
+    rows = tf.shape(x)[1]
+    flat = tf.reshape(x, [-1, 36])
+    q, k, v = (
+        tf.reshape(
+            tf.matmul(flat, tf.Variable(tf.truncated_normal([36, 16], stddev=0.1))), [-1, rows, 16]
+        )
+        for _ in range(3)
+    )
+    scores = tf.matmul(q, k, transpose_b=True) / tf.sqrt(tf.cast(rows, tf.float32))
+    mixed = tf.reduce_mean(tf.matmul(tf.nn.softmax(scores), v), 1)
+    logits = tf.matmul(mixed, tf.Variable(tf.truncated_normal([16, 10], stddev=0.1)))
+    loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+    return x, labels, tf.train.GradientDescentOptimizer(0.5).minimize(loss), loss
+
+
+@pytest.mark.parametrize("network", [small_network, recurrent_network, attentive_network])
+def test_a_plan_that_holds_for_another_batch_gives_the_same_bits(network: Any) -> None:
+    results: dict[str, list[Array]] = {"adapted": [], "planned": []}
+    for way, sizes in (("adapted", (20, 33, 7)), ("planned", (7,))):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(7)
+            x, labels, step, loss = network()
+            for size in sizes:
+                images, targets = batch(size)
+                session._runs = 0  # random numbers go by it
+                session.run(tf.global_variables_initializer())
+                loss_now, _ = session.run([loss, step], {x: images, labels: targets})
+                results[way] = [loss_now, *session.run(tf.global_variables())]
+            told = [line for line in session.why_recompiled if "new shape" in line]
+            assert all(line.endswith("(the plan holds)") for line in told)
+            assert len(told) == len(sizes) - 1
+    for adapted, planned in zip(results["adapted"], results["planned"], strict=True):
+        np.testing.assert_array_equal(adapted, planned)
+
+
 def test_another_seed_compiles_nothing() -> None:
     """Without a seed each process has another one; what it compiled must serve the next."""
     drawn, before = [], 0

@@ -23,6 +23,7 @@ from functools import cached_property
 from typing import Any, Union
 
 from thalweg.base import dtypes
+from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import size
 
@@ -267,13 +268,18 @@ class Combination(Expr):
         return atom
 
 
+def constant(value: float, dtype: DType) -> Expr:
+    """A number as an expression; one that varies from run to run is no part of the code."""
+    return Position(affine(value), dtype) if isinstance(value, Dim) else Const(value, dtype)
+
+
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
 def apply(function: str, *args: Expr | float, dtype: DType | None = None) -> Expr:
     """Apply a scalar function; the type is that of its last expression, or bool for comparisons."""
     kinds = [arg.dtype for arg in args if isinstance(arg, Expr)]
-    operands = tuple(a if isinstance(a, Expr) else Const(a, kinds[-1]) for a in args)
+    operands = tuple(a if isinstance(a, Expr) else constant(a, kinds[-1]) for a in args)
     result = dtypes.bool_ if function in COMPARISONS else kinds[-1]
     return Apply(function, operands, dtype or result)
 

@@ -38,9 +38,12 @@ from thalweg.passes.pipeline import make_plan
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 from thalweg.passes.schedule import order
-from thalweg.passes.specialise import static_feeds
+from thalweg.passes.specialise import open_extents, static_feeds
 
 Array = np.ndarray[Any, Any]
+
+TRIED = 8  # plans for other shapes, before another one is made
+SAME_PLAN = " (the plan holds)"
 
 
 @dataclass
@@ -63,20 +66,38 @@ class _Entry:
 
 
 @dataclass
-class _Choice:
-    """What to compute with feeds of known shapes.
+class _Request:
+    """What to compute with what is fed, whatever the shapes.
 
     Attributes:
         fetches: the tensors, none of them fed.
         targets: the operations.
         static: the feeds whose values decide about shapes.
-        entries: one for each of their values.
+        planned: entries with a plan of their own, by those values; the latest comes last.
     """
 
     fetches: tuple[Tensor, ...]
     targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
+    planned: dict[object, list[_Entry]] = field(default_factory=dict)
+
+
+@dataclass
+class _Choice:
+    """What to compute with feeds of known shapes.
+
+    Attributes:
+        request: what to compute.
+        entries: one for each value of the feeds that decide about shapes.
+    """
+
+    request: _Request
     entries: dict[tuple[bytes, ...], _Entry] = field(default_factory=dict)
+
+    @property
+    def fetches(self) -> tuple[Tensor, ...]:
+        """The tensors, none of them fed."""
+        return self.request.fetches
 
 
 class Session:
@@ -90,7 +111,8 @@ class Session:
         config: see `ConfigProto`.
 
     Attributes:
-        why_recompiled: a line for every plan that was made: what was new about the run.
+        why_recompiled: a line for every program that was made: what was new about the run, and
+            whether a plan made for other shapes served. If so it took a few milliseconds.
     """
 
     def __init__(
@@ -101,6 +123,7 @@ class Session:
         self._lock = threading.RLock()
         self._fetches: dict[Any, Fetches] = {}
         self._feedable: dict[Any, Tensor] = {}
+        self._requests: dict[Any, _Request] = {}
         self._choices: dict[Any, _Choice] = {}
         self._recent: dict[Any, _Choice] = {}
         self._last: dict[Any, dict[Tensor, Array]] = {}
@@ -249,6 +272,8 @@ class Session:
             gains = program.tune() if program is not None else {}
             for choice in self._choices.values():
                 choice.entries.clear()  # they are planned anew, with what is known now
+            for request in self._requests.values():
+                request.planned.clear()
             return gains
 
     def make_callable(
@@ -375,21 +400,39 @@ class Session:
         if choice is None:
             for tensor, feed in feeds.items():
                 check_shape(tensor, feed.shape)
-            static = static_feeds(prune(fetches, targets, feeds), feeds)
-            choice = self._choices[key] = _Choice(fetches, targets, tuple(static))
+            choice = self._choices[key] = _Choice(self._request(fetches, targets, feeds))
         return choice
+
+    def _request(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+    ) -> _Request:
+        kinds = frozenset([(t, len(feed.shape), _source_dtype(feed)) for t, feed in feeds.items()])
+        key = (fetches, targets, kinds)
+        if key not in self._requests:
+            static = static_feeds(prune(fetches, targets, feeds), feeds)
+            self._requests[key] = _Request(fetches, targets, tuple(static))
+        return self._requests[key]
 
     def _entry(self, choice: _Choice, feeds: Mapping[Tensor, Feed]) -> _Entry:
         """The compiled plan for these feeds, made if there is none yet."""
-        if not choice.static and () in choice.entries:
+        request = choice.request
+        if not request.static and () in choice.entries:
             return choice.entries[()]
-        known = {tensor: _known(tensor, feeds[tensor]) for tensor in choice.static}
+        known = {tensor: _known(tensor, feeds[tensor]) for tensor in request.static}
         values = tuple([array.tobytes() for array in known.values()])
         entry = choice.entries.get(values)
         if entry is None:
-            entry = self._compile(choice.fetches, choice.targets, feeds, known)
+            key = (values, *[array.shape for array in known.values()])
+            planned = request.planned.setdefault(key, [])
+            adapted = _adapted(planned, feeds)
+            entry = adapted or self._compile(request.fetches, request.targets, feeds, known)
+            if adapted is None:
+                planned.append(entry)
             if entry.program is not None:
-                self._note(choice.fetches, choice.targets, feeds, known)
+                self._note(request, feeds, known, "" if adapted is None else SAME_PLAN)
             choice.entries[values] = entry
         return entry
 
@@ -432,16 +475,16 @@ class Session:
 
     def _note(
         self,
-        fetches: Sequence[Tensor],
-        targets: Sequence[Operation],
+        request: _Request,
         feeds: Mapping[Tensor, Feed],
         static: Mapping[Tensor, Array],
+        remark: str,
     ) -> None:
-        """Log why a plan was made."""
-        key = (tuple(fetches), tuple(targets))
+        """Log why a program was made."""
+        key = (request.fetches, request.targets)
         reason = self._reason(self._last.get(key), feeds, static)
-        names = ", ".join([t.name for t in fetches] + [op.name for op in targets])
-        self.why_recompiled.append(f"{names or 'nothing'}: {reason}")
+        names = ", ".join([t.name for t in request.fetches] + [op.name for op in request.targets])
+        self.why_recompiled.append(f"{names or 'nothing'}: {reason}{remark}")
         shapes_only = {t: np.broadcast_to(np.zeros((), a.dtype), a.shape) for t, a in feeds.items()}
         self._last[key] = {**shapes_only, **{t: a.copy() for t, a in static.items()}}
 
@@ -502,6 +545,7 @@ class Session:
         """Free the programs and the variables. The session cannot run any more."""
         with self._lock:
             self._closed = True
+            self._requests.clear()
             self._choices.clear()
             self._recent.clear()
             self._fetches.clear()
@@ -595,6 +639,17 @@ def _make_backend(config: ConfigProto) -> Backend:
 def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     """The element type of the array of which each step takes other rows, if the feed is one."""
     return feed.source.dtype if isinstance(feed, Rows) else None
+
+
+def _adapted(planned: Sequence[_Entry], feeds: Mapping[Tensor, Feed]) -> _Entry | None:
+    """An entry that a plan made for other shapes serves too; the latest plans are tried."""
+    for entry in planned[: -TRIED - 1 : -1]:
+        if entry.program is not None:
+            shapes = [open_extents(t.static_shape, feeds[t].shape) for t in entry.feeds]
+            program = entry.program.at([n for shape in shapes for is_open, n in shape if is_open])
+            if program is not None:
+                return _Entry(program, entry.feeds, entry.needs, entry.writes)
+    return None
 
 
 def _known(tensor: Tensor, feed: Feed) -> Array:

@@ -12,7 +12,7 @@ import pytest
 import thalweg as tf
 from thalweg.base.dtypes import float32
 from thalweg.formula import Affine, Axis, Expr, Read, affine, axes, combination, sum_over
-from thalweg.kernels.memory import ALIGNMENT, plan_memory
+from thalweg.kernels.memory import ALIGNMENT, lifetimes, plan_memory
 from thalweg.kernels.values import Definition, Readers, Value
 from thalweg.passes.fold import fold
 from thalweg.passes.pipeline import make_plan
@@ -89,7 +89,7 @@ def test_values_alive_together_do_not_share_memory(seed: int) -> None:
     for value, (born, dead) in lives.items():
         kernels[born][1].append(value)
         kernels[dead][0].append(value)
-    arena = plan_memory(kernels)
+    arena = plan_memory(lifetimes(kernels), lambda value: value.bytes)
     for value, offset in arena.offsets.items():
         assert offset % ALIGNMENT == 0
         assert offset + value.bytes <= arena.size

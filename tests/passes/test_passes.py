@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from thalweg.base.dims import Dim
 from thalweg.base.errors import CompilerError
-from thalweg.base.shapes import Dim
 from thalweg.graph import Operation, Spec, Tensor
 from thalweg.graph.verify import verify
 from thalweg.ops import control, create

@@ -38,5 +38,8 @@ class ConstantProgram:
         self.finished = steps
         return [np.repeat(value[np.newaxis], steps, axis=0) for value in self._values]
 
+    def at(self, extents: Sequence[int]) -> ConstantProgram | None:
+        return None
+
     def describe(self) -> str:
         return f"{len(self._values)} constants, nothing to compute"

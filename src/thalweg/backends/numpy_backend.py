@@ -91,6 +91,9 @@ class NumpyProgram:
         arrays = made if isinstance(made, tuple) else (made,)
         return [np.asarray(a, t.dtype.numpy) for a, t in zip(arrays, op.outputs, strict=True)]
 
+    def at(self, extents: Sequence[int]) -> NumpyProgram | None:
+        return None
+
     def describe(self) -> str:
         return "\n".join(map(_line, self._order))
 

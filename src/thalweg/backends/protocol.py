@@ -92,6 +92,14 @@ class Program(Protocol):
         """
         ...
 
+    def at(self, extents: Sequence[int]) -> Program | None:
+        """The program of the same plan for other extents; None if they need a plan of their own.
+
+        Args:
+            extents: those that the user's graph leaves open, feed by feed.
+        """
+        ...
+
     def describe(self) -> str:
         """The program in a form that people can read."""
         ...

@@ -7,64 +7,20 @@ in which `None` is an unknown one. `TensorShape` and `Dimension` are what users 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, Union, cast
 
+from thalweg.base.dims import Dim, plain
 from thalweg.base.errors import ShapeError
 
 Shape: TypeAlias = tuple[int | None, ...] | None
-
-
-class Dim(int):
-    """An extent that was unknown when the graph was built: it may differ from run to run.
-
-    Arithmetic on it gives a `Dim` again, so the compiler can tell which numbers must stay arguments
-    of a kernel rather than become part of its code. A random operation's seed is one of these too.
-    """
-
-    __slots__ = ()
-
-    def _with(self, compute: Callable[[int, int], int], other: object) -> Dim:
-        """The result for another integer; NotImplemented lets other types have their say."""
-        if not isinstance(other, int):
-            return NotImplemented  # type: ignore[no-any-return]
-        return Dim(compute(int(self), int(other)))
-
-    def __add__(self, other: int) -> Dim:
-        return self._with(operator.add, other)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: int) -> Dim:
-        return self._with(operator.sub, other)
-
-    def __rsub__(self, other: int) -> Dim:
-        return self._with(lambda mine, theirs: theirs - mine, other)
-
-    def __mul__(self, other: int) -> Dim:
-        return self._with(operator.mul, other)
-
-    __rmul__ = __mul__
-
-    def __floordiv__(self, other: int) -> Dim:
-        return self._with(operator.floordiv, other)
-
-    def __rfloordiv__(self, other: int) -> Dim:
-        return self._with(lambda mine, theirs: theirs // mine, other)
-
-    def __neg__(self) -> Dim:
-        return Dim(-int(self))
-
-    def __repr__(self) -> str:
-        return f"{int(self)}?"
 
 
 def show(shape: Shape) -> str:
     """A shape as error messages write it: `[100, ?]`, or `<unknown>`."""
     if shape is None:
         return "<unknown>"
-    return "[" + ", ".join("?" if d is None else str(int(d)) for d in shape) + "]"
+    return "[" + ", ".join("?" if d is None else str(plain(d)) for d in shape) + "]"
 
 
 def is_known(shape: Shape) -> bool:
@@ -89,6 +45,16 @@ def size(shape: Sequence[int]) -> int:
     for extent in shape:
         total = total * extent  # not math.prod: a Dim must stay one
     return total
+
+
+def same_shape(a: Sequence[int], b: Sequence[int]) -> bool:
+    """Whether the extents are equal, and surely also in the next run.
+
+    A batch of 64 images is not the same as 64 channels.
+    """
+    if len(a) != len(b):
+        return False
+    return all(x is y or (type(x) is type(y) and x == y) for x, y in zip(a, b, strict=True))
 
 
 TYPICAL = 64

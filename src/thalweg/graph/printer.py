@@ -63,7 +63,9 @@ def _attributes(op: Operation) -> Iterable[str]:
             continue
         if default is not None and _same(value, default):
             continue
-        if isinstance(value, Attribute):
+        if name == "planned":
+            yield from () if value is None else ("planned",)
+        elif isinstance(value, Attribute):
             yield _array(value.array)
         elif name == "items":
             yield f"[{', '.join(map(_item, value))}]"

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from thalweg.base.shapes import typical_size
+from thalweg.base.shapes import same_shape, typical_size
 from thalweg.formula import (
     Affine,
     Axis,
@@ -212,7 +212,7 @@ class _Sum:
 
 
 def _same_extent(one: Axis, other: Axis) -> bool:
-    return one.extent == other.extent and type(one.extent) is type(other.extent)
+    return same_shape((one.extent,), (other.extent,))
 
 
 def _sums_slices(reduce: Reduce, axis: Axis, made: set[Value]) -> bool:
@@ -291,8 +291,9 @@ def _is_sliced(read: Read, first: Axis) -> bool:
     source, root = read.source, read.source.root
     if not read.index or read.children or root.panel or not root.shape or len(source.shape) < 2:
         return False
-    same = source.shape[0] == root.shape[0]
-    return same and source.shape[0] == first.extent and _walks_alone(read.index, first)
+    slices = (first.extent,)
+    same = same_shape(source.shape[:1], slices) and same_shape(root.shape[:1], slices)
+    return same and _walks_alone(read.index, first)
 
 
 def _reuses(definition: Definition) -> bool:

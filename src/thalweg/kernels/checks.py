@@ -11,11 +11,12 @@ relies on a check runs after it, and so does every write of a variable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from thalweg.base import dtypes
+from thalweg.base.dims import Sizes
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import size, strides
 from thalweg.formula import (
@@ -43,11 +44,12 @@ class Checked:
     check: Check
     value: Value
 
-    def error(self, words: Sequence[int]) -> InvalidArgumentError:
+    def error(self, words: Sequence[int], sizes: Sizes) -> InvalidArgumentError:
         """The error for the two words that a failed run has left."""
-        shape = tuple(map(int, self.value.shape))
+        shape = sizes.shape(self.value.shape)
         place = np.unravel_index(size(shape) - int(words[0]), shape) if shape else ()
-        return failed(self.op, self.check.problem([int(p) for p in place], int(words[1])))
+        check = replace(self.check, limit=sizes(self.check.limit))
+        return failed(self.op, check.problem([int(p) for p in place], int(words[1])))
 
 
 def define_check(checked: Checked, number: int, order: int) -> tuple[Definition, Definition]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
-from thalweg.base.shapes import Dim
+from thalweg.base.dims import Dim
 from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
 from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest

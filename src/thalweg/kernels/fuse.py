@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
-from thalweg.base.shapes import size, typical_size
+from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import is_identity
 from thalweg.kernels.inline import evaluations, is_contraction
 from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
@@ -112,7 +112,7 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     members = first.members + second.members
     if any(isinstance(d.value.storage, Verdict) for d in members):
         return False  # what comes after a check must not run where it fails
-    if first.domain != second.domain or not all(d.stores_in_place for d in members):
+    if not same_shape(first.domain, second.domain) or not all(d.stores_in_place for d in members):
         return False
     if any(d.value.panel for d in members) and any(map(is_contraction, members)):
         return False  # the panels are not of the tiles' shape

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from thalweg.base.shapes import size, typical_size
+from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import Axis, Expr, Read, Rewrite, expressions
 from thalweg.kernels.values import (
     Definition,
@@ -189,7 +189,7 @@ def _outside_reductions(producer: Definition, user: Definition) -> bool:
 
 
 def _same_domain(a: Definition, b: Definition) -> bool:
-    return tuple(x.extent for x in a.axes) == tuple(x.extent for x in b.axes)
+    return same_shape([x.extent for x in a.axes], [x.extent for x in b.axes])
 
 
 def evaluations(axes: Iterable[Axis]) -> int:

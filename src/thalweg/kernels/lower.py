@@ -96,7 +96,7 @@ class Lowering:
             case RunCounter():
                 self._external(op.outputs[0], values.Counter())
             case Constant() as record if not record.is_uniform:
-                self._external(op.outputs[0], values.Constant(record.array))
+                self._external(op.outputs[0], values.Constant(record.array, record.planned))
             case VariableHandle():
                 pass
             case ReadVariable():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from thalweg.kernels.values import Value
@@ -11,6 +11,7 @@ from thalweg.kernels.values import Value
 ALIGNMENT = 64  # bytes: a cache line, and a full vector register
 
 Life = tuple[int, int]  # the first and the last kernel that touches a value
+Lives = Mapping[Value, Life]
 Block = tuple[int, int, Life]  # of the arena: start, end, and the life of the value there
 
 
@@ -30,27 +31,31 @@ class Arena:
 NOTHING = Arena({}, 0)
 
 
-def plan_memory(kernels: Sequence[tuple[Sequence[Value], Sequence[Value]]]) -> Arena:
-    """Offsets for the temporaries that kernels read and write.
+def plan_memory(lives: Lives, bytes_of: Callable[[Value], int]) -> Arena:
+    """Offsets for temporaries.
 
     The largest are placed first, each at the lowest place that is free all through its life.
 
     Args:
-        kernels: for every kernel, in order, the temporaries that it reads and those it writes.
+        lives: of all temporaries.
+        bytes_of: the size of one.
     """
-    lives = _lifetimes(kernels)
     offsets: dict[Value, int] = {}
     blocks: list[Block] = []
-    for value in sorted(lives, key=lambda v: (-v.bytes, lives[v])):
-        needed = _padded(value)
+    sizes = {value: bytes_of(value) for value in lives}
+    for value in sorted(lives, key=lambda v: (-sizes[v], lives[v])):
+        needed = _padded(sizes[value])
         start = offsets[value] = _lowest_gap(needed, lives[value], blocks)
         insort(blocks, (start, start + needed, lives[value]))
     return Arena(offsets, max((end for _, end, _ in blocks), default=0))
 
 
-def _lifetimes(
-    kernels: Sequence[tuple[Sequence[Value], Sequence[Value]]],
-) -> dict[Value, Life]:
+def lifetimes(kernels: Sequence[tuple[Sequence[Value], Sequence[Value]]]) -> Lives:
+    """From which kernel to which each temporary is needed.
+
+    Args:
+        kernels: for every kernel, in order, the temporaries that it reads and those it writes.
+    """
     lives: dict[Value, Life] = {}
     for number, (read, written) in enumerate(kernels):
         for value in (*read, *written):
@@ -59,8 +64,8 @@ def _lifetimes(
     return lives
 
 
-def _padded(value: Value) -> int:
-    return -(-max(value.bytes, 1) // ALIGNMENT) * ALIGNMENT
+def _padded(size: int) -> int:
+    return -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
 
 
 def _lowest_gap(needed: int, life: Life, blocks: Sequence[Block]) -> int:

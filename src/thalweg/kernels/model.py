@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from thalweg.base.shapes import Dim
+from thalweg.base.dims import Dim
 from thalweg.formula import (
     Affine,
     Apply,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thalweg.base.shapes import Dim
+from thalweg.base.dims import Dim
 from thalweg.formula import Affine, Axis, Expr, Read, Rewrite, affine
 from thalweg.kernels.values import Definition, Readers, Value
 
@@ -42,12 +42,14 @@ def _needed(reads: Sequence[Read], value: Value) -> list[Range]:
 
 def _range(index: Affine, extent: int) -> Range:
     """The values that an index takes within the extent; all of it if that is not known."""
-    whole = (0, int(extent) - 1)
-    if isinstance(extent, Dim) or any(isinstance(atom, Expr) for atom, _ in index.terms):
+    whole = (0, extent - 1)
+    walked = [(atom, factor) for atom, factor in index.terms if isinstance(atom, Axis)]
+    numbers = [extent, index.constant, *(n for axis, by in walked for n in (axis.extent, by))]
+    if len(walked) < len(index.terms) or any(isinstance(n, Dim) for n in numbers):
         return whole
-    ends = [(0, int(f) * (int(a.extent) - 1)) for a, f in index.terms if isinstance(a, Axis)]
-    first = int(index.constant) + sum(min(end) for end in ends)
-    last = int(index.constant) + sum(max(end) for end in ends)
+    ends = [(0, factor * (axis.extent - 1)) for axis, factor in walked]
+    first = index.constant + sum(min(end) for end in ends)
+    last = index.constant + sum(max(end) for end in ends)
     return max(first, whole[0]), min(last, whole[1])
 
 

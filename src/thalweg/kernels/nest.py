@@ -9,13 +9,13 @@ a pointwise kernel over contiguous arrays has a single loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
+from thalweg.base.dims import Dim, Sizes
 from thalweg.base.dtypes import DType
-from thalweg.base.shapes import Dim
 from thalweg.formula import (
     Affine,
     Apply,
@@ -113,7 +113,7 @@ class Nest:
     def numbers(self) -> tuple[int, ...]:
         """The numbers that vary from run to run, each once, in a fixed order."""
         added = [at.constant for at in self._walked]
-        return tuple(dict.fromkeys((*self.sizes, *(int(n) for n in added if isinstance(n, Dim)))))
+        return tuple(dict.fromkeys((*self.sizes, *(n for n in added if isinstance(n, Dim)))))
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -124,7 +124,7 @@ class Nest:
         cleared = [store.cleared for store in self.stores if store.cleared is not None]
         found = [axis.extent for axis in (*all_axes(self), *cleared)]
         found += [factor for at in self._walked for _, factor in at.terms]
-        return tuple(dict.fromkeys(int(n) for n in found if isinstance(n, Dim)))
+        return tuple(dict.fromkeys(n for n in found if isinstance(n, Dim)))
 
     @cached_property
     def _walked(self) -> list[Affine]:
@@ -310,7 +310,7 @@ def _share_reduction_axes(nest: Nest) -> Nest:
     for reduce in nest.reductions:
         if reduce.body.reductions:  # it needs the other's result
             continue
-        extents = tuple((type(axis.extent), int(axis.extent)) for axis in reduce.axes)
+        extents = tuple((type(axis.extent), axis.extent) for axis in reduce.axes)
         model = first.setdefault(extents, reduce)
         pairs = zip(reduce.axes, model.axes, strict=True)
         axes |= {old: affine(new) for old, new in pairs if old is not new}
@@ -321,6 +321,59 @@ def _share_reduction_axes(nest: Nest) -> Nest:
         return tuple(axes[a].terms[0][0] if a in axes else a for a in reduce.axes)  # type: ignore[misc]
 
     return _rewritten(nest, nest.axes, _Reductions(axes, shared))
+
+
+# -- other extents
+
+
+def resized(nest: Nest, sizes: Sizes) -> Nest:
+    """The nest, of the same structure, with its varying numbers as they are for other extents."""
+
+    def number(value: int) -> int:
+        return Dim(sizes(value)) if isinstance(value, Dim) else value
+
+    def axis(old: Axis) -> Axis:
+        return Axis(number(old.extent), old.name)
+
+    axes = {old: axis(old) for old in all_axes(nest)}
+    rewrite = _Resize(axes, number)
+    stores = [
+        replace(
+            store,
+            offset=rewrite.index(store.offset),
+            body=rewrite(store.body),
+            cleared=store.cleared and axis(store.cleared),
+        )
+        for store in (*nest.stores, *([nest.scratch] if nest.scratch else []))
+    ]
+    slots = tuple(
+        Value(v.name, tuple(map(number, v.shape)), v.dtype, v.storage, panel=v.panel)
+        for v in nest.slots
+    )
+    count = len(nest.stores)
+    scratch = stores[count] if nest.scratch else None
+    return Nest(tuple(axes[a] for a in nest.axes), tuple(stores[:count]), slots, nest.ops, scratch)
+
+
+class _Resize(Rewrite):
+    """Puts other numbers in the place of those that vary."""
+
+    def __init__(self, axes: Mapping[Axis, Axis], number: Callable[[int], int]) -> None:
+        super().__init__(axes=axes)
+        self._own, self._number = axes, number
+
+    def index(self, index: Affine) -> Affine:
+        terms = tuple(
+            (self(atom) if isinstance(atom, Expr) else self._own.get(atom, atom), self._number(by))
+            for atom, by in index.terms
+        )
+        return Affine(terms, self._number(index.constant))
+
+    def _rebuild(self, expr: Expr) -> Expr:
+        if isinstance(expr, Reduce):
+            axes = tuple(self._own[axis] for axis in expr.axes)
+            return Reduce(expr.combiner, axes, self(expr.body), expr.dtype)
+        return super()._rebuild(expr)
 
 
 # -- text
@@ -355,12 +408,12 @@ class _Structure:
         self.axes = {axis: f"a{n}" for n, axis in enumerate(all_axes(nest))}
         self.exprs = {id(e): n for n, e in enumerate(nest.exprs)}
         self.numbers = {
-            number: f"?{n}={number}" if number in (0, 1) else f"?{n}"
+            number: f"?{n}={int(number)}" if number in (0, 1) else f"?{n}"
             for n, number in enumerate(nest.numbers)
         }
 
     def number(self, number: int) -> str:
-        return self.numbers[int(number)] if isinstance(number, Dim) else str(int(number))
+        return self.numbers[number] if isinstance(number, Dim) else str(number)
 
     def index(self, index: Affine) -> str:
         terms = [

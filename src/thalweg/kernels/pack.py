@@ -15,8 +15,10 @@ the weights of an unrolled recurrent cell, is copied once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
-from thalweg.base.shapes import Dim, size, typical_size
+from thalweg.base.dims import Dim, off_the_record
+from thalweg.base.shapes import size, typical_size
 from thalweg.formula import Affine, Axis, Expr, Read, Reduce, Replace, Rewrite, affine, axes
 from thalweg.kernels.inline import evaluations
 from thalweg.kernels.lower import flat, flat_index
@@ -75,9 +77,10 @@ def _is_worthwhile(source: Value, place: int, users: list[Definition]) -> bool:
     shape = tuple(None if isinstance(d, Dim) else int(d) for d in source.shape)
     key = (shape, source.dtype, len(users))
     if key not in _worthwhile:
-        uses = sum(size([axis.extent for axis in _axes(user)]) for user in users)
-        staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
-        _worthwhile[key] = uses >= REUSE * source.size and not staged
+        loops = [[axis.extent for axis in _axes(user)] for user in users]
+        with off_the_record(chain(source.shape, *loops)):
+            staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
+            _worthwhile[key] = sum(map(size, loops)) >= REUSE * source.size and not staged
     return _worthwhile[key]
 
 
@@ -116,7 +119,7 @@ def _is_crowded(read: Read, reduce: Reduce, definition: Definition) -> bool:
     offset = flat(read)
     if sum(bool(offset.coefficient(axis)) for axis in definition.axes) != 1:
         return False
-    rows = [a for a in reduce.axes if a.extent > MANY or isinstance(a.extent, Dim)]
+    rows = [a for a in reduce.axes if isinstance(a.extent, Dim) or a.extent > MANY]
     return any(
         step and step * read.dtype.size % CROWDED == 0 for step in map(offset.coefficient, rows)
     )

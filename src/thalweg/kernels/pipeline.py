@@ -13,7 +13,7 @@ from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
 from thalweg.kernels.lower import Lowering
-from thalweg.kernels.memory import Arena, plan_memory
+from thalweg.kernels.memory import Lives, lifetimes
 from thalweg.kernels.narrow import narrow
 from thalweg.kernels.nest import Nest, Store, make_nest, row_major
 from thalweg.kernels.pack import pack
@@ -40,22 +40,22 @@ class Chain:
         kernels: those that run for each slice, in order.
         extent: how many slices there are.
         parts: in how many parts they are cut; 0 if each is its own.
-        private: memory for what only they read and write, for one slice.
+        private: what only they read and write, for one slice.
     """
 
     before: tuple[Kernel, ...]
     kernels: tuple[Kernel, ...]
     extent: int
     parts: int
-    private: Arena
+    private: Lives
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """A plan as kernels and chains, the memory of their temporaries, and what they check."""
+    """A plan as kernels and chains, the lives of their temporaries, and what they check."""
 
     parts: tuple[Kernel | Chain, ...]
-    arena: Arena
+    temporaries: Lives
     checked: tuple[Checked, ...] = ()
 
     @property
@@ -96,8 +96,8 @@ def make_kernels(
     runs = chain(groups)
     shared = _store_what_is_shared(runs)
     parts = tuple(_part(run, shared, choose) for run in runs)
-    arena = plan_memory([_touched_by(part) for part in parts])
-    return Kernels(parts, arena, tuple(lowering.checked))
+    temporaries = lifetimes([_touched_by(part) for part in parts])
+    return Kernels(parts, temporaries, tuple(lowering.checked))
 
 
 def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
@@ -135,7 +135,7 @@ def _part(
     kernels = tuple(_scheduled(group, choose) for group in sliced.groups)
     private = {*sliced.private, *(n.slots[-1] for n, _ in kernels if n.scratch is not None)}
     own = [_those(_touched(nest), lambda value: value in private) for nest, _ in kernels]
-    return Chain(before, kernels, sliced.extent, sliced.parts, plan_memory(own))
+    return Chain(before, kernels, sliced.extent, sliced.parts, lifetimes(own))
 
 
 def _scheduled(
@@ -161,7 +161,7 @@ def _touched_by(part: Kernel | Chain) -> Touched:
     """The temporaries in the arena that a part of the program reads, and those it writes."""
     if not isinstance(part, Chain):
         return _touched(part[0])
-    own = part.private.offsets
+    own = part.private
     every = [_those(_touched(nest), lambda v: v not in own) for nest, _ in kernels_of(part)]
     read, written = ([_whole(v) for both in every for v in both[n]] for n in (0, 1))
     return read, written

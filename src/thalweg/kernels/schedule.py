@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from thalweg.formula import Axis
@@ -103,9 +104,14 @@ class AbstractSchedule:
         )
 
 
-def tasks(schedule: Schedule) -> int:
-    """How many parts of the nest threads can share."""
+def tasks(schedule: Schedule, size: Callable[[int], int] = int) -> int:
+    """How many parts of the nest threads can share.
+
+    Args:
+        schedule: of the nest.
+        size: what its varying extents are; what they are now unless given.
+    """
     count = 1
     for axis in schedule.order[: schedule.parallel]:
-        count *= -(-int(axis.extent) // schedule.tile_of(axis))
+        count *= -(-size(axis.extent) // schedule.tile_of(axis))
     return count

@@ -11,7 +11,7 @@ The order of additions depends on the shapes alone, never on the number of threa
 
 from __future__ import annotations
 
-from thalweg.base.shapes import Dim
+from thalweg.base.dims import Dim
 from thalweg.formula import Axis, Read, Reduce, Replace, Rewrite, affine
 from thalweg.kernels.inline import evaluations, is_channelwise, is_contraction
 from thalweg.kernels.schedule import Machine

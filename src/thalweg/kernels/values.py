@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.base.dims import Node, Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import size
 from thalweg.formula import (
@@ -48,9 +49,15 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """Memory that is part of the program."""
+    """Memory that is part of the program.
+
+    Attributes:
+        array: its contents.
+        planned: how they came from extents that may vary, if they did.
+    """
 
     array: np.ndarray[Any, Any]
+    planned: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,10 @@ class Value:
     @property
     def bytes(self) -> int:
         return int(self.size) * self.dtype.size
+
+    def bytes_at(self, sizes: Sizes) -> int:
+        """How many bytes it takes for other extents."""
+        return size(sizes.shape(self.shape)) * self.dtype.size
 
     def __repr__(self) -> str:
         return f"{self.name}{list(map(int, self.shape))}"

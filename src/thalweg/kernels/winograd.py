@@ -28,7 +28,8 @@ from fractions import Fraction
 from functools import cache
 
 from thalweg.base import dtypes
-from thalweg.base.shapes import Dim, typical_size
+from thalweg.base.dims import Dim
+from thalweg.base.shapes import typical_size
 from thalweg.formula import (
     Affine,
     Apply,

@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import ShapeError
-from thalweg.base.shapes import Shape, is_known, known, show
+from thalweg.base.shapes import Shape, is_known, known, same_shape, show
 from thalweg.formula import Axis, Expr, Formula, Lowered, Operand, axes, reduce
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
@@ -106,7 +106,7 @@ class BroadcastLike(Op):
 
 
 def _broadcast(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return x if x.static_shape == shape else emit(Broadcast(shape), x)
+    return x if same_shape(known(x.static_shape), shape) else emit(Broadcast(shape), x)
 
 
 def broadcast_like(x: Tensor, other: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class SumLike(Op):
 
 
 def _summed(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return x if x.static_shape == shape else emit(SumTo(shape), x)
+    return x if same_shape(known(x.static_shape), shape) else emit(SumTo(shape), x)
 
 
 def sum_like(x: Tensor, like: Tensor) -> Tensor:

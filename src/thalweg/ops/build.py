@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from thalweg.base import dtypes, shapes
+from thalweg.base.dims import Node, lift_array, pin, pin_shape
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
@@ -65,22 +66,51 @@ def scope(name: str | None, default: str, *values: Any) -> Iterator[str]:
 
 
 def constant_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
-    """The value of a tensor that is a constant, else None."""
+    """The value of a tensor that is a constant, else None; it decides about the plan."""
     record = tensor.op.record
-    return record.array if isinstance(record, Constant) else None
+    if not isinstance(record, Constant):
+        return None
+    if record.planned is not None:
+        pin(record.planned)
+    return record.array
 
 
 def is_planned(tensor: Tensor) -> bool:
     """Whether a tensor is a constant that came from shapes which may differ in the next run."""
     record = tensor.op.record
-    return isinstance(record, Constant) and record.planned
+    return isinstance(record, Constant) and record.planned is not None
 
 
-def constant_like(
-    graph: Graph, array: Any, planned: bool = False, name: str | None = None
-) -> Tensor:
+def constant_like(graph: Graph, array: Any, name: str | None = None) -> Tensor:
     """A constant in a given graph."""
-    return graph.add(Constant.of(np.asarray(array), planned), (), name).outputs[0]
+    return graph.add(Constant.of(np.asarray(array)), (), name).outputs[0]
+
+
+def computed_constant(
+    graph: Graph,
+    function: Callable[..., np.ndarray[Any, Any]],
+    arguments: Iterable[Tensor | int | Node | np.ndarray[Any, Any]],
+    name: str | None = None,
+) -> Tensor:
+    """What a pure function makes of constants and extents; it may vary as they may.
+
+    Args:
+        graph: that the constant is made in.
+        function: hashable.
+        arguments: tensors stand for the arrays of their constants.
+        name: of the constant.
+    """
+    items = [_planned_value(a) if isinstance(a, Tensor) else a for a in arguments]
+    array, planned = lift_array(function, *items)
+    if planned is not None:
+        pin_shape(planned)  # the constant's shape is plain numbers
+    return graph.add(Constant.of(array, planned), (), name).outputs[0]
+
+
+def _planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
+    record = tensor.op.record
+    assert isinstance(record, Constant)
+    return record.array if record.planned is None else record.planned
 
 
 def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:

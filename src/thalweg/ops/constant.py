@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import dtypes, shapes
+from thalweg.base.dims import Node
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.shapes import Shape
 from thalweg.formula import Alias, Const, Formula, Lowered, Operand, axes
@@ -20,16 +21,16 @@ class Constant(Op):
 
     Attributes:
         value: the array.
-        planned: its value came from shapes that may differ in the next run, so compiled code must
-            read it from memory rather than contain it.
+        planned: how its value came from shapes that may differ in the next run, if it did; compiled
+            code must read it from memory then rather than contain it.
     """
 
     type: ClassVar[str] = "Const"
     value: Attribute
-    planned: bool = False
+    planned: Node | None = None
 
     @staticmethod
-    def of(array: np.ndarray[Any, Any], planned: bool = False) -> Constant:
+    def of(array: np.ndarray[Any, Any], planned: Node | None = None) -> Constant:
         return Constant(Attribute(np.ascontiguousarray(array).reshape(array.shape)), planned)
 
     @property
@@ -45,7 +46,7 @@ class Constant(Op):
     @property
     def is_uniform(self) -> bool:
         """Whether one number fills it, so that code can contain it."""
-        return self.array.size > 0 and not self.planned and self._all_equal()
+        return self.array.size > 0 and self.planned is None and self._all_equal()
 
     def _all_equal(self) -> bool:
         first = self.array.reshape(-1)[:1]

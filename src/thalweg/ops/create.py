@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,9 +16,9 @@ from thalweg.formula import Const, Formula, Lowered, Operand, Position, affine, 
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor, default_graph
 from thalweg.ops.broadcast import Broadcast, BroadcastLike, broadcast_to
-from thalweg.ops.build import constant_like, convert, emit, is_planned, scope, to_array
+from thalweg.ops.build import computed_constant, constant_like, convert, emit, scope, to_array
 from thalweg.ops.constant import Placeholder, PlaceholderWithDefault
-from thalweg.ops.extents import static_ints, static_values
+from thalweg.ops.extents import static_constant, static_ints
 from thalweg.ops.samples import TABLE
 
 Grads = Sequence[Tensor | None]
@@ -44,8 +45,9 @@ class Range(Op):
     def expand(self, *inputs: Tensor) -> Tensor | None:
         start, limit, delta = inputs
         bounds = (start, limit, delta)
-        value = self.evaluate(np, *(static_values("range", bound) for bound in bounds))
-        return constant_like(start.graph, value, any(map(is_planned, bounds)))
+        for bound in bounds:
+            static_constant("range", bound)
+        return computed_constant(start.graph, partial(self.evaluate, np), bounds)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [None, None, None]

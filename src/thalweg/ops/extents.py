@@ -7,37 +7,49 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.base.dims import Dim, lift, pin
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
-from thalweg.base.shapes import Dim, Shape, show
+from thalweg.base.shapes import Shape, show
 from thalweg.graph import Spec, Tensor
-from thalweg.ops.build import constant_value, is_planned, to_array
+from thalweg.ops.build import constant_value, to_array
+from thalweg.ops.constant import Constant
 
 
-def static_values(what: str, tensor: Tensor) -> np.ndarray[Any, Any]:
-    """The value of a `static` input.
+def static_constant(what: str, tensor: Tensor) -> Constant:
+    """The record of a `static` input.
 
     Raises:
         ShapeError: if it depends on more than constants and shapes.
     """
-    value = constant_value(tensor)
-    if value is None:
+    record = tensor.op.record
+    if not isinstance(record, Constant):
         raise ShapeError(
             f"{what}: the value of {tensor.name!r} must follow from constants and shapes alone, "
             f"as every shape is fixed before a run starts\n  it was made at {tensor.op.source}"
         )
-    return value
+    return record
 
 
 def planned_ints(what: str, tensor: Tensor) -> list[int]:
     """The integers of a `static` input, as `Dim`s if they may differ in the next run."""
-    values = static_values(what, tensor).reshape(-1).tolist()
-    return [Dim(v) if is_planned(tensor) and v >= 0 else int(v) for v in values]
+    record = static_constant(what, tensor)
+    if record.planned is None:
+        return [int(v) for v in record.array.reshape(-1)]
+    numbers = [lift(_element, record.planned, n) for n in range(record.array.size)]
+    return [n if n >= 0 else int(n) for n in numbers]
+
+
+def _element(array: np.ndarray[Any, Any], place: int) -> int:
+    return int(array.reshape(-1)[place])
 
 
 def static_ints(what: str, value: Any) -> tuple[int, ...]:
     """Integers that must be known when the graph is built."""
     if isinstance(value, Tensor):
-        return tuple(int(v) for v in static_values(what, value).reshape(-1))
+        record = static_constant(what, value)
+        if record.planned is not None:
+            pin(record.planned)
+        return tuple(int(v) for v in record.array.reshape(-1))
     array = to_array(value)
     if not (array.dtype.kind in "iu" or array.size == 0):
         raise DTypeError(f"{what} needs integers, not {value!r}")

@@ -19,9 +19,10 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from thalweg.base import dtypes
+from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
-from thalweg.base.shapes import Dim, Shape, known, size, strides
+from thalweg.base.shapes import Shape, known, size, strides
 from thalweg.formula import (
     Affine,
     Const,

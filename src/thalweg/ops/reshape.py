@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import shapes
+from thalweg.base.dims import Dim
 from thalweg.base.errors import ShapeError
-from thalweg.base.shapes import Dim, Shape, axis_index, is_known, known, show
+from thalweg.base.shapes import Shape, axis_index, is_known, known, show
 from thalweg.formula import Alias, Formula, Lowered, Operand, axes
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.build import convert, emit, scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,15 @@ from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.shapes import Shape, UnknownDimension, axis_index, is_known, known
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
-from thalweg.ops.build import INDEX, constant_like, constant_value, convert, emit, is_planned
+from thalweg.ops.build import (
+    INDEX,
+    computed_constant,
+    constant_like,
+    constant_value,
+    convert,
+    emit,
+    is_planned,
+)
 from thalweg.ops.extents import as_position, has_dim
 from thalweg.ops.pointwise import cast
 from thalweg.ops.samples import CUBE, TABLE
@@ -25,25 +34,34 @@ class ShapeValue(Op):
     shape_only: ClassVar[tuple[int, ...]] = (0,)
     dtype: DType
 
-    def numbers(self, shape: tuple[int, ...]) -> Any:
-        """The value for an input of this shape."""
+    def relevant(self, shape: Sequence[Any]) -> Sequence[Any]:
+        """The extents that the value says something about."""
+        return shape
+
+    def number(self, extents: Sequence[int]) -> Any:
+        """The value, by those extents."""
         raise NotImplementedError
 
-    def varies(self, shape: tuple[int, ...]) -> bool:
-        """Whether the value may differ in the next run."""
-        return has_dim(shape)
-
     def evaluate(self, xp: Any, input: Any) -> Any:
-        return xp.asarray(self.numbers(input.shape), dtype=self.dtype.numpy)
+        return xp.asarray(self.number(self.relevant(input.shape)), dtype=self.dtype.numpy)
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
         (input,) = inputs
         extents = known(input.static_shape)
-        value = np.asarray(self.numbers(extents), self.dtype.numpy)
-        return constant_like(input.graph, value, self.varies(extents))
+        return computed_constant(input.graph, _Value(self), self.relevant(extents))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [None]
+
+
+@dataclass(frozen=True)
+class _Value:
+    """The value of an op for extents, as an array."""
+
+    op: ShapeValue
+
+    def __call__(self, *extents: int) -> np.ndarray[Any, Any]:
+        return np.asarray(self.op.number(extents), self.op.dtype.numpy)
 
 
 class ShapeOf(ShapeValue):
@@ -55,8 +73,8 @@ class ShapeOf(ShapeValue):
     def infer(self, input: Spec) -> Spec:
         return Spec((None,) if input.shape is None else (len(input.shape),), self.dtype)
 
-    def numbers(self, shape: tuple[int, ...]) -> Any:
-        return [int(d) for d in shape]
+    def number(self, extents: Sequence[int]) -> Any:
+        return list(extents)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -72,18 +90,15 @@ class SizeOf(ShapeValue):
 
     def infer(self, input: Spec) -> Spec:
         if input.shape is not None:
-            self._extents(input.shape)
+            self.relevant(input.shape)
         return Spec((), self.dtype)
 
-    def _extents(self, shape: tuple[Any, ...]) -> list[Any]:
+    def relevant(self, shape: Sequence[Any]) -> list[Any]:
         chosen = range(len(shape)) if self.axes is None else self.axes
         return [shape[axis_index(axis, len(shape))] for axis in chosen]
 
-    def numbers(self, shape: tuple[int, ...]) -> Any:
-        return int(shapes.size(self._extents(shape)))
-
-    def varies(self, shape: tuple[int, ...]) -> bool:
-        return has_dim(self._extents(shape))
+    def number(self, extents: Sequence[int]) -> Any:
+        return shapes.size(extents)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -104,11 +119,11 @@ class Rank(ShapeValue):
     def infer(self, input: Spec) -> Spec:
         return Spec((), self.dtype)
 
-    def numbers(self, shape: tuple[int, ...]) -> Any:
-        return len(shape)
+    def relevant(self, shape: Sequence[Any]) -> Sequence[Any]:
+        return [0] * len(shape)  # only how many there are
 
-    def varies(self, shape: tuple[int, ...]) -> bool:
-        return False
+    def number(self, extents: Sequence[int]) -> Any:
+        return len(extents)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -134,7 +149,7 @@ def size_along(
 ) -> Tensor:
     """The number of elements along some axes together."""
     record = SizeOf(dtype, over)
-    extents = None if x.static_shape is None else record._extents(x.static_shape)
+    extents = None if x.static_shape is None else record.relevant(x.static_shape)
     if extents is None or None in extents or has_dim(extents):
         return emit(record, x, name=name)
     value = np.asarray(shapes.size(extents), dtype.numpy)
@@ -159,8 +174,8 @@ def known_dims(value: Any) -> tuple[Shape, Tensor | None]:
     """
     if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
         tensor = convert(value)
-        array = constant_value(tensor)
-        if array is not None and not is_planned(tensor):
+        array = None if is_planned(tensor) else constant_value(tensor)
+        if array is not None:
             return tuple(int(d) for d in array.reshape(-1)), None
         return _partly_known(tensor), tensor
     items = value if isinstance(value, Iterable) else (value,)
@@ -186,8 +201,8 @@ def _known_dim(item: Any) -> int | Tensor:
         item = item._as_tensor()
     if not isinstance(item, Tensor):
         return as_position(item)
-    value = constant_value(item)
-    return item if value is None or is_planned(item) else int(value.item())
+    value = None if is_planned(item) else constant_value(item)
+    return item if value is None else int(value.item())
 
 
 def _as_index(item: int | Tensor) -> Tensor:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import shapes
+from thalweg.base.dims import Dim, lift
 from thalweg.base.errors import ShapeError
-from thalweg.base.shapes import Dim, Shape, is_known, known, show
+from thalweg.base.shapes import Shape, is_known, known, show
 from thalweg.formula import (
     Affine,
     Axis,
@@ -25,7 +26,7 @@ from thalweg.formula import (
     where,
 )
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
-from thalweg.ops.build import INDEX, convert, emit, scope
+from thalweg.ops.build import INDEX, checking, convert, emit, scope
 from thalweg.ops.extents import (
     as_position,
     computed_dims,
@@ -279,17 +280,27 @@ def _range(extent: int, item: _Bounds) -> tuple[int, int, int]:
     start, stop, step = item
     if (start in (None, 0)) and stop is None and step in (None, 1):
         return 0, extent, 1
-    first, last, stride = slice(start, stop, step).indices(int(extent))
-    count = len(range(first, last, stride))
+    stride = 1 if step is None else int(step)
+    first, count = (lift(f, extent, start, stop, stride) for f in (_first, _count))
     if not isinstance(extent, Dim):
-        return first, count, stride
+        return int(first), int(count), stride
+    if (start is None and stride > 0) or (
+        start is not None and start >= 0 and not isinstance(start, Dim)
+    ):
+        first = int(first)
     # A range that fits and is counted from one end has the same size whatever the extent is.
     anchored = start is not None and stop is not None and (start < 0) == (stop < 0)
-    begin = first if start is not None and start >= 0 and not isinstance(start, Dim) else Dim(first)
-    if start is None and stride > 0:
-        begin = 0
-    size = count if anchored and not has_dim((start or 0, stop or 0)) else Dim(count)
-    return begin, size, stride
+    if anchored and not has_dim((start or 0, stop or 0)):
+        count = int(count)
+    return first, count, stride
+
+
+def _first(extent: int, *bounds: int | None) -> int:
+    return slice(*bounds).indices(extent)[0]
+
+
+def _count(extent: int, *bounds: int | None) -> int:
+    return len(range(*slice(*bounds).indices(extent)))
 
 
 def _ranges(shape: Sequence[int], items: Sequence[Any]) -> list[tuple[int, int, int]]:
@@ -384,16 +395,12 @@ class DynamicSlice(Op):
         return Spec(dims, input.dtype)
 
     def evaluate(self, xp: Any, input: Any, begin: Any, size: Any) -> Any:
-        pairs = zip(begin.tolist(), size.tolist(), strict=True)
-        return input[tuple(slice(b, None if n == -1 else b + n) for b, n in pairs)]
+        return _box(begin.tolist(), size.tolist(), input.shape).evaluate(xp, input)
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
         input, begin, size = inputs
-        begins = tuple(planned_ints("slice", begin))
-        shape = known(input.static_shape)
-        wanted = zip(planned_shape("slice", self.dims, size), begins, shape, strict=True)
-        sizes = tuple(d - b if n == -1 else n for n, b, d in wanted)
-        return emit(Slice(begins, sizes, (1,) * len(sizes)), input)
+        begins, sizes = planned_ints("slice", begin), planned_shape("slice", self.dims, size)
+        return emit(_box(begins, sizes, known(input.static_shape)), input)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [emit(DynamicSliceGrad(), dy, *node.inputs[:2]), None, None]
@@ -408,6 +415,17 @@ class DynamicSlice(Op):
     def bad_samples(cls) -> Iterable[Sample]:
         bounds = np.array([0], np.int32), np.array([1], np.int32)
         yield Sample(cls(), (TABLE, *bounds), "shapes [2, 3] and [?] are not compatible")
+
+
+def _box(begins: Sequence[int], sizes: Sequence[int], shape: tuple[int, ...]) -> Slice:
+    """The slice from a position on, of a size in which -1 is up to the end."""
+    if not len(begins) == len(sizes) == len(shape):
+        raise ShapeError(
+            f"begin {show(tuple(begins))} and size {show(tuple(sizes))} must have "
+            f"{len(shape)} elements each, for {show(shape)}"
+        )
+    wanted = tuple(d - b if n == -1 else n for n, b, d in zip(sizes, begins, shape, strict=True))
+    return Slice(tuple(begins), wanted, (1,) * len(shape))
 
 
 class DynamicSliceGrad(Op):
@@ -450,9 +468,9 @@ def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tenso
         sizes, computed_size = known_dims(size)
         static = computed_begin is None and computed_size is None
         if static and begins is not None and sizes is not None and is_known(x.static_shape):
-            items = zip(numbers_of(sizes), numbers_of(begins), known(x.static_shape), strict=True)
-            extents = tuple(d - b if n == -1 else n for n, b, d in items)
-            return emit(Slice(numbers_of(begins), extents, (1,) * len(extents)), x, name=full)
+            with checking("slice", input=x):
+                box = _box(numbers_of(begins), numbers_of(sizes), known(x.static_shape))
+            return emit(box, x, name=full)
         first = computed_begin if computed_begin is not None else convert(begins, hint=INDEX)
         wanted = computed_size if computed_size is not None else convert(sizes, hint=INDEX)
         return emit(DynamicSlice(sizes), x, first, wanted, name=full)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from thalweg.base.shapes import Dim
+from thalweg.base.dims import Dim
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.constant import RunCounter
 from thalweg.ops.variable import ReadVariable, VariableHandle

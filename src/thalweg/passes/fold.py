@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from thalweg.base import shapes
+from thalweg.base.dims import Dim, Node, lift_array
+from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, ShapeError
-from thalweg.base.shapes import Dim, is_known, known
+from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Spec, Tensor, default_graph, failed
 from thalweg.graph.graph import infer
 from thalweg.graph.op import Op, known_specs
-from thalweg.ops.build import constant_value
+from thalweg.ops.build import computed_constant
 from thalweg.ops.constant import Constant
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
+
+Array = np.ndarray[Any, Any]
 
 _SMALL = (
     4096  # elements; larger results are computed at run time unless that only makes data smaller
@@ -117,19 +122,49 @@ def _is_static(record: Op, number: int, tensor: Tensor) -> bool:
 
 
 def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    record = op.record
-    specs = infer(record, inputs, op.source)
-    values = [_value(record, n, tensor) for n, tensor in enumerate(inputs)]
-    planned = any(_is_planned(record, n, tensor) for n, tensor in enumerate(inputs))
-    return [_constant(op, inputs, array, planned) for array in _evaluate(op, specs, values)]
+    specs = infer(op.record, inputs, op.source)
+    values = [_value(tensor) for tensor in inputs]
+    graph = inputs[0].graph if inputs else default_graph()
+    try:
+        return [
+            computed_constant(graph, _Output(op.record, n, spec.dtype), values, op.name)
+            for n, spec in enumerate(specs)
+        ]
+    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+        raise failed(op, error) from error
 
 
-def _value(record: Op, number: int, tensor: Tensor) -> np.ndarray[Any, Any] | None:
-    value = constant_value(tensor)
-    if value is None and number in record.shape_only:
-        zero = np.zeros((), tensor.dtype.numpy)
-        value = np.broadcast_to(zero, known(tensor.static_shape))
-    return value
+def _value(tensor: Tensor) -> Tensor | Node | Array:
+    """A constant, or an array of a tensor's shape where that is all that matters."""
+    if isinstance(tensor.op.record, Constant):
+        return tensor
+    array, node = lift_array(_Zeros(tensor.dtype), *known(tensor.static_shape))
+    return array if node is None else node
+
+
+@dataclass(frozen=True)
+class _Zeros:
+    """An array of some shape that takes no memory."""
+
+    dtype: DType
+
+    def __call__(self, *shape: int) -> Array:
+        return np.broadcast_to(np.zeros((), self.dtype.numpy), shape)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """An output of an operation."""
+
+    op: Op
+    number: int
+    dtype: DType
+
+    def __call__(self, *inputs: Array) -> Array:
+        with np.errstate(all="ignore"):
+            made = self.op.evaluate(np, *inputs)
+        arrays = made if isinstance(made, tuple) else (made,)
+        return np.array(arrays[self.number], self.dtype.numpy)
 
 
 def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> bool:
@@ -138,32 +173,10 @@ def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> boo
     if not known_specs(specs) or any(_has_dim(spec) for spec in specs):
         return False  # an array would forget which of its extents may differ in the next run
     size = sum(shapes.size(known(spec.shape)) for spec in specs)
-    given = sum(shapes.size(known(t.static_shape)) for t in inputs if constant_value(t) is not None)
+    constants = [tensor for tensor in inputs if isinstance(tensor.op.record, Constant)]
+    given = sum(shapes.size(known(tensor.static_shape)) for tensor in constants)
     return size <= max(_SMALL, given)
 
 
 def _has_dim(spec: Spec) -> bool:
     return any(isinstance(extent, Dim) for extent in known(spec.shape))
-
-
-def _is_planned(record: Op, number: int, tensor: Tensor) -> bool:
-    if isinstance(tensor.op.record, Constant):
-        return tensor.op.record.planned
-    return is_known(tensor.static_shape) and _has_dim(tensor.spec)
-
-
-def _evaluate(op: Operation, specs: Sequence[Spec], values: Sequence[Any]) -> list[Any]:
-    try:
-        with np.errstate(all="ignore"):
-            made = op.record.evaluate(np, *values)
-    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
-        raise failed(op, error) from error
-    arrays = made if isinstance(made, tuple) else (made,)
-    return [np.asarray(a, spec.dtype.numpy) for a, spec in zip(arrays, specs, strict=True)]
-
-
-def _constant(
-    op: Operation, inputs: Sequence[Tensor], array: np.ndarray[Any, Any], planned: bool
-) -> Tensor:
-    graph = inputs[0].graph if inputs else default_graph()
-    return graph.add(Constant.of(np.array(array), planned), (), op.name).outputs[0]

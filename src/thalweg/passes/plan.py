@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from thalweg.base.dims import Trace
 from thalweg.graph import Graph, Operation, Tensor
 
 
@@ -17,6 +18,7 @@ class Plan:
         fetches: the tensors whose values a run returns, in order; one may occur twice.
         targets: operations that run for their effect: writes of variables.
         run_counter: the tensor that holds the number of the run, if anything reads it.
+        trace: what was computed and asked of the extents that the user's graph leaves open.
     """
 
     graph: Graph
@@ -24,3 +26,4 @@ class Plan:
     fetches: tuple[Tensor, ...]
     targets: tuple[Operation, ...]
     run_counter: Tensor | None = None
+    trace: Trace = field(default_factory=Trace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from thalweg.base.dims import Trace
 from thalweg.graph import Graph, Operation, Tensor
 from thalweg.ops.constant import RunCounter
 from thalweg.ops.variable import VariableHandle
@@ -18,11 +19,13 @@ class Rebuild:
 
     Attributes:
         graph: the new graph.
+        trace: of the plan that it is for.
         tensors: the new tensor for each old one so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.graph = Graph()
+        self.trace = trace
         self.tensors: dict[Tensor, Tensor] = {}
         self._copies: dict[Operation, Operation] = {}
         self._after: dict[Operation, tuple[Operation, ...]] = {}
@@ -75,12 +78,13 @@ class Rebuild:
             tuple(self.tensors[tensor] for tensor in fetches),
             tuple(self._copies[op] for op in effects),
             counters[0].outputs[0] if counters else None,
+            self.trace,
         )
 
 
 def rebuild(plan: Plan, step: Step) -> Plan:
     """The plan with each operation that it needs copied or replaced, and the others dropped."""
-    new = Rebuild()
+    new = Rebuild(plan.trace)
     new.run(needed(plan), step)
     feeds = [new.tensors[tensor] for tensor in plan.feeds]
     return new.plan(feeds, plan.fetches, plan.targets)

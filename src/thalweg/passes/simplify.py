@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from thalweg.base.errors import CompilerError
-from thalweg.base.shapes import known
+from thalweg.base.shapes import known, same_shape
 from thalweg.graph import Operation, Tensor, default_graph
 from thalweg.ops import pointwise as pw
 from thalweg.ops.broadcast import Broadcast, SumTo
-from thalweg.ops.build import constant_like, emit
+from thalweg.ops.build import computed_constant, constant_like, emit
 from thalweg.ops.constant import Constant
 from thalweg.ops.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
 from thalweg.passes.plan import Plan
@@ -77,11 +77,6 @@ def _shape(op: Operation) -> tuple[int, ...]:
     return known(op.outputs[0].static_shape)
 
 
-def same_shape(a: Sequence[int], b: Sequence[int]) -> bool:
-    """Whether the extents are equal now and also in the runs that share this plan's code."""
-    return list(a) == list(b) and [type(d) for d in a] == [type(d) for d in b]
-
-
 def _filled(op: Operation, number: Any) -> Tensor:
     output = op.outputs[0]
     array = np.asarray(number, output.dtype.numpy)
@@ -98,10 +93,14 @@ def _scalar(tensor: Tensor) -> Tensor | None:
         return tensor
     record = tensor.op.record
     if isinstance(record, Constant) and (record.is_uniform or record.array.size == 1):
-        return constant_like(tensor.graph, record.array.reshape(-1)[0], record.planned)
+        return computed_constant(tensor.graph, _first, [tensor])
     if isinstance(record, _SPREADING):
         return _scalar(tensor.op.inputs[0])
     return None
+
+
+def _first(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array.reshape(-1)[:1].reshape(())
 
 
 def _on_scalars(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:

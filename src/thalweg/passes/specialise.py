@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.base.shapes import Dim, Shape
+from thalweg.base.dims import Trace
+from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.constant import Constant, Placeholder
 from thalweg.ops.control import NoOp
@@ -36,7 +37,7 @@ def specialise(
             constants, the others the plan's feeds, in order.
     """
     ops = prune(fetches, targets, fed)
-    new = Rebuild()
+    new = Rebuild(Trace())
     for tensor, shape in fed.items():
         new.tensors[tensor] = _fed(new, tensor, shape, values.get(tensor))
     feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
@@ -75,16 +76,23 @@ def _fed(
 ) -> Tensor:
     record: Constant | Placeholder
     if value is not None:
-        record = Constant.of(np.array(value), planned=True)
+        record = Constant.of(np.array(value), new.trace.literal(value))
     else:
-        record = Placeholder(tensor.dtype, _open_extents(tensor.static_shape, shape))
+        record = Placeholder(tensor.dtype, _extents(new.trace, tensor.static_shape, shape))
     with new.graph.made_at(tensor.op.source):
         return new.graph.add(record, (), tensor.op.name).outputs[0]
 
 
-def _open_extents(static: Shape, shape: Sequence[int]) -> tuple[int, ...]:
+def _extents(trace: Trace, static: Shape, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a feed, in which what is not known statically may vary."""
+    opened = open_extents(static, shape)
+    return tuple(trace.give(n) if varies else int(n) for varies, n in opened)
+
+
+def open_extents(static: Shape, shape: Sequence[int]) -> list[tuple[bool, int]]:
+    """The extents of a feed, and whether the graph leaves them open."""
     declared: Sequence[int | None] = static if static is not None else (None,) * len(shape)
-    return tuple(Dim(n) if d is None else int(n) for d, n in zip(declared, shape, strict=True))
+    return [(d is None, n) for d, n in zip(declared, shape, strict=True)]
 
 
 def _is_handle(tensor: Tensor) -> bool:

@@ -15,6 +15,7 @@ from functools import cache
 
 from thalweg.backends.llvm.emit import emit
 from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
+from thalweg.base.dims import off_the_record
 from thalweg.kernels.choose import choose, splits_sums
 from thalweg.kernels.nest import Nest, structure
 from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule
@@ -46,12 +47,19 @@ class Library:
     def schedule(self, nest: Nest) -> Schedule:
         """How a nest runs: as every nest of its structure does."""
         key = structure(nest)
-        known = self._schedules.get(key) or self._remembered(nest)
+        known = self._schedules.get(key)
+        if known is None:
+            with off_the_record(nest.sizes):  # any schedule would do
+                known = self._schedules[key] = self._first(nest)
+        return known.on(nest)
+
+    def _first(self, nest: Nest) -> AbstractSchedule:
+        """The schedule for a structure that the process has not seen yet."""
+        known = self._remembered(nest)
         if known is None:
             known = AbstractSchedule.of(choose(nest, self.machine), nest)
             self._remember(nest, known)
-        self._schedules[key] = known
-        return known.on(nest)
+        return known
 
     def remember(self, nest: Nest, schedule: Schedule) -> None:
         """Let nests of this structure run so from the next plan on, in later processes too.
@@ -86,7 +94,7 @@ class Library:
 
     def _place(self, nest: Nest) -> str:
         """Where the schedule lies on disk that is chosen if this is the first of its structure."""
-        parts = (_stamp(_CHOICE), self._jit.target, structure(nest), nest.sizes)
+        parts = (_stamp(_CHOICE), self._jit.target, structure(nest), tuple(map(int, nest.sizes)))
         return f"schedule_{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
 

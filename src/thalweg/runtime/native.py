@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -24,20 +24,19 @@ from thalweg.backends.llvm.target import Target
 from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore, address_of, aligned_empty
 from thalweg.base import settings
+from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
 from thalweg.kernels import values
-from thalweg.kernels.cost import Cost, cost_of
-from thalweg.kernels.memory import NOTHING, Arena
-from thalweg.kernels.model import Model
+from thalweg.kernels.memory import plan_memory
 from thalweg.kernels.nest import Nest, show, structure
-from thalweg.kernels.pipeline import Chain, Kernel, Kernels, kernels_of, make_kernels
-from thalweg.kernels.schedule import Schedule, tasks
+from thalweg.kernels.pipeline import Kernel, Kernels, make_kernels
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
+from thalweg.runtime.parts import Code, Part, Step, parts_for
 from thalweg.runtime.table import Move, Row, make_program
 from thalweg.runtime.team import Program, chain_kernel, shared_team
 from thalweg.runtime.trial import BurstTrial, Trial
@@ -55,7 +54,6 @@ SMALL_WORK = 30_000  # cycles under which waking other threads costs more than i
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
 # Cycles from which on threads take a kernel's tasks in grabs: 25 us on two threads.
 LARGE_WORK = 150_000
-GRABS, SWEEPING_GRABS = 8, 2  # of each thread
 # Cycles of shareable work from which on a loop need not find out whether sharing pays.
 LARGE_PROGRAM = 3_000_000
 TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
@@ -91,61 +89,6 @@ class ArenaMemory:
             self.memory = None  # give the old one back before asking for more
             self.memory = aligned_empty((size,), np.dtype(np.uint8))
         return int(self.memory.ctypes.data)
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """A kernel in a program, with what it was made from."""
-
-    nest: Nest
-    schedule: Schedule
-    address: int
-    tasks: int
-    cycles: float
-
-    @property
-    def cost(self) -> Cost:
-        return cost_of(self.nest)
-
-
-@dataclass(frozen=True)
-class Part:
-    """What threads share among them: the tasks of a kernel, or the parts of a chain.
-
-    Attributes:
-        steps: its kernels.
-        before: of a chain, those of them that run once for each part.
-        extent: of a chain, for how many slices the others run.
-        parts: in how many parts these are cut; 0 if it is no chain.
-        private: what each thread has memory of its own for.
-    """
-
-    steps: tuple[Step, ...]
-    before: tuple[Step, ...] = ()
-    extent: int = 1
-    parts: int = 0
-    private: Arena = NOTHING
-
-    @property
-    def tasks(self) -> int:
-        return self.parts or self.steps[0].tasks
-
-    @property
-    def cycles(self) -> float:
-        return sum(step.cycles * self.times(step) for step in self.steps)
-
-    @property
-    def grabs(self) -> int:
-        """In how many grabs a thread takes its share; few where each sweeps over the operands."""
-        return SWEEPING_GRABS if any(step.schedule.chunk for step in self.steps) else GRABS
-
-    def times(self, step: Step) -> int:
-        """How often one of the kernels runs."""
-        return self.parts if step in self.before else self.extent
-
-    def is_serial(self, small_work: float) -> bool:
-        """Whether one thread runs it: it has fewer cycles than that, or cannot be shared."""
-        return self.cycles < small_work or self.tasks < 2
 
 
 @dataclass(frozen=True)
@@ -192,46 +135,68 @@ class LlvmBackend:
     ) -> NativeProgram:
         library = self._library
         kernels = make_kernels(plan, library.machine, library.schedule, picked)
-        addresses = iter(library.code(kernels.nests))
-        parts = [made for part in kernels.parts for made in _parts(part, addresses)]
-        return NativeProgram(plan, kernels, parts, state, self._arena, self._threads)
+        sizes = plan.trace.close()
+        addresses = library.code(kernels.nests)
+        codes = [Code(*kernel, at) for kernel, at in zip(kernels.nests, addresses, strict=True)]
+        compiled = Compiled(plan, kernels, codes, state, self._arena, self._threads)
+        return NativeProgram(compiled, sizes)
 
 
-def _parts(part: Kernel | Chain, addresses: Iterator[int]) -> list[Part]:
-    """A kernel, or a chain; one of a single slice is its kernels, whose tasks threads can share."""
-    steps = tuple(_step(*kernel, next(addresses)) for kernel in kernels_of(part))
-    if not isinstance(part, Chain):
-        return [Part(steps)]
-    extent, before = int(part.extent), steps[: len(part.before)]
-    if extent <= 1 and not part.parts:
-        return [Part((step,), private=part.private) for step in steps[: len(steps) * extent]]
-    return [Part(steps, before, extent, part.parts or extent, part.private)]
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """What programs of one plan share, whatever their extents.
+
+    Attributes:
+        plan: what they compute.
+        kernels: of the plan.
+        codes: one for each kernel.
+        state: the variables.
+        arena: memory for temporaries.
+        threads: how many threads they may use.
+        constants: copies that are aligned.
+    """
+
+    plan: Plan
+    kernels: Kernels
+    codes: Sequence[Code]
+    state: VariableStore
+    arena: ArenaMemory
+    threads: int
+    constants: dict[values.Constant, Array] = field(default_factory=dict)
+
+    def constant(self, storage: values.Constant, sizes: Sizes) -> Array:
+        """Aligned memory with the contents of a constant."""
+        if storage.planned is not None:
+            return _aligned(sizes.array(storage.planned))
+        if storage not in self.constants:
+            self.constants[storage] = _aligned(storage.array)
+        return self.constants[storage]
 
 
-def _step(nest: Nest, chosen: Schedule, address: int) -> Step:
-    return Step(nest, chosen, address, tasks(chosen), Model(nest).cycles(chosen))
+def _aligned(array: Array) -> Array:
+    made = aligned_empty(array.shape, array.dtype)
+    np.copyto(made, array)
+    return made
 
 
 class NativeProgram:
-    """Kernels in order with their arguments laid out in memory; a run only fills in addresses."""
+    """Kernels in order with their arguments laid out in memory; a run only fills in addresses.
 
-    def __init__(
-        self,
-        plan: Plan,
-        kernels: Kernels,
-        parts: Sequence[Part],
-        state: VariableStore,
-        arena: ArenaMemory,
-        threads: int,
-    ) -> None:
-        self._parts = tuple(parts)
+    Args:
+        compiled: the kernels' code.
+        sizes: the extents that it runs for.
+    """
+
+    def __init__(self, compiled: Compiled, sizes: Sizes) -> None:
+        self._compiled, self._sizes = compiled, sizes
+        plan, kernels, threads = compiled.plan, compiled.kernels, compiled.threads
+        parts = self._parts = parts_for(kernels, compiled.codes, sizes)
         self.steps = tuple(step for part in parts for step in part.steps)
-        self._types = {op.name: op.type for op in plan.graph.operations}
         own = max((part.private.size for part in parts), default=0)
-        self.arena_bytes = kernels.arena.size + own * threads
-        self._arena = arena
+        self._memory = plan_memory(kernels.temporaries, lambda value: value.bytes_at(sizes))
+        self.arena_bytes = self._memory.size + own * threads
         self._counter = np.zeros(1, np.int64)
-        self._fetches = [(known(t.static_shape), t.dtype.numpy) for t in plan.fetches]
+        self._fetches = [(sizes.shape(known(t.static_shape)), t.dtype.numpy) for t in plan.fetches]
         self._fed: list[list[int]] = [[] for _ in plan.feeds]
         self._ordered: list[int] = []
         self._fetched: list[list[int]] = [[] for _ in plan.fetches]
@@ -246,7 +211,7 @@ class NativeProgram:
         tries = threads > 1 and TINY_PROGRAM <= shared < SMALL_PROGRAM
         self._run_trial = BurstTrial((threads, 1)) if tries else None
         self._ended = 0.0
-        self._words = self._lay_out(kernels, state)
+        self._words = self._lay_out()
         self._places = (*self._fed, *self._fetched, self._ordered)
         self._cells = self._words.data
         self._run_number = self._counter.data
@@ -256,27 +221,30 @@ class NativeProgram:
         self._loop: Program | None = None
         self._team = shared_team()
 
-    def _lay_out(self, kernels: Kernels, state: VariableStore) -> Array:
+    def at(self, extents: Sequence[int]) -> NativeProgram | None:
+        sizes = self._compiled.plan.trace.replay(extents)
+        return None if sizes is None else NativeProgram(self._compiled, sizes)
+
+    def _lay_out(self) -> Array:
         """The arguments of all kernels, one after the other."""
         self._starts: list[int] = []
         words: list[int] = []
         for private, step in [(p.private.offsets, step) for p in self._parts for step in p.steps]:
             self._starts.append(len(words))
-            for value in step.nest.slots:
+            for value in step.code.nest.slots:
                 if value in private:
-                    place = kernels.arena.size + private[value]
-                    self._temporaries.append((len(words), place))
+                    self._temporaries.append((len(words), self._memory.size + private[value]))
                     words.append(0)
                 else:
-                    words.append(self._address(value, len(words), kernels, state))
-            words.extend(step.nest.numbers)
+                    words.append(self._address(value, len(words)))
+            words.extend(map(self._sizes, step.code.nest.numbers))
         return np.array(words or [0], np.int64)
 
-    def _address(self, value: Value, place: int, kernels: Kernels, state: VariableStore) -> int:
+    def _address(self, value: Value, place: int) -> int:
         """The address of a value, or 0 with a note of what to put there later."""
         match value.storage:
             case values.Slice(whole):
-                return self._address(whole, place, kernels, state)
+                return self._address(whole, place)
             case values.Feed(number):
                 self._fed[number].append(place)
             case values.Fetch(number):
@@ -284,21 +252,22 @@ class NativeProgram:
             case values.RowNumbers():
                 self._ordered.append(place)
             case values.Temporary():
-                self._temporaries.append((place, kernels.arena.offsets[value]))
+                self._temporaries.append((place, self._memory.offsets[value]))
             case values.Variable(name):
-                buffer = state.allocate(name, known(value.shape), value.dtype.numpy)
-                self._kept.append(buffer)
-                return int(buffer.ctypes.data)
-            case values.Constant(array):
-                aligned = aligned_empty(array.shape, array.dtype)
-                np.copyto(aligned, array)
-                self._kept.append(aligned)
-                return int(aligned.ctypes.data)
+                store = self._compiled.state
+                return self._kept_at(store.allocate(name, known(value.shape), value.dtype.numpy))
+            case values.Constant():
+                return self._kept_at(self._compiled.constant(value.storage, self._sizes))
             case values.Counter():
                 return int(self._counter.ctypes.data)
             case values.Verdict(number, word):
                 return int(self._verdicts.ctypes.data) + 8 * (2 * number + word)
         return 0
+
+    def _kept_at(self, array: Array) -> int:
+        """The address of an array that lives as long as the program."""
+        self._kept.append(array)
+        return address_of(array)
 
     def _rows(self, small_work: float) -> list[Row]:
         """What the driver runs; parts with less work than that are for one thread."""
@@ -320,8 +289,8 @@ class NativeProgram:
             if part.parts:
                 rows.append((chain_kernel(), self._chain(part, places), part.tasks, flags))
             else:
-                rows.append((part.steps[0].address, places[0], part.tasks, flags))
-            for number in [n for step in part.steps for n in _decided(step.nest)]:
+                rows.append((part.steps[0].code.address, places[0], part.tasks, flags))
+            for number in [n for step in part.steps for n in _decided(step.code.nest)]:
                 word = int(self._verdicts.ctypes.data) + 16 * number
                 rows.append((0, word, 0, VERDICT | BARRIER))
                 fresh = serial = True
@@ -329,21 +298,18 @@ class NativeProgram:
 
     def _chain(self, part: Part, places: Sequence[int]) -> int:
         """The address of a chain's arguments; those of its kernels lie at the places."""
-        most = max(_word_count(step) for step in part.steps)
+        most = max(step.words for step in part.steps)
         words = [len(part.steps), most, part.extent, part.tasks]
         for step, place in zip(part.steps, places, strict=True):
-            steps = np.zeros((_word_count(step), 3), np.int64)  # by slice, by part, by thread
-            for n, value in enumerate(step.nest.slots):
+            steps = np.zeros((step.words, 3), np.int64)  # by slice, by part, by thread
+            for n, value in enumerate(step.code.nest.slots):
                 if value in part.private.offsets:
                     steps[n, 2] = part.private.size
                 elif isinstance(value.storage, values.Slice):
-                    steps[n, int(value.storage.by_part)] = value.bytes
-            self._kept.append(steps)
-            count, once = _word_count(step), int(step in part.before)
-            words += [step.address, step.tasks, place, count, int(steps.ctypes.data), once]
-        arguments = np.array(words, np.int64)
-        self._kept.append(arguments)
-        return int(arguments.ctypes.data)
+                    steps[n, int(value.storage.by_part)] = value.bytes_at(self._sizes)
+            once = int(step in part.before)
+            words += [step.code.address, step.tasks, place, step.words, self._kept_at(steps), once]
+        return self._kept_at(np.array(words, np.int64))
 
     def _moves(self, batch: int) -> list[Move]:
         """What changes from step to step: the run's number, where results go, which rows it takes.
@@ -426,7 +392,7 @@ class NativeProgram:
         number = int(self._verdicts[:, 0].nonzero()[0][0])
         words = self._verdicts[number].tolist()
         self._verdicts[:] = 0
-        return self._checked[number].error(words)
+        return self._checked[number].error(words, self._sizes)
 
     def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
         """Write the addresses of feeds and results to their places, and the run's number."""
@@ -440,7 +406,7 @@ class NativeProgram:
             self._bind_arena()
 
     def _bind_arena(self) -> None:
-        base = self._arena.reserve(self.arena_bytes)
+        base = self._compiled.arena.reserve(self.arena_bytes)
         if base != self._bound_arena:
             for place, offset in self._temporaries:
                 self._words[place] = base + offset
@@ -448,9 +414,8 @@ class NativeProgram:
 
     def summary(self) -> tuple[KernelSummary, ...]:
         """What every kernel computes and costs, in the order in which they run."""
-        return tuple(
-            _summary(step, part, self._types) for part in self._parts for step in part.steps
-        )
+        types = {op.name: op.type for op in self._compiled.plan.graph.operations}
+        return tuple(_summary(step, part, types) for part in self._parts for step in part.steps)
 
     def describe(self) -> str:
         """Every kernel with what was fused into it, its tile and its cost."""
@@ -470,11 +435,6 @@ def _decided(nest: Nest) -> list[int]:
     """The checks whose second and last word the nest writes."""
     written = [nest.slots[store.slot].storage for store in nest.stores]
     return [s.number for s in written if isinstance(s, values.Verdict) and s.word == 1]
-
-
-def _word_count(step: Step) -> int:
-    """How many words its arguments take."""
-    return len(step.nest.slots) + len(step.nest.numbers)
 
 
 def _loop_threads(parts: Sequence[Part], threads: int) -> tuple[int, ...]:

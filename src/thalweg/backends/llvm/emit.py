@@ -26,8 +26,8 @@ from thalweg.backends.llvm.functions import (
     to_memory,
     unify,
 )
+from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
-from thalweg.base.shapes import Dim
 from thalweg.formula import (
     Apply,
     Axis,

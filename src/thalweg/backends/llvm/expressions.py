@@ -21,8 +21,8 @@ from thalweg.backends.llvm.functions import (
     register_type,
 )
 from thalweg.base import dtypes
+from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
-from thalweg.base.shapes import Dim
 from thalweg.formula import (
     Affine,
     Apply,

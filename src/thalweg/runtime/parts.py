@@ -1,0 +1,149 @@
+"""Kernels as machine code, and the parts of a program that they make for given extents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from thalweg.base.dims import Sizes
+from thalweg.kernels.cost import Cost, cost_of
+from thalweg.kernels.memory import NOTHING, Arena, plan_memory
+from thalweg.kernels.model import Model
+from thalweg.kernels.nest import Nest, all_axes, resized
+from thalweg.kernels.pipeline import Chain, Kernel, Kernels, kernels_of
+from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
+
+GRABS, SWEEPING_GRABS = 8, 2  # of each thread
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A kernel as machine code: it serves all extents that the plan holds for."""
+
+    nest: Nest
+    schedule: Schedule
+    address: int
+
+    def cycles(self, sizes: Sizes) -> float:
+        """About what one thread would take."""
+        return self._cycles_a_point * math.prod(sizes.shape(self._extents))
+
+    @cached_property
+    def _extents(self) -> tuple[int, ...]:
+        return tuple(axis.extent for axis in all_axes(self.nest))
+
+    @cached_property
+    def _cycles_a_point(self) -> float:
+        """As the model says for the plan's own extents; for others it is about the same."""
+        return Model(self.nest).cycles(self.schedule) / max(math.prod(map(int, self._extents)), 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A kernel in a program.
+
+    Attributes:
+        code: of the kernel.
+        sizes: the program's extents.
+        tasks: how many parts threads can share.
+        cycles: about what one thread takes.
+    """
+
+    code: Code
+    sizes: Sizes
+    tasks: int
+    cycles: float
+
+    @staticmethod
+    def of(code: Code, sizes: Sizes) -> Step:
+        """The step that runs a kernel's code."""
+        return Step(code, sizes, tasks(code.schedule, sizes), code.cycles(sizes))
+
+    @cached_property
+    def nest(self) -> Nest:
+        """The kernel, for the program's extents."""
+        return resized(self.code.nest, self.sizes)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """How that one runs."""
+        return AbstractSchedule.of(self.code.schedule, self.code.nest).on(self.nest)
+
+    @property
+    def cost(self) -> Cost:
+        """What that one costs."""
+        return cost_of(self.nest)
+
+    @property
+    def words(self) -> int:
+        """How many words its arguments take."""
+        return len(self.code.nest.slots) + len(self.code.nest.numbers)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What threads share among them: the tasks of a kernel, or the parts of a chain.
+
+    Attributes:
+        steps: its kernels.
+        before: of a chain, those of them that run once for each part.
+        extent: of a chain, for how many slices the others run.
+        parts: in how many parts these are cut; 0 if it is no chain.
+        private: what each thread has memory of its own for.
+    """
+
+    steps: tuple[Step, ...]
+    before: tuple[Step, ...] = ()
+    extent: int = 1
+    parts: int = 0
+    private: Arena = NOTHING
+
+    @property
+    def tasks(self) -> int:
+        """How many of them threads can share."""
+        return self.parts or self.steps[0].tasks
+
+    @cached_property
+    def cycles(self) -> float:
+        """About what one thread would take."""
+        return sum(step.cycles * self.times(step) for step in self.steps)
+
+    @property
+    def grabs(self) -> int:
+        """In how many grabs a thread takes its share; few where each sweeps over the operands."""
+        sweeps = any(step.code.schedule.chunk for step in self.steps)
+        return SWEEPING_GRABS if sweeps else GRABS
+
+    def times(self, step: Step) -> int:
+        """How often one of the kernels runs."""
+        return self.parts if step in self.before else self.extent
+
+    def is_serial(self, small_work: float) -> bool:
+        """Whether one thread runs it: it has fewer cycles than that, or cannot be shared."""
+        return self.cycles < small_work or self.tasks < 2
+
+
+def parts_for(kernels: Kernels, codes: Sequence[Code], sizes: Sizes) -> tuple[Part, ...]:
+    """The parts of a program for some extents.
+
+    Args:
+        kernels: of the plan.
+        codes: one for each kernel, in order.
+        sizes: the extents.
+    """
+    left = iter(codes)
+    return tuple(made for part in kernels.parts for made in _parts(part, left, sizes))
+
+
+def _parts(part: Kernel | Chain, codes: Iterator[Code], sizes: Sizes) -> list[Part]:
+    """A kernel, or a chain; one of a single slice is its kernels, whose tasks threads can share."""
+    steps = tuple(Step.of(next(codes), sizes) for _ in kernels_of(part))
+    if not isinstance(part, Chain):
+        return [Part(steps)]
+    extent, before = sizes(part.extent), steps[: len(part.before)]
+    private = plan_memory(part.private, lambda value: value.bytes_at(sizes))
+    if extent <= 1 and not part.parts:
+        return [Part((step,), private=private) for step in steps[: len(steps) * extent]]
+    return [Part(steps, before, extent, part.parts or extent, private)]
