@@ -17,6 +17,7 @@ from benchmarks.errors import BenchmarkError, WorkerError
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "THALWEG_NUM_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}  # it is kept: starts are not about compiling Python
 PATIENCE = 600.0  # seconds for an answer: several times what the slowest compilation takes
 LAST_WORDS = 5.0  # seconds that a worker which has closed its output may take to end
 
@@ -57,7 +58,7 @@ class Worker:
         self._process = subprocess.Popen(
             [str(python), "-m", module, str(threads)],
             cwd=ROOT,
-            env=os.environ | QUIET | dict.fromkeys(THREADS, str(threads)) | dict(environment or {}),
+            env=os.environ | QUIET | BYTECODE | dict.fromkeys(THREADS, str(threads)) | dict(environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
@@ -128,8 +129,7 @@ def printed_numbers(python: Path | str, program: Sequence[str], runs: int) -> li
     """
     command = [str(python), "-c", "\n".join(program)]
     with tempfile.TemporaryDirectory() as folder:  # bytecode is kept, as it is after an install
-        env = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
-        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        env = os.environ | BYTECODE | {"PYTHONPYCACHEPREFIX": folder}
 
         def printed() -> float:
             return float(subprocess.check_output(command, cwd=ROOT, env=env, timeout=PATIENCE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,17 +33,18 @@ from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks
 from thalweg.loop import Loop
 from thalweg.ops.constant import Placeholder
-from thalweg.ops.variable import Assign, ReadVariable, Variable, VariableHandle
+from thalweg.ops.variable import Variable, VariableHandle
+from thalweg.passes.interface import interface
 from thalweg.passes.pipeline import make_plan
-from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
-from thalweg.passes.schedule import order
-from thalweg.passes.specialise import open_extents, static_feeds
+from thalweg.passes.signature import signature
+from thalweg.passes.specialise import open_extents, seeds, static_feeds
 
 Array = np.ndarray[Any, Any]
 
 TRIED = 8  # plans for other shapes, before another one is made
-SAME_PLAN = " (the plan holds)"
+SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
+WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
 
 
 @dataclass
@@ -56,6 +57,7 @@ class _Entry:
         needs: variables that must have a value before it runs.
         writes: variables that have a value afterwards.
         ready: whether it has run, so that all these variables have values.
+        remark: where the plan came from, for the log.
     """
 
     program: Program | None
@@ -63,6 +65,7 @@ class _Entry:
     needs: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     ready: bool = False
+    remark: str = ""
 
 
 @dataclass
@@ -73,12 +76,14 @@ class _Request:
         fetches: the tensors, none of them fed.
         targets: the operations.
         static: the feeds whose values decide about shapes.
+        seeds: of the random operations.
         planned: entries with a plan of their own, by those values; the latest comes last.
     """
 
     fetches: tuple[Tensor, ...]
     targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
+    seeds: tuple[int, ...]
     planned: dict[object, list[_Entry]] = field(default_factory=dict)
 
 
@@ -412,8 +417,9 @@ class Session:
         kinds = frozenset([(t, len(feed.shape), _source_dtype(feed)) for t, feed in feeds.items()])
         key = (fetches, targets, kinds)
         if key not in self._requests:
-            static = static_feeds(prune(fetches, targets, feeds), feeds)
-            self._requests[key] = _Request(fetches, targets, tuple(static))
+            ops = prune(fetches, targets, feeds)
+            static, words = static_feeds(ops, feeds), seeds(ops)
+            self._requests[key] = _Request(fetches, targets, tuple(static), tuple(words))
         return self._requests[key]
 
     def _entry(self, choice: _Choice, feeds: Mapping[Tensor, Feed]) -> _Entry:
@@ -427,41 +433,61 @@ class Session:
         if entry is None:
             key = (values, *[array.shape for array in known.values()])
             planned = request.planned.setdefault(key, [])
-            adapted = _adapted(planned, feeds)
-            entry = adapted or self._compile(request.fetches, request.targets, feeds, known)
+            adapted = _adapted(planned, feeds, request.seeds)
+            entry = adapted or self._made(request, feeds, known)
             if adapted is None:
                 planned.append(entry)
             if entry.program is not None:
-                self._note(request, feeds, known, "" if adapted is None else SAME_PLAN)
+                self._note(request, feeds, known, SAME_PLAN if adapted else entry.remark)
             choice.entries[values] = entry
         return entry
 
-    def _compile(
-        self,
-        fetches: Sequence[Tensor],
-        targets: Sequence[Operation],
-        feeds: Mapping[Tensor, Feed],
-        static: Mapping[Tensor, Array],
+    def _made(
+        self, request: _Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> _Entry:
-        ops = prune(fetches, targets, feeds)
+        """An entry from a plan that is remembered from another process, or from a new one."""
+        ops = prune(request.fetches, request.targets, feeds)
         for op in ops:
             if isinstance(op.record, Placeholder) and op.outputs[0] not in feeds:
                 raise missing(op.outputs[0])
         read = {tensor for op in ops for tensor in op.inputs}
-        fed = {tensor: array.shape for tensor, array in feeds.items() if tensor in read}
-        plan = make_plan(fetches, targets, fed, {t: v for t, v in static.items() if t in fed})
+        fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
+        values = {tensor: value for tensor, value in static.items() if tensor in fed}
+        taken = tuple(tensor for tensor in fed if tensor not in values)
+        text = None
+        if len(ops) >= WORTH_REMEMBERING:
+            kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
+            text = signature(ops, request.fetches, request.targets, kinds, values)
+        if text is not None:
+            numbers = [*_open_extents(taken, feeds), *request.seeds]
+            found = self._get_backend().recall(text, numbers, self._store)
+            if found is not None:
+                program, plan = found
+                return _Entry(program, taken, plan.needs, plan.writes, remark=REMEMBERED)
+        return self._compile(request, fed, values, taken, text)
+
+    def _compile(
+        self,
+        request: _Request,
+        fed: Mapping[Tensor, Feed],
+        values: Mapping[Tensor, Array],
+        taken: tuple[Tensor, ...],
+        text: str | None,
+    ) -> _Entry:
+        shapes = {tensor: feed.shape for tensor, feed in fed.items()}
+        plan = make_plan(request.fetches, request.targets, shapes, values)
         if not plan.fetches and not plan.targets:
             return _Entry(None, ())
         for op in plan.graph.operations:
             if isinstance(op.record, VariableHandle):
                 self._allocate(op)
-        taken = tuple(tensor for tensor in fed if tensor not in static)
-        sources = {n: _source_dtype(feeds[tensor]) for n, tensor in enumerate(taken)}
+        sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
         picked = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
         if program is None:
-            program = self._get_backend().compile(plan, self._store, picked)
-        return _Entry(program, taken, *_variables(plan))
+            program = self._get_backend().compile(plan, self._store, picked, text)
+        seen = interface(plan)
+        return _Entry(program, taken, seen.needs, seen.writes)
 
     def _allocate(self, handle: Operation) -> Array:
         record = handle.record
@@ -641,15 +667,22 @@ def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     return feed.source.dtype if isinstance(feed, Rows) else None
 
 
-def _adapted(planned: Sequence[_Entry], feeds: Mapping[Tensor, Feed]) -> _Entry | None:
+def _adapted(
+    planned: Sequence[_Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
+) -> _Entry | None:
     """An entry that a plan made for other shapes serves too; the latest plans are tried."""
     for entry in planned[: -TRIED - 1 : -1]:
         if entry.program is not None:
-            shapes = [open_extents(t.static_shape, feeds[t].shape) for t in entry.feeds]
-            program = entry.program.at([n for shape in shapes for is_open, n in shape if is_open])
+            program = entry.program.at([*_open_extents(entry.feeds, feeds), *words])
             if program is not None:
                 return _Entry(program, entry.feeds, entry.needs, entry.writes)
     return None
+
+
+def _open_extents(fed: Iterable[Tensor], feeds: Mapping[Tensor, Feed]) -> list[int]:
+    """The extents of feeds that the graph leaves open."""
+    shapes = [open_extents(tensor.static_shape, feeds[tensor].shape) for tensor in fed]
+    return [extent for shape in shapes for is_open, extent in shape if is_open]
 
 
 def _known(tensor: Tensor, feed: Feed) -> Array:
@@ -667,15 +700,3 @@ def _check_counts(steps: int, every: int) -> None:
         raise InvalidArgumentError(f"run_steps: steps must be at least 0, not {steps}")
     if every < 1:
         raise InvalidArgumentError(f"run_steps: every must be at least 1, not {every}")
-
-
-def _variables(plan: Plan) -> tuple[frozenset[str], frozenset[str]]:
-    """The variables that a plan reads before it writes them, and those that it writes."""
-    needs: set[str] = set()
-    writes: set[str] = set()
-    for op in order(plan):
-        if isinstance(op.record, Assign):
-            writes.add(op.inputs[0].op.name)
-        elif isinstance(op.record, ReadVariable) and op.inputs[0].op.name not in writes:
-            needs.add(op.inputs[0].op.name)
-    return frozenset(needs), frozenset(writes)

@@ -23,8 +23,15 @@ Array = np.ndarray[Any, Any]
 class NumpyBackend:
     """Defines what the other backends must compute. Slow, and needs no compiler."""
 
+    def recall(self, signature: str, numbers: Sequence[int], state: VariableStore) -> None:
+        return None
+
     def compile(
-        self, plan: Plan, state: VariableStore, picked: Mapping[int, DType]
+        self,
+        plan: Plan,
+        state: VariableStore,
+        picked: Mapping[int, DType],
+        signature: str | None = None,
     ) -> NumpyProgram:
         return NumpyProgram(plan, state)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg.backends.state import VariableStore
 from thalweg.base.dtypes import DType
-from thalweg.passes.plan import Plan
+from thalweg.passes.plan import Interface, Plan
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Program(Protocol):
         """The program of the same plan for other extents; None if they need a plan of their own.
 
         Args:
-            extents: those that the user's graph leaves open, feed by feed.
+            extents: those that the user's graph leaves open, feed by feed, and then the seeds.
         """
         ...
 
@@ -108,13 +108,32 @@ class Program(Protocol):
 class Backend(Protocol):
     """A way to run plans."""
 
-    def compile(self, plan: Plan, state: VariableStore, picked: Mapping[int, DType]) -> Program:
-        """Make a program that keeps its variables in `state`, where they are allocated already.
+    def recall(
+        self, signature: str, numbers: Sequence[int], state: VariableStore
+    ) -> tuple[Program, Interface] | None:
+        """The program of a plan that was compiled before, perhaps by another process.
+
+        Args:
+            signature: what it computes; see `passes.signature`.
+            numbers: as for `Program.at`.
+            state: as for `compile`.
+        """
+        ...
+
+    def compile(
+        self,
+        plan: Plan,
+        state: VariableStore,
+        picked: Mapping[int, DType],
+        signature: str | None = None,
+    ) -> Program:
+        """Make a program that keeps its variables in `state`.
 
         Args:
             plan: what it computes.
             state: the variables.
             picked: the feeds, by number, that will be `Rows`, with the dtype of their source. A
                 program with any can only `run_steps`.
+            signature: what the plan can be recalled by, if it is worth it.
         """
         ...

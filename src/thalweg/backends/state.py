@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,23 @@ def aligned_empty(
     shape: Sequence[int], dtype: np.dtype[Any], alignment: int = ALIGNMENT
 ) -> np.ndarray[Any, Any]:
     """An uninitialised contiguous array that starts at a multiple of `alignment` bytes."""
+    return _aligned(np.empty, shape, dtype, alignment)
+
+
+def aligned_zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """The same filled with zeros; memory is taken only where something is written."""
+    return _aligned(np.zeros, shape, dtype, ALIGNMENT)
+
+
+def _aligned(
+    allocate: Callable[[int, type], np.ndarray[Any, Any]],
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    alignment: int,
+) -> np.ndarray[Any, Any]:
     extents = tuple(int(extent) for extent in shape)
     size = int(np.prod(extents, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + alignment, np.uint8)
+    raw = allocate(size + alignment, np.uint8)
     start = -raw.ctypes.data % alignment
     return raw[start : start + size].view(dtype).reshape(extents)
 
@@ -49,9 +63,7 @@ class VariableStore:
     ) -> np.ndarray[Any, Any]:
         """The buffer of a variable, filled with zeros if it is new."""
         if name not in self.buffers:
-            buffer = aligned_empty(shape, dtype)
-            buffer.fill(0)
-            self.buffers[name] = buffer
+            self.buffers[name] = aligned_zeros(shape, dtype)
         return self.buffers[name]
 
     def clear(self) -> None:

@@ -47,7 +47,7 @@ class Trace:
         self.is_open = True
 
     def give(self, extent: int) -> Dim:
-        """A varying extent; those that are equal count as one."""
+        """A varying extent, or another number that varies; those that are equal count as one."""
         node = self._node(("extent", extent), extent)
         self._given.append(node.place)
         return Dim(extent, node)
@@ -76,6 +76,12 @@ class Trace:
         places = tuple([self._place(a) for a in arguments])
         if len(places) != 2 or places[0] != places[1]:  # what holds of one number always holds
             self._asked[function, places] = answer
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a replay needs; it computes the values of nodes anew."""
+        computed = {place for place, _, _ in self._computed}
+        values = [None if n in computed else value for n, value in enumerate(self._values)]
+        return self.__dict__ | {"_values": values, "_nodes": {}, "is_open": False}
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
 from thalweg.graph.graph import (
+    Culprit,
     Graph,
     default_graph,
     failed,
@@ -12,6 +13,7 @@ from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
 
 __all__ = [
+    "Culprit",
     "Graph",
     "Op",
     "Operation",

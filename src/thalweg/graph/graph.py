@@ -7,6 +7,7 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -343,7 +344,26 @@ def located(
 
 def failed(op: Operation, problem: object) -> InvalidArgumentError:
     """The error of an operation that cannot take the values it was given in a run."""
-    return InvalidArgumentError(f"{op.name!r} ({op.type}) failed: {problem}\n  at {op.source}")
+    return Culprit.of(op).failed(problem)
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """What an error says of an operation that has failed."""
+
+    name: str
+    type: str
+    source: Source
+
+    @staticmethod
+    def of(op: Operation) -> Culprit:
+        """An operation without its graph."""
+        return Culprit(op.name, op.type, op.source)
+
+    def failed(self, problem: object) -> InvalidArgumentError:
+        """The error."""
+        where = f"at {self.source}"
+        return InvalidArgumentError(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
 
 
 @cache

@@ -32,7 +32,7 @@ from thalweg.formula import (
     sum_over,
     where,
 )
-from thalweg.graph import Operation, failed
+from thalweg.graph import Culprit
 from thalweg.kernels.values import Definition, Value, Verdict
 
 
@@ -40,7 +40,7 @@ from thalweg.kernels.values import Definition, Value, Verdict
 class Checked:
     """A check of a plan: what it looks at, and for which operation."""
 
-    op: Operation
+    op: Culprit
     check: Check
     value: Value
 
@@ -49,7 +49,7 @@ class Checked:
         shape = sizes.shape(self.value.shape)
         place = np.unravel_index(size(shape) - int(words[0]), shape) if shape else ()
         check = replace(self.check, limit=sizes(self.check.limit))
-        return failed(self.op, check.problem([int(p) for p in place], int(words[1])))
+        return self.op.failed(check.problem([int(p) for p in place], int(words[1])))
 
 
 def define_check(checked: Checked, number: int, order: int) -> tuple[Definition, Definition]:

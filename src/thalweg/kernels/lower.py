@@ -10,6 +10,7 @@ from thalweg.base.shapes import known, size, strides
 from thalweg.formula import (
     Affine,
     Alias,
+    Check,
     Expr,
     Formula,
     Lowered,
@@ -21,7 +22,7 @@ from thalweg.formula import (
     cast,
     combination,
 )
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Culprit, Operation, Tensor
 from thalweg.kernels import values
 from thalweg.kernels.checks import Checked, define_check
 from thalweg.kernels.values import Definition, Value
@@ -180,7 +181,7 @@ class Lowering:
             raise AssertionError(f"{op!r} reads a variable's handle")
         operands = [Operand(n, v.shape, v.dtype) for n, v in enumerate(inputs)]
         for check in op.record.checks(*operands):
-            self._waits[op].add(self._check(Checked(op, check, inputs[check.operand])))
+            self._waits[op].add(self._check(op, check, inputs[check.operand]))
         lowered = op.record.lower(*operands)
         outputs: Sequence[Lowered] = lowered if isinstance(lowered, tuple) else (lowered,)
         for tensor, formula in zip(op.outputs, outputs, strict=True):
@@ -189,11 +190,12 @@ class Lowering:
             else:
                 self._define(op, tensor, bind(formula, inputs))
 
-    def _check(self, checked: Checked) -> Definition:
+    def _check(self, op: Operation, check: Check, value: Value) -> Definition:
         """The definition that decides about a check, shared by all that need the same."""
-        key = checked.value, checked.check.limit
+        key = value, check.limit
         if key not in self._checks:
-            made = define_check(checked, len(self.checked), self._position[checked.op])
+            checked = Checked(Culprit.of(op), check, value)
+            made = define_check(checked, len(self.checked), self._position[op])
             self.definitions += made
             self.checked.append(checked)
             self._checks[key] = made[-1]

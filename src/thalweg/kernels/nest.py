@@ -137,6 +137,11 @@ class Nest:
     def points(self) -> int:
         return iterations(self.axes)
 
+    @cached_property
+    def structure(self) -> str:
+        """A text that two nests share exactly when the same code can serve both."""
+        return _structure(self)
+
 
 def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) -> Nest:
     """The nest of definitions over one index space; values used only inside are not stored."""
@@ -447,8 +452,7 @@ class _Structure:
         return f"{store.slot} {store.dtype} {place} {self.exprs[id(store.body)]}{cleared}"
 
 
-def structure(nest: Nest) -> str:
-    """A text that two nests share exactly when the same code can serve both."""
+def _structure(nest: Nest) -> str:
     write = _Structure(nest)
     loops = [f"{name}<{write.number(axis.extent)}" for axis, name in write.axes.items()]
     kinds = [value.dtype.name for value in nest.slots]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,21 @@ def computed_constant(
     if planned is not None:
         pin_shape(planned)  # the constant's shape is plain numbers
     return graph.add(Constant.of(array, planned), (), name).outputs[0]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An output of an operation, as a function of its inputs."""
+
+    op: Op
+    number: int
+    dtype: DType
+
+    def __call__(self, *inputs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        with np.errstate(all="ignore"):
+            made = self.op.evaluate(np, *inputs)
+        arrays = made if isinstance(made, tuple) else (made,)
+        return np.array(arrays[self.number], self.dtype.numpy)
 
 
 def _planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:

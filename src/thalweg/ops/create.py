@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +15,15 @@ from thalweg.formula import Const, Formula, Lowered, Operand, Position, affine, 
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor, default_graph
 from thalweg.ops.broadcast import Broadcast, BroadcastLike, broadcast_to
-from thalweg.ops.build import computed_constant, constant_like, convert, emit, scope, to_array
+from thalweg.ops.build import (
+    Evaluation,
+    computed_constant,
+    constant_like,
+    convert,
+    emit,
+    scope,
+    to_array,
+)
 from thalweg.ops.constant import Placeholder, PlaceholderWithDefault
 from thalweg.ops.extents import static_constant, static_ints
 from thalweg.ops.samples import TABLE
@@ -47,7 +54,7 @@ class Range(Op):
         bounds = (start, limit, delta)
         for bound in bounds:
             static_constant("range", bound)
-        return computed_constant(start.graph, partial(self.evaluate, np), bounds)
+        return computed_constant(start.graph, Evaluation(self, 0, start.dtype), bounds)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [None, None, None]

@@ -188,7 +188,8 @@ class Distribution(Op):
         index = axes(*self.shape)
         linear = sum((i * s for i, s in zip(index, strides(self.shape), strict=True)), Affine())
         # A number of the kernel, and so no part of its code: another seed compiles nothing.
-        key = [Position(affine(Dim(word)), dtypes.int32) for word in self.key]
+        words = [word if isinstance(word, Dim) else Dim(word) for word in self.key]
+        key = [Position(affine(word), dtypes.int32) for word in words]
         run, element = counter[()], Position(linear)
 
         def numbers(word: int) -> Expr:
@@ -326,6 +327,12 @@ def set_random_seed(seed: int | None) -> None:
 
 
 _DEFAULT_GRAPH_SEED = 87654321  # TensorFlow's, where only the operation has a seed
+
+
+def with_key(record: Distribution | RandomOfShape, key: Key) -> Distribution | RandomOfShape:
+    """The same with another seed."""
+    fields = {name: getattr(record, name) for name in record.fields}
+    return type(record)(**fields | {"key": key})
 
 
 def _make_key(graph: Graph, seed: int | None) -> Key:

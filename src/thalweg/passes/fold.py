@@ -16,7 +16,7 @@ from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Spec, Tensor, default_graph, failed
 from thalweg.graph.graph import infer
 from thalweg.graph.op import Op, known_specs
-from thalweg.ops.build import computed_constant
+from thalweg.ops.build import Evaluation, computed_constant
 from thalweg.ops.constant import Constant
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
@@ -127,7 +127,7 @@ def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     graph = inputs[0].graph if inputs else default_graph()
     try:
         return [
-            computed_constant(graph, _Output(op.record, n, spec.dtype), values, op.name)
+            computed_constant(graph, Evaluation(op.record, n, spec.dtype), values, op.name)
             for n, spec in enumerate(specs)
         ]
     except (ValueError, TypeError, IndexError, ArithmeticError) as error:
@@ -150,21 +150,6 @@ class _Zeros:
 
     def __call__(self, *shape: int) -> Array:
         return np.broadcast_to(np.zeros((), self.dtype.numpy), shape)
-
-
-@dataclass(frozen=True)
-class _Output:
-    """An output of an operation."""
-
-    op: Op
-    number: int
-    dtype: DType
-
-    def __call__(self, *inputs: Array) -> Array:
-        with np.errstate(all="ignore"):
-            made = self.op.evaluate(np, *inputs)
-        arrays = made if isinstance(made, tuple) else (made,)
-        return np.array(arrays[self.number], self.dtype.numpy)
 
 
 def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> bool:

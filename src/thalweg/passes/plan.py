@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from thalweg.base.dims import Trace
+from thalweg.base.dtypes import DType
 from thalweg.graph import Graph, Operation, Tensor
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a session must know of a plan, and what is shown of it.
+
+    Attributes:
+        feeds: how many there are.
+        fetches: their shapes and dtypes.
+        needs: variables that must have a value before it runs.
+        writes: variables that have a value afterwards.
+        types: of its operations, by name.
+    """
+
+    feeds: int
+    fetches: tuple[tuple[tuple[int, ...], DType], ...]
+    needs: frozenset[str]
+    writes: frozenset[str]
+    types: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.constant import Constant, Placeholder
 from thalweg.ops.control import NoOp
+from thalweg.ops.random import Distribution, RandomOfShape, with_key
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 from thalweg.passes.rebuild import Rebuild, effects
+
+SEEDED = (Distribution, RandomOfShape)
 
 
 def specialise(
@@ -27,7 +30,8 @@ def specialise(
 ) -> Plan:
     """The part of the graph that a run needs, rebuilt for the shapes of its feeds.
 
-    An extent that the user's graph leaves open becomes a `Dim`; a fetched variable becomes a read.
+    An extent that the user's graph leaves open becomes a `Dim`, and so does a seed, which may be
+    another one in each process; a fetched variable becomes a read.
 
     Args:
         fetches: tensors of the user's graph.
@@ -50,6 +54,9 @@ def specialise(
         if isinstance(op.record, ReadVariable) and op.record.updates:
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
+        if isinstance(op.record, SEEDED):
+            low, high = map(new.trace.give, op.record.key)
+            return new.graph.add(with_key(op.record, (low, high)), inputs, op.name).outputs
         made = fold_or_expand(op, inputs, wanted)
         if made is None:
             made = new.copy(op, inputs).outputs
@@ -63,6 +70,11 @@ def specialise(
             made = new.tensors[tensor]
             new.tensors[tensor] = _read(new, made) if _is_handle(made) else made
     return new.plan(feeds, fetches, effects(ops))
+
+
+def seeds(ops: Iterable[Operation]) -> list[int]:
+    """What a plan is given beside the open extents of its feeds."""
+    return [word for op in ops if isinstance(op.record, SEEDED) for word in op.record.key]
 
 
 def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tensor]:

@@ -17,7 +17,7 @@ from thalweg.backends.llvm.emit import emit
 from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
 from thalweg.base.dims import off_the_record
 from thalweg.kernels.choose import choose, splits_sums
-from thalweg.kernels.nest import Nest, structure
+from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule
 
 _KERNELS, _LLVM = "thalweg.kernels", "thalweg.backends.llvm"
@@ -46,12 +46,22 @@ class Library:
 
     def schedule(self, nest: Nest) -> Schedule:
         """How a nest runs: as every nest of its structure does."""
-        key = structure(nest)
+        key = nest.structure
         known = self._schedules.get(key)
         if known is None:
             with off_the_record(nest.sizes):  # any schedule would do
                 known = self._schedules[key] = self._first(nest)
         return known.on(nest)
+
+    def agrees(self, kernels: Sequence[tuple[Nest, Schedule]]) -> bool:
+        """Whether nests would run so; those of structures not seen before will."""
+        for nest, schedule in kernels:
+            bare = without_scratch(nest)
+            key, how = bare.structure, AbstractSchedule.of(schedule, bare)
+            known = self._schedules.get(key) or self._remembered(bare)
+            if self._schedules.setdefault(key, known or how) != how:
+                return False
+        return True
 
     def _first(self, nest: Nest) -> AbstractSchedule:
         """The schedule for a structure that the process has not seen yet."""
@@ -67,10 +77,9 @@ class Library:
         Later processes only if they would get the same bits without it: which schedule the model
         chooses for a structure depends on the first batch size that a process sees.
         """
-        if nest.scratch is not None:  # it was not there when the schedule was chosen
-            nest = replace(nest, slots=nest.slots[:-1], scratch=None)
+        nest = without_scratch(nest)
         known = AbstractSchedule.of(schedule, nest)
-        self._schedules[structure(nest)] = known
+        self._schedules[nest.structure] = known
         if splits_sums(nest, schedule) is splits_sums(nest, choose(nest, self.machine)):
             self._remember(nest, known)
 
@@ -81,7 +90,7 @@ class Library:
     def _source(self, nest: Nest, schedule: Schedule) -> Source:
         how = AbstractSchedule.of(schedule, nest)
         attributes = self._jit.target.attributes
-        key = f"{_stamp(_CHOICE + _TEXT)};{structure(nest)};{how}"
+        key = f"{_stamp(_CHOICE + _TEXT)};{nest.structure};{how}"
         return Source(key, lambda: emit(nest, schedule, attributes))
 
     def _remembered(self, nest: Nest) -> AbstractSchedule | None:
@@ -94,8 +103,15 @@ class Library:
 
     def _place(self, nest: Nest) -> str:
         """Where the schedule lies on disk that is chosen if this is the first of its structure."""
-        parts = (_stamp(_CHOICE), self._jit.target, structure(nest), tuple(map(int, nest.sizes)))
+        parts = (_stamp(_CHOICE), self._jit.target, nest.structure, tuple(map(int, nest.sizes)))
         return f"schedule_{hashlib.sha256(repr(parts).encode()).hexdigest()}"
+
+
+def without_scratch(nest: Nest) -> Nest:
+    """The nest as it was when its schedule was chosen, before it had memory for sums."""
+    if nest.scratch is None:
+        return nest
+    return replace(nest, slots=nest.slots[:-1], scratch=None)
 
 
 def _from_json(data: bytes) -> AbstractSchedule:

@@ -30,13 +30,15 @@ from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.memory import plan_memory
-from thalweg.kernels.nest import Nest, show, structure
-from thalweg.kernels.pipeline import Kernel, Kernels, make_kernels
+from thalweg.kernels.nest import Nest, show
+from thalweg.kernels.pipeline import Kernel, make_kernels
 from thalweg.kernels.values import Value
-from thalweg.passes.plan import Plan
+from thalweg.passes.interface import interface
+from thalweg.passes.plan import Interface, Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
-from thalweg.runtime.parts import Code, Part, Step, parts_for
+from thalweg.runtime.parts import Code, Part, Step, cycles_a_point, parts_for
+from thalweg.runtime.plans import Planned, Plans
 from thalweg.runtime.table import Move, Row, make_program
 from thalweg.runtime.team import Program, chain_kernel, shared_team
 from thalweg.runtime.trial import BurstTrial, Trial
@@ -128,17 +130,39 @@ class LlvmBackend:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._library = shared_library()
+        self._plans = Plans(self._library, _shared_cache())
         self._arena = ArenaMemory()
 
     def compile(
-        self, plan: Plan, state: VariableStore, picked: Mapping[int, DType]
+        self,
+        plan: Plan,
+        state: VariableStore,
+        picked: Mapping[int, DType],
+        signature: str | None = None,
     ) -> NativeProgram:
         library = self._library
         kernels = make_kernels(plan, library.machine, library.schedule, picked)
         sizes = plan.trace.close()
-        addresses = library.code(kernels.nests)
-        codes = [Code(*kernel, at) for kernel, at in zip(kernels.nests, addresses, strict=True)]
-        compiled = Compiled(plan, kernels, codes, state, self._arena, self._threads)
+        cycles = tuple(cycles_a_point(*kernel) for kernel in kernels.nests)
+        planned = Planned(kernels, cycles, plan.trace, interface(plan))
+        if signature is not None:
+            self._plans.put(signature, planned)
+        return self._program(planned, sizes, state)
+
+    def recall(
+        self, signature: str, numbers: Sequence[int], state: VariableStore
+    ) -> tuple[NativeProgram, Interface] | None:
+        found = self._plans.get(signature, numbers)
+        if found is None:
+            return None
+        planned, sizes = found
+        return self._program(planned, sizes, state), planned.interface
+
+    def _program(self, planned: Planned, sizes: Sizes, state: VariableStore) -> NativeProgram:
+        kernels = planned.kernels.nests
+        made = zip(kernels, planned.cycles, self._library.code(kernels), strict=True)
+        codes = [Code(*kernel, cycles, address) for kernel, cycles, address in made]
+        compiled = Compiled(planned, codes, state, self._arena, self._threads)
         return NativeProgram(compiled, sizes)
 
 
@@ -147,8 +171,7 @@ class Compiled:
     """What programs of one plan share, whatever their extents.
 
     Attributes:
-        plan: what they compute.
-        kernels: of the plan.
+        planned: what they compute.
         codes: one for each kernel.
         state: the variables.
         arena: memory for temporaries.
@@ -156,8 +179,7 @@ class Compiled:
         constants: copies that are aligned.
     """
 
-    plan: Plan
-    kernels: Kernels
+    planned: Planned
     codes: Sequence[Code]
     state: VariableStore
     arena: ArenaMemory
@@ -189,17 +211,18 @@ class NativeProgram:
 
     def __init__(self, compiled: Compiled, sizes: Sizes) -> None:
         self._compiled, self._sizes = compiled, sizes
-        plan, kernels, threads = compiled.plan, compiled.kernels, compiled.threads
+        kernels, threads = compiled.planned.kernels, compiled.threads
+        interface = compiled.planned.interface
         parts = self._parts = parts_for(kernels, compiled.codes, sizes)
         self.steps = tuple(step for part in parts for step in part.steps)
         own = max((part.private.size for part in parts), default=0)
         self._memory = plan_memory(kernels.temporaries, lambda value: value.bytes_at(sizes))
         self.arena_bytes = self._memory.size + own * threads
         self._counter = np.zeros(1, np.int64)
-        self._fetches = [(sizes.shape(known(t.static_shape)), t.dtype.numpy) for t in plan.fetches]
-        self._fed: list[list[int]] = [[] for _ in plan.feeds]
+        self._fetches = [(sizes.shape(shape), dtype.numpy) for shape, dtype in interface.fetches]
+        self._fed: list[list[int]] = [[] for _ in range(interface.feeds)]
         self._ordered: list[int] = []
-        self._fetched: list[list[int]] = [[] for _ in plan.fetches]
+        self._fetched: list[list[int]] = [[] for _ in interface.fetches]
         self._temporaries: list[tuple[int, int]] = []
         self._kept: list[Array] = []
         self._checked = kernels.checked
@@ -222,7 +245,7 @@ class NativeProgram:
         self._team = shared_team()
 
     def at(self, extents: Sequence[int]) -> NativeProgram | None:
-        sizes = self._compiled.plan.trace.replay(extents)
+        sizes = self._compiled.planned.trace.replay(extents)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
     def _lay_out(self) -> Array:
@@ -351,7 +374,7 @@ class NativeProgram:
             for step in part.steps:
                 if step.cycles >= WORTH_TUNING:
                     kernels = chained if part.parts else shared
-                    kernels[structure(step.nest)] = step.nest, step.schedule
+                    kernels[step.nest.structure] = step.nest, step.schedule
         found = [
             *tune(shared.values(), shared_library(), self._threads),
             *tune(chained.values(), shared_library(), 1),
@@ -414,7 +437,7 @@ class NativeProgram:
 
     def summary(self) -> tuple[KernelSummary, ...]:
         """What every kernel computes and costs, in the order in which they run."""
-        types = {op.name: op.type for op in self._compiled.plan.graph.operations}
+        types = self._compiled.planned.interface.types
         return tuple(_summary(step, part, types) for part in self._parts for step in part.steps)
 
     def describe(self) -> str:

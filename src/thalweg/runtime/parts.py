@@ -20,24 +20,32 @@ GRABS, SWEEPING_GRABS = 8, 2  # of each thread
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """A kernel as machine code: it serves all extents that the plan holds for."""
+    """A kernel as machine code: it serves all extents that the plan holds for.
+
+    Attributes:
+        nest: the kernel.
+        schedule: how it runs.
+        cycles_a_point: see the function of this name.
+        address: of the code.
+    """
 
     nest: Nest
     schedule: Schedule
+    cycles_a_point: float
     address: int
 
     def cycles(self, sizes: Sizes) -> float:
         """About what one thread would take."""
-        return self._cycles_a_point * math.prod(sizes.shape(self._extents))
+        return self.cycles_a_point * math.prod(map(sizes, _extents(self.nest)))
 
-    @cached_property
-    def _extents(self) -> tuple[int, ...]:
-        return tuple(axis.extent for axis in all_axes(self.nest))
 
-    @cached_property
-    def _cycles_a_point(self) -> float:
-        """As the model says for the plan's own extents; for others it is about the same."""
-        return Model(self.nest).cycles(self.schedule) / max(math.prod(map(int, self._extents)), 1)
+def cycles_a_point(nest: Nest, schedule: Schedule) -> float:
+    """As the model says for the plan's own extents; for others it is about the same."""
+    return Model(nest).cycles(schedule) / max(math.prod(map(int, _extents(nest))), 1)
+
+
+def _extents(nest: Nest) -> list[int]:
+    return [axis.extent for axis in all_axes(nest)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,96 @@
+"""Plans that outlive the process: a program that was planned before starts without planning.
+
+A plan is found by what it computes (`passes.signature`), for the extents of its feeds that may
+vary by a replay of its trace. It is used only if the library lets its kernels run as they did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import thalweg
+from thalweg.backends.llvm.jit import ObjectCache
+from thalweg.base.dims import Sizes, Trace
+from thalweg.kernels.pipeline import Kernels
+from thalweg.passes.plan import Interface
+from thalweg.runtime.library import Library
+
+# What a file can hold that another version has written, or that is damaged.
+_UNREADABLE = (pickle.PickleError, zlib.error, AttributeError, ImportError, EOFError, IndexError)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan made into kernels.
+
+    Attributes:
+        kernels: with their schedules.
+        cycles: of each kernel, for a point of its loops.
+        trace: of the plan, closed.
+        interface: of the plan.
+    """
+
+    kernels: Kernels
+    cycles: tuple[float, ...]
+    trace: Trace
+    interface: Interface
+
+
+class Plans:
+    """Plans by what they compute.
+
+    Args:
+        library: chooses the schedules of kernels.
+        cache: where they are kept.
+    """
+
+    def __init__(self, library: Library, cache: ObjectCache) -> None:
+        self._library = library
+        self._cache = cache
+
+    def put(self, signature: str, planned: Planned) -> None:
+        """Remember a plan."""
+        try:
+            data = pickle.dumps(planned, pickle.HIGHEST_PROTOCOL)
+        except (RecursionError, pickle.PicklingError):
+            return  # too deep; it is planned anew in the next process
+        self._cache.put(self._key(signature), zlib.compress(data, 1))
+
+    def get(self, signature: str, numbers: Sequence[int]) -> tuple[Planned, Sizes] | None:
+        """A plan that holds for some numbers, and its own numbers for them, if there is one."""
+        found = self._cache.get(self._key(signature))
+        if found is None:
+            return None
+        try:
+            planned = pickle.loads(zlib.decompress(found))
+        except _UNREADABLE:
+            return None
+        if not isinstance(planned, Planned):
+            return None
+        sizes = planned.trace.replay(numbers)
+        if sizes is None or not self._library.agrees(planned.kernels.nests):
+            return None
+        return planned, sizes
+
+    def _key(self, signature: str) -> str:
+        text = f"{_stamp()} {self._library.machine} {signature}"
+        return f"plan_{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+@cache
+def _stamp() -> str:
+    """A digest of what plans follow from beside the graph: those of other code must not be used."""
+    digest = hashlib.sha256(f"{sys.version} {np.__version__}".encode())
+    root = Path(thalweg.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
