@@ -16,6 +16,7 @@ from itertools import pairwise
 from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import is_identity
 from thalweg.kernels.inline import evaluations, is_contraction
+from thalweg.kernels.join import joins
 from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
 
 WINDOW = 16  # elements up to which a reduction is small
@@ -34,6 +35,7 @@ class Group:
         is_windowed: whether every reduction is over a few elements, such as a pooling window.
         reduced: the extents that every reduction is over, if none of them is a contraction and all
             are over the same; else None.
+        joins: whether it puts values one after the other, which is no kernel in the end.
     """
 
     def __init__(self, member: Definition) -> None:
@@ -44,6 +46,7 @@ class Group:
         self.is_pointwise = member.is_pointwise
         self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
         self.reduced = _reduced(member)
+        self.joins = member.value.storage is None and joins(member)
 
     @property
     def domain(self) -> tuple[int, ...]:
@@ -110,6 +113,8 @@ def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> N
 
 def _may_share_loop(first: Group, second: Group) -> bool:
     members = first.members + second.members
+    if first.joins or second.joins:
+        return False
     if any(isinstance(d.value.storage, Verdict) for d in members):
         return False  # what comes after a check must not run where it fails
     if not same_shape(first.domain, second.domain) or not all(d.stores_in_place for d in members):

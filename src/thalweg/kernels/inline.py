@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import Axis, Expr, Read, Rewrite, expressions
+from thalweg.kernels.join import joins
 from thalweg.kernels.values import (
     Definition,
     Readers,
@@ -45,6 +46,8 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         users = [d for d in reading if _reads_exactly(d, producer.value)]
         stays = producer.value in kept or _read_as_alias(reading, producer.value)
         chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
+        if not is_free(producer.body):  # it can be computed in its place instead
+            chosen = [d for d in chosen if d.value in kept or d.value.storage or not joins(d)]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if is_cheap(producer)]
         for user in chosen:

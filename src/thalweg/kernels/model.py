@@ -31,6 +31,8 @@ GATHER = 14.0  # per vector whose lanes are not consecutive in memory
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 FAR = 0.6  # per vector that may come from beyond the first-level cache
 CROWDED = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
+TURNED_OVER = 6.0  # per page, of more than the first translation buffer holds
+PAGES = 64  # that it holds
 THRASHED = 12.0  # per vector, of more than a set of the second-level cache holds
 MANY = 256  # rows that are so many
 COPIED = 2.0  # per vector that is copied to be read again
@@ -75,9 +77,11 @@ class _Access:
         """What each vector costs more, by the distance of the rows of the innermost loop."""
         inner = reduction.axes[-1] if reduction.axes else None
         step = abs(self.steps.get(inner, 0)) * self.bytes if inner else 0
-        if inner is None or not step or step % (PAGE // 2):
+        if inner is None or not step:
             return FAR
         rows = chunk if chunk and len(reduction.axes) == 1 else int(inner.extent)
+        if step % (PAGE // 2):
+            return FAR + (TURNED_OVER * min(step / PAGE, 1) if rows * step > PAGES * PAGE else 0)
         return FAR if rows <= WAYS else CROWDED if rows <= MANY else THRASHED
 
     def pages(self, s: Schedule) -> int:

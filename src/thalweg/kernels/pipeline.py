@@ -12,6 +12,7 @@ from thalweg.kernels.chain import Run, chain, slice_run
 from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
+from thalweg.kernels.join import separate
 from thalweg.kernels.lower import Lowering
 from thalweg.kernels.memory import Lives, lifetimes
 from thalweg.kernels.narrow import narrow
@@ -22,7 +23,7 @@ from thalweg.kernels.recompute import recompute
 from thalweg.kernels.reindex import reindex
 from thalweg.kernels.schedule import Machine, Schedule
 from thalweg.kernels.split import split
-from thalweg.kernels.values import Definition, Fetch, Slice, Temporary, Value
+from thalweg.kernels.values import Definition, Fetch, Part, Slice, Temporary, Value
 from thalweg.kernels.winograd import use_winograd
 from thalweg.passes.plan import Plan
 from thalweg.passes.schedule import order
@@ -95,6 +96,7 @@ def make_kernels(
     groups = recompute(fuse(definitions), kept)
     runs = chain(groups)
     shared = _store_what_is_shared(runs)
+    runs = [part for run in runs for part in _separated(run)]
     parts = tuple(_part(run, shared, choose) for run in runs)
     temporaries = lifetimes([_touched_by(part) for part in parts])
     return Kernels(parts, temporaries, tuple(lowering.checked))
@@ -118,6 +120,13 @@ def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
             if any(n != number for n in users):
                 shared.add(value)
     return shared
+
+
+def _separated(run: Group | Run) -> Sequence[Group | Run]:
+    """A group, without what its value shares memory with."""
+    if isinstance(run, Run) or len(run) > 1:
+        return [run]
+    return [[definition] for definition in separate(run[0])]
 
 
 def _groups(run: Group | Run) -> Sequence[Group]:
@@ -159,9 +168,7 @@ Touched = tuple[list[Value], list[Value]]  # what is read, and what is written
 
 def _touched_by(part: Kernel | Chain) -> Touched:
     """The temporaries in the arena that a part of the program reads, and those it writes."""
-    if not isinstance(part, Chain):
-        return _touched(part[0])
-    own = part.private
+    own = part.private if isinstance(part, Chain) else ()
     every = [_those(_touched(nest), lambda v: v not in own) for nest, _ in kernels_of(part)]
     read, written = ([_whole(v) for both in every for v in both[n]] for n in (0, 1))
     return read, written
@@ -178,7 +185,7 @@ def _touched(nest: Nest) -> Touched:
     written = {nest.slots[store.slot] for store in nest.stores}
     if nest.scratch is not None:
         written.add(nest.slots[nest.scratch.slot])
-    return ([v for v in read if _is_temporary(v)], [v for v in written if _is_temporary(v)])
+    return [v for v in read if _is_temporary(v)], [v for v in written if _is_temporary(v)]
 
 
 def _is_temporary(value: Value) -> bool:
@@ -186,4 +193,7 @@ def _is_temporary(value: Value) -> bool:
 
 
 def _whole(value: Value) -> Value:
-    return value.storage.whole if isinstance(value.storage, Slice) else value
+    """The value that has the memory of its own in which this one lies."""
+    while isinstance(value.storage, Slice | Part):
+        value = value.storage.whole
+    return value

@@ -104,7 +104,22 @@ class Slice:
     by_part: bool = False
 
 
-Storage = Feed | Fetch | Variable | Constant | Temporary | Counter | RowNumbers | Verdict | Slice
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a value, in which others that are joined to it lie too; see `kernels.join`.
+
+    Attributes:
+        whole: the value.
+        first: the first of the rows.
+    """
+
+    whole: Value
+    first: int
+
+
+Storage = (
+    Feed | Fetch | Variable | Constant | Temporary | Counter | RowNumbers | Verdict | Slice | Part
+)
 
 
 @dataclass(eq=False)

@@ -14,6 +14,7 @@ from thalweg.ops import pointwise as pw
 from thalweg.ops.broadcast import Broadcast, SumTo
 from thalweg.ops.build import computed_constant, constant_like, emit
 from thalweg.ops.constant import Constant
+from thalweg.ops.matmul import MatMul
 from thalweg.ops.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, rebuild
@@ -143,6 +144,11 @@ def _mul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     return None
 
 
+def _matmul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """A product with nothing but zeros, such as the first state of a recurrent network."""
+    return _filled(op, 0) if any(_is(x, 0) for x in inputs) else None
+
+
 def _div(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     x, y = inputs
     return x if _is(y, 1) else None
@@ -254,5 +260,6 @@ _RULES: dict[type, Rule] = {
     Broadcast: _broadcast,
     SumTo: _sum_to,
     Transpose: _transpose,
+    MatMul: _matmul,
 }
 _FAMILY: dict[type | None, Rule] = {SameElements: _reshape}

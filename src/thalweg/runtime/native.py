@@ -266,16 +266,18 @@ class NativeProgram:
     def _address(self, value: Value, place: int) -> int:
         """The address of a value, or 0 with a note of what to put there later."""
         match value.storage:
-            case values.Slice(whole):
-                return self._address(whole, place)
+            case values.Slice() | values.Part() | values.Temporary():
+                whole, first = _place_in(value, self._sizes)
+                if isinstance(whole.storage, values.Temporary):
+                    self._temporaries.append((place, self._memory.offsets[whole] + first))
+                else:
+                    return self._address(whole, place)
             case values.Feed(number):
                 self._fed[number].append(place)
             case values.Fetch(number):
                 self._fetched[number].append(place)
             case values.RowNumbers():
                 self._ordered.append(place)
-            case values.Temporary():
-                self._temporaries.append((place, self._memory.offsets[value]))
             case values.Variable(name):
                 store = self._compiled.state
                 return self._kept_at(store.allocate(name, known(value.shape), value.dtype.numpy))
@@ -452,6 +454,17 @@ class NativeProgram:
                 *("  " + line for line in kernel.formulas),
             ]
         return "\n".join(lines)
+
+
+def _place_in(value: Value, sizes: Sizes) -> tuple[Value, int]:
+    """The value in whose memory one lies, and at which byte."""
+    first = 0
+    while isinstance(value.storage, values.Slice | values.Part):
+        storage, value = value.storage, value.storage.whole
+        if isinstance(storage, values.Part):
+            row = math.prod(sizes.shape(value.shape[1:])) * value.dtype.size
+            first += sizes(storage.first) * row
+    return value, first
 
 
 def _decided(nest: Nest) -> list[int]:
