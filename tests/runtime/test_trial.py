@@ -47,6 +47,15 @@ def test_the_first_time_and_a_single_long_one_are_not_believed() -> None:
     assert use(trial, {1: 1.0, 2: 0.6}, 10)[2] == 10
 
 
+def test_a_bad_beginning_is_not_believed_for_long() -> None:
+    """Another process had the second CPU when it was measured for the first time."""
+    trial = Trial([2, 1])
+    for threads, seconds in ((2, 1.0), (2, 50.0), (1, 1.0), (1, 1.0)):
+        assert trial.choose() == threads
+        trial.took(threads, seconds)
+    assert use(trial, {1: 1.0, 2: 0.6}, 400)[2] > 200
+
+
 def test_short_work_keeps_a_choice_for_a_burst() -> None:
     trial = BurstTrial([2, 1])
     chosen: list[int] = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 WEIGHT = 0.5  # of the latest measurement in what is expected
 SUDDEN = 1.5  # times as long as expected: no more is believed, since an interrupt can cost anything
+DOUBT = 4.0  # times as long as another option: no more is believed of what was measured once
 BURST = 16  # times for which a choice stays
 
 
@@ -15,7 +16,8 @@ class Trial:
     What was not tried lately is thought of as a little faster each time, so that it is tried again:
     with patience 0.992, what is twice as slow costs one try in 87, and what is almost as fast costs
     hardly anything. So the choice follows a machine that becomes busy, and one that ceases to be.
-    The first time of each option is not believed: threads may have had to start for it.
+    The first time of each option is not believed: threads may have had to start for it. Nor is the
+    second, if it is more than four times that of another: it may have met another process.
 
     Args:
         options: numbers of threads, tried first in this order.
@@ -26,6 +28,7 @@ class Trial:
         self._expected = dict.fromkeys(options, 0.0)  # seconds; 0 for not known
         self._seeming = dict.fromkeys(options, 0.0)  # the same, less what time has taken off
         self._unwarmed = set(options)
+        self._doubtful = set(options)  # measured once at most
         self._patience = patience
 
     def choose(self) -> int:
@@ -39,9 +42,20 @@ class Trial:
             return
         for option in self._seeming:
             self._seeming[option] *= self._patience
-        expected = self._expected[threads] or seconds
+        expected = self._expected[threads]
+        if threads in self._doubtful:
+            if expected:
+                self._doubtful.remove(threads)
+            expected = seconds
         surprise = min(seconds, SUDDEN * expected) - expected
-        self._expected[threads] = self._seeming[threads] = expected + WEIGHT * surprise
+        self._set(threads, expected + WEIGHT * surprise)
+        most = DOUBT * min(filter(None, self._expected.values()))
+        for option in self._doubtful:
+            if self._expected[option] > most:
+                self._set(option, most)
+
+    def _set(self, threads: int, seconds: float) -> None:
+        self._expected[threads] = self._seeming[threads] = seconds
 
 
 class BurstTrial:
