@@ -6,10 +6,12 @@ nothing else. A kernel is tried alone, on memory of its own, on as many threads 
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,10 @@ from thalweg.runtime.library import Library
 from thalweg.runtime.team import Words, shared_team
 
 CANDIDATES = 12  # tiles to try
+FORGOTTEN = 8 << 20  # bytes after whose use what was used before is in no second-level cache
+MOST_COPIES = 64
 RUNS = 9  # of a candidate and of the best one so far, in turn
+PROOF = 41  # runs that the winner must be faster in again, and in three quarters of them at all
 ENOUGH = 1.05  # times faster that a candidate must be
 
 
@@ -51,41 +56,59 @@ def tune(
                 chosen = bench.faster(chosen, trial)
         for trial in variants(nest, chosen):
             chosen = bench.faster(chosen, trial)
-        gain = bench.gain(schedule, chosen) if chosen is not schedule else 1.0
-        if gain > ENOUGH:  # it was no luck
+        gain = bench.confirmed(schedule, chosen) if chosen is not schedule else 1.0
+        if gain > 1.0:
             library.remember(nest, chosen)
-        yield Tuned(nest, gain if gain > ENOUGH else 1.0)
+        yield Tuned(nest, gain)
 
 
 class _Bench:
-    """Runs a kernel on memory of its own."""
+    """Runs a kernel on memory of its own.
+
+    Each run takes other memory than the one before. In a program too, most of what a kernel reads
+    has not been in the second-level cache since the last step.
+    """
 
     def __init__(self, nest: Nest, library: Library, threads: int) -> None:
         self._nest, self._library, self._threads = nest, library, threads
-        self._memory = [aligned_empty(known(v.shape), v.dtype.numpy) for v in nest.slots]
-        for array in self._memory:
-            array.fill(1 if array.dtype.kind == "f" else 0)  # indices must be valid
-        words = [*map(address_of, self._memory), *nest.numbers]
-        self._words = np.array(words, np.int64)
+        copies = min(FORGOTTEN // max(sum(value.bytes for value in nest.slots), 1) + 1, MOST_COPIES)
+        self._memory = [_memory_of(nest) for _ in range(copies)]
+        words = [[*map(address_of, memory), *nest.numbers] for memory in self._memory]
+        self._words = itertools.cycle([np.array(own, np.int64) for own in words])
 
     def faster(self, chosen: Schedule, trial: Schedule) -> Schedule:
         """The trial, if it is clearly faster, else the one chosen before."""
-        return trial if self.gain(chosen, trial) > ENOUGH else chosen
+        return trial if statistics.median(self._gains(chosen, trial, RUNS)) > ENOUGH else chosen
 
-    def gain(self, one: Schedule, other: Schedule) -> float:
-        """How many times faster the other is.
+    def confirmed(self, before: Schedule, after: Schedule) -> float:
+        """How many times faster the schedule is that has won, or 1 if it was luck."""
+        gains = self._gains(before, after, PROOF)
+        typical, low = statistics.median(gains), statistics.quantiles(gains)[0]
+        return typical if typical > ENOUGH and low > 1.0 else 1.0
+
+    def _gains(self, one: Schedule, other: Schedule, runs: int) -> list[float]:
+        """How many times faster the other is, in each of several runs.
 
         They take turns and each pair is compared by itself, since machines change their pace.
         """
         first, second = self._table(one), self._table(other)
         self._once(first), self._once(second)  # into the caches
-        return statistics.median(self._once(first) / self._once(second) for _ in range(RUNS))
+        return [self._once(first) / self._once(second) for _ in range(runs)]
 
     def _table(self, schedule: Schedule) -> Words:
         (address,) = self._library.code([(self._nest, schedule)])
-        return np.array([[address, address_of(self._words), tasks(schedule), 0]], np.int64)
+        return np.array([[address, 0, tasks(schedule), 0]], np.int64)
 
     def _once(self, table: Words) -> float:
+        table[0, 1] = address_of(next(self._words))
         start = time.perf_counter()
         shared_team().run(table, 1, self._threads)
         return time.perf_counter() - start
+
+
+def _memory_of(nest: Nest) -> list[np.ndarray[Any, Any]]:
+    """Arrays for all slots of a kernel."""
+    memory = [aligned_empty(known(value.shape), value.dtype.numpy) for value in nest.slots]
+    for array in memory:
+        array.fill(1 if array.dtype.kind == "f" else 0)  # indices must be valid
+    return memory
