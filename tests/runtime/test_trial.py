@@ -56,6 +56,14 @@ def test_a_bad_beginning_is_not_believed_for_long() -> None:
     assert use(trial, {1: 1.0, 2: 0.6}, 400)[2] > 200
 
 
+def test_a_single_long_time_early_on_is_not_believed_either() -> None:
+    trial = Trial([2, 1])
+    for threads, seconds in ((2, 1.0), (2, 0.6), (1, 1.0), (1, 1.0), (2, 30.0)):
+        assert trial.choose() == threads
+        trial.took(threads, seconds)
+    assert use(trial, {1: 1.0, 2: 0.6}, 20)[2] == 20
+
+
 def test_short_work_keeps_a_choice_for_a_burst() -> None:
     trial = BurstTrial([2, 1])
     chosen: list[int] = []

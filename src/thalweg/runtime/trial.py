@@ -28,7 +28,8 @@ class Trial:
         self._expected = dict.fromkeys(options, 0.0)  # seconds; 0 for not known
         self._seeming = dict.fromkeys(options, 0.0)  # the same, less what time has taken off
         self._unwarmed = set(options)
-        self._doubtful = set(options)  # measured once at most
+        self._fresh = set(options)  # believed once at most
+        self._doubted: set[int] = set()  # what was measured of them is not what is expected
         self._patience = patience
 
     def choose(self) -> int:
@@ -43,16 +44,21 @@ class Trial:
         for option in self._seeming:
             self._seeming[option] *= self._patience
         expected = self._expected[threads]
-        if threads in self._doubtful:
-            if expected:
-                self._doubtful.remove(threads)
+        if expected:
+            self._fresh.discard(threads)
+        if not expected or threads in self._doubted:
+            self._doubted.discard(threads)
             expected = seconds
         surprise = min(seconds, SUDDEN * expected) - expected
         self._set(threads, expected + WEIGHT * surprise)
-        most = DOUBT * min(filter(None, self._expected.values()))
-        for option in self._doubtful:
-            if self._expected[option] > most:
-                self._set(option, most)
+        self._doubt(DOUBT * min(filter(None, self._expected.values())))
+
+    def _doubt(self, most: float) -> None:
+        """Believe no more than that of what was measured once."""
+        for option in [o for o in self._fresh if self._expected[o] > most]:
+            self._fresh.remove(option)
+            self._doubted.add(option)
+            self._set(option, most)
 
     def _set(self, threads: int, seconds: float) -> None:
         self._expected[threads] = self._seeming[threads] = seconds
