@@ -58,7 +58,13 @@ class Worker:
         self._process = subprocess.Popen(
             [str(python), "-m", module, str(threads)],
             cwd=ROOT,
-            env=os.environ | QUIET | BYTECODE | dict.fromkeys(THREADS, str(threads)) | dict(environment or {}),
+            env={
+                **os.environ,
+                **QUIET,
+                **BYTECODE,
+                **dict.fromkeys(THREADS, str(threads)),
+                **(environment or {}),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
