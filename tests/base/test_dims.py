@@ -97,6 +97,13 @@ def test_extents_that_are_equal_count_as_one() -> None:
     assert both.shape((a, 4, b)) == (7, 4, 7)
 
 
+def test_numbers_of_different_kinds_are_not_one() -> None:
+    trace, (n,) = traced(5)
+    seed = trace.give(5, "seed")
+    sizes = replayed(trace, 8, 3)
+    assert sizes.shape((n, seed)) == (8, 3)
+
+
 def test_nothing_is_noted_off_the_record_or_after_the_trace_is_closed() -> None:
     trace, (n,) = traced(5)
     with off_the_record([3, n]):

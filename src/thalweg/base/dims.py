@@ -46,11 +46,11 @@ class Trace:
         self._asked: dict[tuple[Function, tuple[int, ...]], bool] = {}
         self.is_open = True
 
-    def give(self, extent: int) -> Dim:
-        """A varying extent, or another number that varies; those that are equal count as one."""
-        node = self._node(("extent", extent), extent)
+    def give(self, number: int, kind: str = "extent") -> Dim:
+        """A varying extent, or a number of another kind; equal ones of a kind count as one."""
+        node = self._node((kind, number), number)
         self._given.append(node.place)
-        return Dim(extent, node)
+        return Dim(number, node)
 
     def literal(self, value: Any) -> Node:
         """A number, array or other argument that is the same for all extents."""
@@ -154,7 +154,7 @@ class Sizes:
         self._values = values
 
     def __call__(self, number: int) -> int:
-        """What a number of the plan is."""
+        """What a number of the plan is: one that it holds, not one made of such afterwards."""
         node = number.node if isinstance(number, Dim) else None
         if node is None or node.trace is not self._trace:
             return plain(number)

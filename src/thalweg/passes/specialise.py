@@ -55,7 +55,7 @@ def specialise(
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
         if isinstance(op.record, SEEDED):
-            low, high = map(new.trace.give, op.record.key)
+            low, high = (new.trace.give(word, "seed") for word in op.record.key)
             return new.graph.add(with_key(op.record, (low, high)), inputs, op.name).outputs
         made = fold_or_expand(op, inputs, wanted)
         if made is None:
