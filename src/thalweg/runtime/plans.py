@@ -61,8 +61,8 @@ class Plans:
         """Remember a plan."""
         try:
             data = pickle.dumps(planned, pickle.HIGHEST_PROTOCOL)
-        except (RecursionError, pickle.PicklingError):
-            return  # too deep; it is planned anew in the next process
+        except (RecursionError, pickle.PicklingError, TypeError, AttributeError):
+            return  # too deep, or of what cannot be kept: the next process plans anew
         self._cache.put(self._key(signature), zlib.compress(data, 1))
 
     def get(self, signature: str, numbers: Sequence[int]) -> tuple[Planned, Sizes] | None:
