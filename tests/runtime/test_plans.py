@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import thalweg as tf
 from tests.runtime.test_library import Memory
 from thalweg.backends.llvm.jit import Jit
+from thalweg.base.dims import Trace
 from thalweg.graph import Graph, Op, Operation, Spec, Tensor
 from thalweg.kernels.pipeline import make_kernels
 from thalweg.kernels.schedule import Schedule
@@ -219,6 +221,14 @@ def test_a_schedule_that_was_tuned_since_is_not_forgotten(
     if other_process:
         plans = Plans(Library(Jit(), library._cache), plans._cache)
     assert plans.get("product", [30]) is None
+
+
+def test_what_cannot_be_kept_is_planned_anew(planned: Case) -> None:
+    plans, _, made = planned
+    trace = Trace()
+    trace.compute(lambda n: n + 1, trace.give(3))
+    plans.put("another", replace(made, trace=trace))
+    assert plans.get("another", [3]) is None
 
 
 def test_schedules_of_a_remembered_plan_are_those_of_later_ones(planned: Case) -> None:
