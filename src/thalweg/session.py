@@ -484,9 +484,9 @@ class Session:
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
         picked = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
-        if program is None:
-            program = self._get_backend().compile(plan, self._store, picked, text)
         seen = interface(plan)
+        if program is None:
+            program = self._get_backend().compile(plan, seen, self._store, picked, text)
         return _Entry(program, taken, seen.needs, seen.writes)
 
     def _allocate(self, handle: Operation) -> Array:

@@ -14,7 +14,7 @@ from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, failed
 from thalweg.ops.constant import Placeholder, RunCounter
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
-from thalweg.passes.plan import Plan
+from thalweg.passes.plan import Interface, Plan
 from thalweg.passes.schedule import order
 
 Array = np.ndarray[Any, Any]
@@ -29,6 +29,7 @@ class NumpyBackend:
     def compile(
         self,
         plan: Plan,
+        seen: Interface,
         state: VariableStore,
         picked: Mapping[int, DType],
         signature: str | None = None,

@@ -123,6 +123,7 @@ class Backend(Protocol):
     def compile(
         self,
         plan: Plan,
+        seen: Interface,
         state: VariableStore,
         picked: Mapping[int, DType],
         signature: str | None = None,
@@ -131,6 +132,7 @@ class Backend(Protocol):
 
         Args:
             plan: what it computes.
+            seen: the plan as those see it who run it.
             state: the variables.
             picked: the feeds, by number, that will be `Rows`, with the dtype of their source. A
                 program with any can only `run_steps`.

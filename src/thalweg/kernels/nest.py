@@ -340,24 +340,18 @@ def resized(nest: Nest, sizes: Sizes) -> Nest:
     def axis(old: Axis) -> Axis:
         return Axis(number(old.extent), old.name)
 
+    def moved(store: Store) -> Store:
+        offset, cleared = rewrite.index(store.offset), store.cleared and axis(store.cleared)
+        return replace(store, offset=offset, body=rewrite(store.body), cleared=cleared)
+
     axes = {old: axis(old) for old in all_axes(nest)}
     rewrite = _Resize(axes, number)
-    stores = [
-        replace(
-            store,
-            offset=rewrite.index(store.offset),
-            body=rewrite(store.body),
-            cleared=store.cleared and axis(store.cleared),
-        )
-        for store in (*nest.stores, *([nest.scratch] if nest.scratch else []))
-    ]
     slots = tuple(
         Value(v.name, tuple(map(number, v.shape)), v.dtype, v.storage, panel=v.panel)
         for v in nest.slots
     )
-    count = len(nest.stores)
-    scratch = stores[count] if nest.scratch else None
-    return Nest(tuple(axes[a] for a in nest.axes), tuple(stores[:count]), slots, nest.ops, scratch)
+    own, stores = tuple(axes[a] for a in nest.axes), tuple(map(moved, nest.stores))
+    return Nest(own, stores, slots, nest.ops, nest.scratch and moved(nest.scratch))
 
 
 class _Resize(Rewrite):

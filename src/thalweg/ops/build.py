@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.base import dtypes, shapes
-from thalweg.base.dims import Node, lift_array, pin, pin_shape
+from thalweg.base.dims import Node, lift_array, pin_shape
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
@@ -69,11 +69,7 @@ def scope(name: str | None, default: str, *values: Any) -> Iterator[str]:
 def constant_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
     """The value of a tensor that is a constant, else None; it decides about the plan."""
     record = tensor.op.record
-    if not isinstance(record, Constant):
-        return None
-    if record.planned is not None:
-        pin(record.planned)
-    return record.array
+    return record.pinned if isinstance(record, Constant) else None
 
 
 def is_planned(tensor: Tensor) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import dtypes, shapes
-from thalweg.base.dims import Node
+from thalweg.base.dims import Node, pin
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.shapes import Shape
 from thalweg.formula import Alias, Const, Formula, Lowered, Operand, axes
@@ -36,6 +36,13 @@ class Constant(Op):
     @property
     def array(self) -> np.ndarray[Any, Any]:
         return self.value.array
+
+    @property
+    def pinned(self) -> np.ndarray[Any, Any]:
+        """The array, where the plan depends on its values."""
+        if self.planned is not None:
+            pin(self.planned)
+        return self.array
 
     def infer(self) -> Spec:
         return Spec(self.array.shape, as_dtype(self.array.dtype))

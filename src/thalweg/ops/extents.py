@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.base.dims import Dim, lift, pin
+from thalweg.base.dims import Dim, lift
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
 from thalweg.base.shapes import Shape, show
 from thalweg.graph import Spec, Tensor
@@ -46,10 +46,7 @@ def _element(array: np.ndarray[Any, Any], place: int) -> int:
 def static_ints(what: str, value: Any) -> tuple[int, ...]:
     """Integers that must be known when the graph is built."""
     if isinstance(value, Tensor):
-        record = static_constant(what, value)
-        if record.planned is not None:
-            pin(record.planned)
-        return tuple(int(v) for v in record.array.reshape(-1))
+        return tuple(int(v) for v in static_constant(what, value).pinned.reshape(-1))
     array = to_array(value)
     if not (array.dtype.kind in "iu" or array.size == 0):
         raise DTypeError(f"{what} needs integers, not {value!r}")

@@ -33,7 +33,6 @@ from thalweg.kernels.memory import plan_memory
 from thalweg.kernels.nest import Nest, show
 from thalweg.kernels.pipeline import Kernel, make_kernels
 from thalweg.kernels.values import Value
-from thalweg.passes.interface import interface
 from thalweg.passes.plan import Interface, Plan
 from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
@@ -136,6 +135,7 @@ class LlvmBackend:
     def compile(
         self,
         plan: Plan,
+        seen: Interface,
         state: VariableStore,
         picked: Mapping[int, DType],
         signature: str | None = None,
@@ -144,7 +144,7 @@ class LlvmBackend:
         kernels = make_kernels(plan, library.machine, library.schedule, picked)
         sizes = plan.trace.close()
         cycles = tuple(cycles_a_point(*kernel) for kernel in kernels.nests)
-        planned = Planned(kernels, cycles, plan.trace, interface(plan))
+        planned = Planned(kernels, cycles, plan.trace, seen)
         if signature is not None:
             self._plans.put(signature, planned)
         return self._program(planned, sizes, state)
