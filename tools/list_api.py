@@ -6,7 +6,6 @@ python tools/list_api.py --check    only say whether it is up to date
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,8 +95,6 @@ def _dtype(name: str, value: DType) -> str:
 def _summary(value: Any) -> str:
     """The first sentence of the docstring, on one line."""
     document = (value.__doc__ or "").strip()
-    if dataclasses.is_dataclass(value) and document.startswith(f"{value.__name__}("):  # type: ignore[union-attr]
-        return ""
     return " ".join(document.split("\n\n")[0].split())
 
 

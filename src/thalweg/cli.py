@@ -10,12 +10,12 @@ import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 import thalweg as tf
 from thalweg.base import settings
+from thalweg.base.record import Record, field
 from thalweg.datasets import mnist
 from thalweg.progress import Progress
 from thalweg.tutorial import NETWORKS, Kind, Network
@@ -138,8 +138,7 @@ def _opened(path: str | None) -> AbstractContextManager[TextIO | None]:
         raise CliError(f"cannot write {path!r}: {error.strerror}") from None
 
 
-@dataclass
-class _Job:
+class _Job(Record, frozen=False):
     """The training of one network.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from thalweg.base.record import Record, field
 
-@dataclass
-class GPUOptions:
+
+class GPUOptions(Record, frozen=False):
     """Accepted for TensorFlow 1 and ignored: there is no GPU here."""
 
     allow_growth: bool = False
@@ -16,8 +16,7 @@ class GPUOptions:
     allocator_type: str = ""
 
 
-@dataclass
-class OptimizerOptions:
+class OptimizerOptions(Record, frozen=False):
     """Accepted for TensorFlow 1 and ignored: every graph is optimised and compiled."""
 
     opt_level: int = 0
@@ -27,8 +26,7 @@ class OptimizerOptions:
     do_function_inlining: bool = True
 
 
-@dataclass
-class GraphOptions:
+class GraphOptions(Record, frozen=False):
     """Accepted for TensorFlow 1 and ignored."""
 
     optimizer_options: OptimizerOptions = field(default_factory=OptimizerOptions)
@@ -36,8 +34,7 @@ class GraphOptions:
     infer_shapes: bool = True
 
 
-@dataclass
-class ConfigProto:
+class ConfigProto(Record, frozen=False):
     """Settings of a session.
 
     Attributes:
@@ -62,8 +59,7 @@ class ConfigProto:
     backend: str = "llvm"
 
 
-@dataclass
-class RunOptions:
+class RunOptions(Record, frozen=False):
     """Settings of one run, accepted for TensorFlow 1."""
 
     trace_level: int = 0
@@ -77,8 +73,7 @@ class RunOptions:
     FULL_TRACE = 3
 
 
-@dataclass
-class RunMetadata:
+class RunMetadata(Record, frozen=False):
     """Where a run leaves what it measured, accepted for TensorFlow 1."""
 
     step_stats: Any = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from thalweg.base.errors import GraphError
+from thalweg.base.record import Record
 from thalweg.feeds import feedable
 from thalweg.graph import Graph, default_graph
 from thalweg.session import Session, get_default_session
@@ -29,8 +29,7 @@ _MINOR = frozenset(
 _GRADIENT = re.compile(r"gradients(?:_\d+)?/(.+?)(?:/BroadcastLike(?:_\d+)?)?_grad/")
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Record):
     """What a run does. Print it.
 
     Attributes:

@@ -18,18 +18,17 @@ An index that is read must lie inside, whatever the data: a `Check` says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Union
 
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record
 from thalweg.base.shapes import size
 
 
-@dataclass(frozen=True, eq=False)
-class Axis:
+class Axis(Record, eq=False):
     """An index variable that runs over `range(extent)`. Two axes are the same only if identical."""
 
     extent: int
@@ -52,8 +51,7 @@ class Axis:
     __rmul__ = __mul__
 
 
-@dataclass(frozen=True)
-class Affine:
+class Affine(Record):
     """An index: `sum of coefficient * atom + constant`; atoms are axes or integer expressions."""
 
     terms: tuple[tuple[Axis | Expr, int], ...] = ()
@@ -182,16 +180,14 @@ class Expr:
         return apply("neg", self)
 
 
-@dataclass(frozen=True, eq=False)
-class Const(Expr):
+class Const(Expr, Record, eq=False):
     """A number known to the compiler."""
 
     value: float
     dtype: DType
 
 
-@dataclass(frozen=True, eq=False)
-class Read(Expr):
+class Read(Expr, Record, eq=False):
     """One element of a source: an operand's number in an op's own formula, a buffer later on."""
 
     source: Any
@@ -203,8 +199,7 @@ class Read(Expr):
         return expressions(*self.index)
 
 
-@dataclass(frozen=True, eq=False)
-class Position(Expr):
+class Position(Expr, Record, eq=False):
     """The value of an index, as an integer."""
 
     index: Affine
@@ -215,8 +210,7 @@ class Position(Expr):
         return expressions(self.index)
 
 
-@dataclass(frozen=True, eq=False)
-class Apply(Expr):
+class Apply(Expr, Record, eq=False):
     """A scalar function of other expressions, by name."""
 
     function: str
@@ -228,8 +222,7 @@ class Apply(Expr):
         return self.args
 
 
-@dataclass(frozen=True, eq=False)
-class Reduce(Expr):
+class Reduce(Expr, Record, eq=False):
     """`combiner` over all values of `axes`: sum, prod, max, min, any, all, argmax or argmin."""
 
     combiner: str
@@ -242,8 +235,7 @@ class Reduce(Expr):
         return (self.body,)
 
 
-@dataclass(frozen=True, eq=False)
-class Combination(Expr):
+class Combination(Expr, Record, eq=False):
     """`sum over b of table[row][b] * terms[b]`: a row of a constant matrix times some terms.
 
     The row is an axis whose values are all unrolled, so that the coefficients are constants of the
@@ -311,8 +303,7 @@ def inside(index: Index, extent: int) -> Expr:
     return apply("and", apply("ge", position, 0), apply("lt", position, extent))
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(Record):
     """An input of the op whose formula is being written; indexing it makes a `Read`."""
 
     number: int
@@ -333,8 +324,7 @@ def axes(*extents: int, names: str = "ijklmnopqrstuvw") -> tuple[Axis, ...]:
     return tuple(Axis(extent, names[n]) for n, extent in enumerate(extents))
 
 
-@dataclass(frozen=True)
-class Formula:
+class Formula(Record):
     """`output[store] = body` for every value of the axes.
 
     `store` is the axes themselves unless given; then `shape` is the output's shape, and every
@@ -347,7 +337,7 @@ class Formula:
     axes: tuple[Axis, ...]
     body: Expr
     store: tuple[Affine, ...] = ()
-    shape: tuple[int, ...] = field(default=())
+    shape: tuple[int, ...] = ()
 
     @staticmethod
     def make(
@@ -362,8 +352,7 @@ class Formula:
         return Formula(tuple(axes), body, tuple(map(affine, target)), tuple(extents))
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Record):
     """Every element of an operand must lie in `range(limit)`; a run that finds another one fails.
 
     Attributes:
@@ -382,8 +371,7 @@ class Check:
         return f"{self.name}{at} = {value} is not in [0, {int(self.limit)})"
 
 
-@dataclass(frozen=True)
-class Alias:
+class Alias(Record):
     """An output that is the same memory as an operand, perhaps under another shape."""
 
     operand: int

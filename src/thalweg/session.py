@@ -6,7 +6,6 @@ import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from thalweg.base.errors import (
     InvalidArgumentError,
     SessionClosedError,
 )
+from thalweg.base.record import Record, field
 from thalweg.base.shapes import show
 from thalweg.batches import Batches, batch_random
 from thalweg.config import ConfigProto
@@ -47,8 +47,7 @@ SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
 WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
 
 
-@dataclass
-class _Entry:
+class _Entry(Record, frozen=False):
     """A compiled plan.
 
     Attributes:
@@ -68,8 +67,7 @@ class _Entry:
     remark: str = ""
 
 
-@dataclass
-class _Request:
+class _Request(Record, frozen=False):
     """What to compute with what is fed, whatever the shapes.
 
     Attributes:
@@ -87,8 +85,7 @@ class _Request:
     planned: dict[object, list[_Entry]] = field(default_factory=dict)
 
 
-@dataclass
-class _Choice:
+class _Choice(Record, frozen=False):
     """What to compute with feeds of known shapes.
 
     Attributes:

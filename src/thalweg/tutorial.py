@@ -7,21 +7,20 @@ They are those of TensorFlow 1's "MNIST for ML Beginners" and "Deep MNIST for Ex
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import thalweg as tf
+from thalweg.base.record import Record
 
 __all__ = ["NETWORKS", "Kind", "Network", "convolutional", "softmax_regression"]
 
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(Record):
     """A network with what trains it, all in one graph.
 
     Attributes:
@@ -48,8 +47,7 @@ class Network:
         return fed if self.keep is None else {**fed, self.keep: np.float32(keep)}
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Record):
     """A network to train and how the tutorial trains it.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.state import address_of, aligned_empty
+from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Graph, Tensor
 from thalweg.kernels.choose import alternatives, variants

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.backends.llvm.jit import Jit
+from thalweg.base.record import replace
 from thalweg.kernels.nest import Nest
 from thalweg.runtime.library import Library
 from thalweg.runtime.native import NativeProgram

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import thalweg as tf
 from tests.runtime.test_library import Memory
 from thalweg.backends.llvm.jit import Jit
 from thalweg.base.dims import Trace
+from thalweg.base.record import replace
 from thalweg.graph import Graph, Op, Operation, Spec, Tensor
 from thalweg.kernels.pipeline import make_kernels
 from thalweg.kernels.schedule import Schedule

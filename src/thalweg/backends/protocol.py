@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from thalweg.backends.state import VariableStore
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record
 from thalweg.passes.plan import Interface, Plan
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(Record):
     """A feed that is other rows of an array in each step of a loop.
 
     Attributes:

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+
+from thalweg.base.record import Record
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
+class Node(Record, eq=False):
     """A number or an array that a plan has computed from varying extents.
 
     Attributes:

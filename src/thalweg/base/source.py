@@ -6,14 +6,14 @@ import contextlib
 import linecache
 import os
 import sys
-from dataclasses import dataclass
+
+from thalweg.base.record import Record
 
 # Frames that are not the user's: this package's, and those of its context managers.
 _OURS = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, contextlib.__file__)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Record):
     """A line of a file; its text is read only when an error is shown."""
 
     file: str

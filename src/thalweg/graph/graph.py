@@ -7,11 +7,11 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
+from thalweg.base.record import Record
 from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
 from thalweg.graph.node import Operation, Tensor
@@ -347,8 +347,7 @@ def failed(op: Operation, problem: object) -> InvalidArgumentError:
     return Culprit.of(op).failed(problem)
 
 
-@dataclass(frozen=True)
-class Culprit:
+class Culprit(Record):
     """What an error says of an operation that has failed."""
 
     name: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, dataclass_transform
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, is_known, show
 from thalweg.formula import Check, Lowered, Operand
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from thalweg.graph.node import Operation, Tensor
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(Record):
     """What is known of a tensor before it is computed: shape and dtype."""
 
     shape: Shape
@@ -29,8 +28,7 @@ class Spec:
         return f"{self.dtype}{show(self.shape)}"
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(Record):
     """One use of an op for the tests: the record, and its input arrays.
 
     Attributes:
@@ -50,49 +48,6 @@ class Sample:
     def arrays(self) -> tuple[np.ndarray[Any, Any], ...]:
         """The inputs as arrays."""
         return tuple(map(np.asarray, self.inputs))
-
-
-@dataclass_transform(frozen_default=True)
-class Record:
-    """Immutable objects whose annotated attributes are arguments of the class, in order.
-
-    Two are equal if they are of one class and have equal fields. It is what a frozen dataclass
-    would be, without the code that `dataclass` compiles for every class: there are over a hundred
-    ops, and importing them must be quick.
-    """
-
-    fields: ClassVar[tuple[str, ...]] = ()
-
-    def __init_subclass__(cls) -> None:
-        """Collect the fields: annotations that are not class variables."""
-        own = [name for name, kind in get_annotations(cls).items() if "ClassVar" not in str(kind)]
-        cls.fields = tuple(dict.fromkeys((*cls.fields, *own)))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        given = dict(zip(self.fields, args, strict=False))
-        if len(args) > len(self.fields) or given.keys() & kwargs or kwargs.keys() - self.fields:
-            raise TypeError(f"{type(self).__name__} takes {', '.join(self.fields) or 'no fields'}")
-        given.update(kwargs)
-        missing = [f for f in self.fields if f not in given and not hasattr(type(self), f)]
-        if missing:
-            raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}")
-        self.__dict__.update(given)
-
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable: {name!r} cannot be set")
-
-    def _values(self) -> tuple[Any, ...]:
-        return tuple([getattr(self, name) for name in self.fields])
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)
-        return f"{type(self).__name__}({shown})"
 
 
 class Op(Record):
@@ -162,13 +117,19 @@ def known_specs(specs: Sequence[Spec]) -> bool:
     return all(is_known(spec.shape) for spec in specs)
 
 
-@dataclass(frozen=True)
-class Attribute:
+class Attribute(Record):
     """An array as an op's attribute: compared by its bytes."""
 
-    array: np.ndarray[Any, Any] = field(compare=False)
-    key: tuple[Any, ...] = field(init=False, repr=False)
+    array: np.ndarray[Any, Any]
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """What makes two of them equal."""
         data = self.array.tobytes() if self.array.nbytes <= 4096 else id(self.array)
-        object.__setattr__(self, "key", (self.array.shape, self.array.dtype.str, data))
+        return self.array.shape, self.array.dtype.str, data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attribute) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)

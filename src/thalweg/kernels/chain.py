@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
+from thalweg.base.record import Record
 from thalweg.base.shapes import same_shape, typical_size
 from thalweg.formula import (
     Affine,
@@ -54,8 +54,7 @@ SUM_BYTES = 1 << 20  # of a part's sum
 LONG = 16  # values of a slice that must be summed for each result
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Record):
     """Groups that are worth running one after the other for each slice of their first axis.
 
     Attributes:
@@ -160,8 +159,7 @@ class _Block:
         return waits or any(r.source.root in self.values for d in group for r in d.reads())
 
 
-@dataclass(frozen=True)
-class _Sum:
+class _Sum(Record):
     """A sum over the slices of what a run makes of each.
 
     Attributes:
@@ -326,8 +324,7 @@ def _is_worthwhile(
 # -- slices
 
 
-@dataclass(frozen=True)
-class Sliced:
+class Sliced(Record):
     """A run's groups for one slice: without their first axis.
 
     Attributes:

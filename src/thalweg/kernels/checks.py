@@ -11,13 +11,13 @@ relies on a check runs after it, and so does every write of a variable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from thalweg.base import dtypes
 from thalweg.base.dims import Sizes
 from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.record import Record, replace
 from thalweg.base.shapes import size, strides
 from thalweg.formula import (
     Check,
@@ -36,8 +36,7 @@ from thalweg.graph import Culprit
 from thalweg.kernels.values import Definition, Value, Verdict
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(Record):
     """A check of a plan: what it looks at, and for which operation."""
 
     op: Culprit

@@ -9,10 +9,10 @@ vector of partial sums instead, added up at the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import product
 
 from thalweg.base.dims import Dim
+from thalweg.base.record import replace
 from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
 from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from thalweg.base.record import Record
 from thalweg.formula import Apply, Combination, Expr, Read, iterations, walk
 from thalweg.kernels.nest import Nest
 
@@ -11,8 +10,7 @@ from thalweg.kernels.nest import Nest
 _UNCOUNTED = frozenset({"cast", "select", "and", "or", "not", "random_unit"})
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(Record):
     """Floating-point operations, and bytes of the elements read and written (each counted once).
 
     A multiplication and an addition count one each, as does a call of an elementary function.

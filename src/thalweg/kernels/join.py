@@ -10,8 +10,8 @@ say, lies elsewhere, is copied there by a kernel of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from thalweg.base.record import Record
 from thalweg.base.shapes import same_shape, typical_size
 from thalweg.formula import Apply, Axis, Const, Expr, Index, Position, Read, Rewrite, affine
 from thalweg.kernels.values import Definition, Part, Temporary, Value
@@ -20,8 +20,7 @@ MANY = 4  # pieces that are worth a kernel for each one that is copied
 LARGE = 4096  # elements of all pieces from which on that is
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(Record):
     """Where a definition's value is one expression: from `first` on along the axis `at`."""
 
     body: Expr

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from thalweg.base.record import Record
 from thalweg.kernels.values import Value
 
 ALIGNMENT = 64  # bytes: a cache line, and a full vector register
@@ -15,8 +15,7 @@ Lives = Mapping[Value, Life]
 Block = tuple[int, int, Life]  # of the arena: start, end, and the life of the value there
 
 
-@dataclass(frozen=True)
-class Arena:
+class Arena(Record):
     """Where each temporary lies.
 
     Attributes:

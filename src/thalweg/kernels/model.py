@@ -7,9 +7,9 @@ vector operations and two loads a cycle, four cycles from one addition to the ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from thalweg.base.dims import Dim
+from thalweg.base.record import Record
 from thalweg.formula import (
     Affine,
     Apply,
@@ -48,8 +48,7 @@ GAP = 0.3  # the share by which a load of a part of a row costs more; twice for 
 WAYS = 8  # places in one set that the cache surely holds
 
 
-@dataclass(frozen=True)
-class _Access:
+class _Access(Record):
     """A read or store: its step along each axis; `dynamic` axes change its place in any way."""
 
     slot: int
@@ -130,8 +129,7 @@ def _access(read: Read) -> _Access:
     return _Access.of(read.source, read.index[0], read.dtype.size)
 
 
-@dataclass(frozen=True)
-class _Reduction:
+class _Reduction(Record):
     """What one reduction does at every step: arithmetic, and tests of where it is."""
 
     axes: tuple[Axis, ...]

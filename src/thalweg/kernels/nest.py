@@ -10,12 +10,12 @@ a pointwise kernel over contiguous arrays has a single loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
 from thalweg.base.dims import Dim, Sizes
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record, replace
 from thalweg.formula import (
     Affine,
     Apply,
@@ -36,8 +36,7 @@ from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.values import Definition, Value
 
 
-@dataclass(frozen=True, eq=False)
-class Store:
+class Store(Record, eq=False):
     """`memory[slot][offset] = body`, or `+= body` where an index that is read scatters.
 
     Attributes:
@@ -60,8 +59,7 @@ class Store:
         return Store(self.slot, offset, Const(0, self.dtype), self.dtype)
 
 
-@dataclass(frozen=True, eq=False)
-class Nest:
+class Nest(Record, eq=False):
     """One kernel: for all values of the axes, in any order, do the stores.
 
     Attributes:

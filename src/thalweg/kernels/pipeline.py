@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 
 from thalweg.base.dtypes import DType
+from thalweg.base.record import replace
 from thalweg.formula import Read
 from thalweg.kernels.chain import Run, chain, slice_run
-from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
 from thalweg.kernels.join import separate
+from thalweg.kernels.kernel import Chain, Kernel, Kernels, kernels_of
 from thalweg.kernels.lower import Lowering
-from thalweg.kernels.memory import Lives, lifetimes
+from thalweg.kernels.memory import lifetimes
 from thalweg.kernels.narrow import narrow
 from thalweg.kernels.nest import Nest, Store, make_nest, row_major
 from thalweg.kernels.pack import pack
@@ -29,45 +29,6 @@ from thalweg.passes.plan import Plan
 from thalweg.passes.schedule import order
 
 Group = list[Definition]
-Kernel = tuple[Nest, Schedule]
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Kernels that run one after the other for each slice of a dimension; see `kernels.chain`.
-
-    Attributes:
-        before: those that run once for each part of the slices, before these.
-        kernels: those that run for each slice, in order.
-        extent: how many slices there are.
-        parts: in how many parts they are cut; 0 if each is its own.
-        private: what only they read and write, for one slice.
-    """
-
-    before: tuple[Kernel, ...]
-    kernels: tuple[Kernel, ...]
-    extent: int
-    parts: int
-    private: Lives
-
-
-@dataclass(frozen=True)
-class Kernels:
-    """A plan as kernels and chains, the lives of their temporaries, and what they check."""
-
-    parts: tuple[Kernel | Chain, ...]
-    temporaries: Lives
-    checked: tuple[Checked, ...] = ()
-
-    @property
-    def nests(self) -> tuple[Kernel, ...]:
-        """Every kernel, in order."""
-        return tuple(kernel for part in self.parts for kernel in kernels_of(part))
-
-
-def kernels_of(part: Kernel | Chain) -> tuple[Kernel, ...]:
-    """The kernels of a chain, or the kernel itself."""
-    return (*part.before, *part.kernels) if isinstance(part, Chain) else (part,)
 
 
 def make_kernels(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from thalweg.base.record import Record, field
 from thalweg.formula import Axis
 from thalweg.kernels.nest import Nest, all_axes
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(Record):
     """What the schedule needs to know of the processor.
 
     Attributes:
@@ -22,8 +21,7 @@ class Machine:
     registers: int = 32
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(Record):
     """How a nest runs.
 
     Attributes:
@@ -57,8 +55,7 @@ class Schedule:
         return self.tile.get(axis, 1)
 
 
-@dataclass(frozen=True)
-class AbstractSchedule:
+class AbstractSchedule(Record):
     """A schedule with axes by number: it serves every nest of one structure.
 
     Such nests differ only in extents that vary from run to run. They share a schedule and hence

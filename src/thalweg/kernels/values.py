@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from thalweg.base.dims import Node, Sizes
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record, field
 from thalweg.base.shapes import size
 from thalweg.formula import (
     Affine,
@@ -26,29 +26,25 @@ from thalweg.formula import (
 )
 
 
-@dataclass(frozen=True)
-class Feed:
+class Feed(Record):
     """Memory that the caller of a run hands in."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class Fetch:
+class Fetch(Record):
     """Memory that the caller of a run gets back."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(Record):
     """Memory of a variable; it outlives runs."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False)
-class Constant:
+class Constant(Record, eq=False):
     """Memory that is part of the program.
 
     Attributes:
@@ -60,25 +56,21 @@ class Constant:
     planned: Node | None = None
 
 
-@dataclass(frozen=True)
-class Temporary:
+class Temporary(Record):
     """A piece of the arena, placed by the memory plan."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class Counter:
+class Counter(Record):
     """The cell that holds the number of the run."""
 
 
-@dataclass(frozen=True)
-class RowNumbers:
+class RowNumbers(Record):
     """The numbers of the rows that a step of a loop takes of some feeds, int64."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Record):
     """What a run has to say of a check; see `kernels.checks`.
 
     Attributes:
@@ -91,8 +83,7 @@ class Verdict:
     word: int
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(Record):
     """One slice of a value along its first dimension; a chain moves from one to the next.
 
     Attributes:
@@ -104,8 +95,7 @@ class Slice:
     by_part: bool = False
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Record):
     """Some rows of a value, in which others that are joined to it lie too; see `kernels.join`.
 
     Attributes:
@@ -122,8 +112,7 @@ Storage = (
 )
 
 
-@dataclass(eq=False)
-class Value:
+class Value(Record, frozen=False, eq=False):
     """An array in the program.
 
     Attributes:
@@ -163,8 +152,7 @@ class Value:
         return f"{self.name}{list(map(int, self.shape))}"
 
 
-@dataclass(eq=False)
-class Definition:
+class Definition(Record, frozen=False, eq=False):
     """`value[store] = body` for all values of the axes; what a read index scatters is added up.
 
     Attributes:

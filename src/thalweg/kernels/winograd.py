@@ -23,12 +23,12 @@ gradient by the image; and that by the filter, where places are few and taps are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim
+from thalweg.base.record import Record
 from thalweg.base.shapes import typical_size
 from thalweg.formula import (
     Affine,
@@ -70,8 +70,7 @@ def use_winograd(definitions: list[Definition]) -> list[Definition]:
 # -- the algorithm
 
 
-@dataclass(frozen=True)
-class Filtering:
+class Filtering(Record):
     """Matrices such that `A' ((G w) * (B' x))` are `results` values of x filtered with w."""
 
     a: Matrix
@@ -126,8 +125,7 @@ def _floats(matrix: Sequence[Sequence[Fraction]]) -> Matrix:
 # -- convolutions
 
 
-@dataclass(frozen=True)
-class _Slide:
+class _Slide(Record):
     """A dimension of the image along which the filter slides: read at `place + tap + constant`.
 
     One of the two axes is short and taken whole; the other is cut into tiles.
@@ -167,8 +165,7 @@ class _Slide:
         return filtering(self.results, self.taps)
 
 
-@dataclass(frozen=True)
-class _Convolution:
+class _Convolution(Record):
     """A definition that convolves, and what takes which part in it.
 
     Attributes:

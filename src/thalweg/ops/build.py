@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from thalweg.base import dtypes, shapes
 from thalweg.base.dims import Node, lift_array, pin_shape
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.base.record import Record
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
 from thalweg.graph.node import Hooks
 from thalweg.ops.constant import Constant
@@ -104,8 +104,7 @@ def computed_constant(
     return graph.add(Constant.of(array, planned), (), name).outputs[0]
 
 
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Record):
     """An output of an operation, as a function of its inputs."""
 
     op: Op
@@ -200,16 +199,17 @@ def checking(what: str, **inputs: Tensor) -> Iterator[None]:
 
 def needs_broadcast(tensor: Tensor, other: Tensor) -> bool:
     """Whether the tensor's shape may differ from the one it has after broadcasting."""
-    if tensor is other:
+    mine, theirs = tensor.static_shape, other.static_shape
+    if tensor is other or theirs == ():  # a scalar never widens the other operand
         return False
-    mine, target = tensor.static_shape, shapes.broadcast(tensor.static_shape, other.static_shape)
-    if mine is None or target is None:
-        # A scalar never widens the other operand, whatever its shape.
-        return other.static_shape != ()
-    if mine != target:
+    if mine is None or theirs is None:
         return True
-    theirs = (1,) * (len(mine) - len(other.static_shape or ())) + (other.static_shape or ())
-    return any(m is None and t != 1 for m, t in zip(mine, theirs, strict=True))
+    if mine == theirs:
+        return None in mine
+    if mine != shapes.broadcast(mine, theirs):
+        return True
+    padded = (1,) * (len(mine) - len(theirs)) + theirs
+    return any(m is None and t != 1 for m, t in zip(mine, padded, strict=True))
 
 
 def float_dtype(dtype: Any) -> DType:

@@ -12,13 +12,13 @@ convolution, without guards and without scattered additions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.base.record import Record
 from thalweg.base.shapes import known, show
 from thalweg.formula import Affine, Axis, Formula, Lowered, Operand, affine, axes, sum_over
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
@@ -428,8 +428,7 @@ def check_filter(x: Tensor, w: Tensor, data_format: str | None) -> None:
         _check_channels(channels, size[2], x.spec, w.spec, "input")
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Record):
     """How a filter is moved over images, as the user said it."""
 
     strides: Pair

@@ -11,9 +11,8 @@ is either NumPy's (`evaluate`) or the formulas' (`lower`).
 from __future__ import annotations
 
 import math
-import secrets
+import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -22,6 +21,7 @@ from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
+from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, known, size, strides
 from thalweg.formula import (
     Affine,
@@ -343,7 +343,8 @@ def _make_key(graph: Graph, seed: int | None) -> Key:
 def seed_key(graph: Graph, seed: int | None, place: int) -> Key:
     """What the graph's seed and one's own decide; `place` stands for the latter if it is None."""
     if graph.seed is None and seed is None:
-        return _signed(secrets.randbits(32)), _signed(secrets.randbits(32))
+        drawn = int.from_bytes(os.urandom(8), "little")
+        return _signed(drawn & 0xFFFFFFFF), _signed(drawn >> 32)
     first = _DEFAULT_GRAPH_SEED if graph.seed is None else int(graph.seed)
     second = place if seed is None else int(seed)
     return _signed(first), _signed(second)
@@ -390,8 +391,7 @@ def _floating(dtype: Any) -> DType:
     return kind
 
 
-@dataclass(frozen=True)
-class _Draw:
+class _Draw(Record):
     """What a public function asks for: a distribution, and where its numbers go."""
 
     kind: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType, as_dtype
+from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, UnknownDimension, axis_index, is_known, known
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.build import (
@@ -54,8 +54,7 @@ class ShapeValue(Op):
         return [None]
 
 
-@dataclass(frozen=True)
-class _Value:
+class _Value(Record):
     """The value of an op for extents, as an array."""
 
     op: ShapeValue

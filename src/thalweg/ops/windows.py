@@ -7,12 +7,12 @@ for NCHW.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from thalweg.base.errors import InvalidArgumentError, ShapeError
+from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, known, show
 from thalweg.formula import Expr, Index, inside, where
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
@@ -97,8 +97,7 @@ def unphased(xp: Any, parts: Any) -> Any:
     return xp.reshape(parts, (n, i * r, j * u, c))
 
 
-@dataclass(frozen=True)
-class Phases:
+class Phases(Record):
     """How a strided gradient splits into phases.
 
     Attributes:

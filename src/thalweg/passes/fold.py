@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from thalweg.base import shapes
 from thalweg.base.dims import Dim, Node, lift_array
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.base.record import Record
 from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Spec, Tensor, default_graph, failed
 from thalweg.graph.graph import infer
@@ -142,8 +142,7 @@ def _value(tensor: Tensor) -> Tensor | Node | Array:
     return array if node is None else node
 
 
-@dataclass(frozen=True)
-class _Zeros:
+class _Zeros(Record):
     """An array of some shape that takes no memory."""
 
     dtype: DType

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from thalweg.base.dims import Trace
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record, field
 from thalweg.graph import Graph, Operation, Tensor
 
 
-@dataclass(frozen=True)
-class Interface:
+class Interface(Record):
     """What a session must know of a plan, and what is shown of it.
 
     Attributes:
@@ -29,8 +28,7 @@ class Interface:
     types: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Record):
     """A graph made for one set of fetches and one set of feed shapes.
 
     Attributes:

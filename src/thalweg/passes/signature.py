@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record
 from thalweg.base.shapes import Shape
 from thalweg.graph import Op, Operation, Tensor
-from thalweg.graph.op import Attribute, Record
+from thalweg.graph.op import Attribute
 from thalweg.passes.specialise import SEEDED
 
 MOST_BYTES = 1 << 20  # of constants: to read more of them takes longer than it is worth

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import tempfile
 import time
 from pathlib import Path
-
-_log = logging.getLogger(__name__)
 
 _ENTRY, _PARTIAL = ".entry", ".partial"
 _DIGEST_BYTES = 32
@@ -39,7 +36,7 @@ class DiskCache:
             return None
         digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(data).digest() != digest:
-            _log.debug("removing a damaged cache entry: %s", path)
+            _note("removing a damaged cache entry: %s", path)
             _remove(path)
             return None
         with contextlib.suppress(OSError):
@@ -56,7 +53,7 @@ class DiskCache:
             _write(self._path(key), content)
             self._make_room(len(content))
         except OSError as error:
-            _log.debug("not cached in %s: %s", self._folder, error)
+            _note("not cached in %s: %s", self._folder, error)
 
     def _path(self, key: str) -> Path:
         return self._folder / (key + _ENTRY)
@@ -114,3 +111,10 @@ def _stats(folder: Path, suffix: str) -> list[tuple[float, int, Path]]:
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
+
+
+def _note(message: str, *args: object) -> None:
+    """Say something to whoever looks for why entries are not found."""
+    import logging  # seldom needed, and 3 ms
+
+    logging.getLogger(__name__).debug(message, *args)

@@ -1,30 +1,32 @@
 """The library of kernels: how nests of each structure run, and their machine code.
 
 Both are remembered by the structure, in memory and on disk. So a kernel that was ever needed on
-this machine, by any program, needs neither a choice of schedule nor any code to be written again.
+this machine, by any program, needs neither a choice of schedule nor any code to be written again,
+and what chooses and writes is imported only when it is used.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import pickle
 import pkgutil
 from collections.abc import Sequence
-from dataclasses import astuple, replace
 from functools import cache
 
-from thalweg.backends.llvm.emit import emit
 from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
 from thalweg.base.dims import off_the_record
-from thalweg.kernels.choose import choose, splits_sums
+from thalweg.base.record import astuple, replace
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule
 
 _KERNELS, _LLVM = "thalweg.kernels", "thalweg.backends.llvm"
 
-# The files that a structure and the choice of its schedule follow from, and those that its text
-# follows from.
-_CHOICE = tuple((_KERNELS, name) for name in ("nest", "schedule", "model", "choose"))
+# The files that a structure and the choice of its schedule follow from, with this one, which says
+# how it is kept, and those that its text follows from.
+_CHOICE = (
+    ("thalweg.runtime", "library"),
+    *((_KERNELS, name) for name in ("nest", "schedule", "model", "choose")),
+)
 _WRITERS = ("emit", "expressions", "builder", "functions")
 _MATHEMATICS = ("vector_math", "polynomials", "philox")
 _TEXT = tuple((_LLVM, name) for name in _WRITERS + _MATHEMATICS)
@@ -65,6 +67,8 @@ class Library:
 
     def _first(self, nest: Nest) -> AbstractSchedule:
         """The schedule for a structure that the process has not seen yet."""
+        from thalweg.kernels.choose import choose
+
         known = self._remembered(nest)
         if known is None:
             known = AbstractSchedule.of(choose(nest, self.machine), nest)
@@ -77,6 +81,8 @@ class Library:
         Later processes only if they would get the same bits without it: which schedule the model
         chooses for a structure depends on the first batch size that a process sees.
         """
+        from thalweg.kernels.choose import choose, splits_sums
+
         nest = without_scratch(nest)
         known = AbstractSchedule.of(schedule, nest)
         self._schedules[nest.structure] = known
@@ -91,15 +97,21 @@ class Library:
         how = AbstractSchedule.of(schedule, nest)
         attributes = self._jit.target.attributes
         key = f"{_stamp(_CHOICE + _TEXT)};{nest.structure};{how}"
-        return Source(key, lambda: emit(nest, schedule, attributes))
+
+        def write() -> str:
+            from thalweg.backends.llvm.emit import emit
+
+            return emit(nest, schedule, attributes)
+
+        return Source(key, write)
 
     def _remembered(self, nest: Nest) -> AbstractSchedule | None:
         found = self._cache.get(self._place(nest)) if self._cache else None
-        return None if found is None else _from_json(found)
+        return None if found is None else AbstractSchedule(*pickle.loads(found))
 
     def _remember(self, nest: Nest, schedule: AbstractSchedule) -> None:
         if self._cache:
-            self._cache.put(self._place(nest), json.dumps(astuple(schedule)).encode())
+            self._cache.put(self._place(nest), pickle.dumps(astuple(schedule)))
 
     def _place(self, nest: Nest) -> str:
         """Where the schedule lies on disk that is chosen if this is the first of its structure."""
@@ -112,20 +124,6 @@ def without_scratch(nest: Nest) -> Nest:
     if nest.scratch is None:
         return nest
     return replace(nest, slots=nest.slots[:-1], scratch=None)
-
-
-def _from_json(data: bytes) -> AbstractSchedule:
-    order, vector, lanes, tile, parallel, unroll, chunk, staged = json.loads(data)
-    return AbstractSchedule(
-        order=tuple(order),
-        vector=vector,
-        lanes=lanes,
-        tile=tuple(map(tuple, tile)),
-        parallel=parallel,
-        unroll=unroll,
-        chunk=chunk,
-        staged=tuple(staged),
-    )
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -27,11 +26,12 @@ from thalweg.base import settings
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.record import Record, field
 from thalweg.base.shapes import known
 from thalweg.kernels import values
+from thalweg.kernels.kernel import Kernel
 from thalweg.kernels.memory import plan_memory
 from thalweg.kernels.nest import Nest, show
-from thalweg.kernels.pipeline import Kernel, make_kernels
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Interface, Plan
 from thalweg.runtime.disk_cache import DiskCache
@@ -41,7 +41,6 @@ from thalweg.runtime.plans import Planned, Plans
 from thalweg.runtime.table import Move, Row, make_program
 from thalweg.runtime.team import Program, chain_kernel, shared_team
 from thalweg.runtime.trial import BurstTrial, Trial
-from thalweg.runtime.tuning import tune
 
 Array = np.ndarray[Any, Any]
 
@@ -78,8 +77,7 @@ def _shared_cache() -> DiskCache:
     return DiskCache(settings.cache_dir(), settings.cache_limit_bytes())
 
 
-@dataclass
-class ArenaMemory:
+class ArenaMemory(Record, frozen=False):
     """Memory for temporaries, shared by the programs of a session, which run one at a time."""
 
     memory: Array | None = None
@@ -92,8 +90,7 @@ class ArenaMemory:
         return int(self.memory.ctypes.data)
 
 
-@dataclass(frozen=True)
-class KernelSummary:
+class KernelSummary(Record):
     """A kernel in terms for people.
 
     Attributes:
@@ -140,6 +137,8 @@ class LlvmBackend:
         picked: Mapping[int, DType],
         signature: str | None = None,
     ) -> NativeProgram:
+        from thalweg.kernels.pipeline import make_kernels  # only when something is planned
+
         library = self._library
         kernels = make_kernels(plan, library.machine, library.schedule, picked)
         sizes = plan.trace.close()
@@ -166,8 +165,7 @@ class LlvmBackend:
         return NativeProgram(compiled, sizes)
 
 
-@dataclass(frozen=True, eq=False)
-class Compiled:
+class Compiled(Record, eq=False):
     """What programs of one plan share, whatever their extents.
 
     Attributes:
@@ -370,6 +368,8 @@ class NativeProgram:
             trial.took(self._ended - start)
 
     def tune(self) -> dict[str, float]:
+        from thalweg.runtime.tuning import tune
+
         shared: dict[str, Kernel] = {}
         chained: dict[str, Kernel] = {}  # a chain's kernels run on one thread each
         for part in self._parts:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from thalweg.base.dims import Sizes
+from thalweg.base.record import Record
 from thalweg.kernels.cost import Cost, cost_of
+from thalweg.kernels.kernel import Chain, Kernel, Kernels, kernels_of
 from thalweg.kernels.memory import NOTHING, Arena, plan_memory
 from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest, all_axes, resized
-from thalweg.kernels.pipeline import Chain, Kernel, Kernels, kernels_of
 from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
 
 GRABS, SWEEPING_GRABS = 8, 2  # of each thread
 
 
-@dataclass(frozen=True, eq=False)
-class Code:
+class Code(Record, eq=False):
     """A kernel as machine code: it serves all extents that the plan holds for.
 
     Attributes:
@@ -48,8 +47,7 @@ def _extents(nest: Nest) -> list[int]:
     return [axis.extent for axis in all_axes(nest)]
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(Record, eq=False):
     """A kernel in a program.
 
     Attributes:
@@ -90,8 +88,7 @@ class Step:
         return len(self.code.nest.slots) + len(self.code.nest.numbers)
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Record):
     """What threads share among them: the tasks of a kernel, or the parts of a chain.
 
     Attributes:

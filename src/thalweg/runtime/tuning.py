@@ -10,12 +10,12 @@ import itertools
 import statistics
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from thalweg.backends.state import address_of, aligned_empty
+from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.kernels.choose import alternatives, variants
 from thalweg.kernels.nest import Nest
@@ -31,8 +31,7 @@ PROOF = 41  # runs that the winner must be faster in again, and in three quarter
 ENOUGH = 1.05  # times faster that a candidate must be
 
 
-@dataclass(frozen=True)
-class Tuned:
+class Tuned(Record):
     """What trying a kernel's schedules has shown.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import count
 from typing import Union
+
+from thalweg.base.record import Record, replace
 
 Lines = list[Union[str, "Lines"]]
 
@@ -20,8 +21,7 @@ BITS = {**FLOATS, "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "ptr": 64}
 _MANGLED = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}
 
 
-@dataclass(frozen=True)
-class Type:
+class Type(Record):
     """A scalar LLVM type, or a vector of `lanes` of them when `lanes` is not 0."""
 
     element: str
@@ -56,8 +56,7 @@ F32, F64 = Type("float"), Type("double")
 Number = Union["Value", int, float]
 
 
-@dataclass(frozen=True, eq=False)
-class Value:
+class Value(Record, eq=False):
     """An SSA value or a constant; operators append instructions to its builder.
 
     Numbers on the other side of an operator become constants of the same type. Integer comparison,
@@ -203,16 +202,14 @@ def float_literal(number: float, element: str) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
 
 
-@dataclass
-class Loop:
+class Loop(Record, frozen=False):
     """A loop being written: its index, and the place in front of it for its invariants."""
 
     index: Value
     preheader: Lines
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(Record):
     """A function beside the one being written, which calls it; see `Builder.apart`.
 
     Attributes:

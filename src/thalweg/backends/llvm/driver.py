@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 
 from thalweg.backends.llvm.jit import Jit, Source
+from thalweg.base.record import Record
 
 SERIAL = 1  # flag: thread 0 runs the whole step
 BARRIER = 2  # flag: all threads meet before this step
@@ -660,8 +660,7 @@ wake:
 """
 
 
-@dataclass(frozen=True)
-class Driver:
+class Driver(Record):
     """The driver's native code.
 
     `run(program)` runs what is described at an address, on the calling thread and, with more than

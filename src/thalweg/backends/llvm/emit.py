@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 from thalweg.backends.llvm.builder import I64, Type, Value
 from thalweg.backends.llvm.expressions import Expressions, Guards, Point
@@ -28,6 +27,7 @@ from thalweg.backends.llvm.functions import (
 )
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record, replace
 from thalweg.formula import (
     Apply,
     Axis,
@@ -40,8 +40,7 @@ from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
 
 
-@dataclass(frozen=True)
-class Sweep:
+class Sweep(Record):
     """A pass over all tasks with one chunk of a reduction.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from thalweg.backends.llvm.builder import I64, PTR, Builder, Lines, Type, Value
 from thalweg.backends.llvm.functions import (
@@ -23,6 +22,7 @@ from thalweg.backends.llvm.functions import (
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record, field
 from thalweg.formula import (
     Affine,
     Apply,
@@ -44,8 +44,7 @@ Guards = tuple[Expr, ...]
 _ONE = Const(1, dtypes.int64)  # what a run-dependent constant of an index is a multiple of
 
 
-@dataclass
-class Scope:
+class Scope(Record, frozen=False):
     """A loop body or branch being written: which axes are known in it, and what it has computed."""
 
     bound: frozenset[Axis]

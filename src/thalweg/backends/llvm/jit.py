@@ -11,9 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import llvmlite
@@ -21,6 +19,7 @@ import llvmlite.binding as llvm
 
 from thalweg.backends.llvm.target import Target
 from thalweg.base.errors import CompilerError
+from thalweg.base.record import Record
 
 # The IR arrives in vector form with its invariants hoisted, so little is left to do. On a tiled
 # convolution this list takes 9 ms and LLVM's O3 24 ms, for machine code of the same speed.
@@ -41,8 +40,7 @@ class ObjectCache(Protocol):
         """Keep the data under the key, if possible."""
 
 
-@dataclass
-class Stats:
+class Stats(Record, frozen=False):
     """Where kernels came from, and the seconds it took."""
 
     compiled: int = 0
@@ -52,8 +50,7 @@ class Stats:
     link_seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Record):
     """A module of IR that is written only if its code is not known yet.
 
     Attributes:
@@ -118,19 +115,22 @@ class Jit:
             return str(self._machine.emit_assembly(module))
 
     def _objects(self, sources: Mapping[str, Source]) -> dict[str, bytes]:
-        """Object code that defines each kernel under its name: from disk if it is there.
+        """Object code that defines each kernel under its name: from disk if it is there."""
+        found = {name: self._cached(name) for name in sources}
+        missing = {name: source for name, source in sources.items() if found[name] is None}
+        made = self._made(missing) if missing else {}
+        return {name: code for name, code in found.items() if code is not None} | made
+
+    def _made(self, sources: Mapping[str, Source]) -> dict[str, bytes]:
+        """Object code of kernels that nobody has compiled yet.
 
         LLVM works in a thread of its own, without Python's lock, while the next text is written.
         """
-        objects: dict[str, bytes] = {}
-        making: dict[str, Future[bytes]] = {}
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(1) as compiler:
-            for name, source in sources.items():
-                if (found := self._cached(name)) is not None:
-                    objects[name] = found
-                else:
-                    making[name] = compiler.submit(self._make, name, source.write())
-        return objects | {name: made.result() for name, made in making.items()}
+            making = {n: compiler.submit(self._make, n, s.write()) for n, s in sources.items()}
+        return {name: made.result() for name, made in making.items()}
 
     def _cached(self, name: str) -> bytes | None:
         found = self._cache.get(self._key(name)) if self._cache else None

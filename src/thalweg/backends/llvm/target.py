@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
 
 import llvmlite.binding as llvm
+
+from thalweg.base.record import Record, replace
 
 # What the x86-64 levels add that matters here (System V ABI, x86-64 psABI, "micro-architecture
 # levels"); LLVM knows the rest from the level's name.
@@ -17,8 +18,7 @@ _LEVELS = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Record):
     """A CPU, in LLVM's words. Features are a comma-separated list such as `+avx2,-sse4a`."""
 
     triple: str

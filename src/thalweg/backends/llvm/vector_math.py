@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from thalweg.backends.llvm import polynomials
 from thalweg.backends.llvm.builder import Number, Value
 from thalweg.backends.llvm.polynomials import Table
+from thalweg.base.record import Record
 
 INF, NAN = math.inf, math.nan
 
@@ -54,8 +54,7 @@ def elementary(single: float, double: float) -> Callable[[Emitter], Emitter]:
 # -- the formats
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(Record):
     """What the functions need to know of a floating-point format."""
 
     element: str

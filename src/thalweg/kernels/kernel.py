@@ -1,0 +1,47 @@
+"""What a plan is made into: scheduled kernels, and chains of them."""
+
+from __future__ import annotations
+
+from thalweg.base.record import Record
+from thalweg.kernels.checks import Checked
+from thalweg.kernels.memory import Lives
+from thalweg.kernels.nest import Nest
+from thalweg.kernels.schedule import Schedule
+
+Kernel = tuple[Nest, Schedule]
+
+
+class Chain(Record):
+    """Kernels that run one after the other for each slice of a dimension; see `kernels.chain`.
+
+    Attributes:
+        before: those that run once for each part of the slices, before these.
+        kernels: those that run for each slice, in order.
+        extent: how many slices there are.
+        parts: in how many parts they are cut; 0 if each is its own.
+        private: what only they read and write, for one slice.
+    """
+
+    before: tuple[Kernel, ...]
+    kernels: tuple[Kernel, ...]
+    extent: int
+    parts: int
+    private: Lives
+
+
+class Kernels(Record):
+    """A plan as kernels and chains, the lives of their temporaries, and what they check."""
+
+    parts: tuple[Kernel | Chain, ...]
+    temporaries: Lives
+    checked: tuple[Checked, ...] = ()
+
+    @property
+    def nests(self) -> tuple[Kernel, ...]:
+        """Every kernel, in order."""
+        return tuple(kernel for part in self.parts for kernel in kernels_of(part))
+
+
+def kernels_of(part: Kernel | Chain) -> tuple[Kernel, ...]:
+    """The kernels of a chain, or the kernel itself."""
+    return (*part.before, *part.kernels) if isinstance(part, Chain) else (part,)
