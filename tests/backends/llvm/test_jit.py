@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import pytest
 
 from thalweg.backends.llvm.jit import Jit, Source
@@ -220,3 +221,40 @@ def test_code_goes_with_its_jit() -> None:
     jits.clear()
     del jit
     assert executable() <= before
+
+
+COLUMN_SUM = """
+    define float @kernel(ptr %x, i64 %rows, i64 %width) {
+    entry:
+      br label %body
+    body:
+      %i = phi i64 [ 0, %entry ], [ %next, %body ]
+      %sum = phi float [ 0.0, %entry ], [ %more, %body ]
+      %offset = mul i64 %i, %width
+      %at = getelementptr float, ptr %x, i64 %offset
+      %value = load float, ptr %at
+      %more = fadd float %sum, %value
+      %next = add i64 %i, 1
+      %last = icmp eq i64 %next, %rows
+      br i1 %last, label %done, label %body
+    done:
+      ret float %more
+    }"""
+
+
+def test_what_others_compile_is_as_it_was() -> None:
+    """An option of LLVM belongs to the whole process: it is set for our own code alone."""
+    jit = Jit()
+
+    def compiled_by_others() -> str:
+        machine = llvm.Target.from_default_triple().create_target_machine(opt=2)
+        return str(machine.emit_assembly(llvm.parse_assembly(COLUMN_SUM)))
+
+    before = compiled_by_others()
+    ours = jit.assembly(COLUMN_SUM)
+    jit.compile([Source.of(COLUMN_SUM)])
+    with pytest.raises(CompilerError):
+        jit.compile([Source.of("nonsense")])
+    assert compiled_by_others() == before
+    assert "imul" in ours or not jit.target.triple.startswith("x86_64")
+    assert "imul" not in before

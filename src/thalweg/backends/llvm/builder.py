@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Union
 
-from thalweg.base.record import Record, replace
+from thalweg.base.record import Record, field, replace
 
 Lines = list[Union[str, "Lines"]]
 
@@ -203,10 +203,35 @@ def float_literal(number: float, element: str) -> str:
 
 
 class Loop(Record, frozen=False):
-    """A loop being written: its index, and the place in front of it for its invariants."""
+    """A loop being written.
+
+    Attributes:
+        index: runs from `start` in steps of `step`.
+        preheader: the place in front of it, for its invariants.
+        walkers: the pointers that move with it.
+    """
 
     index: Value
+    start: Value
+    step: int
     preheader: Lines
+    walkers: list[Walker] = field(default_factory=list)
+
+
+class Walker(Record):
+    """A pointer that moves with a loop.
+
+    Attributes:
+        pointer: what it is in an iteration.
+        first: what it is in the first one.
+        distance: how many elements it moves to the next one.
+        element: their type.
+    """
+
+    pointer: Value
+    first: Value
+    distance: Value
+    element: str
 
 
 class Function(Record):
@@ -234,6 +259,7 @@ class Builder:
         self._body: Lines = []
         self._here = self._body
         self._block = "entry"
+        self.loops: dict[str, Loop] = {}  # by the name of their index
         self.declarations: dict[str, str] = {}
         self.functions: dict[str, Function] = {}
 
@@ -438,8 +464,8 @@ class Builder:
     def loop(self, start: Value, stop: Value, step: int = 1) -> Iterator[Loop]:
         """`for index in range(start, stop, step)`, over i64."""
         head, body, done = self.label("head"), self.label("body"), self.label("done")
-        preheader = self.preheader()
         before, index = self._block, Value(self, I64, f"%v{next(self._names)}")
+        loop = self.loops[index.ref] = Loop(index, start, step, self.preheader())
         self.line(f"br label %{head}")
         self.block(head)
         phi = len(self._here)
@@ -448,12 +474,31 @@ class Builder:
         self.line(f"br i1 {more.ref}, label %{body}, label %{done}")
         self.block(body)
         here = self._here
-        yield Loop(index, preheader)
-        following = index + step
+        yield loop
+        carried = [(index, start, index + step), *map(self._walked, loop.walkers)]
         self.line(f"br label %{head}")
-        edges = f"[ {start.ref}, %{before} ], [ {following.ref}, %{self._block} ]"
-        here[phi] = f"  {index.ref} = phi i64 {edges}"
+        here[phi] = [
+            f"  {now.ref} = phi {now.type} "
+            f"[ {first.ref}, %{before} ], [ {following.ref}, %{self._block} ]"
+            for now, first, following in carried
+        ]
         self.block(done)
+
+    def _walked(self, walker: Walker) -> tuple[Value, Value, Value]:
+        """A pointer in an iteration, in the first one, and in the next one."""
+        following = self.address(walker.pointer, walker.distance, walker.element)
+        return walker.pointer, walker.first, following
+
+    def walk(self, loop: Loop, first: Value, stride: Value, element: str) -> Value:
+        """A pointer that is at `first` to begin with, and a stride further for the next index.
+
+        Both must be known in front of the loop.
+        """
+        with self.at(loop.preheader):
+            distance = stride * loop.step
+        pointer = Value(self, PTR, f"%v{next(self._names)}")
+        loop.walkers.append(Walker(pointer, first, distance, element))
+        return pointer
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:

@@ -539,17 +539,27 @@ class Stage:
         depth = self.w._depth(frozenset(self._axes))
         scope = self.w.scopes[depth]
         if self not in scope.memo:
-            with self.w._in(depth):
-                scope.memo[self] = self._row()
+            scope.memo[self] = self._row(depth)
         constant = point.get(self._axes[-1], 0) * self._width + column
         return self.w.b.address(scope.memo[self], self.w.b.index(constant), self._kind.element)
 
-    def _row(self) -> Value:
+    def _row(self, depth: int) -> Value:
         """The address of the row of the present reduced indices."""
+        w, last = self.w, self._axes[-1]
+        loop = w._reduction_loop(last)
+        if loop is None or w._depth(frozenset((last,))) != depth:
+            with w._in(depth):
+                return self._row_of(w.index[last])
+        with w._in(depth - 1):
+            first, width = self._row_of(loop.start), w.b.index(self._width)
+        return w.b.walk(loop, first, width, self._kind.element)
+
+    def _row_of(self, last: Value) -> Value:
+        """The same for a given index of the last of the reduced axes."""
         w = self.w
         number = w.b.index(0)
         for axis in self._axes:
-            own = w.index[axis]
+            own = last if axis is self._axes[-1] else w.index[axis]
             if w.sweep is not None and axis is self._axes[0]:
                 own = own - w.sweep.start
             number = number * int(axis.extent) + own if axis is not self._axes[0] else own

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from thalweg.backends.llvm.builder import I64, PTR, Builder, Lines, Type, Value
+from thalweg.backends.llvm.builder import I64, PTR, Builder, Lines, Loop, Type, Value
 from thalweg.backends.llvm.functions import (
     emit_function,
     from_memory,
@@ -40,7 +40,9 @@ from thalweg.kernels.schedule import Schedule
 
 Point = Mapping[Axis, int]  # offsets inside the tile
 Guards = tuple[Expr, ...]
+Term = tuple[Axis | Expr, int]  # of an index: atom and factor
 
+SCALES = (1, 2, 4, 8)  # bytes that an index can be multiplied by in an address, for nothing
 _ONE = Const(1, dtypes.int64)  # what a run-dependent constant of an index is a multiple of
 
 
@@ -326,64 +328,91 @@ class Expressions:
     def _pointer(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
         """The address of the element at an index (of lane 0, where lanes are consecutive)."""
         element = memory_type(dtype).element
-        terms, constant, varying = self._split(index, point)
-        deps = self._index_deps(Affine(tuple((a, f) for a, f in terms)))
-        steps = tuple((id(a), *_number_key(f)) for a, f in terms)
-        key = ("pointer", slot, steps, tuple(varying))
-        depth = self._depth(deps)
-        scope = self.scopes[depth]
-        if key not in scope.memo:
-            with self._in(depth):
-                offset = self._sum(terms, point)
-                base = self._slot(slot)
-                scope.memo[key] = self.b.address(base, offset, element) if offset else base
-        base = scope.memo[key]
+        terms, constant = self._split(index, point)
+        base = self._base(slot, terms, element, point)
         return self.b.address(base, self.b.index(constant), element) if constant else base
 
-    def _split(
-        self, index: Affine, point: Point
-    ) -> tuple[list[tuple[Axis | Expr, int]], int, list[tuple[int, int]]]:
+    def _base(self, slot: int, terms: Sequence[Term], element: str, point: Point) -> Value:
+        """The address that terms lead to, written in the outermost loop where it is known."""
+        depth = self._depth_of(*terms)
+        memo = self.scopes[depth].memo
+        key = ("address", slot, *(self._term_key(term, point) for term in terms))
+        if key not in memo:
+            inner = [term for term in terms if self._depth_of(term) == depth]
+            loop = self._reduction_loop(inner[0][0]) if len(inner) == 1 else None
+            if loop is None:
+                with self._in(depth):
+                    offset, base = self._sum(terms, point), self._slot(slot)
+                    memo[key] = self.b.address(base, offset, element) if offset else base
+            else:
+                rest = [term for term in terms if term is not inner[0]]
+                with self._in(depth - 1):
+                    base = self._base(slot, rest, element, point)
+                memo[key] = self._walked(loop, base, inner[0], element, point)
+        return memo[key]
+
+    def _reduction_loop(self, atom: Axis | Expr) -> Loop | None:
+        """The loop over a reduced axis, if it is one and has a loop of its own."""
+        if not isinstance(atom, Axis) or atom in self.nest.axes:
+            return None
+        return self.b.loops.get(self.index[atom].ref)
+
+    def _walked(self, loop: Loop, base: Value, term: Term, element: str, point: Point) -> Value:
+        """An address in front of a loop, moved by a term of its index."""
+        _, factor = term
+        if not isinstance(factor, Dim) and factor * Type(element).bits // 8 in SCALES:
+            return self.b.address(base, loop.index * int(factor), element)
+        with self._in(self._depth_of(term) - 1):
+            stride = self.number(factor)
+            first = (loop.start + self._offset(term, point)) * stride
+            first = self.b.address(base, first, element)
+        return self.b.walk(loop, first, stride, element)
+
+    def _split(self, index: Affine, point: Point) -> tuple[list[Term], int]:
         """Terms to be summed at run time, and the constant that the tile's offsets come to."""
         constant = index.constant
-        varying: list[tuple[int, int]] = []  # offsets that are not in the constant
-        terms: list[tuple[Axis | Expr, int]] = []
+        terms: list[Term] = []
         if isinstance(constant, Dim):
             terms, constant = [(_ONE, constant)], 0
         for atom, factor in index.terms:
             terms.append((atom, factor))
-            offset = point.get(atom, 0) if isinstance(atom, Axis) else 0
-            if offset and isinstance(factor, Dim):
-                varying.append((id(atom), offset))
-            elif offset:
-                constant = constant + offset * factor
-            if isinstance(atom, Expr):
-                varying += [(id(a), point[a]) for a in point if a in self.deps(atom)]
-        return terms, constant, varying
+            if isinstance(atom, Axis) and not isinstance(factor, Dim):
+                constant = constant + point.get(atom, 0) * factor
+        return terms, constant
 
-    def _sum(self, terms: Sequence[tuple[Axis | Expr, int]], point: Point) -> Value | None:
+    def _offset(self, term: Term, point: Point) -> int:
+        """The offset of a term's axis in the tile, unless `_split` has it in the constant."""
+        atom, factor = term
+        return point.get(atom, 0) if isinstance(atom, Axis) and isinstance(factor, Dim) else 0
+
+    def _term_key(self, term: Term, point: Point) -> tuple[object, ...]:
+        """What tells terms apart at a point of the tile."""
+        atom, factor = term
+        at = [] if isinstance(atom, Axis) else [a for a in point if a in self.deps(atom)]
+        place = tuple((id(a), point[a]) for a in at)
+        return id(atom), *_number_key(factor), self._offset(term, point), place
+
+    def _sum(self, terms: Sequence[Term], point: Point) -> Value | None:
         """The sum of terms, each part written in the outermost loop where it is known."""
-        ordered = sorted(terms, key=lambda t: self._depth(self._index_deps(Affine((t,)))))
         total: Value | None = None
         key: tuple[object, ...] = ("sum",)
-        for atom, factor in ordered:
-            offset = point.get(atom, 0) if isinstance(atom, Axis) and isinstance(factor, Dim) else 0
-            at = self._expr_point(atom, point)
-            key = (*key, id(atom), *_number_key(factor), offset, at)
-            depth = self._depth(self._index_deps(Affine(((atom, factor),))))
+        for term in sorted(terms, key=self._depth_of):
+            atom, factor = term
+            key = (*key, self._term_key(term, point))
+            depth = self._depth_of(term)
             scope = self.scopes[depth]
             if key not in scope.memo:
                 with self._in(depth):
-                    part = self._atom(atom, point, offset)
+                    part = self._atom(atom, point, self._offset(term, point))
                     if factor != 1 or isinstance(factor, Dim):
                         part = part * self.number(factor)
                     scope.memo[key] = part if total is None else total + part
             total = scope.memo[key]
         return total
 
-    def _expr_point(self, atom: Axis | Expr, point: Point) -> tuple[int, ...]:
-        if isinstance(atom, Axis):
-            return ()
-        return tuple(n for a in point if a in self.deps(atom) for n in (id(a), point[a]))
+    def _depth_of(self, *terms: Term) -> int:
+        """The outermost scope in which all of the terms are known."""
+        return self._depth(self._index_deps(Affine(terms)))
 
     def _atom(self, atom: Axis | Expr, point: Point, offset: int) -> Value:
         if isinstance(atom, Axis):
@@ -393,7 +422,7 @@ class Expressions:
 
     def _offset_value(self, index: Affine, point: Point) -> Value:
         """An index as a number, for a scalar access."""
-        terms, constant, _ = self._split(index, point)
+        terms, constant = self._split(index, point)
         total = self._sum(terms, point)
         if total is None:
             return self.b.index(constant)

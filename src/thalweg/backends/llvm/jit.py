@@ -25,7 +25,10 @@ from thalweg.base.record import Record
 # convolution this list takes 9 ms and LLVM's O3 24 ms, for machine code of the same speed.
 _PASSES = ("sroa", "simplify_cfg", "loop_rotate", "instruction_combine", "simplify_cfg")
 _CODEGEN_LEVEL = 2
-_VERSION = (_PASSES, _CODEGEN_LEVEL, llvmlite.__version__, llvm.llvm_version_info)
+# Pointers that move with a loop are written so, and looking for others takes LLVM as long as all
+# else that it does to make code.
+_OPTION = "-disable-lsr"
+_VERSION = (_PASSES, _CODEGEN_LEVEL, _OPTION, llvmlite.__version__, llvm.llvm_version_info)
 
 _KERNEL = re.compile(r"@kernel(?![\w.$-])")
 
@@ -159,7 +162,11 @@ class Jit:
             for name in _PASSES:
                 getattr(manager, f"add_{name}_pass")()
             manager.run(it, self._passes)
-            yield it
+            llvm.set_option("thalweg", f"{_OPTION}=1")  # which others in the process may not want
+            try:
+                yield it
+            finally:
+                llvm.set_option("thalweg", f"{_OPTION}=0")
 
     def _parse(self, source: str, context: Any) -> Any:
         try:
