@@ -48,7 +48,7 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
     """
     dtype = tensor.dtype.numpy
     array = value if type(value) is np.ndarray else _array(tensor, value)
-    if array.dtype != dtype:
+    if array.dtype is not dtype and array.dtype != dtype:
         array = _cast(tensor, array)
     return array if array.flags.c_contiguous else array.copy(order="C")
 

@@ -91,10 +91,12 @@ class _Choice(Record, frozen=False):
     Attributes:
         request: what to compute.
         entries: one for each value of the feeds that decide about shapes.
+        only: the entry, if there are no such feeds.
     """
 
     request: _Request
     entries: dict[tuple[bytes, ...], _Entry] = field(default_factory=dict)
+    only: _Entry | None = None
 
     @property
     def fetches(self) -> tuple[Tensor, ...]:
@@ -172,7 +174,7 @@ class Session:
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
             choice = self._chosen(fetched, feeds)
-            values = self._execute(self._entry(choice, feeds), feeds)
+            values = self._execute(choice.only or self._entry(choice, feeds), feeds)
             self._runs += 1
         if choice.fetches is not fetched.tensors:
             known = {**feeds, **dict(zip(choice.fetches, values, strict=True))}
@@ -274,6 +276,7 @@ class Session:
             gains = program.tune() if program is not None else {}
             for choice in self._choices.values():
                 choice.entries.clear()  # they are planned anew, with what is known now
+                choice.only = None
             for request in self._requests.values():
                 request.planned.clear()
             return gains
@@ -381,7 +384,9 @@ class Session:
 
     def _chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> _Choice:
         """`_choice` for what a user fetches and feeds, found again in a microsecond."""
-        key = (fetched, *feeds, *[array.shape for array in feeds.values()])
+        key: Any = fetched
+        if feeds:
+            key = (fetched, *feeds, *[array.shape for array in feeds.values()])
         choice = self._recent.get(key)
         if choice is None:
             wanted = fetched.tensors
@@ -422,8 +427,6 @@ class Session:
     def _entry(self, choice: _Choice, feeds: Mapping[Tensor, Feed]) -> _Entry:
         """The compiled plan for these feeds, made if there is none yet."""
         request = choice.request
-        if not request.static and () in choice.entries:
-            return choice.entries[()]
         known = {tensor: _known(tensor, feeds[tensor]) for tensor in request.static}
         values = tuple([array.tobytes() for array in known.values()])
         entry = choice.entries.get(values)
@@ -437,6 +440,8 @@ class Session:
             if entry.program is not None:
                 self._note(request, feeds, known, SAME_PLAN if adapted else entry.remark)
             choice.entries[values] = entry
+        if not request.static:
+            choice.only = entry
         return entry
 
     def _made(

@@ -81,13 +81,16 @@ class ArenaMemory(Record, frozen=False):
     """Memory for temporaries, shared by the programs of a session, which run one at a time."""
 
     memory: Array | None = None
+    size: int = 0
+    address: int = 0
 
     def reserve(self, size: int) -> int:
         """The address of at least `size` bytes."""
-        if self.memory is None or self.memory.nbytes < size:
+        if self.size < size:
             self.memory = None  # give the old one back before asking for more
             self.memory = aligned_empty((size,), np.dtype(np.uint8))
-        return int(self.memory.ctypes.data)
+            self.size, self.address = size, address_of(self.memory)
+        return self.address
 
 
 class KernelSummary(Record):
@@ -233,7 +236,8 @@ class NativeProgram:
         self._run_trial = BurstTrial((threads, 1)) if tries else None
         self._ended = 0.0
         self._words = self._lay_out()
-        self._places = (*self._fed, *self._fetched, self._ordered)
+        places = enumerate((*self._fed, *self._fetched))
+        self._places = [(number, place) for number, own in places for place in own]
         self._cells = self._words.data
         self._run_number = self._counter.data
         self._first_run = 0
@@ -385,9 +389,11 @@ class NativeProgram:
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
-        orders = [feed.order for feed in feeds if isinstance(feed, Rows)][:1]  # the same for all
+        orders = [feed.order for feed in feeds if isinstance(feed, Rows)]
         fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
-        self._bind([*fed, *made, *orders], run_counter)
+        self._bind([*fed, *made], run_counter)
+        for place in self._ordered:  # they are the same for all feeds
+            self._cells[place] = address_of(orders[0])
         if not steps:
             return made
         if self._loop is None:
@@ -422,10 +428,8 @@ class NativeProgram:
     def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
         """Write the addresses of feeds and results to their places, and the run's number."""
         cells = self._cells
-        for array, places in zip(arrays, self._places, strict=False):  # row numbers only in loops
-            address = address_of(array)
-            for place in places:
-                cells[place] = address
+        for number, place in self._places:
+            cells[place] = address_of(arrays[number])
         self._first_run = self._run_number[0] = run_counter
         if self._temporaries:
             self._bind_arena()
