@@ -402,6 +402,11 @@ class Builder:
         self.declarations[name] = f"declare void @{name}({value.type}, ptr, {mask.type})"
         self.line(f"call void @{name}({args})")
 
+    def prefetch(self, pointer: Value, write: bool = False) -> None:
+        """Have the processor fetch a line of memory into its caches, if it can."""
+        self.declarations["llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 {int(write)}, i32 3, i32 1)")
+
     def gather(self, type: Type, pointers: Value, mask: Value) -> Value:
         zero = Value(self, type, "zeroinitializer")
         return self._masked("gather", type, type, pointers, mask, zero)

@@ -12,7 +12,7 @@ a tile is written by `expressions.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from thalweg.backends.llvm.builder import I64, Type, Value
@@ -28,16 +28,23 @@ from thalweg.backends.llvm.functions import (
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record, replace
+from thalweg.base.shapes import typical_size
 from thalweg.formula import (
+    Affine,
     Apply,
     Axis,
     Expr,
     Read,
     Reduce,
     Rewrite,
+    affine,
 )
 from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
+
+LINE = 64  # bytes that come from memory together
+LINES = 2  # from where a row begins, until the processor has seen where it goes
+FEW = 32  # terms of a sum, in which time memory is not heard from
 
 
 class Sweep(Record):
@@ -276,6 +283,8 @@ class _Writer(Expressions):
 
     def _tile(self) -> None:
         points = self._points()
+        self._fetch_operands(points)
+        self._fetch_rows()
         for reductions in self._sharing_loops():
             self._reduce(reductions, points)
         if self.sweep is None:
@@ -287,6 +296,71 @@ class _Writer(Expressions):
                     lambda: self._in_scope(lambda: self._epilogue(points)),
                     lambda: self._in_scope(lambda: self._keep_sums(points)),
                 )
+
+    def _fetch_operands(self, points: Sequence[Point]) -> None:
+        """Have the processor fetch what the epilogue reads while the sums are taken.
+
+        Weights, and what an optimiser keeps of them, come from memory: for each tile a piece of
+        some rows, which the processor does not foresee.
+        """
+        vector = self.s.vector
+        summed = [axis.extent for reduce in self.nest.reductions for axis in reduce.axes]
+        if vector is None or vector not in self.nest.axes or typical_size(summed) < FEW:
+            return
+        tiled = {vector, *(axis for axis, own in self._offsets.items() if len(own) > 1)}
+        written = {store.slot for store in self.nest.stores}
+        reads = {(r.source, r.index): r for s in self.nest.stores for r in _always_read(s.body)}
+        for read in reads.values():
+            if tiled <= self.deps(read) and self._is_contiguous(read.index[0], vector):
+                lines: dict[object, Point] = {}
+                for point in points:
+                    lines.setdefault(self._line_of(read, vector, point), point)
+                for point in lines.values():
+                    pointer = self._pointer(read.source, read.index[0], read.dtype, point)
+                    self.b.prefetch(pointer, write=read.source in written)
+
+    def _line_of(self, read: Read, vector: Axis, point: Point) -> object:
+        """What is the same for points of a tile that are in one line of memory, as a rule."""
+        rows = tuple((id(axis), n) for axis, n in point.items() if axis is not vector)
+        return rows, point.get(vector, 0) * read.dtype.size // LINE
+
+    def _fetch_rows(self) -> None:
+        """Have the processor fetch where rows begin that the next tile reads from anywhere.
+
+        It goes on with the rows by itself, once they are read.
+        """
+        if self.sweep is not None:
+            return
+        for reduce in self.nest.reductions:
+            for read in reduce.body.reads:
+                axis = self._gathered_axis(read)
+                if axis is not None and self._is_contiguous(read.index[0], reduce.axes[-1]):
+                    first = dict.fromkeys(reduce.axes, affine(0))
+                    for n in self._offsets[axis]:
+                        self._fetch_row(read, first, axis, n + len(self._offsets[axis]))
+
+    def _fetch_row(
+        self, read: Read, first: Mapping[Axis, Affine], axis: Axis, distance: int
+    ) -> None:
+        """Fetch the beginning of the row that is so many further, or the last one."""
+        ahead = Axis(axis.extent, "ahead")
+        moved = Rewrite(axes={**first, axis: ahead})(read)
+        assert isinstance(moved, Read)
+        row, last = self.index[axis] + distance, self.number(axis.extent) - 1
+        self.index[ahead] = (row < last).select(row, last)
+        with self._scope(ahead):
+            for n in range(LINES):
+                index = moved.index[0] + n * LINE // read.dtype.size
+                self.b.prefetch(self._pointer(moved.source, index, read.dtype, {}))
+
+    def _gathered_axis(self, read: Read) -> Axis | None:
+        """The axis of the tile that has a row from anywhere for each value, if the tile is full."""
+        places = [atom for atom, _ in read.index[0].terms if isinstance(atom, Expr)]
+        axes = self.deps(places[0]) if len(places) == 1 else ()
+        if len(axes) != 1:
+            return None
+        (axis,) = axes
+        return axis if len(self._offsets.get(axis, ())) == self.s.tile_of(axis) else None
 
     def _clear(self) -> None:
         """Set to 0 what the sequential loops inside will add to."""
@@ -449,6 +523,21 @@ class _Writer(Expressions):
         before = self.load(Read(store.slot, (store.offset,), store.dtype), point, ())
         left, right = unify(self.b, [before, value])
         return emit_function(self.b, "add", [left, right], [store.dtype] * 2, store.dtype)
+
+
+def _always_read(expr: Expr) -> Iterator[Read]:
+    """What an expression reads beside its sums, whatever the data."""
+    seen: set[int] = set()
+    left = [expr]
+    while left:
+        found = left.pop()
+        if id(found) in seen or isinstance(found, Reduce):
+            continue
+        seen.add(id(found))
+        if isinstance(found, Read):
+            yield found
+        is_choice = isinstance(found, Apply) and found.function == "select"
+        left += found.children[:1] if is_choice else found.children
 
 
 def rest_sizes(tile: int) -> list[int]:
