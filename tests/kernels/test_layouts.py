@@ -35,6 +35,29 @@ def test_rows_that_crowd_the_caches_are_copied_into_panels(rows: int) -> None:
     np.testing.assert_allclose(got, wanted, rtol=0, atol=128 * 4e-7 * np.abs(x).max())
 
 
+@pytest.mark.parametrize(("inputs", "copies"), [(1024, 2), (784, 1)])
+def test_both_operands_of_a_weight_gradient_may_crowd_the_caches(inputs: int, copies: int) -> None:
+    """Each of a batch's rows is 4 KiB from the next: its columns are read as rows of panels."""
+    x, dy, narrow = random(96, inputs), random(96, 1024, seed=1), random(96, 10, seed=2)
+    with tf.Graph().as_default(), tf.Session() as session:
+        feeds = {tf.placeholder(tf.float32, [None, v.shape[1]]): v for v in (x, narrow, x, dy)}
+        c, d, a, b = feeds
+        # Of `c`, which is like `a`, each element is used ten times only.
+        gradients = [tf.matmul(c, d, transpose_a=True), tf.matmul(a, b, transpose_a=True)]
+        program = program_of(session, gradients, feeds)
+        assert sum("pack" in step.nest.ops for step in program.steps) == copies
+        product = max(program.steps, key=lambda step: step.cost.flops)
+        reads = [read for reduce in product.nest.reductions for read in reduce.body.reads]
+        assert sum(product.nest.slots[read.source].panel > 0 for read in reads) == copies
+        # A tile takes neighbours, which are in one line of memory, and not one of each panel.
+        rows = [axis for axis in product.schedule.tile if axis is not product.schedule.vector]
+        assert [reads[0].index[0].coefficient(axis) for axis in rows] == [1]
+        got = session.run(gradients, feeds)
+    for one, other in zip(got, (narrow, dy), strict=True):
+        wanted = x.T.astype(np.float64) @ other
+        np.testing.assert_allclose(one, wanted, rtol=0, atol=96 * 4e-7 * np.abs(x).max())
+
+
 def test_few_rows_are_not_worth_the_copy() -> None:
     with tf.Graph().as_default(), tf.Session() as session:
         a = tf.placeholder(tf.float32, [3, 256])

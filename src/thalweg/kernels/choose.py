@@ -14,7 +14,7 @@ from itertools import product
 from thalweg.base.dims import Dim
 from thalweg.base.record import replace
 from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
-from thalweg.kernels.model import Model
+from thalweg.kernels.model import PAGE, Model
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import Machine, Schedule
 
@@ -258,11 +258,20 @@ def _unroll(nest: Nest, s: Schedule) -> int:
     for axis in nest.axes:
         points *= s.tile_of(axis) // (s.lanes if axis is s.vector else 1)
     innermost = nest.reductions[0].axes[-1] if nest.reductions[0].axes else None
-    if innermost is None or innermost is s.vector or isinstance(innermost.extent, Dim):
+    if innermost is None or innermost is s.vector:
         return 4 if points < 8 else 2
+    if isinstance(innermost.extent, Dim):
+        return 4 if points < 8 or (points < 16 and not _is_crowded(nest, innermost)) else 2
     if innermost.extent <= 5:
         return max(int(innermost.extent), 1)
     return next((u for u in (4, 3, 2) if innermost.extent % u == 0), 4) if points < 32 else 2
+
+
+def _is_crowded(nest: Nest, axis: Axis) -> bool:
+    """Whether all values of an operand along a reduced axis are in one set of the first cache."""
+    reads = [read for reduce in nest.reductions for read in reduce.body.reads]
+    steps = [read.index[0].coefficient(axis) * read.dtype.size for read in reads]
+    return any(step and not isinstance(step, Dim) and step % PAGE == 0 for step in steps)
 
 
 # -- sweeps

@@ -44,6 +44,8 @@ LANE_SUM = 10.0  # to add up the lanes of one accumulator
 PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
 PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
 ANYWHERE = 3 * PAGE // 4 + 64  # bytes: as far as rows are apart whose place is read from memory
+LINE = 64  # bytes that come from memory together
+LINES = 0.3  # the share by which a load costs more if no other of its tile is in its line
 GAP = 0.3  # the share by which a load of a part of a row costs more; twice for a page of its own
 WAYS = 8  # places in one set that the cache surely holds
 
@@ -98,6 +100,17 @@ class _Access(Record):
         if step < PAGE // 2:
             return 0.0
         return 1.0 if step % (PAGE // 2) == 0 and count > WAYS else 0.1
+
+    def lines(self, axis: Axis, reduction: _Reduction, s: Schedule) -> float:
+        """What it costs more if each of a tile's rows takes a line of memory in every step.
+
+        A vector takes one in any case.
+        """
+        inner = reduction.axes[-1] if reduction.axes else None
+        if inner is None or s.vector in self.steps:
+            return 0.0
+        step = min(abs(self.steps[axis]), abs(self.steps.get(inner, 0)))
+        return LINES if step * self.bytes >= LINE else 0.0
 
     def gap(self, axis: Axis, reduction: _Reduction, s: Schedule) -> float:
         """What it costs more when a tile has a part of each row, and leaves out what is between.
@@ -231,6 +244,7 @@ class Model:
                 copies *= count
                 if axis is not s.vector:
                     apart += read.apart(axis, count) + read.gap(axis, r, s)
+                    apart += read.lines(axis, r, s)
         return copies * apart
 
 

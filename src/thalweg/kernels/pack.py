@@ -5,7 +5,8 @@
 
 Where it can, the copy lies in panels as wide as a register tile: all rows of the first columns,
 then all rows of the next (Goto & van de Geijn 2008). A tile then walks memory without a gap, while
-rows whose distance is a large power of two would push each other out of the caches. A dimension
+rows whose distance is a large power of two would push each other out of the caches: those that a
+tile takes vectors from, and those of which it takes an element for each of its rows. A dimension
 that is walked backwards is copied so that it is walked forwards, and may become one with the next.
 
 Only operands that are used often enough are worth the copy. One that several contractions want, as
@@ -75,9 +76,10 @@ def _is_worthwhile(source: Value, place: int, users: list[Definition]) -> bool:
         uses = sum(evaluations(_axes(user)) for user in users)
         return uses >= REUSE * typical_size(source.shape)
     shape = tuple(None if isinstance(d, Dim) else int(d) for d in source.shape)
-    key = (shape, source.dtype, len(users))
+    loops = [[axis.extent for axis in _axes(user)] for user in users]
+    fixed = [tuple(None if isinstance(d, Dim) else int(d) for d in extents) for extents in loops]
+    key = (shape, source.dtype, tuple(fixed))
     if key not in _worthwhile:
-        loops = [[axis.extent for axis in _axes(user)] for user in users]
         with off_the_record(chain(source.shape, *loops)):
             staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
             _worthwhile[key] = sum(map(size, loops)) >= REUSE * source.size and not staged
@@ -97,6 +99,20 @@ def _hard_to_stream(definition: Definition) -> Iterator[tuple[Read, Axis, int]]:
         step, place = flat(read).coefficient(vector), _place_of(read, vector)
         if place is not None and (step > 1 or (step and _is_crowded(read, reduces[0], definition))):
             yield read, vector, place
+        elif not step:
+            yield from _crowded_rows(read, reduces[0], definition)
+
+
+def _crowded_rows(
+    read: Read, reduce: Reduce, definition: Definition
+) -> Iterator[tuple[Read, Axis, int]]:
+    """An operand each of whose elements serves a vector, if it has many rows in few sets."""
+    for axis in definition.axes:
+        place = _place_of(read, axis)
+        if place is None or flat(read).coefficient(axis) != 1:
+            continue
+        if _is_crowded(read, reduce, definition):
+            yield read, axis, place
 
 
 def _store_axis(definition: Definition) -> Axis | None:
