@@ -79,6 +79,11 @@ def test_weights_are_fetched_while_their_gradient_is_summed(units: int) -> None:
     assert all(any(_inside(line, array) for array in memory) for line in lines)
 
 
+def _rows(schedule: Schedule) -> int:
+    """Of a tile."""
+    return max(size for axis, size in schedule.tile.items() if axis is not schedule.vector)
+
+
 def _inside(line: int, array: Array) -> bool:
     return address_of(array) <= line < address_of(array) + array.nbytes
 
@@ -106,10 +111,30 @@ def test_the_next_rows_of_a_mini_batch_are_fetched(batch: int) -> None:
     places = [(line - address_of(source)) // LINE for line in lines]
     row_lines = 256 * 4 // LINE
     assert {place % row_lines for place in places} == set(range(LINES))
-    tile = max(size for axis, size in schedule.tile.items() if axis is not schedule.vector)
+    tile = _rows(schedule)
     later = set(memory[number][min(tile, batch - 1) :].tolist())
     if batch >= tile:  # a smaller one has no full tile, and nothing comes after it
         assert later <= {place // row_lines for place in places}
+
+
+def test_the_parts_of_rows_that_the_next_tile_reads_are_fetched() -> None:
+    """A product of few columns is cut into parts of its rows, so that rows are left unfinished."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 1024])
+        y = tf.matmul(x, tf.Variable(tf.zeros([1024, 10])))
+        _, program = session.program(y, {x: np.ones((60, 1024), np.float32)})
+    nest, schedule = largest(program)
+    memory = [aligned_empty(known(v.shape), v.dtype.numpy) for v in nest.slots]
+    for array in memory:
+        array.fill(1)
+    source = next(array for array in memory if array.shape == (60, 1024))
+    lines = fetched(nest, schedule, memory)
+    assert lines
+    assert all(_inside(line, source) for line in lines)
+    places = {(line - address_of(source)) // LINE for line in lines}
+    # Each of the four parts of a row is sixteen lines long; the first tile's are not fetched.
+    assert {place % 16 for place in places} == set(range(LINES))
+    assert {place // 64 for place in places} >= set(range(_rows(schedule), 60))
 
 
 def test_short_sums_fetch_nothing() -> None:

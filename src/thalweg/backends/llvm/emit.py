@@ -43,7 +43,7 @@ from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
 
 LINE = 64  # bytes that come from memory together
-LINES = 2  # from where a row begins, until the processor has seen where it goes
+LINES = 4  # from where a row begins, until the processor has seen where it goes
 FEW = 32  # terms of a sum, in which time memory is not heard from
 
 
@@ -325,16 +325,17 @@ class _Writer(Expressions):
         return rows, point.get(vector, 0) * read.dtype.size // LINE
 
     def _fetch_rows(self) -> None:
-        """Have the processor fetch where rows begin that the next tile reads from anywhere.
+        """Have the processor fetch where the rows begin that the next tile reads.
 
-        It goes on with the rows by itself, once they are read.
+        It goes on with a row by itself, once some of it is read.
         """
         if self.sweep is not None:
             return
         for reduce in self.nest.reductions:
             for read in reduce.body.reads:
-                axis = self._gathered_axis(read)
-                if axis is not None and self._is_contiguous(read.index[0], reduce.axes[-1]):
+                inner = reduce.axes[-1]
+                axis = self._jumping_axis(read, inner)
+                if axis is not None and self._is_contiguous(read.index[0], inner):
                     first = dict.fromkeys(reduce.axes, affine(0))
                     for n in self._offsets[axis]:
                         self._fetch_row(read, first, axis, n + len(self._offsets[axis]))
@@ -353,14 +354,25 @@ class _Writer(Expressions):
                 index = moved.index[0] + n * LINE // read.dtype.size
                 self.b.prefetch(self._pointer(moved.source, index, read.dtype, {}))
 
-    def _gathered_axis(self, read: Read) -> Axis | None:
-        """The axis of the tile that has a row from anywhere for each value, if the tile is full."""
-        places = [atom for atom, _ in read.index[0].terms if isinstance(atom, Expr)]
-        axes = self.deps(places[0]) if len(places) == 1 else ()
-        if len(axes) != 1:
-            return None
-        (axis,) = axes
-        return axis if len(self._offsets.get(axis, ())) == self.s.tile_of(axis) else None
+    def _jumping_axis(self, read: Read, inner: Axis) -> Axis | None:
+        """The axis of the tile along which the processor cannot foresee rows, if the tile is full.
+
+        They may lie anywhere, or a part of each is left out.
+        """
+        axes: list[Axis] = []
+        anywhere = [self.deps(atom) for atom, _ in read.index[0].terms if isinstance(atom, Expr)]
+        if len(anywhere) == 1:
+            axes += anywhere[0]
+        elif not anywhere and self.s.vector not in self.deps(read):
+            axes += [axis for axis in self.nest.axes if self._leaves_out(read, axis, inner)]
+        full = [axis for axis in axes if len(self._offsets.get(axis, ())) == self.s.tile_of(axis)]
+        return full[0] if len(axes) == len(full) == 1 else None
+
+    def _leaves_out(self, read: Read, axis: Axis, inner: Axis) -> bool:
+        """Whether a tile has several rows so far apart that a sum takes a part of each."""
+        step = read.index[0].coefficient(axis)
+        is_known = not isinstance(step, Dim) and not isinstance(inner.extent, Dim)
+        return is_known and step > inner.extent and self.s.tile_of(axis) > 1
 
     def _clear(self) -> None:
         """Set to 0 what the sequential loops inside will add to."""
