@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from thalweg.runtime.trial import BURST, BurstTrial, Trial
+from thalweg.runtime.trial import BURST, BurstTrial, LoopTrial, Trial
 
 
 def use(trial: Trial, seconds: dict[int, float], times: int) -> Counter[int]:
@@ -75,3 +75,67 @@ def test_short_work_keeps_a_choice_for_a_burst() -> None:
     bursts = [chosen[n : n + BURST] for n in range(0, len(chosen), BURST)]
     assert all(len(set(burst)) == 1 for burst in bursts)
     assert chosen.count(2) > 0.9 * len(chosen)
+
+
+class Machine:
+    """Makes steps in a time of its own; after a pause of the second thread the first are long.
+
+    Args:
+        seconds: of a step, by the number of threads.
+        long: seconds of a step with two threads in the first milliseconds after a pause.
+    """
+
+    def __init__(self, seconds: dict[int, float], long: float = 0.0) -> None:
+        self.seconds, self.long = seconds, long
+        self.spent, self.made = 0.0, Counter[int]()
+        self._awake = 0.0
+
+    def __call__(self, steps: int, threads: int) -> float:
+        took = 0.0
+        for _ in range(steps):
+            step = self.seconds[threads]
+            if threads > 1:
+                step = self.long if self._awake < 0.01 and self.long else step
+                self._awake += step
+            else:
+                self._awake = 0.0
+            took += step
+        self.made[threads] += steps
+        self.spent += took
+        return took
+
+
+def test_a_loop_finds_the_fastest_and_pays_little_for_trying() -> None:
+    for slower in (1.05, 2.0, 10.0):
+        for seconds in ({2: 1e-4, 1: slower * 1e-4}, {2: slower * 1e-4, 1: 1e-4}):
+            machine, trial = Machine(seconds), LoopTrial([2, 1])
+            for _ in range(500):
+                trial.run(500, machine)
+            assert sum(machine.made.values()) == 500 * 500
+            assert machine.spent < 1.05 * 500 * 500 * 1e-4
+
+
+def test_a_loop_gives_threads_time_to_wake() -> None:
+    machine, trial = Machine({2: 6e-5, 1: 1e-4}, long=1.2e-3), LoopTrial([2, 1])
+    for _ in range(100):
+        trial.run(500, machine)
+    assert machine.made[2] > 0.95 * 100 * 500
+
+
+def test_a_loop_that_began_badly_recovers_in_seconds() -> None:
+    """The second CPU was away when it was tried first."""
+    machine, trial = Machine({2: 1.2e-3, 1: 1e-4}), LoopTrial([2, 1])
+    for _ in range(5):
+        trial.run(100, machine)
+    machine.seconds[2] = 6e-5
+    machine.made.clear()
+    for _ in range(100):  # each takes some 50 ms
+        trial.run(500, machine)
+    assert machine.made[2] > 0.5 * 100 * 500
+
+
+def test_a_loop_too_short_to_tell_goes_on_with_what_is_best() -> None:
+    machine, trial = Machine({2: 1e-6, 1: 2e-6}), LoopTrial([2, 1])
+    for _ in range(1000):
+        trial.run(3, machine)
+    assert machine.made == {2: 3000}

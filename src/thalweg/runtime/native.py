@@ -40,7 +40,7 @@ from thalweg.runtime.parts import Code, Part, Step, cycles_a_point, parts_for
 from thalweg.runtime.plans import Planned, Plans
 from thalweg.runtime.table import Move, Row, make_program
 from thalweg.runtime.team import Program, chain_kernel, shared_team
-from thalweg.runtime.trial import BurstTrial, Trial
+from thalweg.runtime.trial import BurstTrial, LoopTrial
 
 Array = np.ndarray[Any, Any]
 
@@ -56,7 +56,6 @@ SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them t
 LARGE_WORK = 150_000
 # Cycles of shareable work from which on a loop need not find out whether sharing pays.
 LARGE_PROGRAM = 3_000_000
-TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
 ROW_NUMBER_BYTES = 8
 
 
@@ -231,7 +230,7 @@ class NativeProgram:
         self._bound_arena = -1
         shared = sum(part.cycles for part in parts if not part.is_serial(SMALL_WORK))
         self._threads = threads if shared >= SMALL_PROGRAM else 1
-        self._trial = Trial(_loop_threads(parts, threads))
+        self._trial = LoopTrial(_loop_threads(parts, threads))
         tries = threads > 1 and TINY_PROGRAM <= shared < SMALL_PROGRAM
         self._run_trial = BurstTrial((threads, 1)) if tries else None
         self._ended = 0.0
@@ -400,14 +399,16 @@ class NativeProgram:
             batch = orders[0].shape[1] if orders else 0
             rows, moves = self._rows(SMALL_WORK_IN_LOOP), self._moves(batch)
             self._loop = make_program(rows, moves, self._most_threads)
+        self._trial.run(steps, self._repeat)
+        return made
+
+    def _repeat(self, steps: int, threads: int) -> float:
+        """Make steps of the loop; how many seconds they took."""
+        assert self._loop is not None
         self._loop.repeat(steps)
-        threads = self._trial.choose()
         start = time.perf_counter()
         self._execute(self._loop, threads)
-        seconds = time.perf_counter() - start
-        if seconds > TELLING_SECONDS:
-            self._trial.took(threads, seconds / steps)
-        return made
+        return time.perf_counter() - start
 
     @property
     def finished(self) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 WEIGHT = 0.5  # of the latest measurement in what is expected
 SUDDEN = 1.5  # times as long as expected: no more is believed, since an interrupt can cost anything
 DOUBT = 4.0  # times as long as another option: no more is believed of what was measured once
 BURST = 16  # times for which a choice stays
+PROBES = 16  # in this part of a loop's steps, twice, another choice is tried
+TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
 
 
 class Trial:
@@ -35,6 +37,16 @@ class Trial:
     def choose(self) -> int:
         """The number of threads to use now."""
         return min(self._seeming, key=self._seeming.__getitem__)
+
+    @property
+    def best(self) -> int:
+        """The number of threads that is expected to be fastest, or the first if none is known."""
+        known = {option: seconds for option, seconds in self._expected.items() if seconds}
+        return min(known, key=known.__getitem__) if known else next(iter(self._expected))
+
+    def expected(self, threads: int) -> float:
+        """The seconds that a unit of work takes with so many threads; 0 if that is not known."""
+        return self._expected[threads]
 
     def took(self, threads: int, seconds: float) -> None:
         """Note that a unit of work took so long with so many threads."""
@@ -93,3 +105,52 @@ class BurstTrial:
             self._seconds += seconds
         if not self._left:
             self._trial.took(self._threads, self._seconds)
+
+
+class LoopTrial:
+    """A trial for steps that are made many at a time.
+
+    What is not the best so far is tried for a few of them: threads that have slept may need some
+    milliseconds to get a CPU, in which a step can take twenty times as long. So they are given such
+    a time first, and can be tried more often.
+
+    Args:
+        options: as for `Trial`.
+    """
+
+    def __init__(self, options: Sequence[int]) -> None:
+        self._trial = Trial(options, patience=0.95)
+        self._options = len(options)
+
+    def run(self, steps: int, work: Callable[[int, int], float]) -> None:
+        """Make steps, at least one.
+
+        Args:
+            steps: how many.
+            work: `work(steps, threads)` makes some of them and returns the seconds they took.
+        """
+        few = steps // PROBES
+        for _ in range(self._options):
+            if not few or not self._is_unsure(few):
+                break
+            self._try(few, self._trial.choose(), work)
+            steps -= 2 * few
+        known = self._trial.expected(self._trial.best) > 0.0
+        threads = self._trial.best if known else self._trial.choose()
+        seconds = work(steps, threads)
+        if seconds > TELLING_SECONDS:
+            self._trial.took(threads, seconds / steps)
+
+    def _is_unsure(self, few: int) -> bool:
+        """Whether another choice is due, and so many steps would tell something about it."""
+        best = self._trial.best
+        usual = few * self._trial.expected(best)
+        return usual == 0.0 or (usual > TELLING_SECONDS and self._trial.choose() != best)
+
+    def _try(self, few: int, threads: int, work: Callable[[int, int], float]) -> None:
+        usual = few * self._trial.expected(self._trial.best)
+        first, second = work(few, threads), work(few, threads)
+        if max(usual, second) > TELLING_SECONDS:
+            if not self._trial.expected(threads):
+                self._trial.took(threads, first / few)  # the first time, which is not believed
+            self._trial.took(threads, second / few)
