@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 WEIGHT = 0.5  # of the latest measurement in what is expected
 SUDDEN = 1.5  # times as long as expected: no more is believed, since an interrupt can cost anything
-DOUBT = 4.0  # times as long as another option: no more is believed of what was measured once
 BURST = 16  # times for which a choice stays
 PROBES = 16  # in this part of a loop's steps, twice, another choice is tried
 TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
@@ -19,20 +18,21 @@ class Trial:
     with patience 0.992, what is twice as slow costs one try in 87, and what is almost as fast costs
     hardly anything. So the choice follows a machine that becomes busy, and one that ceases to be.
     The first time of each option is not believed: threads may have had to start for it. Nor is the
-    second, if it is more than four times that of another: it may have met another process.
+    second, if it is many times that of another: it may have met another process.
 
     Args:
         options: numbers of threads, tried first in this order.
         patience: the factor by which an option seems faster for each time that it is not tried.
+        doubt: times as long as another option; no more is believed of what was measured once.
     """
 
-    def __init__(self, options: Sequence[int], patience: float = 0.992) -> None:
+    def __init__(self, options: Sequence[int], patience: float = 0.992, doubt: float = 4.0) -> None:
         self._expected = dict.fromkeys(options, 0.0)  # seconds; 0 for not known
         self._seeming = dict.fromkeys(options, 0.0)  # the same, less what time has taken off
         self._unwarmed = set(options)
         self._fresh = set(options)  # believed once at most
         self._doubted: set[int] = set()  # what was measured of them is not what is expected
-        self._patience = patience
+        self._patience, self._believable = patience, doubt
 
     def choose(self) -> int:
         """The number of threads to use now."""
@@ -63,7 +63,7 @@ class Trial:
             expected = seconds
         surprise = min(seconds, SUDDEN * expected) - expected
         self._set(threads, expected + WEIGHT * surprise)
-        self._doubt(DOUBT * min(filter(None, self._expected.values())))
+        self._doubt(self._believable * min(filter(None, self._expected.values())))
 
     def _doubt(self, most: float) -> None:
         """Believe no more than that of what was measured once."""
@@ -119,7 +119,7 @@ class LoopTrial:
     """
 
     def __init__(self, options: Sequence[int]) -> None:
-        self._trial = Trial(options, patience=0.95)
+        self._trial = Trial(options, patience=0.95, doubt=2.0)
         self._options = len(options)
 
     def run(self, steps: int, work: Callable[[int, int], float]) -> None:
