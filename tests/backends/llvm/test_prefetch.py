@@ -146,3 +146,11 @@ def test_short_sums_fetch_nothing() -> None:
     attributes = Jit().target.attributes
     for step in program.steps:
         assert "llvm.prefetch" not in emit(step.nest, step.schedule, attributes)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_what_is_taken_over_one_value_has_no_rows_to_fetch(rows: int) -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 1])
+        got = session.run(tf.argmax(x, 1), {x: np.ones((rows, 1), np.float32)})
+    np.testing.assert_array_equal(got, np.zeros(rows))

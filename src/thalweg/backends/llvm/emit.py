@@ -329,9 +329,8 @@ class _Writer(Expressions):
 
         It goes on with a row by itself, once some of it is read.
         """
-        if self.sweep is not None:
-            return
-        for reduce in self.nest.reductions:
+        reductions = [r for r in self.nest.reductions if r.axes and self.sweep is None]
+        for reduce in reductions:
             for read in reduce.body.reads:
                 inner = reduce.axes[-1]
                 axis = self._jumping_axis(read, inner)
