@@ -359,10 +359,11 @@ class Expressions:
 
     def _walked(self, loop: Loop, base: Value, term: Term, element: str, point: Point) -> Value:
         """An address in front of a loop, moved by a term of its index."""
-        _, factor = term
+        (_, factor), depth = term, self._depth_of(term)
         if not isinstance(factor, Dim) and factor * Type(element).bits // 8 in SCALES:
-            return self.b.address(base, loop.index * int(factor), element)
-        with self._in(self._depth_of(term) - 1):
+            with self._in(depth):
+                return self.b.address(base, loop.index * int(factor), element)
+        with self._in(depth - 1):
             stride = self.number(factor)
             first = (loop.start + self._offset(term, point)) * stride
             first = self.b.address(base, first, element)
