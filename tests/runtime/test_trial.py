@@ -105,37 +105,38 @@ class Machine:
         return took
 
 
+def repeat(trial: LoopTrial, machine: Machine, times: int, steps: int = 500) -> None:
+    """As many slices of a loop."""
+    for _ in range(times):
+        trial.run(steps, machine)
+
+
 def test_a_loop_finds_the_fastest_and_pays_little_for_trying() -> None:
     for slower in (1.05, 2.0, 10.0):
         for seconds in ({2: 1e-4, 1: slower * 1e-4}, {2: slower * 1e-4, 1: 1e-4}):
-            machine, trial = Machine(seconds), LoopTrial([2, 1])
-            for _ in range(500):
-                trial.run(500, machine)
+            machine = Machine(seconds)
+            repeat(LoopTrial([2, 1]), machine, 500)
             assert sum(machine.made.values()) == 500 * 500
             assert machine.spent < 1.05 * 500 * 500 * 1e-4
 
 
 def test_a_loop_gives_threads_time_to_wake() -> None:
-    machine, trial = Machine({2: 6e-5, 1: 1e-4}, long=1.2e-3), LoopTrial([2, 1])
-    for _ in range(100):
-        trial.run(500, machine)
+    machine = Machine({2: 6e-5, 1: 1e-4}, long=1.2e-3)
+    repeat(LoopTrial([2, 1]), machine, 100)
     assert machine.made[2] > 0.95 * 100 * 500
 
 
 def test_a_loop_that_began_badly_recovers_in_seconds() -> None:
     """The second CPU was away when it was tried first."""
     machine, trial = Machine({2: 1.2e-3, 1: 1e-4}), LoopTrial([2, 1])
-    for _ in range(5):
-        trial.run(100, machine)
+    repeat(trial, machine, 5, steps=100)
     machine.seconds[2] = 6e-5
     machine.made.clear()
-    for _ in range(100):  # each takes some 50 ms
-        trial.run(500, machine)
+    repeat(trial, machine, 100)  # each takes some 50 ms
     assert machine.made[2] > 0.5 * 100 * 500
 
 
 def test_a_loop_too_short_to_tell_goes_on_with_what_is_best() -> None:
-    machine, trial = Machine({2: 1e-6, 1: 2e-6}), LoopTrial([2, 1])
-    for _ in range(1000):
-        trial.run(3, machine)
+    machine = Machine({2: 1e-6, 1: 2e-6})
+    repeat(LoopTrial([2, 1]), machine, 1000, steps=3)
     assert machine.made == {2: 3000}

@@ -261,13 +261,13 @@ def _unroll(nest: Nest, s: Schedule) -> int:
     if innermost is None or innermost is s.vector:
         return 4 if points < 8 else 2
     if isinstance(innermost.extent, Dim):
-        return 4 if points < 8 or (points < 16 and not _is_crowded(nest, innermost)) else 2
+        return 4 if points < 8 or (points < 16 and not _is_in_one_set(nest, innermost)) else 2
     if innermost.extent <= 5:
         return max(int(innermost.extent), 1)
     return next((u for u in (4, 3, 2) if innermost.extent % u == 0), 4) if points < 32 else 2
 
 
-def _is_crowded(nest: Nest, axis: Axis) -> bool:
+def _is_in_one_set(nest: Nest, axis: Axis) -> bool:
     """Whether all values of an operand along a reduced axis are in one set of the first cache."""
     reads = [read for reduce in nest.reductions for read in reduce.body.reads]
     steps = [read.index[0].coefficient(axis) * read.dtype.size for read in reads]

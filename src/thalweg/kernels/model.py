@@ -45,7 +45,7 @@ PAGE = 4096  # bytes: places this far apart share a set of the first-level cache
 PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
 ANYWHERE = 3 * PAGE // 4 + 64  # bytes: as far as rows are apart whose place is read from memory
 LINE = 64  # bytes that come from memory together
-LINES = 0.3  # the share by which a load costs more if no other of its tile is in its line
+ALONE = 0.3  # the share by which a load costs more if no other of its tile is in its line
 GAP = 0.3  # the share by which a load of a part of a row costs more; twice for a page of its own
 WAYS = 8  # places in one set that the cache surely holds
 
@@ -110,7 +110,7 @@ class _Access(Record):
         if inner is None or s.vector in self.steps:
             return 0.0
         step = min(abs(self.steps[axis]), abs(self.steps.get(inner, 0)))
-        return LINES if step * self.bytes >= LINE else 0.0
+        return ALONE if step * self.bytes >= LINE else 0.0
 
     def gap(self, axis: Axis, reduction: _Reduction, s: Schedule) -> float:
         """What it costs more when a tile has a part of each row, and leaves out what is between.

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.backends.llvm.emit import LINE, LINES, emit
+from thalweg.backends.llvm.emit import LINES, emit
 from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.backends.state import address_of, aligned_empty
 from thalweg.base.shapes import known
+from thalweg.kernels.model import LINE
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import Schedule, tasks
 from thalweg.runtime.native import NativeProgram

@@ -39,10 +39,10 @@ from thalweg.formula import (
     Rewrite,
     affine,
 )
+from thalweg.kernels.model import LINE
 from thalweg.kernels.nest import Nest, Store, position
 from thalweg.kernels.schedule import Schedule
 
-LINE = 64  # bytes that come from memory together
 LINES = 4  # from where a row begins, until the processor has seen where it goes
 FEW = 32  # terms of a sum, in which time memory is not heard from
 
