@@ -79,6 +79,57 @@ def test_weights_of_an_unrolled_cell_are_copied_once() -> None:
         assert sum("pack" in step.nest.ops for step in program.steps) <= 1
 
 
+@pytest.mark.parametrize(("length", "copied"), [(96, 1), (48, 0)])
+def test_the_keys_of_attention_are_copied_turned(length: int, copied: int) -> None:
+    """Each head has its own keys, so no schedule can stage them: but enough queries use them."""
+    qkv = random(2, length, 3, 2, 16)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, length, 3, 2, 16])
+        q, k, _ = tf.unstack(tf.transpose(x, [2, 0, 3, 1, 4]))
+        scores = tf.matmul(q, k, transpose_b=True)
+        program = program_of(session, scores, {x: qkv})
+        copies = [step.nest for step in program.steps if "pack" in step.nest.ops]
+        sizes = [nest.slots[nest.stores[0].slot].size for nest in copies]
+        assert sizes == [qkv.size // 3] * copied  # without queries and values
+        got = session.run(scores, {x: qkv})
+    wanted = np.einsum("nihd,njhd->nhij", qkv[:, :, 0].astype(np.float64), qkv[:, :, 1])
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=16 * 4e-7 * np.abs(qkv).max() ** 2)
+
+
+def test_a_gradient_that_is_stored_across_its_rows_has_its_vectors_along_them() -> None:
+    """Lanes that are stored in a line each cost more than queries in a page each."""
+    x, dy = random(2, 128, 3, 4, 64), random(2, 4, 128, 128, seed=1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        a = tf.placeholder(tf.float32, [None, 128, 3, 4, 64])
+        b = tf.placeholder(tf.float32, [None, 4, 128, 128])
+        queries = tf.unstack(tf.transpose(a, [2, 0, 3, 1, 4]))[0]
+        gradient = tf.matmul(b, queries, transpose_a=True)
+        program = program_of(session, gradient, {a: x, b: dy})
+        (step,) = program.steps
+        assert step.schedule.vector is step.nest.axes[-1]
+        got = session.run(gradient, {a: x, b: dy})
+    wanted = np.einsum("nhqk,nqhd->nhkd", dy.astype(np.float64), x[:, :, 0])
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=128 * 4e-7 * np.abs(x).max())
+
+
+def test_variables_of_one_shape_are_updated_by_the_kernels_of_their_own_gradients() -> None:
+    """Adam's step size is a scalar, computed anew for each: nothing is shared that is worth it."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [8, 40])
+        weights = [tf.Variable(random(40, 40, seed=n) * np.float32(0.1)) for n in range(3)]
+        h = x
+        for w in weights:
+            h = tf.tanh(tf.matmul(h, w))
+        train = tf.train.AdamOptimizer().minimize(tf.reduce_sum(tf.square(h)))
+        program = program_of(session, train, {x: random(8, 40)})
+        updates = [
+            [op for op in step.nest.ops if "update" in op and op.endswith("Assign_2")]
+            for step in program.steps
+            if any("_grad/MatMul_1" in op for op in step.nest.ops)
+        ]
+        assert [len(ops) for ops in updates] == [1, 1, 1]
+
+
 def test_what_a_gradient_needs_is_computed_again_if_that_is_cheap() -> None:
     """Of gelu's way forward only its argument and the tanh are kept for the way back."""
     with tf.Graph().as_default(), tf.Session() as session:

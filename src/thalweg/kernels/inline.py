@@ -21,11 +21,12 @@ from thalweg.kernels.values import (
     Variable,
     is_free,
     is_padding,
+    is_uniform,
     is_view,
     work,
 )
 
-SCALAR_WORK = 16  # a scalar's expression up to this long is evaluated anew wherever it is used
+SCALAR_WORK = 16  # an expression of scalars up to this long is evaluated anew where it is used
 CHEAP_WORK = 2  # so is an array's expression up to this long, if it reads no more than one array
 FEW_READS = 16  # of each element of a view at positions that are read from memory themselves
 SMALL = 8  # how many times smaller than the result an array is that costs nothing to read
@@ -145,7 +146,9 @@ def _read_as_alias(definitions: Iterable[Definition], value: Value) -> bool:
 
 
 def _tiny(producer: Definition) -> bool:
-    return size(producer.value.shape) == 1 and work(producer.body) <= SCALAR_WORK
+    """Whether it is a scalar, or an array filled with one, and soon computed."""
+    scalar = size(producer.value.shape) == 1 or is_uniform(producer.body)
+    return scalar and work(producer.body) <= SCALAR_WORK
 
 
 def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:

@@ -28,6 +28,7 @@ from thalweg.kernels.schedule import Schedule
 from thalweg.kernels.values import COSTS, own_work, work
 
 GATHER = 14.0  # per vector whose lanes are not consecutive in memory
+SCATTER = 6.0  # per element that is stored in a line of memory by itself
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 FAR = 0.6  # per vector that may come from beyond the first-level cache
 CROWDED = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
@@ -74,16 +75,32 @@ class _Access(Record):
             return GATHER
         return 1.0
 
+    def scatter(self, s: Schedule) -> float:
+        """What a store of one vector costs more if each of its lanes has a line of its own."""
+        step = abs(self.steps.get(s.vector, 0)) if s.vector is not None else 0
+        return SCATTER * s.lanes if step * self.bytes >= LINE else 0.0
+
     def far(self, reduction: _Reduction, chunk: int) -> float:
         """What each vector costs more, by the distance of the rows of the innermost loop."""
+        step, rows = self._rows(reduction, chunk)
+        if step % (PAGE // 2) and rows * step > PAGES * PAGE:
+            return FAR + TURNED_OVER * min(step / PAGE, 1)
+        return FAR + self.crowd(reduction, chunk)
+
+    def crowd(self, reduction: _Reduction, chunk: int) -> float:
+        """What a row costs more if those of the innermost loop share a few sets of the caches."""
+        step, rows = self._rows(reduction, chunk)
+        if not step or step % (PAGE // 2) or rows <= WAYS:
+            return 0.0
+        return (CROWDED if rows <= MANY else THRASHED) - FAR
+
+    def _rows(self, reduction: _Reduction, chunk: int) -> tuple[int, int]:
+        """How far the rows of the innermost loop are apart, in bytes, and how many there are."""
         inner = reduction.axes[-1] if reduction.axes else None
-        step = abs(self.steps.get(inner, 0)) * self.bytes if inner else 0
-        if inner is None or not step:
-            return FAR
+        if inner is None:
+            return 0, 1
         rows = chunk if chunk and len(reduction.axes) == 1 else int(inner.extent)
-        if step % (PAGE // 2):
-            return FAR + (TURNED_OVER * min(step / PAGE, 1) if rows * step > PAGES * PAGE else 0)
-        return FAR if rows <= WAYS else CROWDED if rows <= MANY else THRASHED
+        return abs(self.steps.get(inner, 0)) * self.bytes, rows
 
     def pages(self, s: Schedule) -> int:
         """How many rows of a tile lie so far apart that each has its own page; 0 if none do."""
@@ -206,7 +223,7 @@ class Model:
     def _epilogue(self, s: Schedule, points: float) -> float:
         """Everything outside reductions, once a point."""
         cost = sum(read.cost(s.vector) / self._shared(read) for read in self._late) * 0.5
-        cost += sum(store.cost(s.vector) for store in self._stores)
+        cost += sum(store.cost(s.vector) + store.scatter(s) for store in self._stores)
         cost += self._work / 2
         if s.vector is not None and s.vector not in self._axes:
             cost += LANE_SUM  # and what follows is scalar
@@ -227,10 +244,12 @@ class Model:
             staged = read.slot in s.staged
             copies, cost = self._copies(read, r, s), 1.0 if staged else read.cost(s.vector)
             loads += copies * cost
+            far = FAR / 2 if staged else read.far(r, s.chunk)
             if s.vector is not None and read.steps.get(s.vector):
                 run = s.tile_of(s.vector) // s.lanes if s.vector in self._axes else 1
-                far = FAR / 2 if staged else read.far(r, s.chunk)
                 streams += copies * cost * (far if far <= FAR else FAR + (far - FAR) / run)
+            elif not staged:
+                streams += read.crowd(r, s.chunk)
         rows = points if s.vector not in self._axes else points * s.lanes / s.tile_of(s.vector)
         memory, compute = loads / 2 + streams, (points * r.work + rows * r.tests) / 2
         return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points

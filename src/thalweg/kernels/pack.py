@@ -8,6 +8,8 @@ then all rows of the next (Goto & van de Geijn 2008). A tile then walks memory w
 rows whose distance is a large power of two would push each other out of the caches: those that a
 tile takes vectors from, and those of which it takes an element for each of its rows. A dimension
 that is walked backwards is copied so that it is walked forwards, and may become one with the next.
+Of a dimension that is read in one place, as that of the keys among queries, keys and values, no
+other place is copied.
 
 Only operands that are used often enough are worth the copy. One that several contractions want, as
 the weights of an unrolled recurrent cell, is copied once.
@@ -19,14 +21,15 @@ from collections.abc import Iterator
 from itertools import chain
 
 from thalweg.base.dims import Dim, off_the_record
+from thalweg.base.record import Record
 from thalweg.base.shapes import size, typical_size
 from thalweg.formula import Affine, Axis, Expr, Read, Reduce, Replace, Rewrite, affine, axes
-from thalweg.kernels.inline import evaluations
 from thalweg.kernels.lower import flat, flat_index
 from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
 REUSE = 256  # how often each element of the operand must be used to be worth copying
+GATHERED = 64  # the same where no copy of a part can be had inside the kernel
 CROWDED = 2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
 MANY = 64  # rows that do not fit there
 SWEPT = 1 << 20  # bytes from which on a sum over a varying number of rows is swept, and staged
@@ -34,19 +37,49 @@ SWEPT = 1 << 20  # bytes from which on a sum over a varying number of rows is sw
 Use = tuple[Definition, Read, Axis]
 
 
+class Copied(Record):
+    """What is copied of a value.
+
+    Attributes:
+        source: the value.
+        place: its dimension that is the copy's last.
+        fixed: for each dimension the one place of it that is read, if there is only one.
+    """
+
+    source: Value
+    place: int
+    fixed: tuple[int | None, ...]
+
+    @property
+    def order(self) -> list[int]:
+        """The dimensions of the value in the order in which the copy has them."""
+        kept = [n for n, at in enumerate(self.fixed) if at is None and n != self.place]
+        return [*kept, self.place]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the copy."""
+        return tuple(self.source.shape[n] for n in self.order)
+
+
 def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:
     """Insert copies before contractions whose operands no schedule could stream."""
-    wanted: dict[tuple[Value, int], list[Use]] = {}
+    wanted: dict[Copied, list[Use]] = {}
     for definition in definitions:
         _walk_forwards(definition)
         for read, vector, place in _hard_to_stream(definition):
-            wanted.setdefault((read.source, place), []).append((definition, read, vector))
+            copied = Copied(read.source, place, tuple(map(_fixed, read.index)))
+            wanted.setdefault(copied, []).append((definition, read, vector))
     copies: dict[Definition, list[Definition]] = {}
-    for (source, place), uses in wanted.items():
-        if _is_worthwhile(source, place, [definition for definition, _, _ in uses]):
-            copy = _pack(source, place, uses, machine)
-            copies.setdefault(uses[0][0], []).append(copy)
+    for copied, uses in wanted.items():
+        if _is_worthwhile(copied, uses):
+            copies.setdefault(uses[0][0], []).append(_pack(copied, uses, machine))
     return [made for d in definitions for made in (*copies.get(d, ()), d)]
+
+
+def _fixed(index: Affine) -> int | None:
+    """The place, if all loops read the same."""
+    return index.constant if not index.terms and type(index.constant) is int else None
 
 
 def _walk_forwards(definition: Definition) -> None:
@@ -66,24 +99,31 @@ def _walk_forwards(definition: Definition) -> None:
         definition.body = Replace(reduces[0], turned)(definition.body)
 
 
-def _is_worthwhile(source: Value, place: int, users: list[Definition]) -> bool:
+def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     """Whether each element is used often enough, as far as that is known before the batch is.
 
     Rows that are only crowded are a matter of the present batch: for a small one their copy costs
     more than they do. The first batch decides for all, so that a new one compiles nothing.
     """
-    if place < len(source.shape) - 1:
-        uses = sum(evaluations(_axes(user)) for user in users)
-        return uses >= REUSE * typical_size(source.shape)
-    shape = tuple(None if isinstance(d, Dim) else int(d) for d in source.shape)
-    loops = [[axis.extent for axis in _axes(user)] for user in users]
+    source = copied.source
+    loops = [[axis.extent for axis in _axes(user)] for user, _, _ in uses]
+    if copied.place < len(source.shape) - 1:
+        enough = GATHERED if all(_is_batched(*use) for use in uses) else REUSE
+        return sum(map(typical_size, loops)) >= enough * typical_size(copied.shape)
+    shape = tuple(None if isinstance(d, Dim) else int(d) for d in copied.shape)
     fixed = [tuple(None if isinstance(d, Dim) else int(d) for d in extents) for extents in loops]
     key = (shape, source.dtype, tuple(fixed))
     if key not in _worthwhile:
         with off_the_record(chain(source.shape, *loops)):
             staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
-            _worthwhile[key] = sum(map(size, loops)) >= REUSE * source.size and not staged
+            _worthwhile[key] = sum(map(size, loops)) >= REUSE * size(copied.shape) and not staged
     return _worthwhile[key]
+
+
+def _is_batched(definition: Definition, read: Read, vector: Axis) -> bool:
+    """Whether each of several products has its own operand: a schedule cannot stage those."""
+    offset = flat(read)
+    return any(offset.coefficient(axis) for axis in definition.axes if axis is not vector)
 
 
 _worthwhile: dict[object, bool] = {}
@@ -146,14 +186,13 @@ def _axes(definition: Definition) -> tuple[Axis, ...]:
     return (*definition.axes, *definition.body.reductions[0].axes)
 
 
-def _pack(source: Value, place: int, uses: list[Use], machine: Machine) -> Definition:
+def _pack(copied: Copied, uses: list[Use], machine: Machine) -> Definition:
     """The definition of the copy; its users read it from now on."""
-    order = [n for n in range(len(source.shape)) if n != place] + [place]
-    shape = tuple(source.shape[n] for n in order)
-    panel = _panel(source, place, uses, machine)
-    packed = Value(f"{source.name} packed", shape, source.dtype, panel=panel)
-    index = axes(*shape)
-    origin = [affine(0)] * len(shape)
+    source, order = copied.source, copied.order
+    panel = _panel(copied, uses, machine)
+    packed = Value(f"{source.name} packed", copied.shape, source.dtype, panel=panel)
+    index = axes(*copied.shape)
+    origin = [affine(at or 0) for at in copied.fixed]
     turned = {n for n in order if all(_walks_back(r, n) for _, r, _ in uses)}
     for axis, n in zip(index, order, strict=True):
         origin[n] = _mirrored(affine(axis), n, source) if n in turned else affine(axis)
@@ -176,9 +215,10 @@ def _mirrored(index: Affine, dimension: int, source: Value) -> Affine:
     return index * -1 + affine(source.shape[dimension] - 1)
 
 
-def _panel(source: Value, place: int, uses: list[Use], machine: Machine) -> int:
+def _panel(copied: Copied, uses: list[Use], machine: Machine) -> int:
     """The width of the panels: two vectors, or 0 if the extent is not made of such."""
-    width, extent = machine.vector_bits // 4 // source.dtype.size, source.shape[place]
+    place = copied.place
+    width, extent = machine.vector_bits // 4 // copied.source.dtype.size, copied.shape[-1]
     whole = not isinstance(extent, Dim) and extent % width == 0 and extent > width
     exact = all(r.index[place].is_axis(axis) and axis.extent == extent for _, r, axis in uses)
     return width if whole and exact else 0

@@ -250,6 +250,13 @@ def is_view(expr: Expr) -> bool:
     return isinstance(expr, Read)
 
 
+def is_uniform(expr: Expr) -> bool:
+    """Whether the expression has one value at all places, computed from scalars in memory."""
+    parts = list(walk(expr))
+    read = all(not at.terms for e in parts if isinstance(e, Read) for at in e.index)
+    return read and all(isinstance(e, Read | Const | Apply) for e in parts)
+
+
 def is_padding(expr: Expr) -> bool:
     """Whether the expression is an element of one value, or a constant, or another by its place."""
     if not isinstance(expr, Apply) or expr.function != "select":
