@@ -12,6 +12,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import pytest
 
+from thalweg.backends.llvm import compiler
 from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.backends.llvm.target import Target
 from thalweg.base.errors import CompilerError
@@ -258,3 +259,21 @@ def test_what_others_compile_is_as_it_was() -> None:
     assert compiled_by_others() == before
     assert "imul" in ours or not jit.target.triple.startswith("x86_64")
     assert "imul" not in before
+
+
+def test_threads_without_the_lock_make_the_code_that_llvmlite_makes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """LLVM makes the machine code of several modules at once, which llvmlite's lock prevents."""
+    steps = range(1, 60)
+    texts = [(str(n), COLUMN_SUM.replace("add i64 %i, 1", f"add i64 %i, {n}")) for n in steps]
+
+    def objects(_: int) -> dict[str, bytes]:
+        return dict(compiler.Compiler(Target.host()).objects(texts))
+
+    with ThreadPoolExecutor(3) as pool:  # compilers side by side, of several threads each
+        found = list(pool.map(objects, range(9)))
+    monkeypatch.setattr(compiler, "_emitted", lambda machine, module: machine.emit_object(module))
+    alone = objects(0)
+    assert len(set(alone.values())) == len(texts)
+    assert found == [alone] * 9

@@ -10,25 +10,15 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import llvmlite
 import llvmlite.binding as llvm
 
+from thalweg.backends.llvm.compiler import VERSION, Compiler
 from thalweg.backends.llvm.target import Target
 from thalweg.base.errors import CompilerError
 from thalweg.base.record import Record
-
-# The IR arrives in vector form with its invariants hoisted, so little is left to do. On a tiled
-# convolution this list takes 9 ms and LLVM's O3 24 ms, for machine code of the same speed.
-_PASSES = ("sroa", "simplify_cfg", "loop_rotate", "instruction_combine", "simplify_cfg")
-_CODEGEN_LEVEL = 2
-# Pointers that move with a loop are written so, and looking for others takes LLVM as long as all
-# else that it does to make code.
-_OPTION = "-disable-lsr"
-_VERSION = (_PASSES, _CODEGEN_LEVEL, _OPTION, llvmlite.__version__, llvm.llvm_version_info)
 
 _KERNEL = re.compile(r"@kernel(?![\w.$-])")
 
@@ -82,8 +72,6 @@ class Jit:
     """
 
     def __init__(self, target: Target | None = None, cache: ObjectCache | None = None) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
         self.target = target or Target.host()
         self.stats = Stats()
         self._cache = cache
@@ -91,11 +79,8 @@ class Jit:
         self._addresses: dict[str, int] = {}
         self._libraries: list[Any] = []
         self._names = itertools.count()
-        self._machine = _target_machine(self.target)
-        self._passes = llvm.create_pass_builder(
-            self._machine, llvm.create_pipeline_tuning_options()
-        )
-        self._linker = llvm.create_lljit_compiler(self._machine, use_jit_link=True)
+        self._compiler = Compiler(self.target)
+        self._linker = self._compiler.linker()
 
     def compile(self, sources: Sequence[Source]) -> list[int]:
         """The address of each module's `@kernel`; the same key gives the same address.
@@ -114,8 +99,7 @@ class Jit:
 
     def assembly(self, source: str) -> str:
         """The assembly text of a module, for people to read."""
-        with self._lock, self._optimised(source) as module:
-            return str(self._machine.emit_assembly(module))
+        return self._compiler.assembly(source)
 
     def _objects(self, sources: Mapping[str, Source]) -> dict[str, bytes]:
         """Object code that defines each kernel under its name: from disk if it is there."""
@@ -125,66 +109,26 @@ class Jit:
         return {name: code for name, code in found.items() if code is not None} | made
 
     def _made(self, sources: Mapping[str, Source]) -> dict[str, bytes]:
-        """Object code of kernels that nobody has compiled yet.
-
-        LLVM works in a thread of its own, without Python's lock, while the next text is written.
-        """
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(1) as compiler:
-            making = {n: compiler.submit(self._make, n, s.write()) for n, s in sources.items()}
-        return {name: made.result() for name, made in making.items()}
+        """Object code of kernels that nobody has compiled yet."""
+        start = time.perf_counter()
+        texts = ((n, _KERNEL.sub(f"@{n}", source.write())) for n, source in sources.items())
+        made: dict[str, bytes] = {}
+        for name, code in self._compiler.objects(texts):
+            made[name] = code
+            if self._cache:
+                self._cache.put(self._key(name), code)
+        self.stats.compiled += len(made)
+        self.stats.compile_seconds += time.perf_counter() - start
+        return made
 
     def _cached(self, name: str) -> bytes | None:
         found = self._cache.get(self._key(name)) if self._cache else None
         self.stats.from_disk += found is not None
         return found
 
-    def _make(self, name: str, text: str) -> bytes:
-        start = time.perf_counter()
-        with self._optimised(_KERNEL.sub(f"@{name}", text)) as module:
-            made = bytes(self._machine.emit_object(module))
-        self.stats.compile_seconds += time.perf_counter() - start
-        self.stats.compiled += 1
-        if self._cache:
-            self._cache.put(self._key(name), made)
-        return made
-
-    @contextmanager
-    def _optimised(self, source: str) -> Iterator[Any]:
-        """The module of a text, optimised.
-
-        It has a context of its own, so that types and constants go when it goes; and it goes at
-        once, before its context, which the garbage collector would not see to.
-        """
-        with closing(llvm.create_context()) as context, closing(self._parse(source, context)) as it:
-            manager = llvm.create_new_module_pass_manager()
-            for name in _PASSES:
-                getattr(manager, f"add_{name}_pass")()
-            manager.run(it, self._passes)
-            llvm.set_option("thalweg", f"{_OPTION}=1")  # which others in the process may not want
-            try:
-                yield it
-            finally:
-                llvm.set_option("thalweg", f"{_OPTION}=0")
-
-    def _parse(self, source: str, context: Any) -> Any:
-        try:
-            module = llvm.parse_assembly(source, context)
-        except RuntimeError as error:
-            raise _rejected(source, error) from error
-        module.triple = self.target.triple
-        module.data_layout = str(self._machine.target_data)
-        try:
-            module.verify()
-        except RuntimeError as error:
-            module.close()
-            raise _rejected(source, error) from error
-        return module
-
     def _key(self, name: str) -> str:
         """What object code depends on: the key (in the kernel's name), the CPU, the compiler."""
-        return hashlib.sha256(repr((name, self.target, _VERSION)).encode()).hexdigest()
+        return hashlib.sha256(repr((name, self.target, VERSION)).encode()).hexdigest()
 
     def _link(self, objects: dict[str, bytes]) -> None:
         start = time.perf_counter()
@@ -200,21 +144,6 @@ class Jit:
         self.stats.link_seconds += time.perf_counter() - start
 
 
-def _rejected(source: str, error: RuntimeError) -> CompilerError:
-    return CompilerError(f"LLVM rejects this code: {error}\n{source}")
-
-
 def _name(key: str) -> str:
     """A symbol for a kernel: object code on disk must not clash with any other's."""
     return f"k_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-
-
-def _target_machine(target: Target) -> Any:
-    return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu,
-        features=target.features,
-        opt=_CODEGEN_LEVEL,
-        reloc="pic",
-        codemodel="small",
-        jit=True,
-    )
