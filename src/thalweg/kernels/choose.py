@@ -69,6 +69,8 @@ def complete(nest: Nest, s: Schedule) -> Schedule:
 
 # -- candidates
 
+MOST_ROWS = 28  # of a tile
+
 
 def lanes_for(nest: Nest, machine: Machine) -> int:
     """Lanes of the nest's widest arithmetic type that fill a register."""
@@ -115,9 +117,8 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
         base = {axis: vectors * lanes}
         yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
         if heavy:
-            for other, rows in _row_tiles(nest, axis):
-                held = vectors + 1 + (rows * vectors if _slides(nest, axis, other) else 0)
-                if rows * vectors + held <= machine.registers:
+            for other, most_rows in _row_axes(nest, axis, vectors, machine):
+                for rows in range(2, most_rows + 1):
                     tile = {**base, other: rows}
                     made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
                     yield made
@@ -206,12 +207,15 @@ def _reduced_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Ite
                 yield Schedule(nest.axes, axis, lanes, {nest.axes[0]: rows})
 
 
-def _row_tiles(nest: Nest, vector: Axis) -> Iterator[tuple[Axis, int]]:
+def _row_axes(
+    nest: Nest, vector: Axis, vectors: int, machine: Machine
+) -> Iterator[tuple[Axis, int]]:
+    """The axes along which a tile may have rows of so many vectors, and how many at most."""
     for axis in nest.axes:
         if axis is not vector:
-            for rows in range(2, 29):
-                if rows <= axis.extent:
-                    yield axis, rows
+            held = 2 * vectors if _slides(nest, vector, axis) else vectors  # for each row
+            most = (machine.registers - vectors - 1) // held
+            yield axis, min(most, MOST_ROWS, int(axis.extent))
 
 
 # -- order, tasks, unrolling

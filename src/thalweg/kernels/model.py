@@ -191,6 +191,7 @@ class Model:
         self._late = [_access(e) for e in outside if isinstance(e, Read)]
         self._stores = [_Access.of(s.slot, s.offset, s.dtype.size) for s in nest.stores]
         self._work = sum(_instructions(e) for e in outside) + _combining(nest)
+        self._distances: dict[tuple[int, int], list[tuple[_Access, float, float]]] = {}
         self._cleared = sum(nest.slots[t.slot].size for t in nest.stores if t.cleared is not None)
 
     def cycles(self, s: Schedule) -> float:
@@ -240,19 +241,27 @@ class Model:
             extent = max(int(s.vector.extent), 1)  # none in a batch of none
             steps = steps / extent * -(-extent // s.lanes)
         loads = streams = 0.0
-        for read in r.reads:
+        for read, far, crowd in self._by_distance(r, s.chunk):
             staged = read.slot in s.staged
             copies, cost = self._copies(read, r, s), 1.0 if staged else read.cost(s.vector)
             loads += copies * cost
-            far = FAR / 2 if staged else read.far(r, s.chunk)
             if s.vector is not None and read.steps.get(s.vector):
                 run = s.tile_of(s.vector) // s.lanes if s.vector in self._axes else 1
-                streams += copies * cost * (far if far <= FAR else FAR + (far - FAR) / run)
+                beyond = FAR / 2 if staged else FAR + max(far - FAR, 0.0) / run
+                streams += copies * cost * beyond
             elif not staged:
-                streams += read.crowd(r, s.chunk)
+                streams += crowd
         rows = points if s.vector not in self._axes else points * s.lanes / s.tile_of(s.vector)
         memory, compute = loads / 2 + streams, (points * r.work + rows * r.tests) / 2
         return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points
+
+    def _by_distance(self, r: _Reduction, chunk: int) -> list[tuple[_Access, float, float]]:
+        """What a reduction reads, and what it costs that rows are far apart or crowded."""
+        key = (id(r), chunk)
+        if key not in self._distances:
+            found = [(read, read.far(r, chunk), read.crowd(r, chunk)) for read in r.reads]
+            self._distances[key] = found
+        return self._distances[key]
 
     def _copies(self, read: _Access, r: _Reduction, s: Schedule) -> float:
         """How many different places of a tile the read touches; those far apart count for more."""
