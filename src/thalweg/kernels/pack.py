@@ -120,13 +120,13 @@ def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     return _worthwhile[key]
 
 
+_worthwhile: dict[object, bool] = {}
+
+
 def _is_batched(definition: Definition, read: Read, vector: Axis) -> bool:
     """Whether each of several products has its own operand: a schedule cannot stage those."""
     offset = flat(read)
     return any(offset.coefficient(axis) for axis in definition.axes if axis is not vector)
-
-
-_worthwhile: dict[object, bool] = {}
 
 
 def _hard_to_stream(definition: Definition) -> Iterator[tuple[Read, Axis, int]]:

@@ -66,7 +66,7 @@ class Compiler:
         """
         from concurrent.futures import ThreadPoolExecutor, as_completed
 
-        threads = min(settings.cpu_count(), _MOST_THREADS)
+        threads = min(settings.num_threads(), _MOST_THREADS)
         with _our_option(), ThreadPoolExecutor(threads) as pool:
             making = {pool.submit(self._object, text): name for name, text in texts}
             for made in as_completed(making):
