@@ -116,6 +116,13 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
     for vectors in [v for v in (1, 2, 3, 4, *wide) if v <= most] or [1]:
         base = {axis: vectors * lanes}
         yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
+        if not heavy:
+            for other in _along_memory(nest, axis):
+                yield from (
+                    Schedule(nest.axes, axis, lanes, {**base, other: rows})
+                    for rows in (4, 8)
+                    if rows <= other.extent
+                )
         if heavy:
             for other, most_rows in _row_axes(nest, axis, vectors, machine):
                 for rows in range(2, most_rows + 1):
@@ -124,6 +131,15 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
                     yield made
                     if staged:
                         yield from _staged(nest, replace(made, staged=staged))
+
+
+def _along_memory(nest: Nest, vector: Axis) -> list[Axis]:
+    """The axes along which something lies in memory whose vectors, along this one, would not."""
+    reads = [e.index[0] for e in nest.exprs if isinstance(e, Read)]
+    places = [at for at in (*reads, *(s.offset for s in nest.stores)) if at.coefficient(vector) > 1]
+    return [
+        a for a in nest.axes if a is not vector and any(at.coefficient(a) == 1 for at in places)
+    ]
 
 
 def _staged(nest: Nest, s: Schedule) -> Iterator[Schedule]:

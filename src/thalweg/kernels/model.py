@@ -32,12 +32,12 @@ SCATTER = 6.0  # per element that is stored in a line of memory by itself
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 FAR = 0.6  # per vector that may come from beyond the first-level cache
 CROWDED = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
-TURNED_OVER = 6.0  # per page, of more than the first translation buffer holds
-PAGES = 64  # that it holds
+TURNED_OVER = 6.0  # per page, of more than the first-level cache holds lines of
 THRASHED = 12.0  # per vector, of more than a set of the second-level cache holds
 MANY = 256  # rows that are so many
 COPIED = 2.0  # per vector that is copied to be read again
-TURNED = 3.0  # per element that is copied so, from a column into a row
+TURNED = 2.0  # per vector of a block whose rows lie across it: to shuffle it
+PICKED = 3.0  # per element that is copied to be read again, from a column into a row
 LATENCY = 4.0  # of an addition, which the next one into the same accumulator waits for
 OVERLAP = 0.1  # the share of loads that arithmetic does not hide
 RESUMED = 4.0  # to store an unfinished sum in one sweep and go on with it in the next
@@ -67,23 +67,36 @@ class _Access(Record):
         steps |= dict.fromkeys(dynamic - steps.keys(), ANYWHERE // bytes)
         return _Access(slot, steps, dynamic, bytes)
 
-    def cost(self, vector: Axis | None) -> float:
+    def cost(self, s: Schedule) -> float:
         """Of one vector."""
-        if vector is None:
+        if s.vector is None:
             return 1.0
-        if vector in self.dynamic or self.steps.get(vector, 0) not in (0, 1):
-            return GATHER
-        return 1.0
+        if s.vector not in self.dynamic and self.steps.get(s.vector, 0) in (0, 1):
+            return 1.0
+        pieces = self._pieces(s)
+        return GATHER if pieces == s.lanes else pieces + TURNED
 
     def scatter(self, s: Schedule) -> float:
         """What a store of one vector costs more if each of its lanes has a line of its own."""
         step = abs(self.steps.get(s.vector, 0)) if s.vector is not None else 0
-        return SCATTER * s.lanes if step * self.bytes >= LINE else 0.0
+        return SCATTER * self._pieces(s) if step * self.bytes >= LINE else 0.0
+
+    def _pieces(self, s: Schedule) -> float:
+        """How often memory is accessed for one vector whose lanes lie apart.
+
+        For each lane, but that a tile's neighbours in memory, up to 16 bytes, are accessed at once.
+        """
+        along = [a for a, step in self.steps.items() if step == 1 and a is not s.vector]
+        if s.vector in self.dynamic or self.dynamic.intersection(along):
+            return s.lanes
+        count = max((s.tile_of(a) for a in along), default=1)
+        whole, rest = divmod(count, max(16 // self.bytes, 1))
+        return s.lanes * (whole + rest.bit_count()) / count
 
     def far(self, reduction: _Reduction, chunk: int) -> float:
         """What each vector costs more, by the distance of the rows of the innermost loop."""
         step, rows = self._rows(reduction, chunk)
-        if step % (PAGE // 2) and rows * step > PAGES * PAGE:
+        if step % (PAGE // 2) and rows > MANY:
             return FAR + TURNED_OVER * min(step / PAGE, 1)
         return FAR + self.crowd(reduction, chunk)
 
@@ -218,13 +231,13 @@ class Model:
         vectors = reduction.steps * -(-int(s.vector.extent) // s.lanes)
         reads = [read for read in reduction.reads if read.slot in s.staged]
         return sum(
-            vectors * (COPIED if read.steps[s.vector] == 1 else TURNED * s.lanes) for read in reads
+            vectors * (COPIED if read.steps[s.vector] == 1 else PICKED * s.lanes) for read in reads
         )
 
     def _epilogue(self, s: Schedule, points: float) -> float:
         """Everything outside reductions, once a point."""
-        cost = sum(read.cost(s.vector) / self._shared(read) for read in self._late) * 0.5
-        cost += sum(store.cost(s.vector) + store.scatter(s) for store in self._stores)
+        cost = sum(read.cost(s) / self._shared(read) for read in self._late) * 0.5
+        cost += sum(store.cost(s) + store.scatter(s) for store in self._stores)
         cost += self._work / 2
         if s.vector is not None and s.vector not in self._axes:
             cost += LANE_SUM  # and what follows is scalar
@@ -243,7 +256,7 @@ class Model:
         loads = streams = 0.0
         for read, far, crowd in self._by_distance(r, s.chunk):
             staged = read.slot in s.staged
-            copies, cost = self._copies(read, r, s), 1.0 if staged else read.cost(s.vector)
+            copies, cost = self._copies(read, r, s), 1.0 if staged else read.cost(s)
             loads += copies * cost
             if s.vector is not None and read.steps.get(s.vector):
                 run = s.tile_of(s.vector) // s.lanes if s.vector in self._axes else 1

@@ -318,6 +318,12 @@ class Builder:
         scalar = Type(vector.type.element)
         return self.emit(f"extractelement {vector.type} {vector.ref}, i64 {lane}", scalar)
 
+    def shuffle(self, first: Value, second: Value, chosen: Sequence[int]) -> Value:
+        """A vector of lanes of two others; those of the second are numbered after the first's."""
+        numbers, type = self.lanes("i32", chosen), first.type
+        operands = f"{type} {first.ref}, {type} {second.ref}, {numbers.type} {numbers.ref}"
+        return self.emit(f"shufflevector {operands}", Type(type.element, len(chosen)))
+
     def convert(self, op: str, value: Value, element: str) -> Value:
         type = value.type.of(element)
         return self.emit(f"{op} {value.type} {value.ref} to {type}", type)

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from thalweg.backends.llvm.across import Place, load_columns, store_columns
 from thalweg.backends.llvm.builder import I64, Type, Value
 from thalweg.backends.llvm.expressions import Expressions, Guards, Point
 from thalweg.backends.llvm.functions import (
@@ -271,7 +272,57 @@ class _Writer(Expressions):
 
     def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
         stage = self._stages.get(id(expr))
-        return super()._compute(expr, point, guards) if stage is None else stage.load(point)
+        if stage is not None:
+            return stage.load(point)
+        if isinstance(expr, Read) and not guards:
+            along = self._crossed(expr.index[0], point)
+            if along is not None:
+                return self._load_across(expr, along, point)
+        return super()._compute(expr, point, guards)
+
+    # -- blocks that lie across the tile's vectors
+
+    def _crossed(self, index: Affine, point: Point) -> Axis | None:
+        """The axis of the tile along which memory lies, if the vectors run across it."""
+        vector = self.s.vector
+        if vector is None or not index.coefficient(vector) or point.get(vector, 0) in self.masks:
+            return None
+        jumps = frozenset[Axis]().union(
+            *(self.deps(a) for a, _ in index.terms if isinstance(a, Expr))
+        )
+        if index.coefficient(vector) == 1 or vector in jumps:
+            return None
+        along = [axis for axis in self.nest.axes if len(self._offsets.get(axis, ())) > 1]
+        own = (a for a in along if a is not vector and index.coefficient(a) == 1 and a not in jumps)
+        return next(own, None)
+
+    def _load_across(self, read: Read, along: Axis, point: Point) -> Value:
+        """A vector of a block, which is loaded with the first of them."""
+        memo, deps = self.scopes[-1].memo, self.deps(read)
+        key = (
+            "across",
+            id(read),
+            *((id(a), n) for a, n in point.items() if a is not along and a in deps),
+        )
+        if (key, 0) not in memo:
+            kind = memory_type(read.dtype, self.s.lanes)
+            place = self._place_across(read.source, read.index[0], read.dtype, along, point)
+            vectors = load_columns(self.b, kind, len(self._offsets[along]), place)
+            for n, vector in enumerate(vectors):
+                memo[key, n] = from_memory(vector, read.dtype)
+        return memo[key, self._offsets[along].index(point[along])]
+
+    def _place_across(
+        self, slot: int, index: Affine, dtype: DType, along: Axis, point: Point
+    ) -> Place:
+        vector = self.s.vector
+        assert vector is not None
+
+        def place(row: int, column: int) -> Value:
+            at = {**point, vector: point[vector] + row, along: self._offsets[along][column]}
+            return self._pointer(slot, index, dtype, at)
+
+        return place
 
     # -- a tile
 
@@ -393,14 +444,27 @@ class _Writer(Expressions):
     def _keep_sums(self, points: Sequence[Point]) -> None:
         scratch = self.nest.scratch
         assert scratch is not None
-        for point in points:
-            self._store(scratch, self.value(scratch.body, point), point)
+        self._write([scratch], points)
 
     def _epilogue(self, points: Sequence[Point]) -> None:
+        self._write(self.nest.stores, points)
+
+    def _write(self, stores: Sequence[Store], points: Sequence[Point]) -> None:
+        """Store everything; blocks that lie across the vectors as soon as they are complete."""
+        blocks: dict[object, list[Value]] = {}
         for point in points:
-            values = [self.value(store.body, point) for store in self.nest.stores]
-            for store, value in zip(self.nest.stores, values, strict=True):
-                self._store(store, value, point)
+            values = [self.value(store.body, point) for store in stores]
+            for store, value in zip(stores, values, strict=True):
+                along = None if store.cleared else self._crossed(store.offset, point)
+                if along is None:
+                    self._store(store, value, point)
+                    continue
+                key = (id(store), *(n for axis, n in point.items() if axis is not along))
+                block = blocks.setdefault(key, [])
+                block.append(self.b.splat(to_memory(value, store.dtype), self.s.lanes))
+                if len(block) == len(self._offsets[along]):
+                    place = self._place_across(store.slot, store.offset, store.dtype, along, point)
+                    store_columns(block, place)
 
     def _sharing_loops(self) -> list[list[Reduce]]:
         """The reductions, those over the same axes together; they do not need one another."""
@@ -412,9 +476,11 @@ class _Writer(Expressions):
     def _reduce(self, reductions: Sequence[Reduce], points: Sequence[Point]) -> None:
         """Run reductions for the whole tile; the results go where `value` looks for them."""
         sums: dict[tuple[object, ...], _Accumulator] = {}
+        # A row's element meets all its vectors before the next one needs a register.
+        rows_first = sorted(points, key=self._row_of)
         for reduce in reductions:
             deps = self.deps(reduce)
-            distinct = {self._key(reduce, deps, p, ()): p for p in points}
+            distinct = {self._key(reduce, deps, p, ()): p for p in rows_first}
             sums |= {key: _Accumulator(self, reduce, p) for key, p in distinct.items()}
         order = [a for a in reductions[0].axes if a is not self.s.vector]
         order += [a for a in reductions[0].axes if a is self.s.vector]
@@ -425,6 +491,10 @@ class _Writer(Expressions):
 
         self._reduction_loops(order, {}, add)
         self.scopes[-1].memo.update(zip(sums, _results(list(sums.values())), strict=True))
+
+    def _row_of(self, point: Point) -> list[int]:
+        """Where a point is along the tile's axes but the vectors' own."""
+        return [offset for axis, offset in point.items() if axis is not self.s.vector]
 
     def _reduction_loops(
         self, axes: list[Axis], offsets: Point, visit: Callable[[Point], None]
@@ -822,11 +892,6 @@ def _halves_combined(a: Value, b: Value, width: int, combiner: str, dtype: DType
     """The first half of each part of two vectors with its second half."""
     lanes = a.type.lanes
     low = [n for n in range(2 * lanes) if n % width < width // 2]
-    first, second = _shuffled(a, b, low), _shuffled(a, b, [n + width // 2 for n in low])
+    shuffle, high = a.builder.shuffle, [n + width // 2 for n in low]
+    first, second = shuffle(a, b, low), shuffle(a, b, high)
     return _combine(combiner, first, second, dtype)
-
-
-def _shuffled(a: Value, b: Value, chosen: Sequence[int]) -> Value:
-    numbers = a.builder.lanes("i32", chosen)
-    operands = f"{a.type} {a.ref}, {b.type} {b.ref}, {numbers.type} {numbers.ref}"
-    return a.builder.emit(f"shufflevector {operands}", Type(a.type.element, len(chosen)))
