@@ -136,6 +136,13 @@ def test_a_loop_that_began_badly_recovers_in_seconds() -> None:
     assert machine.made[2] > 0.5 * 100 * 500
 
 
+def test_a_loop_of_few_long_steps_is_tried_too() -> None:
+    """Steps take so long on a busy machine that a slice has only some of them."""
+    machine = Machine({2: 3.6e-3, 1: 1e-4})
+    repeat(LoopTrial([2, 1]), machine, 100, steps=13)
+    assert machine.made[2] < 0.1 * 100 * 13
+
+
 def test_a_loop_too_short_to_tell_goes_on_with_what_is_best() -> None:
     machine = Machine({2: 1e-6, 1: 2e-6})
     repeat(LoopTrial([2, 1]), machine, 1000, steps=3)

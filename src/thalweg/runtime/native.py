@@ -48,7 +48,7 @@ Array = np.ndarray[Any, Any]
 # asleep: waking them takes 25 us, half of what so many cycles take.
 SMALL_PROGRAM = 150_000
 TINY_PROGRAM = 40_000  # the same while they are awake
-AWAKE_SECONDS = 60e-6  # for which they surely are, after a run
+AWAKE_SECONDS = 150e-6  # for which they surely are, after a run
 WORTH_TUNING = 100_000  # cycles from which on a kernel's schedule is worth measuring
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us

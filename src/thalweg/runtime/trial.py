@@ -129,7 +129,7 @@ class LoopTrial:
             steps: how many.
             work: `work(steps, threads)` makes some of them and returns the seconds they took.
         """
-        few = steps // PROBES if self._options > 1 else 0
+        few = max(steps // PROBES, 1) if steps > 2 * self._options > 2 else 0
         for _ in range(self._options):
             if not few or not self._is_unsure(few):
                 break

@@ -107,9 +107,10 @@ class ChainLayout(IntEnum):
 # what is added by slice, by part and by thread, and whether it runs once for each part.
 MEMBER_WORDS = 6
 
-# Some 100 us on current Intel CPUs, 30 to 60 us on others. A program that trains step by step in
-# Python comes back sooner as a rule, and a thread that sleeps takes 25 us to wake.
-_PAUSES = 3000
+# Some 0.8 ms where a pause takes 27 ns. A thread that sleeps takes 25 us to wake, but much longer
+# where its CPU is a guest's, which the host gives to others as soon as nothing runs on it. Programs
+# that train step by step in Python come back sooner as a rule, too.
+_PAUSES = 30_000
 _YIELDS = 20
 
 _PAUSE = {
