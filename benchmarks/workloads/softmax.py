@@ -85,7 +85,7 @@ FED = Workload(
     data=data,
     build=build,
     warm_up=200,
-    steps=1000,
+    steps=3000,
     tolerance=1e-4,
     cost=cost,
 )
@@ -95,7 +95,7 @@ LOOP = Workload(
     data=whole_data,
     build=build_loop,
     warm_up=EPOCH,
-    steps=2 * EPOCH,
+    steps=10 * EPOCH,  # the first tenth of a second depends on how threads wake
     tolerance=1e-4,
     cost=cost,
 )

@@ -90,6 +90,10 @@ class Machine:
         self.spent, self.made = 0.0, Counter[int]()
         self._awake = 0.0
 
+    def pause(self) -> None:
+        """The second thread falls asleep."""
+        self._awake = 0.0
+
     def __call__(self, steps: int, threads: int) -> float:
         took = 0.0
         for _ in range(steps):
@@ -134,6 +138,19 @@ def test_a_loop_that_began_badly_recovers_in_seconds() -> None:
     machine.made.clear()
     repeat(trial, machine, 100)  # each takes some 50 ms
     assert machine.made[2] > 0.5 * 100 * 500
+
+
+def test_the_first_moments_of_a_loop_change_no_minds() -> None:
+    """The second thread slept while the program did something else."""
+    machine, trial = Machine({2: 6e-5, 1: 9e-5}, long=1.6e-3), LoopTrial([2, 1])
+    repeat(trial, machine, 50)
+    for _ in range(10):
+        machine.pause()
+        machine.made.clear()
+        for steps in (1, 8, 30, 64, 512):
+            trial.run(steps, machine)
+        # A slice in which one thread is tried gives it an eighth of its steps.
+        assert machine.made[2] > 0.85 * 512 + 0.75 * (1 + 8 + 30 + 64)
 
 
 def test_a_loop_of_few_long_steps_is_tried_too() -> None:

@@ -9,6 +9,7 @@ SUDDEN = 1.5  # times as long as expected: no more is believed, since an interru
 BURST = 16  # times for which a choice stays
 PROBES = 16  # in this part of a loop's steps, twice, another choice is tried
 TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
+FULL_SECONDS = 0.02  # of a loop's steps; what took less time counts for less
 
 
 class Trial:
@@ -48,13 +49,19 @@ class Trial:
         """The seconds that a unit of work takes with so many threads; 0 if that is not known."""
         return self._expected[threads]
 
-    def took(self, threads: int, seconds: float) -> None:
-        """Note that a unit of work took so long with so many threads."""
+    def took(self, threads: int, seconds: float, weight: float = 1.0) -> None:
+        """Note that a unit of work took so long with so many threads.
+
+        Args:
+            threads: how many it was made with.
+            seconds: that it took.
+            weight: how much it says, beside what was noted before; at most 1.
+        """
         if threads in self._unwarmed:
             self._unwarmed.remove(threads)
             return
         for option in self._seeming:
-            self._seeming[option] *= self._patience
+            self._seeming[option] *= self._patience**weight
         expected = self._expected[threads]
         if expected:
             self._fresh.discard(threads)
@@ -62,7 +69,7 @@ class Trial:
             self._doubted.discard(threads)
             expected = seconds
         surprise = min(seconds, SUDDEN * expected) - expected
-        self._set(threads, expected + WEIGHT * surprise)
+        self._set(threads, expected + WEIGHT * weight * surprise)
         self._doubt(self._believable * min(filter(None, self._expected.values())))
 
     def _doubt(self, most: float) -> None:
@@ -112,7 +119,8 @@ class LoopTrial:
 
     What is not the best so far is tried for a few of them: threads that have slept may need some
     milliseconds to get a CPU, in which a step can take twenty times as long. So they are given such
-    a time first, and can be tried more often.
+    a time first, and can be tried more often. For the same reason the first, short slices of a loop
+    count for little.
 
     Args:
         options: as for `Trial`.
@@ -139,7 +147,7 @@ class LoopTrial:
         threads = self._trial.best if known else self._trial.choose()
         seconds = work(steps, threads)
         if seconds > TELLING_SECONDS:
-            self._trial.took(threads, seconds / steps)
+            self._trial.took(threads, seconds / steps, min(seconds / FULL_SECONDS, 1.0))
 
     def _is_unsure(self, few: int) -> bool:
         """Whether another choice is due, and so many steps would tell something about it."""
