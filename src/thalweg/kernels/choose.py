@@ -17,6 +17,7 @@ from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions
 from thalweg.kernels.model import PAGE, Model
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import Machine, Schedule
+from thalweg.kernels.values import work
 
 
 def choose(nest: Nest, machine: Machine) -> Schedule:
@@ -70,6 +71,8 @@ def complete(nest: Nest, s: Schedule) -> Schedule:
 # -- candidates
 
 MOST_ROWS = 28  # of a tile
+LIGHT = 8  # instructions for a point
+MANY_POINTS = 4096
 
 
 def lanes_for(nest: Nest, machine: Machine) -> int:
@@ -116,13 +119,11 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
     for vectors in [v for v in (1, 2, 3, 4, *wide) if v <= most] or [1]:
         base = {axis: vectors * lanes}
         yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
-        if not heavy:
+        if vectors == 1 and not heavy and _is_moved(nest):
             for other in _along_memory(nest, axis):
-                yield from (
-                    Schedule(nest.axes, axis, lanes, {**base, other: rows})
-                    for rows in (4, 8)
-                    if rows <= other.extent
-                )
+                for rows in (4, 8):
+                    if rows <= other.extent:
+                        yield Schedule(nest.axes, axis, lanes, {**base, other: rows})
         if heavy:
             for other, most_rows in _row_axes(nest, axis, vectors, machine):
                 for rows in range(2, most_rows + 1):
@@ -131,6 +132,11 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
                     yield made
                     if staged:
                         yield from _staged(nest, replace(made, staged=staged))
+
+
+def _is_moved(nest: Nest) -> bool:
+    """Whether a nest moves more than it computes, and enough to be worth the code for a block."""
+    return nest.points >= MANY_POINTS and sum(work(s.body) for s in nest.stores) <= LIGHT
 
 
 def _along_memory(nest: Nest, vector: Axis) -> list[Axis]:

@@ -46,6 +46,7 @@ PAGE = 4096  # bytes: places this far apart share a set of the first-level cache
 PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
 ANYWHERE = 3 * PAGE // 4 + 64  # bytes: as far as rows are apart whose place is read from memory
 LINE = 64  # bytes that come from memory together
+CODE = 1.04  # for tiles of four sizes, with rests both ways: they take longer to compile
 ALONE = 0.3  # the share by which a load costs more if no other of its tile is in its line
 GAP = 0.3  # the share by which a load of a part of a row costs more; twice for a page of its own
 WAYS = 8  # places in one set that the cache surely holds
@@ -210,7 +211,7 @@ class Model:
     def cycles(self, s: Schedule) -> float:
         """Of the whole nest."""
         points = float(s.tile_of(s.vector) // s.lanes if s.vector in self._axes else 1)
-        tiles = 1.0
+        tiles = CODE if sum(_leaves_rest(a.extent, n) for a, n in s.tile.items()) > 1 else 1.0
         for axis in self._axes:
             tiles *= _tiles(axis, s)
             if axis is not s.vector:
@@ -302,6 +303,11 @@ def _combining(nest: Nest) -> float:
     combinations = [e for e in nest.exprs if isinstance(e, Combination)]
     total = sum(own_work(e) * nest.evaluations(e) for e in combinations)
     return total / iterations(nest.unrolled)
+
+
+def _leaves_rest(extent: int, size: int) -> bool:
+    """Whether an axis of known extent takes tiles of two sizes."""
+    return not isinstance(extent, Dim) and extent > size and extent % size > 0
 
 
 def _tiles(axis: Axis, s: Schedule) -> float:

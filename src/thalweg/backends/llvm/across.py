@@ -16,22 +16,26 @@ Place = Callable[[int, int], Value]  # the address of an element, by its row and
 SHUFFLED = 16  # bytes: within as many, one instruction shuffles any vectors
 
 
-def load_columns(b: Builder, kind: Type, count: int, place: Place) -> list[Value]:
-    """So many vectors, neighbours in memory, of which each lane is in a row of its own."""
+def load_columns(b: Builder, kind: Type, count: int, place: Place, used: int) -> list[Value]:
+    """So many vectors, neighbours in memory, of which each lane is in a row of its own.
+
+    Lanes from `used` on are 0.
+    """
     made: list[Value] = []
     for first, width in _pieces(count, kind):
         piece = Type(kind.element, width)
-        rows = [b.load(piece, place(row, first)) for row in range(kind.lanes)]
+        rows = [b.load(piece, place(row, first)) for row in range(used)]
+        rows += [Value(b, piece, "zeroinitializer")] * (kind.lanes - used)
         made += _transposed([_joined(rows[n::width]) for n in range(width)])
     return made
 
 
-def store_columns(columns: Sequence[Value], place: Place) -> None:
-    """Store vectors, neighbours in memory, of which each lane goes to a row of its own."""
+def store_columns(columns: Sequence[Value], place: Place, used: int) -> None:
+    """Store vectors, neighbours in memory, of which each lane below `used` has a row of its own."""
     b, kind = columns[0].builder, columns[0].type
     for first, width in _pieces(len(columns), kind):
         for n, rows in enumerate(_transposed(columns[first : first + width])):
-            for at, row in enumerate(range(n, kind.lanes, width)):
+            for at, row in enumerate(range(n, used, width)):
                 part = b.shuffle(rows, rows, range(at * width, (at + 1) * width))
                 b.store(part, place(row, first))
 

@@ -242,9 +242,10 @@ class _Writer(Expressions):
         if step > 1 and rest % step:
             last = rest // step * step
             self.masks = {last: self._lane_mask(self.b.index(rest - last))}
+            self.used = {last: rest - last}
         yield
         if step > 1:
-            self.masks = {}
+            self.masks, self.used = {}, {}
 
     def _lane_mask(self, count: Value) -> Value:
         lanes = self.b.lanes("i64", range(self.s.lanes))
@@ -285,7 +286,9 @@ class _Writer(Expressions):
     def _crossed(self, index: Affine, point: Point) -> Axis | None:
         """The axis of the tile along which memory lies, if the vectors run across it."""
         vector = self.s.vector
-        if vector is None or not index.coefficient(vector) or point.get(vector, 0) in self.masks:
+        if vector is None or not index.coefficient(vector):
+            return None
+        if point.get(vector, 0) in self.masks.keys() - self.used.keys():
             return None
         jumps = frozenset[Axis]().union(
             *(self.deps(a) for a, _ in index.terms if isinstance(a, Expr))
@@ -307,10 +310,15 @@ class _Writer(Expressions):
         if (key, 0) not in memo:
             kind = memory_type(read.dtype, self.s.lanes)
             place = self._place_across(read.source, read.index[0], read.dtype, along, point)
-            vectors = load_columns(self.b, kind, len(self._offsets[along]), place)
+            used = self._used(point)
+            vectors = load_columns(self.b, kind, len(self._offsets[along]), place, used)
             for n, vector in enumerate(vectors):
                 memo[key, n] = from_memory(vector, read.dtype)
         return memo[key, self._offsets[along].index(point[along])]
+
+    def _used(self, point: Point) -> int:
+        """How many lanes of the vector at a point are in use."""
+        return self.used.get(point.get(self.s.vector, 0) if self.s.vector else 0, self.s.lanes)
 
     def _place_across(
         self, slot: int, index: Affine, dtype: DType, along: Axis, point: Point
@@ -464,7 +472,7 @@ class _Writer(Expressions):
                 block.append(self.b.splat(to_memory(value, store.dtype), self.s.lanes))
                 if len(block) == len(self._offsets[along]):
                     place = self._place_across(store.slot, store.offset, store.dtype, along, point)
-                    store_columns(block, place)
+                    store_columns(block, place, self._used(point))
 
     def _sharing_loops(self) -> list[list[Reduce]]:
         """The reductions, those over the same axes together; they do not need one another."""

@@ -64,6 +64,7 @@ class Expressions:
         scopes: the loops and branches that are open, outermost first.
         index: the value of each axis in the open loops: of its tile's first point.
         masks: for an offset of the vector axis, the lanes in use, where not all are.
+        used: for such an offset, how many they are, where that is known.
     """
 
     def __init__(self, nest: Nest, schedule: Schedule) -> None:
@@ -73,6 +74,7 @@ class Expressions:
         self.scopes = [Scope(frozenset())]
         self.index: dict[Axis, Value] = {}
         self.masks: dict[int, Value] = {}
+        self.used: dict[int, int] = {}
         self._deps: dict[int, frozenset[Axis]] = {}
         self._reduced: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
