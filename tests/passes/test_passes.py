@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from thalweg.autodiff import gradients
 from thalweg.base.dims import Dim
 from thalweg.base.errors import CompilerError
 from thalweg.graph import Operation, Spec, Tensor
@@ -123,6 +124,24 @@ def test_random_numbers_and_controlled_reads_are_not_merged() -> None:
 def test_what_changes_nothing_is_removed(build: Any) -> None:
     x = placeholder([2, 3])
     assert types(plan_of(build(x), fed={x: (2, 3)})) == ["Placeholder"]
+
+
+def test_gradients_of_slices_that_make_up_a_tensor_are_joined() -> None:
+    def made(*slices: Any) -> list[str]:
+        x = placeholder([None, 6])
+        parts = [m.square(x[s]) for s in slices]
+        gradient = gradients([r.reduce_sum(part) for part in parts], x)[0]
+        assert gradient is not None
+        return types(plan_of(gradient, fed={x: (4, 6)}))
+
+    columns = [(slice(None), slice(n, n + 2)) for n in (4, 0, 2)]
+    assert "ConcatV2" in made(*columns)
+    assert not {"Add", "SliceGrad"} & set(made(*columns))
+    overlapping = [*columns[:2], (slice(None), slice(1, 4))]
+    with_steps = [(slice(None), slice(n, None, 2)) for n in (0, 1)]
+    of_rows = [(slice(0, 2), slice(0, 3)), (slice(None), slice(3, 6))]
+    for slices in (columns[:2], overlapping, with_steps, of_rows):
+        assert "ConcatV2" not in made(*slices)
 
 
 def test_powers_and_scalars() -> None:

@@ -4,7 +4,8 @@
     after:   a[i] = ...   b[i] = ...   c[8 + i] = d[i]          a is c[0:5], and b is c[5:8]
 
 Along the first axis a value can be computed in its place. One that cannot, since what a run is fed,
-say, lies elsewhere, is copied there by a kernel of its own.
+say, lies elsewhere, is copied there: by the kernel that computes it, if its loops are the same, or
+else by one of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,18 @@ from collections.abc import Sequence
 
 from thalweg.base.record import Record
 from thalweg.base.shapes import same_shape, typical_size
-from thalweg.formula import Apply, Axis, Const, Expr, Index, Position, Read, Rewrite, affine
+from thalweg.formula import (
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Index,
+    Position,
+    Read,
+    Rewrite,
+    affine,
+    is_identity,
+)
 from thalweg.kernels.values import Definition, Part, Temporary, Value
 
 MANY = 4  # pieces that are worth a kernel for each one that is copied
@@ -57,6 +69,38 @@ def separate(definition: Definition) -> list[Definition]:
         else:
             left.append(_copy(definition, piece))
     return left
+
+
+def copy_when_made(groups: Sequence[list[Definition]]) -> list[Value]:
+    """Move copies of values into the groups that compute them, where these have the same loops.
+
+    Args:
+        groups: in order; some of them are empty afterwards.
+
+    Returns:
+        The values that are copied by their own groups now.
+    """
+    made = {d.value: (n, d) for n, group in enumerate(groups) for d in group}
+    moved: list[Value] = []
+    for n, group in enumerate(groups):
+        read = group[0].body
+        if len(group) > 1 or not isinstance(read, Read) or read.source not in made:
+            continue
+        maker, source = made[read.source]
+        if maker < n and _is_moved(group[0], source):
+            groups[maker].append(group.pop())
+            moved.append(read.source)
+    return moved
+
+
+def _is_moved(copy: Definition, source: Definition) -> bool:
+    """Whether a definition is a piece of a larger value, and all of another's, in its loops."""
+    assert isinstance(copy.body, Read)
+    extents = [axis.extent for axis in copy.axes]
+    piece = is_identity(copy.body.index, copy.axes) and not same_shape(copy.value.shape, extents)
+    alike = same_shape(extents, [axis.extent for axis in source.axes])
+    own = source.stores_in_place and source.value.base is None and not copy.value.panel
+    return piece and alike and own
 
 
 def _is_free(value: Value, whole: Value) -> bool:

@@ -29,6 +29,8 @@ from thalweg.kernels.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
 REUSE = 256  # how often each element of the operand must be used to be worth copying
+NEAR_REUSE = 128  # the same if the operand and its copy stay in the second-level cache
+NEAR = 1 << 18  # bytes of such an operand
 GATHERED = 64  # the same where no copy of a part can be had inside the kernel
 CROWDED = 2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
 MANY = 64  # rows that do not fit there
@@ -116,7 +118,8 @@ def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     if key not in _worthwhile:
         with off_the_record(chain(source.shape, *loops)):
             staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
-            _worthwhile[key] = sum(map(size, loops)) >= REUSE * size(copied.shape) and not staged
+            enough = NEAR_REUSE if source.bytes <= NEAR else REUSE
+            _worthwhile[key] = sum(map(size, loops)) >= enough * size(copied.shape) and not staged
     return _worthwhile[key]
 
 

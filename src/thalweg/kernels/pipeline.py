@@ -11,7 +11,7 @@ from thalweg.formula import Read
 from thalweg.kernels.chain import Run, chain, slice_run
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
-from thalweg.kernels.join import separate
+from thalweg.kernels.join import copy_when_made, separate
 from thalweg.kernels.kernel import Chain, Kernel, Kernels, kernels_of
 from thalweg.kernels.lower import Lowering
 from thalweg.kernels.memory import lifetimes
@@ -57,7 +57,7 @@ def make_kernels(
     groups = recompute(fuse(definitions), kept)
     runs = chain(groups)
     shared = _store_what_is_shared(runs)
-    runs = [part for run in runs for part in _separated(run)]
+    runs = _copied_early([part for run in runs for part in _separated(run)])
     parts = tuple(_part(run, shared, choose) for run in runs)
     temporaries = lifetimes([_touched_by(part) for part in parts])
     return Kernels(parts, temporaries, tuple(lowering.checked))
@@ -88,6 +88,18 @@ def _separated(run: Group | Run) -> Sequence[Group | Run]:
     if isinstance(run, Run) or len(run) > 1:
         return [run]
     return [[definition] for definition in separate(run[0])]
+
+
+def _copied_early(runs: Sequence[Group | Run]) -> list[Group | Run]:
+    """Let kernels copy what they compute to where it is joined with others."""
+    copied = copy_when_made([run for run in runs if not isinstance(run, Run)])
+    groups = [group for run in runs for group in _groups(run)]
+    for value in copied:
+        users = [g for g in groups if any(r.source.root is value for d in g for r in d.reads())]
+        alone = all(any(d.value is value for d in group) for group in users)
+        if alone and isinstance(value.storage, Temporary):
+            value.storage = None  # nobody else wants it
+    return [run for run in runs if isinstance(run, Run) or run]
 
 
 def _groups(run: Group | Run) -> Sequence[Group]:

@@ -14,8 +14,10 @@ from thalweg.ops import pointwise as pw
 from thalweg.ops.broadcast import Broadcast, SumTo
 from thalweg.ops.build import computed_constant, constant_like, emit
 from thalweg.ops.constant import Constant
+from thalweg.ops.join import Concat
 from thalweg.ops.matmul import MatMul
 from thalweg.ops.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
+from thalweg.ops.slicing import SliceGrad
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, rebuild
 
@@ -29,6 +31,7 @@ def simplify(plan: Plan) -> Plan:
     """Rewrite operations into simpler ones that compute the same.
 
     x + 0, x * 1, -(-x)         ->  x
+    SliceGrad(a) + SliceGrad(b) ->  Concat(a, b)          for slices that make up a tensor
     x * 0                       ->  0      also where x is not finite: gradients rely on it
     Broadcast(a) * Broadcast(b) ->  Broadcast(a * b)      for scalars a, b
     Reshape(Reshape(x))         ->  Reshape(x)
@@ -123,7 +126,42 @@ def _add(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
         return x
     if _is(x, 0):
         return y
+    parts = [part for term in inputs for part in _terms(term)]
+    return _side_by_side(parts) if all(isinstance(p.op.record, SliceGrad) for p in parts) else None
+
+
+def _terms(x: Tensor) -> list[Tensor]:
+    """What a tensor is the sum of."""
+    if isinstance(x.op.record, pw.Add) and not x.op.control_inputs:
+        return [part for term in x.op.inputs for part in _terms(term)]
+    return [x]
+
+
+def _side_by_side(parts: Sequence[Tensor]) -> Tensor | None:
+    """The sum of gradients of slices that make up all of a tensor: nothing is to be added."""
+    shape = known(parts[0].static_shape)
+    for axis, extent in enumerate(shape):
+        places = [_place(part, axis) for part in parts]
+        if type(extent) is not int or None in places:
+            continue
+        pieces = sorted((place for place in places if place), key=lambda place: place[:2])
+        bounds = [0, *(stop for _, stop, _ in pieces)]
+        if [start for start, _, _ in pieces] == bounds[:-1] and bounds[-1] == extent:
+            return emit(Concat(axis), *(piece for _, _, piece in pieces))
     return None
+
+
+def _place(part: Tensor, axis: int) -> tuple[int, int, Tensor] | None:
+    """Where the gradient of a slice lies along an axis, if that is known, and all of the others."""
+    (inner,), record = part.op.inputs, part.op.record
+    assert isinstance(record, SliceGrad)
+    start, sizes, shape = record.begins[axis], known(inner.static_shape), record.shape
+    if part.op.control_inputs or any(type(n) is not int or n != 1 for n in record.strides):
+        return None
+    if type(start) is not int or type(sizes[axis]) is not int:
+        return None
+    whole = (sizes[:axis] + sizes[axis + 1 :], shape[:axis] + shape[axis + 1 :])
+    return (start, start + sizes[axis], inner) if same_shape(*whole) else None
 
 
 def _sub(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
