@@ -6,16 +6,21 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it takes a tenth of Thalweg's import, which needs none of what is asked here
+    from pathlib import Path
 
 
-def cpu_count(root: Path = Path("/")) -> int:
+def cpu_count(root: Path | None = None) -> int:
     """How many CPUs this process may use: its affinity, bounded by its container's quota.
 
     Args:
-        root: where `proc` and `sys` are found; tests put a made-up machine there.
+        root: where `proc` and `sys` are found, `/` by default; tests put a made-up machine there.
     """
-    quota = min(map(_quota, _cgroups(root)), default=math.inf)
+    from pathlib import Path
+
+    quota = min(map(_quota, _cgroups(root or Path("/"))), default=math.inf)
     return max(1, math.ceil(min(_affinity(), quota)))
 
 
@@ -30,6 +35,8 @@ def num_threads() -> int:
 
 def cache_dir() -> Path:
     """Where compiled kernels are kept: `THALWEG_CACHE_DIR`, else the user's cache folder."""
+    from pathlib import Path
+
     if chosen := os.environ.get("THALWEG_CACHE_DIR"):
         return Path(chosen).expanduser()
     try:
@@ -79,7 +86,7 @@ def _cgroups(root: Path) -> Iterator[Path]:
         for mount in _mounts(controllers):
             folder = root / "sys/fs/cgroup" / mount
             yield folder
-            for part in PurePosixPath(path).parts[1:]:
+            for part in filter(None, path.split("/")):
                 folder /= part
                 yield folder
 
