@@ -144,6 +144,22 @@ def test_gradients_of_slices_that_make_up_a_tensor_are_joined() -> None:
         assert "ConcatV2" not in made(*slices)
 
 
+@pytest.mark.parametrize("sliced", [False, True])
+def test_long_and_doubled_sums_are_planned_quickly(sliced: bool) -> None:
+    """Sums of sums are walked once, not once for each way to a term; and without recursion."""
+    x = placeholder([None, 6])
+    start = gradients(r.reduce_sum(m.square(x[:, :3])), x)[0] if sliced else x
+    assert start is not None
+    doubled = chained = start
+    for _ in range(40):
+        doubled = m.add(doubled, doubled)
+    for _ in range(1500):
+        chained = m.add(start, chained)
+    made = types(plan_of(doubled, chained, fed={x: (4, 6)}))
+    assert "ConcatV2" not in made
+    assert made.count("Add") == 1540 - 1  # x + x is in both
+
+
 def test_powers_and_scalars() -> None:
     x = placeholder([None, 3])
     assert types(plan_of(x**2, fed={x: (2, 3)})) == ["Placeholder", "Square"]

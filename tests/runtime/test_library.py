@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.backends.llvm import emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.base.record import replace
 from thalweg.kernels.nest import Nest
+from thalweg.runtime import library
 from thalweg.runtime.library import Library
 from thalweg.runtime.native import NativeProgram
 
@@ -167,3 +171,16 @@ def test_a_stride_that_varies_is_not_one_that_happens_to_be_equal() -> None:
             wanted = rows.astype(np.float64) @ weights * 1.25
             # A sum of 1,024 products of standard normal numbers.
             np.testing.assert_allclose(session.run(y, {x: rows}), wanted, rtol=0, atol=3e-4)
+
+
+def test_code_is_made_anew_when_anything_that_writes_it_has_changed() -> None:
+    """Every file of the backend that `emit` loads, directly or not, is part of the stamp."""
+    folder, left, found = Path(emit.__file__).parent, ["emit"], set[str]()
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            text = (folder / f"{name}.py").read_text()
+            left += re.findall(r"(?m)^from thalweg\.backends\.llvm\.(\w+) import", text)
+    assert "builder" in found
+    assert found <= {name for package, name in library._TEXT if package == emit.__package__}

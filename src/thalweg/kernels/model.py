@@ -46,6 +46,7 @@ PAGE = 4096  # bytes: places this far apart share a set of the first-level cache
 PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
 ANYWHERE = 3 * PAGE // 4 + 64  # bytes: as far as rows are apart whose place is read from memory
 LINE = 64  # bytes that come from memory together
+SHUFFLED = 16  # bytes: within as many, one instruction shuffles any vectors
 CODE = 1.04  # for tiles of four sizes, with rests both ways: they take longer to compile
 ALONE = 0.3  # the share by which a load costs more if no other of its tile is in its line
 GAP = 0.3  # the share by which a load of a part of a row costs more; twice for a page of its own
@@ -85,13 +86,14 @@ class _Access(Record):
     def _pieces(self, s: Schedule) -> float:
         """How often memory is accessed for one vector whose lanes lie apart.
 
-        For each lane, but that a tile's neighbours in memory, up to 16 bytes, are accessed at once.
+        For each lane, but that a tile's neighbours in memory are accessed at once, up to `SHUFFLED`
+        bytes.
         """
         along = [a for a, step in self.steps.items() if step == 1 and a is not s.vector]
         if s.vector in self.dynamic or self.dynamic.intersection(along):
             return s.lanes
         count = max((s.tile_of(a) for a in along), default=1)
-        whole, rest = divmod(count, max(16 // self.bytes, 1))
+        whole, rest = divmod(count, max(SHUFFLED // self.bytes, 1))
         return s.lanes * (whole + rest.bit_count()) / count
 
     def far(self, reduction: _Reduction, chunk: int) -> float:

@@ -65,11 +65,8 @@ def make_kernels(
 
 def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
     """Give memory to values that other kernels read; those that are read outside of their run."""
-    flat = [(n, group) for n, run in enumerate(runs) for group in _groups(run)]
-    readers: dict[Value, list[tuple[int, Group]]] = {}
-    for number, group in flat:
-        for value in {read.source.root for d in group for read in d.reads()}:
-            readers.setdefault(value, []).append((number, group))
+    flat = _numbered(runs)
+    readers = _readers(flat)
     shared: set[Value] = set()
     count = 0
     for number, group in flat:
@@ -83,6 +80,20 @@ def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
     return shared
 
 
+def _numbered(runs: Sequence[Group | Run]) -> list[tuple[int, Group]]:
+    """All groups, each with the place of its run."""
+    return [(n, group) for n, run in enumerate(runs) for group in _groups(run)]
+
+
+def _readers(groups: Sequence[tuple[int, Group]]) -> dict[Value, list[tuple[int, Group]]]:
+    """The groups that read each value."""
+    readers: dict[Value, list[tuple[int, Group]]] = {}
+    for number, group in groups:
+        for value in {read.source.root for d in group for read in d.reads()}:
+            readers.setdefault(value, []).append((number, group))
+    return readers
+
+
 def _separated(run: Group | Run) -> Sequence[Group | Run]:
     """A group, without what its value shares memory with."""
     if isinstance(run, Run) or len(run) > 1:
@@ -93,10 +104,9 @@ def _separated(run: Group | Run) -> Sequence[Group | Run]:
 def _copied_early(runs: Sequence[Group | Run]) -> list[Group | Run]:
     """Let kernels copy what they compute to where it is joined with others."""
     copied = copy_when_made([run for run in runs if not isinstance(run, Run)])
-    groups = [group for run in runs for group in _groups(run)]
+    readers = _readers(_numbered(runs)) if copied else {}
     for value in copied:
-        users = [g for g in groups if any(r.source.root is value for d in g for r in d.reads())]
-        alone = all(any(d.value is value for d in group) for group in users)
+        alone = all(any(d.value is value for d in user) for _, user in readers[value])
         if alone and isinstance(value.storage, Temporary):
             value.storage = None  # nobody else wants it
     return [run for run in runs if isinstance(run, Run) or run]

@@ -126,27 +126,42 @@ def _add(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
         return x
     if _is(x, 0):
         return y
-    parts = [part for term in inputs for part in _terms(term)]
-    return _side_by_side(parts) if all(isinstance(p.op.record, SliceGrad) for p in parts) else None
+    parts = _slices(inputs)
+    return _side_by_side(parts) if parts else None
 
 
-def _terms(x: Tensor) -> list[Tensor]:
-    """What a tensor is the sum of."""
-    if isinstance(x.op.record, pw.Add) and not x.op.control_inputs:
-        return [part for term in x.op.inputs for part in _terms(term)]
-    return [x]
+def _slices(terms: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients of slices that tensors are sums of, if of nothing else and each once."""
+    found: list[Tensor] = []
+    seen: set[Tensor] = set()
+    left = list(terms)
+    while left:
+        term = left.pop()
+        record, is_open = term.op.record, not term.op.control_inputs
+        if term in seen or not is_open or not isinstance(record, pw.Add | SliceGrad):
+            return []
+        seen.add(term)
+        if isinstance(record, SliceGrad):
+            found.append(term)
+        elif all(isinstance(x.op.record, pw.Add | SliceGrad) for x in term.op.inputs):
+            left += term.op.inputs
+        else:
+            return []
+    return found
 
 
 def _side_by_side(parts: Sequence[Tensor]) -> Tensor | None:
     """The sum of gradients of slices that make up all of a tensor: nothing is to be added."""
     shape = known(parts[0].static_shape)
+    sizes = [known(part.op.inputs[0].static_shape) for part in parts]
     for axis, extent in enumerate(shape):
-        places = [_place(part, axis) for part in parts]
-        if type(extent) is not int or None in places:
+        own = [size[axis] for size in sizes]
+        if any(type(n) is not int for n in (extent, *own)) or sum(own) != extent:
             continue
+        places = [_place(part, axis) for part in parts]
         pieces = sorted((place for place in places if place), key=lambda place: place[:2])
         bounds = [0, *(stop for _, stop, _ in pieces)]
-        if [start for start, _, _ in pieces] == bounds[:-1] and bounds[-1] == extent:
+        if None not in places and [start for start, _, _ in pieces] == bounds[:-1]:
             return emit(Concat(axis), *(piece for _, _, piece in pieces))
     return None
 
@@ -156,9 +171,7 @@ def _place(part: Tensor, axis: int) -> tuple[int, int, Tensor] | None:
     (inner,), record = part.op.inputs, part.op.record
     assert isinstance(record, SliceGrad)
     start, sizes, shape = record.begins[axis], known(inner.static_shape), record.shape
-    if part.op.control_inputs or any(type(n) is not int or n != 1 for n in record.strides):
-        return None
-    if type(start) is not int or type(sizes[axis]) is not int:
+    if type(start) is not int or any(type(n) is not int or n != 1 for n in record.strides):
         return None
     whole = (sizes[:axis] + sizes[axis + 1 :], shape[:axis] + shape[axis + 1 :])
     return (start, start + sizes[axis], inner) if same_shape(*whole) else None

@@ -137,7 +137,8 @@ class LoopTrial:
             steps: how many.
             work: `work(steps, threads)` makes some of them and returns the seconds they took.
         """
-        few = max(steps // PROBES, 1) if steps > 2 * self._options > 2 else 0
+        is_open = self._options > 1 and steps > 2 * self._options
+        few = max(steps // PROBES, 1) if is_open else 0
         for _ in range(self._options):
             if not few or not self._is_unsure(few):
                 break

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from thalweg.backends.llvm.builder import Builder, Type, Value
+from thalweg.kernels.model import SHUFFLED
 
 Place = Callable[[int, int], Value]  # the address of an element, by its row and column
-
-SHUFFLED = 16  # bytes: within as many, one instruction shuffles any vectors
 
 
 def load_columns(b: Builder, kind: Type, count: int, place: Place, used: int) -> list[Value]:

@@ -286,14 +286,14 @@ class _Writer(Expressions):
     def _crossed(self, index: Affine, point: Point) -> Axis | None:
         """The axis of the tile along which memory lies, if the vectors run across it."""
         vector = self.s.vector
-        if vector is None or not index.coefficient(vector):
+        if vector is None or index.coefficient(vector) in (0, 1):
             return None
         if point.get(vector, 0) in self.masks.keys() - self.used.keys():
             return None
         jumps = frozenset[Axis]().union(
             *(self.deps(a) for a, _ in index.terms if isinstance(a, Expr))
         )
-        if index.coefficient(vector) == 1 or vector in jumps:
+        if vector in jumps:
             return None
         along = [axis for axis in self.nest.axes if len(self._offsets.get(axis, ())) > 1]
         own = (a for a in along if a is not vector and index.coefficient(a) == 1 and a not in jumps)
