@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.runtime.native import shared_jit
+from thalweg.runtime.shared import shared_jit
 
 Array = np.ndarray[Any, Any]
 

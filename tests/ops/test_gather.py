@@ -12,7 +12,7 @@ import pytest
 
 import thalweg as tf
 from tests.ops.running import Array
-from thalweg.runtime.native import shared_jit
+from thalweg.runtime.shared import shared_jit
 
 BACKENDS = ("numpy", "llvm")
 

@@ -17,6 +17,7 @@ from thalweg.backends.llvm.jit import Jit
 from thalweg.base.dims import Trace
 from thalweg.base.record import replace
 from thalweg.graph import Graph, Op, Operation, Spec, Tensor
+from thalweg.kernels.kernel import Kernel
 from thalweg.kernels.pipeline import make_kernels
 from thalweg.kernels.schedule import Schedule
 from thalweg.passes.interface import interface
@@ -185,7 +186,11 @@ def planned() -> tuple[Plans, Library, Planned]:
         plan = make_plan([y], [], {x: (30, 40)}, {})
     memory = Memory()
     library = Library(Jit(), memory)
-    kernels = make_kernels(plan, library.machine, library.schedule, {})
+    begun: list[Kernel] = []
+    kernels = make_kernels(
+        plan, library.machine, library.schedule, {}, lambda *kernel: begun.append(kernel)
+    )
+    assert tuple(begun) == kernels.nests  # each as soon as it is known
     plan.trace.close()
     made = Planned(kernels, (1.0,) * len(kernels.nests), plan.trace, interface(plan))
     plans = Plans(library, memory)

@@ -36,6 +36,7 @@ def make_kernels(
     machine: Machine,
     choose: Callable[[Nest], Schedule],
     picked: Mapping[int, DType],
+    begin: Callable[[Nest, Schedule], None] = lambda nest, schedule: None,
 ) -> Kernels:
     """Lower, inline, split, pack and fuse a plan, and choose how its nests run.
 
@@ -44,7 +45,14 @@ def make_kernels(
         machine: what it runs on.
         choose: the schedule of a nest.
         picked: the feeds, by number, of which each step takes other rows, with their dtype.
+        begin: told each kernel as soon as it is known.
     """
+
+    def scheduled(group: Group) -> Kernel:
+        nest, schedule = kernel = _scheduled(group, choose)
+        begin(nest, schedule)
+        return kernel
+
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
     definitions = lowering.definitions
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
@@ -58,7 +66,7 @@ def make_kernels(
     runs = chain(groups)
     shared = _store_what_is_shared(runs)
     runs = _copied_early([part for run in runs for part in _separated(run)])
-    parts = tuple(_part(run, shared, choose) for run in runs)
+    parts = tuple(_part(run, shared, scheduled) for run in runs)
     temporaries = lifetimes([_touched_by(part) for part in parts])
     return Kernels(parts, temporaries, tuple(lowering.checked))
 
@@ -117,22 +125,20 @@ def _groups(run: Group | Run) -> Sequence[Group]:
 
 
 def _part(
-    part: Group | Run, shared: AbstractSet[Value], choose: Callable[[Nest], Schedule]
+    part: Group | Run, shared: AbstractSet[Value], scheduled: Callable[[Group], Kernel]
 ) -> Kernel | Chain:
     """The kernel of a group, or the chain of several."""
     if not isinstance(part, Run):
-        return _scheduled(part, choose)
+        return scheduled(part)
     sliced = slice_run(part, shared)
-    before = tuple(_scheduled(group, choose) for group in sliced.before)
-    kernels = tuple(_scheduled(group, choose) for group in sliced.groups)
+    before = tuple(map(scheduled, sliced.before))
+    kernels = tuple(map(scheduled, sliced.groups))
     private = {*sliced.private, *(n.slots[-1] for n, _ in kernels if n.scratch is not None)}
     own = [_those(_touched(nest), lambda value: value in private) for nest, _ in kernels]
     return Chain(before, kernels, sliced.extent, sliced.parts, lifetimes(own))
 
 
-def _scheduled(
-    group: Sequence[Definition], choose: Callable[[Nest], Schedule]
-) -> tuple[Nest, Schedule]:
+def _scheduled(group: Group, choose: Callable[[Nest], Schedule]) -> Kernel:
     """The group's nest, with memory for unfinished sums if its schedule needs some."""
     nest = make_nest(group, lambda value: value.storage is not None)
     chosen = choose(nest)

@@ -27,7 +27,7 @@ _CHOICE = (
     ("thalweg.runtime", "library"),
     *((_KERNELS, name) for name in ("nest", "schedule", "model", "choose")),
 )
-_WRITERS = ("emit", "across", "expressions", "builder", "functions")
+_WRITERS = ("emit", "across", "epilogue", "expressions", "builder", "functions")
 _MATHEMATICS = ("vector_math", "polynomials", "philox")
 _TEXT = tuple((_LLVM, name) for name in _WRITERS + _MATHEMATICS)
 
@@ -88,6 +88,11 @@ class Library:
         self._schedules[nest.structure] = known
         if splits_sums(nest, schedule) is splits_sums(nest, choose(nest, self.machine)):
             self._remember(nest, known)
+
+    def begin(self, nest: Nest, schedule: Schedule) -> None:
+        """Let a kernel be compiled while others are planned."""
+        with off_the_record(nest.sizes):  # the code serves whatever extents the plan holds for
+            self._jit.begin([self._source(nest, schedule)])
 
     def code(self, kernels: Sequence[tuple[Nest, Schedule]]) -> list[int]:
         """The addresses of kernels; what a kernel takes is said at `emit`."""

@@ -17,12 +17,10 @@ from thalweg.backends.llvm.driver import (
     SERIAL,
     STEALS,
     VERDICT,
+    begin_driver,
 )
-from thalweg.backends.llvm.jit import Jit
-from thalweg.backends.llvm.target import Target
 from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore, address_of, aligned_empty
-from thalweg.base import settings
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
@@ -34,10 +32,10 @@ from thalweg.kernels.memory import plan_memory
 from thalweg.kernels.nest import Nest, show
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Interface, Plan
-from thalweg.runtime.disk_cache import DiskCache
 from thalweg.runtime.library import Library
 from thalweg.runtime.parts import Code, Part, Step, cycles_a_point, parts_for
 from thalweg.runtime.plans import Planned, Plans
+from thalweg.runtime.shared import shared_cache, shared_jit
 from thalweg.runtime.table import Move, Row, make_program
 from thalweg.runtime.team import Program, chain_kernel, shared_team
 from thalweg.runtime.trial import BurstTrial, LoopTrial
@@ -60,20 +58,9 @@ ROW_NUMBER_BYTES = 8
 
 
 @cache
-def shared_jit() -> Jit:
-    """One compiler for the process: sessions share the code of equal kernels."""
-    return Jit(Target.host(), _shared_cache())
-
-
-@cache
 def shared_library() -> Library:
     """Its schedules and code, by the structure of kernels."""
-    return Library(shared_jit(), _shared_cache())
-
-
-@cache
-def _shared_cache() -> DiskCache:
-    return DiskCache(settings.cache_dir(), settings.cache_limit_bytes())
+    return Library(shared_jit(), shared_cache())
 
 
 class ArenaMemory(Record, frozen=False):
@@ -128,8 +115,9 @@ class LlvmBackend:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._library = shared_library()
-        self._plans = Plans(self._library, _shared_cache())
+        self._plans = Plans(self._library, shared_cache())
         self._arena = ArenaMemory()
+        begin_driver(shared_jit())
 
     def compile(
         self,
@@ -142,7 +130,7 @@ class LlvmBackend:
         from thalweg.kernels.pipeline import make_kernels  # only when something is planned
 
         library = self._library
-        kernels = make_kernels(plan, library.machine, library.schedule, picked)
+        kernels = make_kernels(plan, library.machine, library.schedule, picked, library.begin)
         sizes = plan.trace.close()
         cycles = tuple(cycles_a_point(*kernel) for kernel in kernels.nests)
         planned = Planned(kernels, cycles, plan.trace, seen)

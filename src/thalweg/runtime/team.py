@@ -18,9 +18,8 @@ import numpy.typing as npt
 
 from thalweg.backends.llvm import driver
 from thalweg.backends.llvm.driver import Driver, load_driver
-from thalweg.backends.llvm.jit import Jit
 from thalweg.base import settings
-from thalweg.runtime.disk_cache import DiskCache
+from thalweg.runtime.shared import shared_jit
 
 Words = npt.NDArray[np.int64]
 
@@ -221,8 +220,7 @@ def _shared() -> Team:
 
 @cache
 def _driver() -> Driver:
-    kept = DiskCache(settings.cache_dir(), settings.cache_limit_bytes())
-    return load_driver(Jit(cache=kept))
+    return load_driver(shared_jit())
 
 
 def _checked(threads: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -261,19 +262,115 @@ def test_what_others_compile_is_as_it_was() -> None:
     assert "imul" not in before
 
 
-def test_threads_without_the_lock_make_the_code_that_llvmlite_makes(
+STEPS = [COLUMN_SUM.replace("add i64 %i, 1", f"add i64 %i, {n}") for n in range(1, 60)]
+
+
+def ignore(_: bytes) -> None:
+    """Nobody wants to keep the code."""
+
+
+def test_one_native_call_makes_the_code_that_llvmlite_makes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """LLVM makes the machine code of several modules at once, which llvmlite's lock prevents."""
-    steps = range(1, 60)
-    texts = [(str(n), COLUMN_SUM.replace("add i64 %i, 1", f"add i64 %i, {n}")) for n in steps]
+    """LLVM makes the code of several modules at once, which llvmlite's lock prevents."""
 
-    def objects(_: int) -> dict[str, bytes]:
-        return dict(compiler.Compiler(Target.host()).objects(texts))
+    def codes(_: int) -> list[bytes]:
+        made = compiler.Compiler(Target.host())
+        return [begun.result() for begun in [made.begin(text, ignore) for text in STEPS]]
 
     with ThreadPoolExecutor(3) as pool:  # compilers side by side, of several threads each
-        found = list(pool.map(objects, range(9)))
-    monkeypatch.setattr(compiler, "_emitted", lambda machine, module: machine.emit_object(module))
-    alone = objects(0)
-    assert len(set(alone.values())) == len(texts)
+        found = list(pool.map(codes, range(9)))
+    assert compiler._native_compile() is not None
+    monkeypatch.setattr(compiler, "_native_compile", lambda: None)
+    alone = codes(0)
+    assert len(set(alone)) == len(STEPS)
     assert found == [alone] * 9
+
+
+def test_an_llvmlite_with_other_functions_is_called_as_it_wants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiler._linked_compile.cache_clear()
+    monkeypatch.setitem(compiler._FUNCTIONS, "ParseAssembly", "ptr (ptr, ptr)")
+    assert compiler._native_compile() is None
+    jit = Jit()
+    (address,) = jit.compile([Source.of(adds(3))])
+    compiler._linked_compile.cache_clear()
+    monkeypatch.setitem(compiler._FUNCTIONS, "Unheard", "ptr (ptr, ptr)")
+    assert compiler._native_compile() is None
+    compiler._linked_compile.cache_clear()
+    assert call(address, 4) == 7
+
+
+@pytest.mark.parametrize("text", ["nonsense", "define i32 @kernel() {\n ret i64 1\n}"])
+def test_what_is_wrong_with_a_text_is_said(text: str) -> None:
+    made = compiler.Compiler(Target.host())
+    with pytest.raises(CompilerError, match="LLVM rejects this code"):
+        made.begin(text, ignore).result()
+    assert made.begin(adds(1), ignore).result()  # it goes on
+
+
+def test_what_was_begun_is_not_made_again(tmp_path: Path) -> None:
+    jit, written = Jit(cache=DiskCache(tmp_path, 1 << 20)), []
+
+    def source(number: int) -> Source:
+        def write() -> str:
+            written.append(number)
+            return adds(number)
+
+        return Source(f"adds {number}", write)
+
+    jit.begin([source(1), source(2)])
+    jit.begin([source(2), source(3)])
+    assert written == [1, 2, 3]
+    addresses = jit.compile([source(3), source(1)])
+    assert [call(address, 1) for address in addresses] == [4, 2]
+    assert written == [1, 2, 3]
+    assert jit.stats.compiled == 2
+    jit.begin([source(1)])
+    assert call(jit.compile([source(2)])[0], 1) == 3
+    assert written == [1, 2, 3]
+    later = Jit(cache=DiskCache(tmp_path, 1 << 20))
+    later.begin([source(1)])
+    assert call(later.compile([source(1)])[0], 1) == 2
+    assert (later.stats.from_disk, written) == (1, [1, 2, 3])
+
+
+def test_a_module_that_was_begun_in_vain_can_be_compiled_again() -> None:
+    jit, texts = Jit(), iter(["nonsense", adds(5)])
+    source = Source("adds 5", lambda: next(texts))
+    jit.begin([source])
+    with pytest.raises(CompilerError):
+        jit.compile([source])
+    assert call(jit.compile([source])[0], 1) == 6
+
+
+def test_the_threads_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = compiler.Compiler(Target.host())
+    monkeypatch.setattr(compiler, "_PATIENCE_S", 0.001)
+    begun = [made.begin(text, ignore) for text in STEPS]
+    threads = list(made._threads)
+    assert 1 <= len(threads) <= made._most
+    assert all(one.result() for one in begun)
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert not made._threads
+    assert made.begin(adds(1), ignore).result()  # others are started
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_child_compiles_with_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "_PATIENCE_S", 60.0)  # the parent's are still there
+    made = compiler.Compiler(Target.host())
+    assert made.begin(adds(1), ignore).result()
+    child = os.fork()
+    if not child:
+        code = b""
+        try:
+            code = made.begin(adds(2), ignore).result(30)
+        finally:
+            os._exit(0 if code else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    monkeypatch.setattr(compiler, "_PATIENCE_S", 0.001)
+    made.begin(adds(3), ignore).result()

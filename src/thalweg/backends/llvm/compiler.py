@@ -1,8 +1,10 @@
-"""Object code from LLVM IR, made by several threads at once.
+"""Object code from LLVM IR, made by several threads while others write more of it.
 
-llvmlite lets in one thread at a time. LLVM itself asks only that threads use different contexts and
-different descriptions of the machine, which they do here. So the call in which it makes machine
-code, three quarters of the time, is made without llvmlite's lock.
+llvmlite lets in one thread at a time, and each of its calls waits for Python's lock when it is
+done, which the thread that plans and writes texts gives up only every few milliseconds. LLVM itself
+asks only that threads use different contexts and different descriptions of the machine. So all that
+it does with a text is one native call here, which LLVM compiles, too: a thread needs Python's lock
+once for each module.
 
 Loading this file loads llvmlite, so it is imported when the first kernel is compiled, not before.
 """
@@ -11,9 +13,11 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -23,6 +27,9 @@ from thalweg.backends.llvm.target import Target
 from thalweg.base import settings
 from thalweg.base.errors import CompilerError
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 # The IR arrives in vector form with its invariants hoisted, so little is left to do. On a tiled
 # convolution this list takes 9 ms and LLVM's O3 24 ms, for machine code of the same speed.
 _PASSES = ("sroa", "simplify_cfg", "loop_rotate", "instruction_combine", "simplify_cfg")
@@ -31,8 +38,12 @@ _CODEGEN_LEVEL = 2
 # else that it does to make code.
 _OPTION = "-disable-lsr"
 _MOST_THREADS = 4  # so many keep up with the one that writes the texts
+_PATIENCE_S = 0.02  # for which a thread waits for the next text: to write one takes about as long
 
 VERSION = (_PASSES, _CODEGEN_LEVEL, _OPTION, llvmlite.__version__, llvm.llvm_version_info)
+
+
+_Job = tuple[str, Callable[[bytes], None], "Future[bytes]"]
 
 
 class Compiler:
@@ -47,30 +58,37 @@ class Compiler:
         llvm.initialize_native_asmprinter()
         self._target = target
         self._idle = [_Machine(target)]
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._threads: set[threading.Thread] = set()
 
     def linker(self) -> Any:
         """What loads the object code."""
         with self._machine() as machine:
             return llvm.create_lljit_compiler(machine.description, use_jit_link=True)
 
-    def objects(self, texts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
-        """Object code of modules, each as it is ready.
-
-        While the next text is being written, others are compiled.
+    def begin(self, text: str, keep: Callable[[bytes], None]) -> Future[bytes]:
+        """Have another thread compile a module.
 
         Args:
-            texts: a name and a module for each.
+            text: the module.
+            keep: called with its object code by the thread that made it.
 
-        Raises:
-            CompilerError: LLVM rejects a text.
+        Returns:
+            The object code, in future; or a CompilerError, if LLVM rejects the text.
         """
-        from concurrent.futures import ThreadPoolExecutor, as_completed
+        from concurrent.futures import Future  # 6 ms, seldom needed
 
-        threads = min(settings.num_threads(), _MOST_THREADS)
-        with _our_option(), ThreadPoolExecutor(threads) as pool:
-            making = {pool.submit(self._object, text): name for name, text in texts}
-            for made in as_completed(making):
-                yield making[made], made.result()
+        made: Future[bytes] = Future()
+        with self._changed:
+            self._waiting.append((text, keep, made))
+            self._changed.notify()
+            working = sum(thread.is_alive() for thread in self._threads)  # after a fork none is
+            if working < min(len(self._waiting), self._most):
+                thread = threading.Thread(target=self._work)
+                self._threads.add(thread)
+                thread.start()
+        return made
 
     def assembly(self, text: str) -> str:
         """The assembly text of a module, for people to read.
@@ -81,9 +99,33 @@ class Compiler:
         with _our_option(), self._machine() as machine, machine.optimised(text) as module:
             return str(machine.description.emit_assembly(module))
 
-    def _object(self, text: str) -> bytes:
-        with self._machine() as machine, machine.optimised(text) as module:
-            return _emitted(machine.description, module)
+    def _work(self) -> None:
+        """Compile what waits, until nothing has for a while."""
+        with self._machine() as machine:
+            while self._compiled_one(machine):
+                pass
+
+    def _compiled_one(self, machine: _Machine) -> bool:
+        """Compile what has waited longest; false if nothing comes, and the thread is to end."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting, _PATIENCE_S):
+                self._threads.remove(threading.current_thread())
+                return False
+            text, keep, made = self._waiting.popleft()
+        try:
+            with _our_option():
+                code = machine.object(text)
+            keep(code)
+        except BaseException as error:  # it is raised where the code is wanted
+            made.set_exception(error)
+        else:
+            made.set_result(code)
+        return True
+
+    @cached_property
+    def _most(self) -> int:
+        """How many threads may work."""
+        return min(settings.num_threads(), _MOST_THREADS)
 
     @contextmanager
     def _machine(self) -> Iterator[_Machine]:
@@ -114,6 +156,35 @@ class _Machine:
         self._passes = llvm.create_pass_builder(
             self.description, llvm.create_pipeline_tuning_options()
         )
+        self._manager = llvm.create_new_module_pass_manager()
+        for name in _PASSES:
+            getattr(self._manager, f"add_{name}_pass")()
+        self._layout = str(self.description.target_data)
+
+    def object(self, text: str) -> bytes:
+        """Object code of a module.
+
+        Raises:
+            CompilerError: LLVM rejects the text.
+        """
+        compiled = _native_compile()
+        strings = [s.encode() for s in (text, self._target.triple, self._layout)]
+        address = compiled and compiled(*strings, self._manager, self._passes, self.description)
+        if not address:
+            return self._object(text)  # which says what is wrong
+        buffer = ctypes.cast(address, ffi.LLVMMemoryBufferRef)
+        try:
+            return ctypes.string_at(
+                ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
+            )
+        finally:
+            ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+    def _object(self, text: str) -> bytes:
+        """The same by llvmlite's own calls."""
+        with self.optimised(text) as module:
+            code: bytes = self.description.emit_object(module)
+            return code
 
     @contextmanager
     def optimised(self, text: str) -> Iterator[Any]:
@@ -123,10 +194,7 @@ class _Machine:
         once, before its context, which the garbage collector would not see to.
         """
         with closing(llvm.create_context()) as context, closing(self._parse(text, context)) as it:
-            manager = llvm.create_new_module_pass_manager()
-            for name in _PASSES:
-                getattr(manager, f"add_{name}_pass")()
-            manager.run(it, self._passes)
+            self._manager.run(it, self._passes)
             yield it
 
     def _parse(self, text: str, context: Any) -> Any:
@@ -135,7 +203,7 @@ class _Machine:
         except RuntimeError as error:
             raise _rejected(text, error) from error
         module.triple = self._target.triple
-        module.data_layout = str(self.description.target_data)
+        module.data_layout = self._layout
         try:
             module.verify()
         except RuntimeError as error:
@@ -165,29 +233,95 @@ def _use_option(more: int) -> None:
         llvm.set_option("thalweg", f"{_OPTION}={int(_option_users > 0)}")
 
 
-def _emitted(machine: Any, module: Any) -> bytes:
-    """Object code: what `machine.emit_object(module)` returns, and with the same calls."""
-    with ffi.OutputString() as error:
-        buffer = _emit(machine, module, 1, error)
-        if not buffer:
-            raise CompilerError(f"LLVM makes no machine code: {error}")
-    try:
-        return ctypes.string_at(
-            ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
-        )
-    finally:
-        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+# What `_Machine.object` needs of llvmlite's library.
+_FUNCTIONS = {
+    "ContextCreate": "ptr ()",
+    "ParseAssembly": "ptr (ptr, ptr, ptr)",
+    "SetTarget": "void (ptr, ptr)",
+    "SetDataLayout": "void (ptr, ptr)",
+    "VerifyModule": "i8 (ptr, ptr)",
+    "RunNewModulePassManager": "void (ptr, ptr, ptr)",
+    "TargetMachineEmitToMemory": "ptr (ptr, ptr, i32, ptr)",
+    "DisposeString": "void (ptr)",
+    "DisposeModule": "void (ptr)",
+    "ContextDispose": "void (ptr)",
+}
+
+# The object code of a text, or null. What is wrong is said to nobody: `%problem` and `%report` are
+# freed.
+_COMPILE = """
+define ptr @compile(ptr %text, ptr %triple, ptr %layout, ptr %manager, ptr %passes, ptr %machine) {
+  %problem = alloca ptr
+  %report = alloca ptr
+  store ptr null, ptr %problem
+  store ptr null, ptr %report
+  %context = call ptr @ContextCreate()
+  %module = call ptr @ParseAssembly(ptr %context, ptr %text, ptr %problem)
+  %parsed = icmp ne ptr %module, null
+  br i1 %parsed, label %verify, label %end
+verify:
+  call void @SetTarget(ptr %module, ptr %triple)
+  call void @SetDataLayout(ptr %module, ptr %layout)
+  %wrong = call i8 @VerifyModule(ptr %module, ptr %report)
+  %right = icmp eq i8 %wrong, 0
+  br i1 %right, label %make, label %dispose
+make:
+  call void @RunNewModulePassManager(ptr %manager, ptr %module, ptr %passes)
+  %code = call ptr @TargetMachineEmitToMemory(ptr %machine, ptr %module, i32 1, ptr %problem)
+  br label %dispose
+dispose:
+  %verified = phi ptr [null, %verify], [%code, %make]
+  call void @DisposeModule(ptr %module)
+  br label %end
+end:
+  %made = phi ptr [null, %0], [%verified, %dispose]
+  call void @ContextDispose(ptr %context)
+  %said = load ptr, ptr %problem
+  call void @DisposeString(ptr %said)
+  %reported = load ptr, ptr %report
+  call void @DisposeString(ptr %reported)
+  ret ptr %made
+}
+"""
 
 
-def _without_lock(name: str) -> Any:
-    """A function of llvmlite's library as llvmlite calls it, but for the lock."""
-    locked = getattr(ffi.lib, name)
-    function = getattr(ctypes.CDLL(ffi.lib._name), name)
-    function.argtypes, function.restype = locked.argtypes, locked.restype
-    return function
+_linking = threading.Lock()
 
 
-_emit = _without_lock("LLVMPY_TargetMachineEmitToMemory")
+def _native_compile() -> Any:
+    """The native call, or None if this llvmlite has not the functions that it is written for."""
+    with _linking:
+        return _linked_compile()
+
+
+@cache
+def _linked_compile() -> Any:
+    functions = {name: getattr(ffi.lib, f"LLVMPY_{name}", None) for name in _FUNCTIONS}
+    if not all(_takes(functions[name], kind) for name, kind in _FUNCTIONS.items()):
+        return None
+    machine = _Machine(Target.host())
+    declared = [f"declare {kind.replace('(', f'@{n}(', 1)}" for n, kind in _FUNCTIONS.items()]
+    builder = llvm.JITLibraryBuilder().export_symbol("compile")
+    builder.add_object_img(machine._object("\n".join([*declared, _COMPILE])))
+    library = ctypes.CDLL(ffi.lib._name)  # the functions themselves, without llvmlite's lock
+    for name in _FUNCTIONS:
+        address = ctypes.cast(getattr(library, f"LLVMPY_{name}"), ctypes.c_void_p).value
+        builder.import_symbol(name, address)
+    linker = llvm.create_lljit_compiler(machine.description, use_jit_link=True)
+    linked = builder.link(linker, "compile")
+    strings, objects = [ctypes.c_char_p] * 3, [ctypes.c_void_p] * 3
+    call: Any = ctypes.CFUNCTYPE(ctypes.c_void_p, *strings, *objects)(linked["compile"])
+    call.code = linker, linked  # lives as long
+    return call
+
+
+def _takes(function: Any, kind: str) -> bool:
+    """Whether llvmlite calls a function with as many arguments as a type has."""
+    if function is None:
+        return False
+    types = kind[kind.index("(") + 1 : -1]
+    # llvmlite says nothing of the arguments of some that have none or one
+    return function.argtypes is None or len(function.argtypes) == len(types.split(","))
 
 
 def _rejected(text: str, error: RuntimeError) -> CompilerError:

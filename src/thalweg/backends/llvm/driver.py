@@ -25,6 +25,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from enum import IntEnum
+from functools import cache
 
 from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.base.record import Record
@@ -438,7 +439,7 @@ done:
 # then others for each slice, one after the other. Each word of their arguments is a base, plus a
 # stride times the slice's number, plus others times those of the part and the thread.
 _CHAIN = """
-define void @kernel(ptr %args, i64 %begin, i64 %end, i64 %thread) nounwind {{
+define internal void @chain(ptr %args, i64 %begin, i64 %end, i64 %thread) nounwind {{
 entry:
   %at_most = getelementptr i8, ptr %args, i64 {chain.MOST_WORDS}
   %at_extent = getelementptr i8, ptr %args, i64 {chain.EXTENT}
@@ -530,7 +531,7 @@ done:
 # The caller's side of a run: publish the job, wake the workers that sleep (as at the barrier, each
 # side writes before it looks), and take part.
 _RUN = """
-define void @kernel(ptr %program) nounwind {{
+define internal void @run(ptr %program) nounwind {{
   %at_threads = getelementptr i8, ptr %program, i64 {program.THREADS}
   %at_team = getelementptr i8, ptr %program, i64 {program.TEAM}
   %threads = load i64, ptr %at_threads
@@ -593,7 +594,7 @@ done:
 # A worker's life. It may miss jobs that it has no part in, but none that it has: such a job cannot
 # end without it. So the program it reads after seeing its job is that job's.
 _WORK = """
-define ptr @kernel(ptr %seat) nounwind {{
+define internal ptr @work(ptr %seat) nounwind {{
 entry:
   %at_team = getelementptr i8, ptr %seat, i64 {seat.TEAM}
   %at_thread = getelementptr i8, ptr %seat, i64 {seat.THREAD}
@@ -676,18 +677,29 @@ class Driver(Record):
     jit: Jit
 
 
+def begin_driver(jit: Jit) -> None:
+    """Have the driver compiled meanwhile."""
+    jit.begin([_source(jit.target.architecture)])
+
+
 def load_driver(jit: Jit) -> Driver:
     """Compile the driver, or find it compiled."""
-    texts = [_text(jit.target.architecture, main) for main in (_RUN, _WORK)]
-    texts.append(_CHAIN.format(chain=ChainLayout, MEMBER_WORDS=MEMBER_WORDS))
-    run, work, chain = jit.compile([Source.of(text) for text in texts])
+    (table,) = jit.compile([_source(jit.target.architecture)])
+    run, work, chain = (ctypes.c_int64 * 3).from_address(table)
     return Driver(ctypes.CFUNCTYPE(None, ctypes.c_int64)(run), work, chain, jit)
 
 
-def _text(architecture: str, main: str) -> str:
-    """A main function with all that it needs."""
-    parts = (_FLUSH_TO_ZERO[architecture], _REST, _ADVANCE, _BARRIER, _GRAB, _DRIVE, main)
-    return "".join(parts).format(
+_TABLE = """
+@kernel = constant [3 x ptr] [ptr @run, ptr @work, ptr @chain]
+"""
+
+
+@cache
+def _source(architecture: str) -> Source:
+    parts = (_TABLE, _FLUSH_TO_ZERO[architecture], _REST, _ADVANCE, _BARRIER, _GRAB, _DRIVE)
+    text = "".join((*parts, _RUN, _WORK, _CHAIN)).format(
+        chain=ChainLayout,
+        MEMBER_WORDS=MEMBER_WORDS,
         program=ProgramLayout,
         team=TeamLayout,
         seat=SeatLayout,
@@ -704,3 +716,4 @@ def _text(architecture: str, main: str) -> str:
         PAUSES=_PAUSES,
         YIELDS=_YIELDS,
     )
+    return Source.of(text)

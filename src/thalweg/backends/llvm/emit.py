@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from thalweg.backends.llvm.across import Place, load_columns, store_columns
 from thalweg.backends.llvm.builder import I64, Type, Value
+from thalweg.backends.llvm.epilogue import ByRow, by_row
 from thalweg.backends.llvm.expressions import Expressions, Guards, Point
 from thalweg.backends.llvm.functions import (
     emit_function,
@@ -88,6 +89,8 @@ class _Writer(Expressions):
         self.sweep: Sweep | None = None
         self._offsets: dict[Axis, list[int]] = {}
         self._stages = {id(stage.read): stage for stage in self._make_stages()}
+        self._by_row = by_row(nest, schedule, self.deps)
+        self._aside: dict[int, Aside] = {}
 
     # -- loops
 
@@ -272,9 +275,9 @@ class _Writer(Expressions):
                 stage.fill(vector)
 
     def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
-        stage = self._stages.get(id(expr))
-        if stage is not None:
-            return stage.load(point)
+        held = self._stages.get(id(expr)) or self._aside.get(id(expr))
+        if held is not None:
+            return held.load(point)
         if isinstance(expr, Read) and not guards:
             along = self._crossed(expr.index[0], point)
             if along is not None:
@@ -455,7 +458,24 @@ class _Writer(Expressions):
         self._write([scratch], points)
 
     def _epilogue(self, points: Sequence[Point]) -> None:
-        self._write(self.nest.stores, points)
+        if self._by_row is not None and len(self._offsets.get(self._by_row.axis, ())) > 1:
+            self._write_by_row(self._by_row, points)
+        else:
+            self._write(self.nest.stores, points)
+
+    def _write_by_row(self, epilogue: ByRow, points: Sequence[Point]) -> None:
+        """Put the results of all rows aside, and go on with them in a loop."""
+        axis, row = epilogue.axis, epilogue.row
+        rows = self._offsets[axis]
+        of_row = [point for point in points if point[axis] == rows[0]]
+        for read, result in epilogue.results:
+            aside = self._aside[id(read)] = Aside(self, epilogue, read, of_row)
+            for n in rows:
+                aside.keep(n, result)
+        with self._opened(), self.b.loop(self.b.index(0), self.b.index(len(rows))) as loop:
+            self.index[row] = loop.index
+            with self._scope(row):
+                self._write(epilogue.stores, of_row)
 
     def _write(self, stores: Sequence[Store], points: Sequence[Point]) -> None:
         """Store everything; blocks that lie across the vectors as soon as they are complete."""
@@ -742,6 +762,50 @@ class Stage:
                 own = own - w.sweep.start
             number = number * int(axis.extent) + own if axis is not self._axes[0] else own
         return w.b.address(self._memory, number * self._width, self._kind.element)
+
+
+# -- results put aside
+
+
+class Aside:
+    """Where a tile's result of an expression is kept until the turn of its row.
+
+    Args:
+        writer: writes the tile.
+        epilogue: wants the result.
+        read: stands for it there.
+        points: of a row.
+    """
+
+    def __init__(
+        self, writer: _Writer, epilogue: ByRow, read: Read, points: Sequence[Point]
+    ) -> None:
+        self.w, self._axis, self._row = writer, epilogue.axis, epilogue.row
+        self._deps = writer.deps(read)
+        self._points = {self._key(point): point for point in points}
+
+    def _key(self, point: Point) -> tuple[int, ...]:
+        return tuple([offset for axis, offset in point.items() if axis in self._deps])
+
+    def keep(self, row: int, result: Expr) -> None:
+        """Put a row's values aside."""
+        b, width = self.w.b, len(self._points)
+        values = [self.w.value(result, {**p, self._axis: row}) for p in self._points.values()]
+        if row == 0:
+            self._kind = values[0].type
+            vectors = width * len(self.w._offsets[self._axis])
+            self._memory = b.array(self._kind.element, vectors * max(self._kind.lanes, 1))
+        for n, value in enumerate(values):
+            b.store(value, self._at(b.index(row * width + n)))
+
+    def load(self, point: Point) -> Value:
+        """The value at a point, of the row whose turn it is."""
+        b, width = self.w.b, len(self._points)
+        number = list(self._points).index(self._key(point))
+        return b.load(self._kind, self._at(self.w.index[self._row] * width + number))
+
+    def _at(self, number: Value) -> Value:
+        return self.w.b.address(self._memory, number * max(self._kind.lanes, 1), self._kind.element)
 
 
 # -- reductions

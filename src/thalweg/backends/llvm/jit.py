@@ -10,8 +10,9 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 import llvmlite.binding as llvm
 
@@ -19,6 +20,9 @@ from thalweg.backends.llvm.compiler import VERSION, Compiler
 from thalweg.backends.llvm.target import Target
 from thalweg.base.errors import CompilerError
 from thalweg.base.record import Record
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _KERNEL = re.compile(r"@kernel(?![\w.$-])")
 
@@ -34,7 +38,7 @@ class ObjectCache(Protocol):
 
 
 class Stats(Record, frozen=False):
-    """Where kernels came from, and the seconds it took."""
+    """Where kernels came from, and the seconds it took their user: to write them, and to wait."""
 
     compiled: int = 0
     from_disk: int = 0
@@ -63,8 +67,8 @@ class Source(Record):
 class Jit:
     """Compiles modules of IR and keeps their code in memory for as long as it lives itself.
 
-    A module defines one function that is seen from outside, `@kernel`. Safe to use from several
-    threads.
+    A module defines one thing that is seen from outside, `@kernel`: a function, or a table of some.
+    Safe to use from several threads.
 
     Args:
         target: the CPU to compile for; by default this one.
@@ -77,10 +81,17 @@ class Jit:
         self._cache = cache
         self._lock = threading.Lock()
         self._addresses: dict[str, int] = {}
+        self._begun: dict[str, bytes | Future[bytes]] = {}
         self._libraries: list[Any] = []
         self._names = itertools.count()
         self._compiler = Compiler(self.target)
         self._linker = self._compiler.linker()
+
+    def begin(self, sources: Iterable[Source]) -> None:
+        """Let other threads compile modules that will be wanted soon, as far as nobody has."""
+        with self._lock:
+            for source in sources:
+                self._begin(_name(source.key), source)
 
     def compile(self, sources: Sequence[Source]) -> list[int]:
         """The address of each module's `@kernel`; the same key gives the same address.
@@ -93,33 +104,48 @@ class Jit:
             known = self._addresses
             new = {n: source for n, source in zip(names, sources, strict=True) if n not in known}
             self.stats.from_memory += len(sources) - len(new)
+            for name, source in new.items():
+                self._begin(name, source)
             if new:
-                self._link(self._objects(new))
+                self._link({name: self._finished(name) for name in new})
             return [known[name] for name in names]
 
     def assembly(self, source: str) -> str:
         """The assembly text of a module, for people to read."""
         return self._compiler.assembly(source)
 
-    def _objects(self, sources: Mapping[str, Source]) -> dict[str, bytes]:
-        """Object code that defines each kernel under its name: from disk if it is there."""
-        found = {name: self._cached(name) for name in sources}
-        missing = {name: source for name, source in sources.items() if found[name] is None}
-        made = self._made(missing) if missing else {}
-        return {name: code for name, code in found.items() if code is not None} | made
+    def _begin(self, name: str, source: Source) -> None:
+        if name in self._addresses or name in self._begun:
+            return
+        found = self._cached(name)
+        self._begun[name] = self._making(name, source) if found is None else found
 
-    def _made(self, sources: Mapping[str, Source]) -> dict[str, bytes]:
-        """Object code of kernels that nobody has compiled yet."""
-        start = time.perf_counter()
-        texts = ((n, _KERNEL.sub(f"@{n}", source.write())) for n, source in sources.items())
-        made: dict[str, bytes] = {}
-        for name, code in self._compiler.objects(texts):
-            made[name] = code
+    def _making(self, name: str, source: Source) -> Future[bytes]:
+        """Object code that defines the kernel under its name, when it is made."""
+
+        def keep(code: bytes) -> None:
             if self._cache:
                 self._cache.put(self._key(name), code)
-        self.stats.compiled += len(made)
+
+        with self._compiling():
+            return self._compiler.begin(_KERNEL.sub(f"@{name}", source.write()), keep)
+
+    def _finished(self, name: str) -> bytes:
+        """The object code of a kernel that was begun."""
+        begun = self._begun.pop(name)
+        if isinstance(begun, bytes):
+            return begun
+        with self._compiling():
+            code = begun.result()
+        self.stats.compiled += 1
+        return code
+
+    @contextmanager
+    def _compiling(self) -> Iterator[None]:
+        """Notes how long it took."""
+        start = time.perf_counter()
+        yield
         self.stats.compile_seconds += time.perf_counter() - start
-        return made
 
     def _cached(self, name: str) -> bytes | None:
         found = self._cache.get(self._key(name)) if self._cache else None

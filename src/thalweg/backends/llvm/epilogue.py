@@ -1,0 +1,110 @@
+"""Epilogues of tiles as loops over rows.
+
+What follows the sums of a tile, such as an optimiser's update, is the same for each of its rows. To
+write a long epilogue for every row took most of the time in which a kernel is compiled. So a tile's
+sums are put aside, and the epilogue is written for one row, in a loop: the same arithmetic, and at
+run time as fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from thalweg.base.record import Record, replace
+from thalweg.formula import (
+    Affine,
+    Axis,
+    Combination,
+    Const,
+    Expr,
+    Position,
+    Read,
+    Reduce,
+    Rewrite,
+    combination,
+)
+from thalweg.kernels.nest import Nest, Store
+from thalweg.kernels.schedule import Schedule
+
+LONG = 12  # instructions of an epilogue that are worth a loop
+_ASIDE = -1  # the slot of a result that was put aside: none of the nest's
+
+
+class ByRow(Record, eq=False):
+    """An epilogue for one row of a tile.
+
+    Attributes:
+        axis: of the tile, whose values are its rows.
+        row: the number of the row.
+        stores: the nest's, at that row.
+        results: what is put aside for all rows, by the reads that take its place in the stores.
+    """
+
+    axis: Axis
+    row: Axis
+    stores: tuple[Store, ...]
+    results: tuple[tuple[Read, Expr], ...]
+
+
+def by_row(nest: Nest, s: Schedule, deps: Callable[[Expr], frozenset[Axis]]) -> ByRow | None:
+    """The epilogue by rows, if it is long and tiles have several.
+
+    Args:
+        nest: whose epilogue it is.
+        s: its schedule.
+        deps: the axes that an expression depends on.
+    """
+    rows = {axis: size for axis, size in s.tile.items() if axis is not s.vector and size > 1}
+    if s.vector not in nest.axes or nest.sequential or not rows:
+        return None
+    own = list(_own(nest.stores))
+    if len(own) < LONG or any(at.coefficient(s.vector) not in (0, 1) for at in _places(nest, own)):
+        return None
+    axis = max(rows, key=lambda axis: rows[axis])
+    moved = _Moved(axis, Axis(rows[axis], "row"), deps)
+    stores = [
+        replace(store, body=moved(store.body), offset=moved.index(store.offset))
+        for store in nest.stores
+    ]
+    results = moved.results
+    if not results or any(result.dtype.is_bool for _, result in results):
+        return None
+    return ByRow(axis, moved.row, tuple(stores), tuple(results))
+
+
+def _own(stores: Sequence[Store]) -> Iterator[Expr]:
+    """What an epilogue reads and computes itself."""
+    seen: set[int] = set()
+    left = [store.body for store in stores]
+    while left:
+        expr = left.pop()
+        if id(expr) not in seen and not isinstance(expr, Const | Position | Reduce | Combination):
+            seen.add(id(expr))
+            yield expr
+            left += expr.children
+
+
+def _places(nest: Nest, own: Sequence[Expr]) -> list[Affine]:
+    """Where an epilogue reads and writes."""
+    return [e.index[0] for e in own if isinstance(e, Read)] + [s.offset for s in nest.stores]
+
+
+class _Moved(Rewrite):
+    """Moves what an epilogue computes to a row, and takes sums from where they were put aside."""
+
+    def __init__(self, axis: Axis, row: Axis, deps: Callable[[Expr], frozenset[Axis]]) -> None:
+        super().__init__(axes={axis: axis + row})
+        self.row = row
+        self.results: list[tuple[Read, Expr]] = []
+        self._axis, self._deps = axis, deps
+
+    def _rebuild(self, expr: Expr) -> Expr:
+        if not isinstance(expr, Reduce | Combination):
+            return super()._rebuild(expr)
+        axes = self._deps(expr)
+        if self._axis not in axes:
+            return expr
+        place = combination([(axis, 1) for axis in (*axes - {self._axis}, self.row)], 0)
+        read = Read(_ASIDE, (place,), expr.dtype)
+        self.results.append((read, expr))
+        return read
