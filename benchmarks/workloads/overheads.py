@@ -36,7 +36,7 @@ EMPTY = Workload(
     data=data,
     build=build_empty,
     warm_up=1000,
-    steps=10_000,
+    steps=30_000,
     tolerance=0.0,
 )
 ADD = Workload(
@@ -45,6 +45,6 @@ ADD = Workload(
     data=data,
     build=build_add,
     warm_up=1000,
-    steps=10_000,
+    steps=30_000,
     tolerance=0.0,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from thalweg.base.errors import FetchError, GraphError
@@ -60,9 +59,19 @@ class Fetches:
     def _element(self, item: Any) -> Pack:
         found = fetchable(self._graph, item)
         if isinstance(found, Tensor):
-            return itemgetter(self._numbers.setdefault(found, len(self._numbers)))
+            return _item(self._numbers.setdefault(found, len(self._numbers)))
         self._operations[found] = None
         return lambda values: None
+
+
+def _item(number: int) -> Pack:
+    """What a tensor's value is fetched as: an array, or a scalar if it has no axes."""
+
+    def item(values: Sequence[Any]) -> Any:
+        value = values[number]
+        return value if value.ndim else value[()]
+
+    return item
 
 
 def fetchable(graph: Graph, item: Any) -> Tensor | Operation:
@@ -89,7 +98,7 @@ def fetchable(graph: Graph, item: Any) -> Tensor | Operation:
 def structure_key(item: Any) -> Hashable:
     """A key that is equal for equal structures of the same elements."""
     if isinstance(item, (Tensor, Operation)):
-        return item  # by far the most frequent, and what follows takes microseconds
+        return item
     kind = type(item)
     if kind is list or isinstance(item, tuple):
         return (kind, *map(structure_key, item))

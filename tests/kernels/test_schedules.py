@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+import thalweg as tf
+from thalweg.backends.llvm.emit import emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.state import address_of, aligned_empty
 from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Graph, Tensor
-from thalweg.kernels.choose import alternatives, variants
+from thalweg.kernels.choose import CACHE, STREAMS, alternatives, variants
 from thalweg.kernels.nest import Nest, Store, row_major
 from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
 from thalweg.kernels.values import Temporary, Value
@@ -75,6 +78,13 @@ def product(transpose_a: bool, transpose_b: bool) -> Callable[..., Tensor]:
     return lambda a, b: matmul.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
+def finished(a: Tensor, b: Tensor) -> Tensor:
+    """A product, and a long way from its sums to what is stored."""
+    x = matmul.matmul(a, b)
+    y = tf.tanh(x) * tf.sqrt(tf.abs(x) + 1.0) + x / (tf.exp(x) + 2.0)
+    return tf.maximum(y - 0.5, y * 0.25) * tf.sigmoid(x)
+
+
 Case = tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]
 PRODUCTS: dict[str, Case] = {
     "matmul": (product(False, False), ((45, 70), (70, 96))),
@@ -83,6 +93,7 @@ PRODUCTS: dict[str, Case] = {
 }
 CASES: dict[str, Case] = {
     **PRODUCTS,
+    "finished": (finished, ((45, 70), (70, 96))),
     "conv2d": (lambda x, w: conv2d(x, w, 1, "VALID"), ((3, 9, 11, 6), (3, 3, 6, 20))),
 }
 
@@ -107,6 +118,46 @@ def test_every_schedule_gives_the_same_bits(
 def sums_once(nest: Nest) -> bool:
     """Whether the nest can be swept: it has one sum, over something."""
     return len(nest.reductions) == 1 and bool(nest.reductions[0].axes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_open", "streamed"),
+    [(1, False, True), (4, False, True), (5, False, False), (1, True, True), (2, True, False)],
+)
+def test_a_matrix_that_is_used_once_is_walked_in_its_own_order(
+    rows: int, is_open: bool, streamed: bool
+) -> None:
+    """In sweeps over a few of its rows. One row of several is never sure to be the only one."""
+    shapes = (rows, 500), (500, 1024)
+    nest = heaviest(product(False, False), *shapes, dynamic=is_open)
+    schedule = Library(Jit()).schedule(nest)
+    assert (0 < schedule.chunk <= STREAMS) is streamed
+    reads = {nest.slots[slot].bytes for slot in range(len(nest.slots))}
+    assert max(reads) > CACHE
+
+
+@pytest.mark.parametrize("shapes", [((1, 500), (500, 700)), ((1, 9), (9, 1024))])
+def test_others_are_not(shapes: tuple[tuple[int, ...], ...]) -> None:
+    """A matrix that the second-level cache holds, or one with few rows."""
+    nest = heaviest(product(False, False), *shapes, dynamic=False)
+    assert Library(Jit()).schedule(nest).chunk == 0
+
+
+def test_what_follows_the_sums_is_computed_in_the_last_sweep_only() -> None:
+    def noisy(a: Tensor, b: Tensor) -> Tensor:
+        return matmul.matmul(a, b) * tf.random_uniform([1, 1024], seed=1)
+
+    nest = heaviest(noisy, (1, 500), (500, 1024), dynamic=False)
+    schedule = Library(Jit()).schedule(nest)
+    assert schedule.chunk
+    if nest.scratch is None:
+        nest = with_scratch(nest, schedule)
+    blocks = re.split(r"^(\w+):$", emit(nest, schedule, "").split("@kernel")[1], flags=re.MULTILINE)
+    calls = {
+        name for name, code in zip(blocks[1::2], blocks[2::2], strict=True) if "random" in code
+    }
+    assert calls
+    assert all(name.startswith("then") for name in calls)
 
 
 @pytest.mark.parametrize(("build", "shapes"), PRODUCTS.values(), ids=PRODUCTS)

@@ -19,6 +19,8 @@ class ConstantProgram:
 
     def __init__(self, values: Sequence[Array]) -> None:
         self._values = tuple(values)
+        # A scalar cannot be changed, and so needs no copy.
+        self._scalars = [value[()] for value in values if not value.ndim]
         self.finished = 0
 
     @staticmethod
@@ -32,6 +34,8 @@ class ConstantProgram:
         return {}
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
+        if len(self._scalars) == len(self._values):
+            return list(self._scalars)
         return [value.copy() for value in self._values]
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:

@@ -13,6 +13,7 @@ from itertools import product
 
 from thalweg.base.dims import Dim
 from thalweg.base.record import replace
+from thalweg.base.shapes import typical_size
 from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
 from thalweg.kernels.model import PAGE, Model
 from thalweg.kernels.nest import Nest
@@ -112,11 +113,14 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
     most = -(-int(axis.extent) // lanes)
     heavy = bool(nest.reductions)
     chunk = _swept_part(nest)
-    staged = _stageable(nest, axis, chunk)
+    streams = 0 < chunk <= STREAMS
+    staged = () if streams else _stageable(nest, axis, chunk)
     if nest.sequential:  # only what is left of the loops can be shared by threads
         most = min(most, most // TASKS)
-    wide = (8, 16) if heavy and machine.registers > 16 else ()
-    for vectors in [v for v in (1, 2, 3, 4, *wide) if v <= most] or [1]:
+    widths = [1, 2, 3, 4]
+    if heavy and (machine.registers > 16 or streams):
+        widths += [w for w in (8, 16) if w < machine.registers - 1]
+    for vectors in [v for v in widths if v <= most] or [1]:
         base = {axis: vectors * lanes}
         yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
         if vectors == 1 and not heavy and _is_moved(nest):
@@ -305,6 +309,8 @@ def _is_in_one_set(nest: Nest, axis: Axis) -> bool:
 CACHE = 3 << 19  # bytes of operands that should stay in the second-level cache during a sweep
 STAGE = 1 << 18  # bytes up to which an operand's part is staged
 SHORT = 48  # steps under which keeping the sums in memory costs too much
+STREAMS = 16  # rows along which the processor fetches ahead, each by itself
+SELDOM = 4  # times that an element is used, up to which a product takes as long as memory
 
 
 def _swept_part(nest: Nest) -> int:
@@ -314,6 +320,8 @@ def _swept_part(nest: Nest) -> int:
         return 0
     outer, extent = reduce.axes[0], int(reduce.axes[0].extent)
     reads = {e.source: e for e in reduce.body.reads}.values()
+    if any(_is_streamed(read, nest) for read in reads):
+        return _rounded(STREAMS, outer) if extent > STREAMS else 0
     parts = [_is_partitioned(read.index[0], outer, reduce, nest) for read in reads]
     sizes = [nest.slots[read.source].bytes for read in reads]
     fixed = sum(size for size, part in zip(sizes, parts, strict=True) if not part)
@@ -323,6 +331,24 @@ def _swept_part(nest: Nest) -> int:
     chunk = _rounded(max(1, min(extent, (CACHE - fixed) * extent // moving)), outer)
     steps = chunk * iterations(reduce.axes) // extent
     return chunk if steps >= SHORT and moving // extent <= CACHE else 0
+
+
+def _is_streamed(read: Read, nest: Nest) -> bool:
+    """Whether a large operand is used so seldom that it is best walked in its own order.
+
+    A product of one row with a matrix takes as long as the matrix takes to come from memory. Tiles
+    of a few columns, one after the other, would read a small part of each row; in sweeps over a few
+    rows each is read from end to end.
+    """
+    at, (reduce,) = read.index[0], nest.reductions
+    if len(reduce.axes) > 1 or expressions(at) or nest.slots[read.source].bytes <= CACHE:
+        return False
+    far_apart = at.coefficient(reduce.axes[0]) * read.dtype.size >= PAGE // 2
+    along = any(at.coefficient(axis) == 1 for axis in nest.axes)
+    others = [axis.extent for axis in nest.axes if not at.coefficient(axis)]
+    # a batch of one has a plan of its own; another one may have any number of rows next time
+    used = typical_size(extent for extent in others if int(extent) > 1)
+    return far_apart and along and used <= SELDOM
 
 
 def _rounded(fitting: int, axis: Axis) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 
 from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
-from thalweg.base.shapes import known
+from thalweg.base.errors import ShapeError
+from thalweg.base.shapes import Shape, compatible, known, show
 from thalweg.formula import (
     Expr,
     Formula,
@@ -45,6 +46,14 @@ from thalweg.ops.windows import (
 )
 
 Grads: TypeAlias = Sequence[Tensor | None]
+
+
+def _check_index(index: Spec, places: Shape) -> None:
+    """Check that there is an index for each window, as it is read without looking."""
+    if not compatible(index.shape, places):
+        raise ShapeError(
+            f"an index is needed for each of {show(places)}; it is {show(index.shape)}"
+        )
 
 
 class MaxPool(Pool):
@@ -106,6 +115,7 @@ class MaxPoolGrad(Pool):
     strides: Pair
 
     def infer(self, dy: Spec, index: Spec, like: Spec) -> Spec:
+        _check_index(index, dy.shape)
         return self.check_gradient(dy, like)
 
     def evaluate(self, xp: Any, dy: Any, index: Any, like: Any) -> Any:
@@ -141,6 +151,8 @@ class MaxPoolGrad(Pool):
         dy, like = np.ones((1, 2, 2, 1), np.float32), np.ones((1, 6, 4, 1), np.float32)
         index = np.zeros(dy.shape, np.int32)
         yield Sample(cls((2, 2), (2, 2)), (dy, index, like), "give [1, 3, 2, 1]; the gradient is")
+        few = index[:, 1:]
+        yield Sample(cls((2, 2), (2, 2)), (dy, few, like[:, 2:]), "for each of [1, 2, 2, 1]; it is")
 
 
 class MaxPoolScatter(Pool):
@@ -161,6 +173,7 @@ class MaxPoolScatter(Pool):
     blocks: Pair
 
     def infer(self, dy: Spec, index: Spec) -> Spec:
+        _check_index(index, dy.shape)
         n, _, _, c = known(dy.shape)
         (sh, sw), (rows, columns) = self.strides, self.blocks
         return Spec((n, rows * sh, columns * sw, c), dy.dtype)
@@ -240,7 +253,9 @@ class MaxPoolGather(Pool):
     strides: Pair
 
     def infer(self, input: Spec, index: Spec) -> Spec:
-        return Spec(self.pooled(input), input.dtype)
+        places = self.pooled(input)
+        _check_index(index, places)
+        return Spec(places, input.dtype)
 
     def evaluate(self, xp: Any, input: Any, index: Any) -> Any:
         elements = self.slabs(xp, input, self.counts(input.shape[1:3]))
@@ -259,6 +274,13 @@ class MaxPoolGather(Pool):
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         x, index = node.inputs
         return [emit(MaxPoolGrad(self.size, self.strides), dy, index, x), None]
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        x, index = np.ones((1, 6, 4, 1), np.float32), np.zeros((1, 2, 2, 1), np.int32)
+        yield Sample(
+            cls((2, 2), (2, 2)), (x, index), "for each of [1, 3, 2, 1]; it is [1, 2, 2, 1]"
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -87,6 +87,7 @@ class _Writer(Expressions):
     def __init__(self, nest: Nest, schedule: Schedule) -> None:
         super().__init__(nest, schedule)
         self.sweep: Sweep | None = None
+        self._in_sweep = 0  # the depth of its scope
         self._offsets: dict[Axis, list[int]] = {}
         self._stages = {id(stage.read): stage for stage in self._make_stages()}
         self._by_row = by_row(nest, schedule, self.deps)
@@ -122,6 +123,7 @@ class _Writer(Expressions):
             self.sweep = Sweep(sweep.index, stop, sweep.index.equals(0), is_last)
             self._empty_stages()
             with self._scope():
+                self._in_sweep = len(self.scopes) - 1
                 self._task_loop()
 
     def _decode(self, task: Value, prefix: Sequence[Axis]) -> dict[Axis, Value]:
@@ -345,7 +347,8 @@ class _Writer(Expressions):
 
     def _tile(self) -> None:
         points = self._points()
-        self._fetch_operands(points)
+        if self.sweep is None:
+            self._fetch_operands(points)
         self._fetch_rows()
         for reductions in self._sharing_loops():
             self._reduce(reductions, points)
@@ -355,7 +358,7 @@ class _Writer(Expressions):
             with self._opened():
                 self.b.either(
                     self.sweep.is_last,
-                    lambda: self._in_scope(lambda: self._epilogue(points)),
+                    lambda: self._at_last(lambda: self._epilogue(points)),
                     lambda: self._in_scope(lambda: self._keep_sums(points)),
                 )
 
@@ -451,6 +454,13 @@ class _Writer(Expressions):
     def _in_scope(self, write: Callable[[], None]) -> None:
         with self._scope():
             write()
+
+    def _at_last(self, write: Callable[[], None]) -> None:
+        """Write what only the last sweep runs."""
+        with self._scope():
+            self.seldom = len(self.scopes) - 1, self._in_sweep
+            write()
+            self.seldom = None
 
     def _keep_sums(self, points: Sequence[Point]) -> None:
         scratch = self.nest.scratch

@@ -65,6 +65,8 @@ class Expressions:
         index: the value of each axis in the open loops: of its tile's first point.
         masks: for an offset of the vector axis, the lanes in use, where not all are.
         used: for such an offset, how many they are, where that is known.
+        seldom: the depth of a scope that runs more seldom than its surroundings, and the depth from
+            which on these surround it; nothing of it is written into them.
     """
 
     def __init__(self, nest: Nest, schedule: Schedule) -> None:
@@ -75,6 +77,7 @@ class Expressions:
         self.index: dict[Axis, Value] = {}
         self.masks: dict[int, Value] = {}
         self.used: dict[int, int] = {}
+        self.seldom: tuple[int, int] | None = None
         self._deps: dict[int, frozenset[Axis]] = {}
         self._reduced: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
@@ -164,10 +167,14 @@ class Expressions:
         return self._reduced[id(expr)]
 
     def _depth(self, deps: frozenset[Axis]) -> int:
-        """The outermost scope in which all of these axes are known."""
-        return next(
-            (d for d, scope in enumerate(self.scopes) if deps <= scope.bound), len(self.scopes) - 1
-        )
+        """The outermost scope in which all of these axes are known, and nothing runs in vain."""
+        last = len(self.scopes) - 1
+        depth = next((d for d, scope in enumerate(self.scopes) if deps <= scope.bound), last)
+        if self.seldom is not None:
+            own, surroundings = self.seldom
+            if surroundings <= depth < own <= last:
+                return own
+        return depth
 
     @contextmanager
     def _in(self, depth: int) -> Iterator[None]:
