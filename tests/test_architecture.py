@@ -97,7 +97,7 @@ def test_importing_loads_nothing_heavy() -> None:
 
     code = (
         "import sys, numpy; before = set(sys.modules); import thalweg; "
-        "heavy = {'llvmlite', 'ml_dtypes', 'scipy', 'lzma', 'pathlib', 'concurrent'}; "
+        "heavy = {'llvmlite', 'ml_dtypes', 'scipy', 'lzma', 'pathlib', 'concurrent', 'hashlib'}; "
         "print(sorted(heavy & set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

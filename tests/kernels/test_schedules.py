@@ -122,12 +122,12 @@ def sums_once(nest: Nest) -> bool:
 
 @pytest.mark.parametrize(
     ("rows", "is_open", "streamed"),
-    [(1, False, True), (4, False, True), (5, False, False), (1, True, True), (2, True, False)],
+    [(1, False, True), (2, False, False), (1, True, True), (2, True, False)],
 )
 def test_a_matrix_that_is_used_once_is_walked_in_its_own_order(
     rows: int, is_open: bool, streamed: bool
 ) -> None:
-    """In sweeps over a few of its rows. One row of several is never sure to be the only one."""
+    """In sweeps over a few of its rows. A batch of one has a plan of its own."""
     shapes = (rows, 500), (500, 1024)
     nest = heaviest(product(False, False), *shapes, dynamic=is_open)
     schedule = Library(Jit()).schedule(nest)

@@ -13,7 +13,6 @@ from itertools import product
 
 from thalweg.base.dims import Dim
 from thalweg.base.record import replace
-from thalweg.base.shapes import typical_size
 from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
 from thalweg.kernels.model import PAGE, Model
 from thalweg.kernels.nest import Nest
@@ -112,8 +111,7 @@ def _unrolled(nest: Nest, lanes: int) -> Iterator[Schedule]:
 def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
     most = -(-int(axis.extent) // lanes)
     heavy = bool(nest.reductions)
-    chunk = _swept_part(nest)
-    streams = 0 < chunk <= STREAMS
+    chunk, streams = _swept_part(nest), _is_streamed(nest)
     staged = () if streams else _stageable(nest, axis, chunk)
     if nest.sequential:  # only what is left of the loops can be shared by threads
         most = min(most, most // TASKS)
@@ -310,7 +308,6 @@ CACHE = 3 << 19  # bytes of operands that should stay in the second-level cache 
 STAGE = 1 << 18  # bytes up to which an operand's part is staged
 SHORT = 48  # steps under which keeping the sums in memory costs too much
 STREAMS = 16  # rows along which the processor fetches ahead, each by itself
-SELDOM = 4  # times that an element is used, up to which a product takes as long as memory
 
 
 def _swept_part(nest: Nest) -> int:
@@ -320,8 +317,8 @@ def _swept_part(nest: Nest) -> int:
         return 0
     outer, extent = reduce.axes[0], int(reduce.axes[0].extent)
     reads = {e.source: e for e in reduce.body.reads}.values()
-    if any(_is_streamed(read, nest) for read in reads):
-        return _rounded(STREAMS, outer) if extent > STREAMS else 0
+    if _is_streamed(nest):
+        return _rounded(STREAMS, outer)
     parts = [_is_partitioned(read.index[0], outer, reduce, nest) for read in reads]
     sizes = [nest.slots[read.source].bytes for read in reads]
     fixed = sum(size for size, part in zip(sizes, parts, strict=True) if not part)
@@ -333,22 +330,25 @@ def _swept_part(nest: Nest) -> int:
     return chunk if steps >= SHORT and moving // extent <= CACHE else 0
 
 
-def _is_streamed(read: Read, nest: Nest) -> bool:
-    """Whether a large operand is used so seldom that it is best walked in its own order.
+def _is_streamed(nest: Nest) -> bool:
+    """Whether a large operand is used once, and is best walked in its own order.
 
     A product of one row with a matrix takes as long as the matrix takes to come from memory. Tiles
-    of a few columns, one after the other, would read a small part of each row; in sweeps over a few
-    rows each is read from end to end.
+    of a few columns, one after the other, would read a small part of each of its rows; in sweeps
+    over a few rows each is read from end to end.
     """
-    at, (reduce,) = read.index[0], nest.reductions
-    if len(reduce.axes) > 1 or expressions(at) or nest.slots[read.source].bytes <= CACHE:
+    reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
+    if reduce is None or reduce.combiner != "sum" or len(reduce.axes) > 1:
         return False
-    far_apart = at.coefficient(reduce.axes[0]) * read.dtype.size >= PAGE // 2
-    along = any(at.coefficient(axis) == 1 for axis in nest.axes)
-    others = [axis.extent for axis in nest.axes if not at.coefficient(axis)]
-    # a batch of one has a plan of its own; another one may have any number of rows next time
-    used = typical_size(extent for extent in others if int(extent) > 1)
-    return far_apart and along and used <= SELDOM
+    (axis,) = reduce.axes
+    for read in reduce.body.reads:
+        at = read.index[0]
+        rows = all(int(a.extent) == 1 for a in nest.axes if not at.coefficient(a))
+        along = any(at.coefficient(a) == 1 for a in nest.axes)
+        far_apart = at.coefficient(axis) * read.dtype.size >= PAGE // 2
+        if rows and along and far_apart and nest.slots[read.source].bytes > CACHE:
+            return axis.extent > STREAMS and not expressions(at)
+    return False
 
 
 def _rounded(fitting: int, axis: Axis) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -92,6 +91,8 @@ def _text(value: object) -> str:
         case Attribute():
             return _text(value.array)
         case np.ndarray() | np.generic():
+            import hashlib  # 4 ms of an import, which needs none
+
             digest = hashlib.sha256(value.tobytes()).hexdigest()
             return f"{value.dtype}{value.shape}{digest}"
         case tuple() | list():
