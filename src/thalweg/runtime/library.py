@@ -27,7 +27,7 @@ _CHOICE = (
     ("thalweg.runtime", "library"),
     *((_KERNELS, name) for name in ("nest", "schedule", "model", "choose")),
 )
-_WRITERS = ("emit", "across", "epilogue", "expressions", "builder", "functions")
+_WRITERS = ("emit", "across", "epilogue", "reductions", "expressions", "builder", "functions")
 _MATHEMATICS = ("vector_math", "polynomials", "philox")
 _TEXT = tuple((_LLVM, name) for name in _WRITERS + _MATHEMATICS)
 

@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from thalweg.backends.llvm.across import Place, load_columns, store_columns
-from thalweg.backends.llvm.builder import I64, Type, Value
-from thalweg.backends.llvm.epilogue import ByRow, by_row
+from thalweg.backends.llvm.builder import I64, Value
+from thalweg.backends.llvm.epilogue import Aside, ByRow, by_row
 from thalweg.backends.llvm.expressions import Expressions, Guards, Point
 from thalweg.backends.llvm.functions import (
     emit_function,
     from_memory,
     memory_type,
-    register_type,
     to_memory,
     unify,
 )
+from thalweg.backends.llvm.reductions import Accumulator, results
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record, replace
@@ -42,7 +42,7 @@ from thalweg.formula import (
     affine,
 )
 from thalweg.kernels.model import LINE
-from thalweg.kernels.nest import Nest, Store, position
+from thalweg.kernels.nest import Nest, Store
 from thalweg.kernels.schedule import Schedule
 
 LINES = 4  # from where a row begins, until the processor has seen where it goes
@@ -479,9 +479,7 @@ class _Writer(Expressions):
         rows = self._offsets[axis]
         of_row = [point for point in points if point[axis] == rows[0]]
         for read, result in epilogue.results:
-            aside = self._aside[id(read)] = Aside(self, epilogue, read, of_row)
-            for n in rows:
-                aside.keep(n, result)
+            self._aside[id(read)] = Aside(self, epilogue, read, result, of_row, rows)
         with self._opened(), self.b.loop(self.b.index(0), self.b.index(len(rows))) as loop:
             self.index[row] = loop.index
             with self._scope(row):
@@ -513,13 +511,14 @@ class _Writer(Expressions):
 
     def _reduce(self, reductions: Sequence[Reduce], points: Sequence[Point]) -> None:
         """Run reductions for the whole tile; the results go where `value` looks for them."""
-        sums: dict[tuple[object, ...], _Accumulator] = {}
+        sums: dict[tuple[object, ...], Accumulator] = {}
+        is_first = self.sweep.is_first if self.sweep is not None else None
         # A row's element meets all its vectors before the next one needs a register.
         rows_first = sorted(points, key=self._row_of)
         for reduce in reductions:
             deps = self.deps(reduce)
             distinct = {self._key(reduce, deps, p, ()): p for p in rows_first}
-            sums |= {key: _Accumulator(self, reduce, p) for key, p in distinct.items()}
+            sums |= {key: Accumulator(self, reduce, p, is_first) for key, p in distinct.items()}
         order = [a for a in reductions[0].axes if a is not self.s.vector]
         order += [a for a in reductions[0].axes if a is self.s.vector]
 
@@ -528,7 +527,7 @@ class _Writer(Expressions):
                 total.add(offsets)
 
         self._reduction_loops(order, {}, add)
-        self.scopes[-1].memo.update(zip(sums, _results(list(sums.values())), strict=True))
+        self.scopes[-1].memo.update(zip(sums, results(list(sums.values())), strict=True))
 
     def _row_of(self, point: Point) -> list[int]:
         """Where a point is along the tile's axes but the vectors' own."""
@@ -772,208 +771,3 @@ class Stage:
                 own = own - w.sweep.start
             number = number * int(axis.extent) + own if axis is not self._axes[0] else own
         return w.b.address(self._memory, number * self._width, self._kind.element)
-
-
-# -- results put aside
-
-
-class Aside:
-    """Where a tile's result of an expression is kept until the turn of its row.
-
-    Args:
-        writer: writes the tile.
-        epilogue: wants the result.
-        read: stands for it there.
-        points: of a row.
-    """
-
-    def __init__(
-        self, writer: _Writer, epilogue: ByRow, read: Read, points: Sequence[Point]
-    ) -> None:
-        self.w, self._axis, self._row = writer, epilogue.axis, epilogue.row
-        self._deps = writer.deps(read)
-        self._points = {self._key(point): point for point in points}
-
-    def _key(self, point: Point) -> tuple[int, ...]:
-        return tuple([offset for axis, offset in point.items() if axis in self._deps])
-
-    def keep(self, row: int, result: Expr) -> None:
-        """Put a row's values aside."""
-        b, width = self.w.b, len(self._points)
-        values = [self.w.value(result, {**p, self._axis: row}) for p in self._points.values()]
-        if row == 0:
-            self._kind = values[0].type
-            vectors = width * len(self.w._offsets[self._axis])
-            self._memory = b.array(self._kind.element, vectors * max(self._kind.lanes, 1))
-        for n, value in enumerate(values):
-            b.store(value, self._at(b.index(row * width + n)))
-
-    def load(self, point: Point) -> Value:
-        """The value at a point, of the row whose turn it is."""
-        b, width = self.w.b, len(self._points)
-        number = list(self._points).index(self._key(point))
-        return b.load(self._kind, self._at(self.w.index[self._row] * width + number))
-
-    def _at(self, number: Value) -> Value:
-        return self.w.b.address(self._memory, number * max(self._kind.lanes, 1), self._kind.element)
-
-
-# -- reductions
-
-
-class _Accumulator:
-    """The running result of a reduction at one point of the tile."""
-
-    def __init__(self, writer: _Writer, reduce: Reduce, point: Point) -> None:
-        self.w, self.reduce, self.point = writer, reduce, point
-        vector = writer.s.vector
-        varies = vector in reduce.axes or vector in writer.deps(reduce.body)
-        self.lanes = writer.s.lanes if varies else 0
-        self.is_arg = reduce.combiner.startswith("arg")
-        self.combiner = reduce.combiner.removeprefix("arg")
-        self.kind = register_type(reduce.body.dtype, self.lanes)
-        self.cell = self._cell(self.kind, _identity(self.combiner, reduce.body.dtype))
-        if writer.sweep is not None:
-            self._resume(writer.sweep)
-        if self.is_arg:
-            self.place = self._cell(register_type(reduce.dtype, self.lanes), 0)
-
-    def _cell(self, kind: Type, start: float) -> Value:
-        cell = self.w.b.local(kind)
-        self.w.b.store(self.w.b.constant(kind, start), cell)
-        return cell
-
-    def _resume(self, sweep: Sweep) -> None:
-        """Go on with the sum that the sweep before left."""
-        w, scratch = self.w, self.w.nest.scratch
-        assert scratch is not None
-        kept = w.load(Read(scratch.slot, (scratch.offset,), scratch.dtype), self.point, ())
-        start = sweep.is_first.select(w.b.constant(self.kind, 0), kept)
-        w.b.store(start, self.cell)
-
-    def add(self, offsets: Point) -> None:
-        """Take one more value of the body into account."""
-        point = {**self.point, **offsets}
-        b = self.w.b
-        old = b.load(self.kind, self.cell)
-        if self.is_arg:
-            self._add_arg(old, point)
-            return
-        factors = _factors(self.reduce.body) if self.combiner == "sum" else None
-        if factors and self._mask(offsets) is None:
-            left, right, before = unify(b, [*(self.w.value(f, point) for f in factors), old])
-            b.store(left.fma(right, before), self.cell)
-            return
-        value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
-        mask = self._mask(offsets)
-        if mask is not None:
-            value = mask.select(value, _identity(self.combiner, self.reduce.body.dtype))
-        b.store(_combine(self.combiner, old, value, self.reduce.body.dtype), self.cell)
-
-    def _mask(self, offsets: Point) -> Value | None:
-        """The lanes in use, where the reduced axis itself is spread over lanes."""
-        vector = self.w.s.vector
-        if vector is None or vector not in self.reduce.axes or not self.lanes:
-            return None
-        return self.w.masks.get(offsets.get(vector, 0))
-
-    def _add_arg(self, best: Value, point: Point) -> None:
-        b = self.w.b
-        value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
-        kinds = [self.reduce.body.dtype] * 2
-        bool_ = self.reduce.body.dtype
-        better = emit_function(
-            b, "gt" if self.combiner == "max" else "lt", [value, best], kinds, bool_
-        )
-        if value.type.is_float:
-            better = better | (value.is_nan() & ~best.is_nan())
-        place = b.load(register_type(self.reduce.dtype, self.lanes), self.place)
-        here = self._position(point)
-        b.store(better.select(value, best), self.cell)
-        b.store(better.select(b.splat(here, self.lanes), place), self.place)
-
-    def _position(self, point: Point) -> Value:
-        """The row-major position among the reduced axes."""
-        value = self.w._offset_value(position(self.reduce), point)
-        element = register_type(self.reduce.dtype).element
-        return value if element == "i64" else value.convert("trunc", element)
-
-    def result(self) -> Value:
-        """The final value, or the lanes' parts of it."""
-        b = self.w.b
-        if self.is_arg:
-            return b.load(register_type(self.reduce.dtype, self.lanes), self.place)
-        return b.load(self.kind, self.cell)
-
-    @property
-    def is_in_parts(self) -> bool:
-        """Whether the lanes hold parts of one result."""
-        return bool(self.lanes) and self.w.s.vector in self.reduce.axes
-
-
-def _results(totals: Sequence[_Accumulator]) -> list[Value]:
-    """The final values of reductions: scalars where the lanes held parts."""
-    values = [total.result() for total in totals]
-    alike: dict[tuple[str, DType], list[int]] = {}
-    for n, total in enumerate(totals):
-        if total.is_in_parts:
-            alike.setdefault((total.combiner, total.reduce.body.dtype), []).append(n)
-    for (combiner, dtype), places in alike.items():
-        lanes = values[places[0]].type.lanes
-        for start in range(0, len(places), lanes):
-            some = places[start : start + lanes]
-            made = _across_lanes([values[n] for n in some], combiner, dtype)
-            for n, value in zip(some, made, strict=True):
-                values[n] = value
-    return values
-
-
-def _factors(body: Expr) -> tuple[Expr, Expr] | None:
-    """The factors of a floating-point product, which fuses with the sum."""
-    if isinstance(body, Apply) and body.function == "mul" and body.dtype.is_floating:
-        return body.args[0], body.args[1]
-    return None
-
-
-def _identity(combiner: str, dtype: DType) -> float:
-    """The value that leaves every other unchanged."""
-    if combiner in ("sum", "any"):
-        return 0
-    if combiner in ("prod", "all"):
-        return 1
-    if dtype.is_floating:
-        return float("-inf") if combiner == "max" else float("inf")
-    if dtype.is_bool:
-        return 0 if combiner == "max" else 1
-    return int(dtype.min if combiner == "max" else dtype.max)
-
-
-_COMBINERS = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
-
-
-def _combine(combiner: str, old: Value, new: Value, dtype: DType) -> Value:
-    return emit_function(old.builder, _COMBINERS[combiner], [old, new], [dtype, dtype], dtype)
-
-
-def _across_lanes(vectors: Sequence[Value], combiner: str, dtype: DType) -> list[Value]:
-    """Combine the lanes of each vector, halves with halves: a fixed order.
-
-    Two vectors at a time, so that no lane is idle: as many additions as for one vector and one more
-    for each of the others. There must be no more vectors than lanes.
-    """
-    b, lanes, left = vectors[0].builder, vectors[0].type.lanes, list(vectors)
-    width = lanes  # of the part of a vector that belongs to one result
-    while width > 1:
-        pairs = [left[n : n + 2] for n in range(0, len(left), 2)]
-        left = [_halves_combined(pair[0], pair[-1], width, combiner, dtype) for pair in pairs]
-        width //= 2
-    return [b.extract(left[0], n) for n in range(len(vectors))]
-
-
-def _halves_combined(a: Value, b: Value, width: int, combiner: str, dtype: DType) -> Value:
-    """The first half of each part of two vectors with its second half."""
-    lanes = a.type.lanes
-    low = [n for n in range(2 * lanes) if n % width < width // 2]
-    shuffle, high = a.builder.shuffle, [n + width // 2 for n in low]
-    first, second = shuffle(a, b, low), shuffle(a, b, high)
-    return _combine(combiner, first, second, dtype)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from thalweg.backends.llvm.builder import Value
+from thalweg.backends.llvm.expressions import Expressions, Point
 from thalweg.base.record import Record, replace
 from thalweg.formula import (
     Affine,
@@ -108,3 +110,48 @@ class _Moved(Rewrite):
         read = Read(_ASIDE, (place,), expr.dtype)
         self.results.append((read, expr))
         return read
+
+
+class Aside:
+    """Where a tile's result of an expression is kept until the turn of its row.
+
+    Args:
+        writer: writes the tile.
+        epilogue: wants the result.
+        read: stands for it there.
+        result: the expression.
+        points: of a row.
+        rows: of the tile.
+    """
+
+    def __init__(
+        self,
+        writer: Expressions,
+        epilogue: ByRow,
+        read: Read,
+        result: Expr,
+        points: Sequence[Point],
+        rows: Sequence[int],
+    ) -> None:
+        self._w, self._row, self._deps = writer, epilogue.row, writer.deps(read)
+        different = {self._place(point): point for point in points}
+        self._numbers = {place: n for n, place in enumerate(different)}
+        every = [{**point, epilogue.axis: row} for row in rows for point in different.values()]
+        values = [writer.value(result, point) for point in every]
+        self._type = values[0].type
+        self._elements = max(self._type.lanes, 1)
+        self._memory = writer.b.array(self._type.element, self._elements * len(values))
+        for n, value in enumerate(values):
+            writer.b.store(value, self._at(writer.b.index(n)))
+
+    def _place(self, point: Point) -> tuple[int, ...]:
+        """What tells a row's values apart."""
+        return tuple([offset for axis, offset in point.items() if axis in self._deps])
+
+    def load(self, point: Point) -> Value:
+        """The value at a point, of the row whose turn it is."""
+        first = self._w.index[self._row] * len(self._numbers)
+        return self._w.b.load(self._type, self._at(first + self._numbers[self._place(point)]))
+
+    def _at(self, number: Value) -> Value:
+        return self._w.b.address(self._memory, number * self._elements, self._type.element)

@@ -301,7 +301,7 @@ class Expressions:
         """One element; if a condition may forbid reading it, element 0 is read instead."""
         if conditions:
             allowed = _all(conditions)
-            position = self._offset_value(read.index[0], point)
+            position = self.offset_value(read.index[0], point)
             safe = allowed.select(position, 0)
             pointer = self.b.address(self._slot(read.source), safe, memory_type(read.dtype).element)
         else:
@@ -430,7 +430,7 @@ class Expressions:
         value = self.value(atom, point)
         return value if value.type.element == "i64" else value.convert("sext", "i64")
 
-    def _offset_value(self, index: Affine, point: Point) -> Value:
+    def offset_value(self, index: Affine, point: Point) -> Value:
         """An index as a number, for a scalar access."""
         terms, constant = self._split(index, point)
         total = self._sum(terms, point)
@@ -444,7 +444,7 @@ class Expressions:
         assert vector is not None
         lanes = self.b.lanes("i64", range(self.s.lanes))
         uniform = [(a, f) for a, f in index.terms if not self._is_vector_atom(a)]
-        base = self._offset_value(Affine(tuple(uniform), index.constant), point)
+        base = self.offset_value(Affine(tuple(uniform), index.constant), point)
         total = self.b.splat(base, self.s.lanes)
         for atom, factor in index.terms:
             if atom is vector:
@@ -473,7 +473,7 @@ class Expressions:
         if vector is not None and vector in self._index_deps(expr.index):
             value = self._lane_offsets(expr.index, point)
         else:
-            value = self._offset_value(expr.index, point)
+            value = self.offset_value(expr.index, point)
         element = register_type(expr.dtype).element
         return value if element == "i64" else value.convert("trunc", element)
 

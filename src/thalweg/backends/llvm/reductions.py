@@ -1,0 +1,180 @@
+"""Reductions of a tile: what adds up at each of its points, and the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thalweg.backends.llvm.builder import Type, Value
+from thalweg.backends.llvm.expressions import Expressions, Point
+from thalweg.backends.llvm.functions import emit_function, register_type, unify
+from thalweg.base.dtypes import DType
+from thalweg.formula import Apply, Expr, Read, Reduce
+from thalweg.kernels.nest import position
+
+
+class Accumulator:
+    """The running result of a reduction at one point of the tile.
+
+    Args:
+        writer: writes what is added.
+        reduce: the reduction.
+        point: of the tile.
+        is_first: in the sweeps of a sum, whether none has been before this one; others go on with
+            what the one before has left in the nest's scratch memory.
+    """
+
+    def __init__(
+        self, writer: Expressions, reduce: Reduce, point: Point, is_first: Value | None
+    ) -> None:
+        self.w, self.reduce, self.point = writer, reduce, point
+        vector = writer.s.vector
+        varies = vector in reduce.axes or vector in writer.deps(reduce.body)
+        self.lanes = writer.s.lanes if varies else 0
+        self.is_arg = reduce.combiner.startswith("arg")
+        self.combiner = reduce.combiner.removeprefix("arg")
+        self.kind = register_type(reduce.body.dtype, self.lanes)
+        self.cell = self._cell(self.kind, _identity(self.combiner, reduce.body.dtype))
+        if is_first is not None:
+            self._resume(is_first)
+        if self.is_arg:
+            self.place = self._cell(register_type(reduce.dtype, self.lanes), 0)
+
+    def _cell(self, kind: Type, start: float) -> Value:
+        cell = self.w.b.local(kind)
+        self.w.b.store(self.w.b.constant(kind, start), cell)
+        return cell
+
+    def _resume(self, is_first: Value) -> None:
+        """Go on with the sum that the sweep before left."""
+        w, scratch = self.w, self.w.nest.scratch
+        assert scratch is not None
+        kept = w.load(Read(scratch.slot, (scratch.offset,), scratch.dtype), self.point, ())
+        start = is_first.select(w.b.constant(self.kind, 0), kept)
+        w.b.store(start, self.cell)
+
+    def add(self, offsets: Point) -> None:
+        """Take one more value of the body into account."""
+        point = {**self.point, **offsets}
+        b = self.w.b
+        old = b.load(self.kind, self.cell)
+        if self.is_arg:
+            self._add_arg(old, point)
+            return
+        factors = _factors(self.reduce.body) if self.combiner == "sum" else None
+        if factors and self._mask(offsets) is None:
+            left, right, before = unify(b, [*(self.w.value(f, point) for f in factors), old])
+            b.store(left.fma(right, before), self.cell)
+            return
+        value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
+        mask = self._mask(offsets)
+        if mask is not None:
+            value = mask.select(value, _identity(self.combiner, self.reduce.body.dtype))
+        b.store(_combine(self.combiner, old, value, self.reduce.body.dtype), self.cell)
+
+    def _mask(self, offsets: Point) -> Value | None:
+        """The lanes in use, where the reduced axis itself is spread over lanes."""
+        vector = self.w.s.vector
+        if vector is None or vector not in self.reduce.axes or not self.lanes:
+            return None
+        return self.w.masks.get(offsets.get(vector, 0))
+
+    def _add_arg(self, best: Value, point: Point) -> None:
+        b = self.w.b
+        value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
+        kinds = [self.reduce.body.dtype] * 2
+        bool_ = self.reduce.body.dtype
+        better = emit_function(
+            b, "gt" if self.combiner == "max" else "lt", [value, best], kinds, bool_
+        )
+        if value.type.is_float:
+            better = better | (value.is_nan() & ~best.is_nan())
+        place = b.load(register_type(self.reduce.dtype, self.lanes), self.place)
+        here = self._position(point)
+        b.store(better.select(value, best), self.cell)
+        b.store(better.select(b.splat(here, self.lanes), place), self.place)
+
+    def _position(self, point: Point) -> Value:
+        """The row-major position among the reduced axes."""
+        value = self.w.offset_value(position(self.reduce), point)
+        element = register_type(self.reduce.dtype).element
+        return value if element == "i64" else value.convert("trunc", element)
+
+    def result(self) -> Value:
+        """The final value, or the lanes' parts of it."""
+        b = self.w.b
+        if self.is_arg:
+            return b.load(register_type(self.reduce.dtype, self.lanes), self.place)
+        return b.load(self.kind, self.cell)
+
+    @property
+    def is_in_parts(self) -> bool:
+        """Whether the lanes hold parts of one result."""
+        return bool(self.lanes) and self.w.s.vector in self.reduce.axes
+
+
+def results(totals: Sequence[Accumulator]) -> list[Value]:
+    """The final values of reductions: scalars where the lanes held parts."""
+    values = [total.result() for total in totals]
+    alike: dict[tuple[str, DType], list[int]] = {}
+    for n, total in enumerate(totals):
+        if total.is_in_parts:
+            alike.setdefault((total.combiner, total.reduce.body.dtype), []).append(n)
+    for (combiner, dtype), places in alike.items():
+        lanes = values[places[0]].type.lanes
+        for start in range(0, len(places), lanes):
+            some = places[start : start + lanes]
+            made = _across_lanes([values[n] for n in some], combiner, dtype)
+            for n, value in zip(some, made, strict=True):
+                values[n] = value
+    return values
+
+
+def _factors(body: Expr) -> tuple[Expr, Expr] | None:
+    """The factors of a floating-point product, which fuses with the sum."""
+    if isinstance(body, Apply) and body.function == "mul" and body.dtype.is_floating:
+        return body.args[0], body.args[1]
+    return None
+
+
+def _identity(combiner: str, dtype: DType) -> float:
+    """The value that leaves every other unchanged."""
+    if combiner in ("sum", "any"):
+        return 0
+    if combiner in ("prod", "all"):
+        return 1
+    if dtype.is_floating:
+        return float("-inf") if combiner == "max" else float("inf")
+    if dtype.is_bool:
+        return 0 if combiner == "max" else 1
+    return int(dtype.min if combiner == "max" else dtype.max)
+
+
+_COMBINERS = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
+
+
+def _combine(combiner: str, old: Value, new: Value, dtype: DType) -> Value:
+    return emit_function(old.builder, _COMBINERS[combiner], [old, new], [dtype, dtype], dtype)
+
+
+def _across_lanes(vectors: Sequence[Value], combiner: str, dtype: DType) -> list[Value]:
+    """Combine the lanes of each vector, halves with halves: a fixed order.
+
+    Two vectors at a time, so that no lane is idle: as many additions as for one vector and one more
+    for each of the others. There must be no more vectors than lanes.
+    """
+    b, lanes, left = vectors[0].builder, vectors[0].type.lanes, list(vectors)
+    width = lanes  # of the part of a vector that belongs to one result
+    while width > 1:
+        pairs = [left[n : n + 2] for n in range(0, len(left), 2)]
+        left = [_halves_combined(pair[0], pair[-1], width, combiner, dtype) for pair in pairs]
+        width //= 2
+    return [b.extract(left[0], n) for n in range(len(vectors))]
+
+
+def _halves_combined(a: Value, b: Value, width: int, combiner: str, dtype: DType) -> Value:
+    """The first half of each part of two vectors with its second half."""
+    lanes = a.type.lanes
+    low = [n for n in range(2 * lanes) if n % width < width // 2]
+    shuffle, high = a.builder.shuffle, [n + width // 2 for n in low]
+    first, second = shuffle(a, b, low), shuffle(a, b, high)
+    return _combine(combiner, first, second, dtype)
