@@ -128,14 +128,22 @@ class Expressions:
         return frozenset()
 
     def _index_deps(self, index: Affine) -> frozenset[Axis]:
-        parts = [self.deps(a) if isinstance(a, Expr) else frozenset((a,)) for a, _ in index.terms]
-        return frozenset[Axis]().union(*parts)
+        return self._atoms_deps(index.terms)
+
+    def _atoms_deps(self, terms: Sequence[Term]) -> frozenset[Axis]:
+        axes: set[Axis] = set()
+        for atom, _ in terms:
+            if isinstance(atom, Expr):
+                axes |= self.deps(atom)
+            else:
+                axes.add(atom)
+        return frozenset(axes)
 
     def _key(
         self, expr: Expr, deps: frozenset[Axis], point: Point, guards: Guards
     ) -> tuple[object, ...]:
-        where = tuple((id(a), point[a]) for a in point if a in deps)
-        return (id(expr), where, tuple(map(id, guards)))
+        where = tuple([(id(a), offset) for a, offset in point.items() if a in deps])
+        return (id(expr), where, tuple(map(id, guards)) if guards else ())
 
     def value(self, expr: Expr, point: Point, guards: Guards = ()) -> Value:
         """The expression's value at a point of the tile.
@@ -148,14 +156,16 @@ class Expressions:
         if isinstance(expr, Const):
             return self.b.constant(register_type(expr.dtype), expr.value)
         active = guards if guards and any(isinstance(e, Read) for e in walk(expr)) else ()
-        deps = self.deps(expr).union(*map(self.deps, active))
+        deps = self.deps(expr)
+        if active:
+            deps = deps.union(*map(self.deps, active))
         key = self._key(expr, deps, point, active)
-        # Results of reductions exist from the tile's own scope on, whatever they depend on.
-        depth = len(self.scopes) - 1 if self._is_reduced(expr) else self._depth(deps)
-        scope = self.scopes[depth]
         for known in reversed(self.scopes):
             if key in known.memo:
                 return known.memo[key]
+        # Results of reductions exist from the tile's own scope on, whatever they depend on.
+        depth = len(self.scopes) - 1 if self._is_reduced(expr) else self._depth(deps)
+        scope = self.scopes[depth]
         with self._in(depth):
             made = self._compute(expr, point, active)
         scope.memo[key] = made
@@ -168,8 +178,11 @@ class Expressions:
 
     def _depth(self, deps: frozenset[Axis]) -> int:
         """The outermost scope in which all of these axes are known, and nothing runs in vain."""
-        last = len(self.scopes) - 1
-        depth = next((d for d, scope in enumerate(self.scopes) if deps <= scope.bound), last)
+        depth = last = len(self.scopes) - 1
+        for d, scope in enumerate(self.scopes):
+            if deps <= scope.bound:
+                depth = d
+                break
         if self.seldom is not None:
             own, surroundings = self.seldom
             if surroundings <= depth < own <= last:
@@ -398,8 +411,10 @@ class Expressions:
     def _term_key(self, term: Term, point: Point) -> tuple[object, ...]:
         """What tells terms apart at a point of the tile."""
         atom, factor = term
-        at = [] if isinstance(atom, Axis) else [a for a in point if a in self.deps(atom)]
-        place = tuple((id(a), point[a]) for a in at)
+        place: tuple[tuple[int, int], ...] = ()
+        if isinstance(atom, Expr):
+            deps = self.deps(atom)
+            place = tuple([(id(a), offset) for a, offset in point.items() if a in deps])
         return id(atom), *_number_key(factor), self._offset(term, point), place
 
     def _sum(self, terms: Sequence[Term], point: Point) -> Value | None:
@@ -422,7 +437,7 @@ class Expressions:
 
     def _depth_of(self, *terms: Term) -> int:
         """The outermost scope in which all of the terms are known."""
-        return self._depth(self._index_deps(Affine(terms)))
+        return self._depth(self._atoms_deps(terms))
 
     def _atom(self, atom: Axis | Expr, point: Point, offset: int) -> Value:
         if isinstance(atom, Axis):
