@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.batches import Batches
 
 Array = np.ndarray[Any, Any]
 
@@ -442,3 +443,17 @@ def test_ctrl_c_ends_a_loop_after_a_whole_step(threads: int) -> None:
     output, _ = child.communicate(timeout=60)
     assert output == "usable\n"
     assert child.returncode == 0
+
+
+def test_the_numbers_of_rows_go_on_for_a_batch() -> None:
+    """Native code fetches what they say ahead, also in the last step."""
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [None, 3])
+    batches = Batches({x: np.zeros((10, 3), np.float32)}, 4, np.random.default_rng(1))
+    for steps in (0, 1, 5):
+        order = batches.take(steps)[x].order
+        assert order.shape == (steps, 4)
+        assert order.base is not None
+        assert order.base.shape == (steps + 1, 4)
+        assert order.base.ctypes.data == order.ctypes.data
+        assert not order.base[-1].any()

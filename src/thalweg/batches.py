@@ -87,8 +87,9 @@ class Batches:
         """What the next `steps` steps are fed."""
         if not self._arrays:
             return {}
-        order = self._order.take(steps * self._size).reshape(steps, self._size)
-        return {t: Rows(array, order, t.dtype.numpy) for t, array in self._arrays.items()}
+        numbers = np.zeros((steps + 1, self._size), np.int64)  # one batch more: see Rows
+        numbers[:steps] = self._order.take(steps * self._size).reshape(steps, self._size)
+        return {t: Rows(array, numbers[:steps], t.dtype.numpy) for t, array in self._arrays.items()}
 
 
 def _checked_size(arrays: Mapping[Tensor, Array], size: int | None) -> int:

@@ -18,7 +18,8 @@ class Rows(Record):
 
     Attributes:
         source: contiguous, its first axis the rows.
-        order: int64 [steps, batch], contiguous: the numbers of the rows that each step takes.
+        order: int64 [steps, batch], contiguous: the numbers of the rows that each step takes. The
+            memory goes on for another batch of numbers, whose rows may be fetched in vain.
         dtype: of what a step is fed; that of the source, or one that can hold all its values.
     """
 

@@ -129,7 +129,8 @@ class Lowering:
         # x[i, ...] = source[rows[i], ...]: how many rows the source has makes no difference.
         shape = known(tensor.static_shape)
         source = Value(f"{op.name} rows", shape, self._picked[number], values.Feed(number))
-        rows = Value("row numbers", shape[:1], dtypes.int64, values.RowNumbers())
+        numbers = (2 * shape[0],)  # of this step's rows, and of the next one's
+        rows = Value("row numbers", numbers, dtypes.int64, values.RowNumbers())
         index = axes(*shape)
         row = Read(rows, (affine(index[0]),), rows.dtype)
         body = Read(source, (affine(row), *map(affine, index[1:])), source.dtype)

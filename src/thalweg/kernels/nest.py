@@ -33,7 +33,7 @@ from thalweg.formula import (
     walk,
 )
 from thalweg.kernels.lower import flat, flat_index
-from thalweg.kernels.values import Definition, Value
+from thalweg.kernels.values import Definition, RowNumbers, Value
 
 
 class Store(Record, eq=False):
@@ -447,7 +447,8 @@ class _Structure:
 def _structure(nest: Nest) -> str:
     write = _Structure(nest)
     loops = [f"{name}<{write.number(axis.extent)}" for axis, name in write.axes.items()]
-    kinds = [value.dtype.name for value in nest.slots]
+    # code reads beyond the numbers of a step's rows
+    kinds = [v.dtype.name + "+" * isinstance(v.storage, RowNumbers) for v in nest.slots]
     nodes = [write.expr(e) for e in nest.exprs]
     stores = [write.store(store) for store in nest.stores]
     return ";".join([f"{len(nest.axes)}", *loops, *kinds, *nodes, *stores])

@@ -67,7 +67,10 @@ class Counter(Record):
 
 
 class RowNumbers(Record):
-    """The numbers of the rows that a step of a loop takes of some feeds, int64."""
+    """The numbers of the rows that a step of a loop takes of some feeds, int64.
+
+    As many others follow, those of the next step, so that its rows can be fetched ahead.
+    """
 
 
 class Verdict(Record):

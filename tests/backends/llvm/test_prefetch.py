@@ -155,3 +155,33 @@ def test_what_is_taken_over_one_value_has_no_rows_to_fetch(rows: int) -> None:
         x = tf.placeholder(tf.float32, [None, 1])
         got = session.run(tf.argmax(x, 1), {x: np.ones((rows, 1), np.float32)})
     np.testing.assert_array_equal(got, np.zeros(rows))
+
+
+@pytest.mark.parametrize("batch", [20, 37])
+def test_the_next_mini_batch_of_a_loop_is_fetched_while_the_gradient_is_summed(batch: int) -> None:
+    rng = np.random.default_rng(0)
+    rows, labels = rng.random((200, 64), np.float32), rng.random((200, 10), np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x, y = tf.placeholder(tf.float32, [None, 64]), tf.placeholder(tf.float32, [None, 10])
+        z = tf.matmul(x, tf.Variable(tf.zeros([64, 10])))
+        loss = tf.reduce_sum(tf.square(z - y))
+        step = tf.train.GradientDescentOptimizer(1e-6).minimize(loss)
+        session.run_steps(step, 3, batches={x: rows, y: labels}, batch_size=batch)
+        entries = [entry for one in session._choices.values() for entry in one.entries.values()]
+    steps = [s for e in entries if isinstance(e.program, NativeProgram) for s in e.program.steps]
+    (update,) = [s for s in steps if "int64+" in s.nest.structure and _updates(s)]
+    memory = [aligned_empty(known(v.shape), v.dtype.numpy) for v in update.nest.slots]
+    for array in memory:
+        array.fill(1)
+    (numbers,) = [array for array in memory if array.dtype == np.int64]
+    assert numbers.shape == (2 * batch,)  # this step's and the next one's
+    numbers[:batch], numbers[batch:] = 0, rng.permutation(batch)
+    source = next(array for array in memory if array.shape == (batch, 64))
+    lines = [n for n in fetched(update.nest, update.schedule, memory) if _inside(n, source)]
+    every = {address_of(source) + n * LINE for n in range(source.nbytes // LINE)}
+    assert {line // LINE * LINE for line in lines} == every
+
+
+def _updates(step: Any) -> bool:
+    """Whether a step of a program updates the weights."""
+    return any("GradientDescent" in name for name in step.nest.ops)

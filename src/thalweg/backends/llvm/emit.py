@@ -40,10 +40,12 @@ from thalweg.formula import (
     Reduce,
     Rewrite,
     affine,
+    expressions,
 )
 from thalweg.kernels.model import LINE
 from thalweg.kernels.nest import Nest, Store
 from thalweg.kernels.schedule import Schedule
+from thalweg.kernels.values import RowNumbers
 
 LINES = 4  # from where a row begins, until the processor has seen where it goes
 FEW = 32  # terms of a sum, in which time memory is not heard from
@@ -522,12 +524,44 @@ class _Writer(Expressions):
         order = [a for a in reductions[0].axes if a is not self.s.vector]
         order += [a for a in reductions[0].axes if a is self.s.vector]
 
+        ahead = list(self._next_batch(reductions, points))
+
         def add(offsets: Point) -> None:
             for total in sums.values():
                 total.add(offsets)
+            for read, point in ahead:
+                at = {**point, **offsets}
+                self.b.prefetch(self._pointer(read.source, read.index[0], read.dtype, at))
 
         self._reduction_loops(order, {}, add)
         self.scopes[-1].memo.update(zip(sums, results(list(sums.values())), strict=True))
+
+    def _next_batch(
+        self, reductions: Sequence[Reduce], points: Sequence[Point]
+    ) -> Iterator[tuple[Read, Point]]:
+        """What sums over the rows of a mini-batch have fetched of the next one, line by line.
+
+        Its rows may lie anywhere, but their numbers follow those of this batch.
+        """
+        vector = self.s.vector
+        for reduce in reductions:
+            for read in reduce.body.reads:
+                rows = self._row_numbers(read)
+                if rows is None or vector is None or reduce.axes != tuple(self.deps(rows)):
+                    continue
+                if self._is_contiguous(read.index[0], vector):
+                    (axis,) = reduce.axes
+                    following = Rewrite(axes={axis: axis + axis.extent})(read)
+                    assert isinstance(following, Read)
+                    places = [{vector: point[vector]} for point in points]
+                    lines = {self._line_of(read, vector, place): place for place in places}
+                    yield from ((following, place) for place in lines.values())
+
+    def _row_numbers(self, read: Read) -> Read | None:
+        """Where a read of a mini-batch's row has its number from."""
+        inner = [e for e in expressions(read.index[0]) if isinstance(e, Read)]
+        numbers = [e for e in inner if isinstance(self.nest.slots[e.source].storage, RowNumbers)]
+        return numbers[0] if numbers else None
 
     def _row_of(self, point: Point) -> list[int]:
         """Where a point is along the tile's axes but the vectors' own."""
