@@ -17,7 +17,7 @@ from thalweg.backends.llvm.epilogue import by_row
 from thalweg.runtime.native import NativeProgram
 
 Array = np.ndarray[Any, Any]
-Build = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+Tail = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # what follows a sum; the second is a bias
 
 
 def long(total: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
@@ -40,7 +40,7 @@ def write_code_anew(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("thalweg.runtime.library._stamp", lambda files: stamp)
 
 
-def text_of(tail: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], rows: int) -> tuple[str, int]:
+def text_of(tail: Tail, rows: int) -> tuple[str, int]:
     """The code of a product with an epilogue, and how many rows its tiles have; 1 if none do."""
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
         x, w = tf.zeros([rows, 40]), tf.placeholder(tf.float32, [40, 64])
@@ -79,7 +79,7 @@ def test_the_bits_are_those_of_an_epilogue_written_out(
     rows: int,
     depth: int,
     columns: int,
-    tail: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    tail: Tail,
     transposed: bool,
     is_open: bool,
 ) -> None:

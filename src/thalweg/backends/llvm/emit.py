@@ -349,7 +349,7 @@ class _Writer(Expressions):
 
     def _tile(self) -> None:
         points = self._points()
-        if self.sweep is None:
+        if self.sweep is None:  # or it would be fetched in all sweeps, and used in the last
             self._fetch_operands(points)
         self._fetch_rows()
         for reductions in self._sharing_loops():
