@@ -58,6 +58,18 @@ def test_evicts_the_least_recently_used(tmp_path: Path) -> None:
     assert "b" not in kept
 
 
+def test_marks_an_entry_as_used_but_not_again_soon(tmp_path: Path) -> None:
+    cache, entry = DiskCache(tmp_path, MIB), tmp_path / "a.entry"
+    cache.put("a", b"data")
+    before = entry.stat().st_mtime - 60
+    os.utime(entry, (before, before))
+    cache.get("a")
+    assert entry.stat().st_mtime == before
+    os.utime(entry, (1000, 1000))
+    cache.get("a")
+    assert entry.stat().st_mtime > before
+
+
 def test_stays_under_the_limit(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 50_000)
     for number in range(200):

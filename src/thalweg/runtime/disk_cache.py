@@ -13,6 +13,7 @@ _ENTRY, _PARTIAL = ".entry", ".partial"
 _DIGEST_BYTES = 32
 _KEEP = 0.75  # evicting down to less than the limit keeps scans of the folder rare
 _ABANDONED_S = 3600.0  # a partial file this old belongs to a process that died
+_RECENT_S = 3600.0  # an entry that was used so lately is not marked again
 
 
 class DiskCache:
@@ -31,7 +32,8 @@ class DiskCache:
         """What was put under `key` (a name fit for a file), or None; a damaged entry is removed."""
         path = self._path(key)
         try:
-            content = path.read_bytes()
+            with open(path, "rb", buffering=0) as file:  # half the time of `Path.read_bytes`
+                content, used = file.read(), os.fstat(file.fileno()).st_mtime
         except OSError:
             return None
         digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
@@ -39,8 +41,9 @@ class DiskCache:
             _note("removing a damaged cache entry: %s", path)
             _remove(path)
             return None
-        with contextlib.suppress(OSError):
-            os.utime(path)
+        if abs(time.time() - used) > _RECENT_S:
+            with contextlib.suppress(OSError):
+                os.utime(path)
         return data
 
     def put(self, key: str, data: bytes) -> None:
@@ -50,13 +53,13 @@ class DiskCache:
             return
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(self._path(key), content)
+            _write(self._folder, self._path(key), content)
             self._make_room(len(content))
         except OSError as error:
             _note("not cached in %s: %s", self._folder, error)
 
-    def _path(self, key: str) -> Path:
-        return self._folder / (key + _ENTRY)
+    def _path(self, key: str) -> str:
+        return f"{self._folder}{os.sep}{key}{_ENTRY}"
 
     def _make_room(self, added: int) -> None:
         if self._used is not None:
@@ -84,19 +87,19 @@ class DiskCache:
                 _remove(path)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(folder: Path, path: str, content: bytes) -> None:
     """Write a whole file or nothing: readers see the old entry or the new one."""
-    handle, partial = tempfile.mkstemp(suffix=_PARTIAL, dir=path.parent)
+    handle, partial = tempfile.mkstemp(suffix=_PARTIAL, dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.replace(partial, path)
     except BaseException:
-        _remove(Path(partial))
+        _remove(partial)
         raise
 
 
-def _stats(folder: Path, suffix: str) -> list[tuple[float, int, Path]]:
+def _stats(folder: Path, suffix: str) -> list[tuple[float, int, str]]:
     """When modified, size and path of each file; files that vanish meanwhile are left out."""
     found = []
     with os.scandir(folder) as entries:  # a fifth of the time that `Path.glob` takes
@@ -104,13 +107,13 @@ def _stats(folder: Path, suffix: str) -> list[tuple[float, int, Path]]:
             if entry.name.endswith(suffix):
                 with contextlib.suppress(OSError):
                     stat = entry.stat()
-                    found.append((stat.st_mtime, stat.st_size, Path(entry.path)))
+                    found.append((stat.st_mtime, stat.st_size, entry.path))
     return found
 
 
-def _remove(path: Path) -> None:
+def _remove(path: str) -> None:
     with contextlib.suppress(OSError):
-        path.unlink()
+        os.unlink(path)
 
 
 def _note(message: str, *args: object) -> None:
