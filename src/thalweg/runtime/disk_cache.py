@@ -17,7 +17,7 @@ _RECENT_S = 3600.0  # an entry that was used so lately is not marked again
 
 
 class DiskCache:
-    """Bytes kept in one file per key, least recently used out first.
+    """Bytes kept in one file per key, least recently used out first, to the hour.
 
     Several processes and threads may use one folder at once. A cache is only ever a help: where the
     folder cannot be written or the disk is full, entries are not kept and nothing is raised.
