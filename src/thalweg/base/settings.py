@@ -1,4 +1,7 @@
-"""What the machine and the environment ask for. Nothing else in Thalweg reads the environment."""
+"""What the machine and the environment ask for. Nothing else in Thalweg reads the environment.
+
+Paths are text here: `pathlib` would take as long to load as a program's code from the disk.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,15 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # it takes a tenth of Thalweg's import, which needs none of what is asked here
-    from pathlib import Path
 
 
-def cpu_count(root: Path | None = None) -> int:
+def cpu_count(root: str | os.PathLike[str] = "/") -> int:
     """How many CPUs this process may use: its affinity, bounded by its container's quota.
 
     Args:
-        root: where `proc` and `sys` are found, `/` by default; tests put a made-up machine there.
+        root: where `proc` and `sys` are found; tests put a made-up machine there.
     """
-    from pathlib import Path
-
-    quota = min(map(_quota, _cgroups(root or Path("/"))), default=math.inf)
+    quota = min(map(_quota, _cgroups(root)), default=math.inf)
     return max(1, math.ceil(min(_affinity(), quota)))
 
 
@@ -33,19 +30,17 @@ def num_threads() -> int:
     return _whole_number("THALWEG_NUM_THREADS", least=1) or cpu_count()
 
 
-def cache_dir() -> Path:
+def cache_dir() -> str:
     """Where compiled kernels are kept: `THALWEG_CACHE_DIR`, else the user's cache folder."""
-    from pathlib import Path
-
     if chosen := os.environ.get("THALWEG_CACHE_DIR"):
-        return Path(chosen).expanduser()
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without a home: a folder that cannot be made, so nothing is kept
-        home = Path(os.devnull)
+        return os.path.expanduser(chosen)
+    home = os.path.expanduser("~")
+    if home == "~":  # a user without a home: a folder that cannot be made, so nothing is kept
+        home = os.devnull
     if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "thalweg"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "thalweg"
+        return os.path.join(home, "Library", "Caches", "thalweg")
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return os.path.join(caches, "thalweg")
 
 
 def cache_limit_bytes() -> int:
@@ -75,19 +70,19 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _cgroups(root: Path) -> Iterator[Path]:
+def _cgroups(root: str | os.PathLike[str]) -> Iterator[str]:
     """Folders that may hold a CPU quota for this process: its control groups and their parents.
 
     Inside a container the path in `/proc/self/cgroup` may be the host's and not exist here; the
     container's own group is then the root of the mount, which is always among the parents.
     """
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in _read(os.path.join(root, "proc/self/cgroup")).splitlines():
         _, controllers, path = line.split(":", 2)
         for mount in _mounts(controllers):
-            folder = root / "sys/fs/cgroup" / mount
+            folder = os.path.join(root, "sys/fs/cgroup", mount)
             yield folder
             for part in filter(None, path.split("/")):
-                folder /= part
+                folder = os.path.join(folder, part)
                 yield folder
 
 
@@ -97,19 +92,20 @@ def _mounts(controllers: str) -> tuple[str, ...]:
     return ("cpu", controllers) if "cpu" in controllers.split(",") else ()
 
 
-def _quota(folder: Path) -> float:
+def _quota(folder: str) -> float:
     """CPUs that one control group grants: quota over period (version 2, then version 1)."""
-    quota, period = _read(folder / "cpu.max").split() or (
-        _read(folder / "cpu.cfs_quota_us").strip(),
-        _read(folder / "cpu.cfs_period_us").strip(),
+    quota, period = _read(os.path.join(folder, "cpu.max")).split() or (
+        _read(os.path.join(folder, "cpu.cfs_quota_us")).strip(),
+        _read(os.path.join(folder, "cpu.cfs_period_us")).strip(),
     )
     if quota.isdecimal() and period.isdecimal() and int(period) > 0:
         return int(quota) / int(period)
     return math.inf  # none set: "max", -1, or no such file
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     try:
-        return path.read_text()
+        with open(path) as file:
+            return file.read()
     except OSError:
         return ""

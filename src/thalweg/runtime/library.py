@@ -8,23 +8,24 @@ and what chooses and writes is imported only when it is used.
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
-import pkgutil
 from collections.abc import Sequence
 from functools import cache
 
+import thalweg
 from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
 from thalweg.base.dims import off_the_record
 from thalweg.base.record import astuple, replace
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule
 
-_KERNELS, _LLVM = "thalweg.kernels", "thalweg.backends.llvm"
+_KERNELS, _LLVM = "kernels", os.path.join("backends", "llvm")
 
 # The files that a structure and the choice of its schedule follow from, with this one, which says
 # how it is kept, and those that its text follows from.
 _CHOICE = (
-    ("thalweg.runtime", "library"),
+    ("runtime", "library"),
     *((_KERNELS, name) for name in ("nest", "schedule", "model", "choose")),
 )
 _WRITERS = ("emit", "across", "epilogue", "reductions", "expressions", "builder", "functions")
@@ -67,10 +68,10 @@ class Library:
 
     def _first(self, nest: Nest) -> AbstractSchedule:
         """The schedule for a structure that the process has not seen yet."""
-        from thalweg.kernels.choose import choose
-
         known = self._remembered(nest)
         if known is None:
+            from thalweg.kernels.choose import choose  # only when something is chosen
+
             known = AbstractSchedule.of(choose(nest, self.machine), nest)
             self._remember(nest, known)
         return known
@@ -135,6 +136,7 @@ def without_scratch(nest: Nest) -> Nest:
 def _stamp(files: Sequence[tuple[str, str]]) -> str:
     """A digest of source files: what was made by other ones must not be used."""
     digest = hashlib.sha256()
-    for package, name in files:
-        digest.update(pkgutil.get_data(package, f"{name}.py") or b"")
+    for folder, name in files:
+        with open(os.path.join(os.path.dirname(thalweg.__file__), folder, f"{name}.py"), "rb") as f:
+            digest.update(f.read())
     return digest.hexdigest()

@@ -1,14 +1,13 @@
-"""What a process has one of: a cache on disk, and a compiler.
-
-Loading this file loads llvmlite, so it is imported when the first kernel is needed, not before.
-"""
+"""What a process has one of: a cache on disk, and a compiler."""
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 
+from thalweg.backends.llvm import version
 from thalweg.backends.llvm.jit import Jit
-from thalweg.backends.llvm.target import Target
+from thalweg.backends.llvm.target import Target, processor
 from thalweg.base import settings
 from thalweg.runtime.disk_cache import DiskCache
 
@@ -16,10 +15,24 @@ from thalweg.runtime.disk_cache import DiskCache
 @cache
 def shared_jit() -> Jit:
     """One compiler for the process: sessions share the code of equal kernels."""
-    return Jit(Target.host(), shared_cache())
+    return Jit(_host(), shared_cache())
 
 
 @cache
 def shared_cache() -> DiskCache:
     """Plans, schedules and code that outlive the process."""
     return DiskCache(settings.cache_dir(), settings.cache_limit_bytes())
+
+
+def _host() -> Target:
+    """This machine, as LLVM has described it before: to ask LLVM again would mean to load it."""
+    described_by = processor()
+    if described_by is None:
+        return Target.host()
+    place = f"cpu_{hashlib.sha256(f'{version.of_llvm()} {described_by}'.encode()).hexdigest()}"
+    found = shared_cache().get(place)
+    if found is not None:
+        return Target(*found.decode().split("\n"))
+    host = Target.host()
+    shared_cache().put(place, "\n".join((host.triple, host.cpu, host.features)).encode())
+    return host

@@ -1,7 +1,4 @@
-"""The thread team: native threads that run programs together with the thread that asks for it.
-
-Loading this file loads llvmlite, so it is imported when the first program is built, not before.
-"""
+"""The thread team: native threads that run programs together with the thread that asks for it."""
 
 from __future__ import annotations
 
@@ -12,16 +9,16 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from thalweg.backends.llvm import driver
 from thalweg.backends.llvm.driver import Driver, load_driver
 from thalweg.base import settings
 from thalweg.runtime.shared import shared_jit
 
-Words = npt.NDArray[np.int64]
+Words = np.ndarray[Any, np.dtype[np.int64]]
 
 _REPEATS = driver.ProgramLayout.REPEATS // 8
 _THREADS = driver.ProgramLayout.THREADS // 8
@@ -67,9 +64,9 @@ class Program:
         self.words[_REPEATS] = times
 
 
-def _has_counters(steps: Words) -> npt.NDArray[np.bool_]:
+def _has_counters(steps: Words) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which of the steps have their tasks taken in grabs."""
-    flags: npt.NDArray[np.bool_] = steps[:, 3] & driver.STEALS != 0
+    flags: np.ndarray[Any, np.dtype[np.bool_]] = steps[:, 3] & driver.STEALS != 0
     return flags
 
 

@@ -12,36 +12,28 @@ Loading this file loads llvmlite, so it is imported when the first kernel is com
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-import llvmlite
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
+from thalweg.backends.llvm.loader import Loaded
 from thalweg.backends.llvm.target import Target
+from thalweg.backends.llvm.version import CODEGEN_LEVEL, OPTION, PASSES
 from thalweg.base import settings
 from thalweg.base.errors import CompilerError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-# The IR arrives in vector form with its invariants hoisted, so little is left to do. On a tiled
-# convolution this list takes 9 ms and LLVM's O3 24 ms, for machine code of the same speed.
-_PASSES = ("sroa", "simplify_cfg", "loop_rotate", "instruction_combine", "simplify_cfg")
-_CODEGEN_LEVEL = 2
-# Pointers that move with a loop are written so, and looking for others takes LLVM as long as all
-# else that it does to make code.
-_OPTION = "-disable-lsr"
 _MOST_THREADS = 4  # so many keep up with the one that writes the texts
 _PATIENCE_S = 0.02  # for which a thread waits for the next text: to write one takes about as long
-
-VERSION = (_PASSES, _CODEGEN_LEVEL, _OPTION, llvmlite.__version__, llvm.llvm_version_info)
-
 
 _Job = tuple[str, Callable[[bytes], None], "Future[bytes]"]
 
@@ -61,11 +53,22 @@ class Compiler:
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._threads: set[threading.Thread] = set()
+        self._names = itertools.count()
 
-    def linker(self) -> Any:
-        """What loads the object code."""
-        with self._machine() as machine:
-            return llvm.create_lljit_compiler(machine.description, use_jit_link=True)
+    def load(self, objects: Mapping[str, bytes]) -> Loaded:
+        """Object code in memory, by LLVM's own linker; see `loader.load`.
+
+        Raises:
+            CompilerError: it calls a function that does not exist.
+        """
+        builder = llvm.JITLibraryBuilder().add_current_process()  # memcpy, libm, pthreads
+        for name, code in objects.items():
+            builder.add_object_img(code).export_symbol(name)
+        try:
+            library = builder.link(self._linker, f"kernels{next(self._names)}")
+        except RuntimeError as error:
+            raise CompilerError(f"kernels do not link: {error}") from error
+        return Loaded(library, {name: library[name] for name in objects})
 
     def begin(self, text: str, keep: Callable[[bytes], None]) -> Future[bytes]:
         """Have another thread compile a module.
@@ -123,6 +126,11 @@ class Compiler:
         return True
 
     @cached_property
+    def _linker(self) -> Any:
+        with self._machine() as machine:
+            return llvm.create_lljit_compiler(machine.description, use_jit_link=True)
+
+    @cached_property
     def _most(self) -> int:
         """How many threads may work."""
         return min(settings.num_threads(), _MOST_THREADS)
@@ -148,7 +156,7 @@ class _Machine:
         self.description = llvm.Target.from_triple(target.triple).create_target_machine(
             cpu=target.cpu,
             features=target.features,
-            opt=_CODEGEN_LEVEL,
+            opt=CODEGEN_LEVEL,
             reloc="pic",
             codemodel="small",
             jit=True,
@@ -157,7 +165,7 @@ class _Machine:
             self.description, llvm.create_pipeline_tuning_options()
         )
         self._manager = llvm.create_new_module_pass_manager()
-        for name in _PASSES:
+        for name in PASSES:
             getattr(self._manager, f"add_{name}_pass")()
         self._layout = str(self.description.target_data)
 
@@ -230,7 +238,7 @@ def _use_option(more: int) -> None:
     global _option_users
     with _option_lock:
         _option_users += more
-        llvm.set_option("thalweg", f"{_OPTION}={int(_option_users > 0)}")
+        llvm.set_option("thalweg", f"{OPTION}={int(_option_users > 0)}")
 
 
 # What `_Machine.object` needs of llvmlite's library.

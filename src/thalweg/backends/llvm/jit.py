@@ -1,28 +1,28 @@
 """Native code from LLVM IR, with a memory: in this process by text, on disk as object code.
 
-Loading this file loads llvmlite, so it is imported when the first kernel is compiled, not before.
+LLVM is loaded when something has to be compiled, and not where all the code is on disk.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-import llvmlite.binding as llvm
-
-from thalweg.backends.llvm.compiler import VERSION, Compiler
+from thalweg.backends.llvm import version
+from thalweg.backends.llvm.loader import load
 from thalweg.backends.llvm.target import Target
-from thalweg.base.errors import CompilerError
 from thalweg.base.record import Record
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from thalweg.backends.llvm.compiler import Compiler
 
 _KERNEL = re.compile(r"@kernel(?![\w.$-])")
 
@@ -82,10 +82,7 @@ class Jit:
         self._lock = threading.Lock()
         self._addresses: dict[str, int] = {}
         self._begun: dict[str, bytes | Future[bytes]] = {}
-        self._libraries: list[Any] = []
-        self._names = itertools.count()
-        self._compiler = Compiler(self.target)
-        self._linker = self._compiler.linker()
+        self._code: list[Any] = []
 
     def begin(self, sources: Iterable[Source]) -> None:
         """Let other threads compile modules that will be wanted soon, as far as nobody has."""
@@ -113,6 +110,12 @@ class Jit:
     def assembly(self, source: str) -> str:
         """The assembly text of a module, for people to read."""
         return self._compiler.assembly(source)
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        from thalweg.backends.llvm.compiler import Compiler
+
+        return Compiler(self.target)
 
     def _begin(self, name: str, source: Source) -> None:
         if name in self._addresses or name in self._begun:
@@ -154,19 +157,13 @@ class Jit:
 
     def _key(self, name: str) -> str:
         """What object code depends on: the key (in the kernel's name), the CPU, the compiler."""
-        return hashlib.sha256(repr((name, self.target, VERSION)).encode()).hexdigest()
+        return hashlib.sha256(repr((name, self.target, version.of_code())).encode()).hexdigest()
 
     def _link(self, objects: dict[str, bytes]) -> None:
         start = time.perf_counter()
-        builder = llvm.JITLibraryBuilder().add_current_process()  # memcpy, libm, pthreads
-        for name, code in objects.items():
-            builder.add_object_img(code).export_symbol(name)
-        try:
-            library = builder.link(self._linker, f"kernels{next(self._names)}")
-        except RuntimeError as error:
-            raise CompilerError(f"kernels do not link: {error}") from error
-        self._libraries.append(library)
-        self._addresses.update((name, library[name]) for name in objects)
+        code = load(objects) or self._compiler.load(objects)
+        self._code.append(code)
+        self._addresses.update(code.addresses)
         self.stats.link_seconds += time.perf_counter() - start
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-
-import llvmlite.binding as llvm
+from itertools import takewhile
 
 from thalweg.base.record import Record, replace
 
@@ -17,6 +16,10 @@ _LEVELS = {
     "x86-64-v4": "+avx,+avx2,+fma,+f16c,+avx512f,+avx512vl",
 }
 
+# The lines of /proc/cpuinfo that tell a CPU and its features from others, on x86 and on ARM.
+_X86 = {"vendor_id", "cpu family", "model", "stepping", "flags"}
+_ARM = {"CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features"}
+
 
 class Target(Record):
     """A CPU, in LLVM's words. Features are a comma-separated list such as `+avx2,-sse4a`."""
@@ -28,7 +31,9 @@ class Target(Record):
     @staticmethod
     @cache
     def host() -> Target:
-        """The machine this process runs on."""
+        """The machine this process runs on; loads LLVM, which finds out."""
+        import llvmlite.binding as llvm
+
         features = llvm.get_host_cpu_features().flatten()
         return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
@@ -74,3 +79,17 @@ class Target(Record):
             return "nounwind"
         bits = self.vector_bits
         return f'nounwind "prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
+
+
+def processor(path: str = "/proc/cpuinfo") -> str | None:
+    """What Linux says of this machine's CPU, if it tells it from all that code must differ for."""
+    try:
+        with open(path) as file:
+            first = [line.split(":") for line in takewhile(str.strip, file)]
+    except OSError:
+        return None
+    known = {key.strip(): " ".join(value).strip() for key, *value in first}
+    for telling in (_X86, _ARM):
+        if telling <= known.keys():
+            return "; ".join(known[key] for key in sorted(telling))
+    return None
