@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from thalweg.base.dtypes import DType
 from thalweg.base.record import replace
 from thalweg.formula import Read
+from thalweg.kernels.accumulate import accumulate
 from thalweg.kernels.chain import Run, chain, slice_run
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
@@ -56,7 +57,8 @@ def make_kernels(
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
     definitions = lowering.definitions
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
-    definitions = inline(reindex(definitions, kept), kept)
+    definitions = accumulate(reindex(definitions, kept), kept)
+    definitions = inline(definitions, kept)
     definitions = merge_padding(definitions, kept)
     definitions = narrow(definitions, kept)
     tiled = use_winograd(definitions)
