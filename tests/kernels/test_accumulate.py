@@ -86,6 +86,22 @@ def test_a_product_reads_the_variable_before_it_is_updated() -> None:
         assert not session.run(weights).any()
 
 
+def test_additions_that_wait_stay_where_they_are() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.constant(random(8, WIDTH))
+        weights = tf.Variable(random(WIDTH, WIDTH, seed=1))
+        seen = tf.Variable(tf.zeros([8, WIDTH]))
+        terms = [tf.matmul(x * float(n), weights) for n in range(1, 7)]
+        with tf.control_dependencies([seen.assign(tf.tanh(terms[-1]))]):
+            total = tf.add_n(terms) + seen.read_value()
+        session.run(tf.global_variables_initializer())
+        product = random(8, WIDTH).astype(np.float64) @ random(WIDTH, WIDTH, seed=1)
+        wanted = 21.0 * product + np.tanh(6.0 * product)
+        # Sums of 64 products, six of them added up.
+        bound = 1e-5 * np.abs(wanted).max()
+        np.testing.assert_allclose(session.run(total), wanted, rtol=0, atol=bound)
+
+
 @pytest.mark.parametrize("count", [6, 24])
 def test_a_sum_takes_the_memory_of_few_terms(count: int) -> None:
     extent = 192

@@ -77,6 +77,8 @@ def _operands(addition: Definition) -> list[Value]:
     body = addition.body
     if not addition.stores_in_place or not isinstance(body, Apply) or body.function != "add":
         return []
+    if addition.after:  # it waits for something else
+        return []
     return [
         arg.source
         for arg in body.args
