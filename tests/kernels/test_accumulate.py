@@ -86,7 +86,7 @@ def test_a_product_reads_the_variable_before_it_is_updated() -> None:
         assert not session.run(weights).any()
 
 
-def test_additions_that_wait_stay_where_they_are() -> None:
+def test_an_addition_may_wait_for_something_else() -> None:
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.constant(random(8, WIDTH))
         weights = tf.Variable(random(WIDTH, WIDTH, seed=1))

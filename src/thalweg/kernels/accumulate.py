@@ -73,11 +73,11 @@ def _sums(
 
 
 def _operands(addition: Definition) -> list[Value]:
-    """The two arrays that a definition adds, if that is all it does."""
+    """The two arrays that a definition adds, if that is all it does, and it waits for no other."""
     body = addition.body
     if not addition.stores_in_place or not isinstance(body, Apply) or body.function != "add":
         return []
-    if addition.after:  # it waits for something else
+    if addition.after:
         return []
     return [
         arg.source

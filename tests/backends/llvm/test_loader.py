@@ -150,23 +150,18 @@ def test_code_cannot_be_written_over() -> None:
     pytest.fail("it is not in memory")
 
 
+COUNT = """
+    @count = internal global i64 {}
+    define i64 @kernel(i64 %x) nounwind {{
+      %old = load i64, ptr @count
+      %new = add i64 %old, %x
+      store i64 %new, ptr @count
+      ret i64 %new
+    }}"""
+
 UNSUPPORTED = {
-    "data that is written": """
-        @count = internal global i64 7
-        define i64 @kernel(i64 %x) nounwind {
-          %old = load i64, ptr @count
-          %new = add i64 %old, %x
-          store i64 %new, ptr @count
-          ret i64 %new
-        }""",
-    "data that begins as zero": """
-        @count = internal global i64 0
-        define i64 @kernel(i64 %x) nounwind {
-          %old = load i64, ptr @count
-          %new = add i64 %old, %x
-          store i64 %new, ptr @count
-          ret i64 %new
-        }""",
+    "data that is written": COUNT.format(7),
+    "data that begins as zero": COUNT.format(0),
     "data of others": """
         @environ = external global ptr
         define i64 @kernel(i64 %x) nounwind {

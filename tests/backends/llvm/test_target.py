@@ -69,7 +69,7 @@ vendor_id\t: AnotherOne
 """
 ARM_INFO = """\
 processor\t: 0
-BogoMIPS\t: 243.75
+BogoMIPS\t: {mhz}
 Features\t: fp asimd {flags}
 CPU implementer\t: 0x41
 CPU architecture: 8

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from thalweg.backends.llvm import version
-from thalweg.backends.llvm.loader import load
+from thalweg.backends.llvm.loader import Loaded, load
 from thalweg.backends.llvm.target import Target
 from thalweg.base.record import Record
 
@@ -82,7 +82,7 @@ class Jit:
         self._lock = threading.Lock()
         self._addresses: dict[str, int] = {}
         self._begun: dict[str, bytes | Future[bytes]] = {}
-        self._code: list[Any] = []
+        self._code: list[Loaded] = []
 
     def begin(self, sources: Iterable[Source]) -> None:
         """Let other threads compile modules that will be wanted soon, as far as nobody has."""
