@@ -110,9 +110,8 @@ def test_code_does_what_it_does_where_llvm_places_it(numbers: list[int], argumen
 
 
 @here
-def test_a_table_holds_addresses_of_its_own_and_of_the_process() -> None:
+def test_a_table_holds_the_addresses_of_functions() -> None:
     table = """
-        declare i64 @labs(i64)
         define internal i64 @one(i64 %x) nounwind { ret i64 1 }
         define internal i64 @half(i64 %x) nounwind {
           %y = sdiv i64 %x, 2
