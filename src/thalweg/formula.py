@@ -277,7 +277,10 @@ def apply(function: str, *args: Expr | float, dtype: DType | None = None) -> Exp
 
 
 def where(condition: Expr, then: Expr | float, other: Expr | float) -> Expr:
-    """`then` where the condition holds, else `other`; the one not taken is not read."""
+    """`then` where the condition holds, else `other`.
+
+    If the condition is of indices alone (`is_of_indices`), the one not taken is not read.
+    """
     branches = [x for x in (then, other) if isinstance(x, Expr)]
     return apply("select", condition, then, other, dtype=branches[0].dtype)
 
@@ -295,6 +298,19 @@ def reduce(combiner: str, axes: Sequence[Axis], body: Expr, dtype: DType | None 
 def sum_over(axes: Sequence[Axis], body: Expr) -> Expr:
     """The sum of the body over the axes."""
     return reduce("sum", axes, body)
+
+
+def is_of_indices(condition: Expr) -> bool:
+    """Whether a condition compares indices, of which some may be read, and nothing else.
+
+    What such a choice does not take is not read; one that goes by data reads both.
+    """
+    match condition:
+        case Position() | Const():
+            return True
+        case Apply():
+            return all(map(is_of_indices, condition.args))
+    return False
 
 
 def inside(index: Index, extent: int) -> Expr:

@@ -33,6 +33,7 @@ from thalweg.formula import (
     Position,
     Read,
     Reduce,
+    is_of_indices,
     walk,
 )
 from thalweg.kernels.nest import Nest
@@ -80,6 +81,7 @@ class Expressions:
         self.seldom: tuple[int, int] | None = None
         self._deps: dict[int, frozenset[Axis]] = {}
         self._reduced: dict[int, bool] = {}
+        self._reads: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
         self._choices: dict[tuple[int, ...], tuple[Expr, Guards, Expr]] = {}
 
@@ -155,7 +157,7 @@ class Expressions:
         """
         if isinstance(expr, Const):
             return self.b.constant(register_type(expr.dtype), expr.value)
-        active = guards if guards and any(isinstance(e, Read) for e in walk(expr)) else ()
+        active = guards if guards and self._reads_here(expr) else ()
         deps = self.deps(expr)
         if active:
             deps = deps.union(*map(self.deps, active))
@@ -170,6 +172,22 @@ class Expressions:
             made = self._compute(expr, point, active)
         scope.memo[key] = made
         return made
+
+    def _reads_here(self, expr: Expr) -> bool:
+        """Whether memory is read for an expression, other than by the loops of its reductions.
+
+        These have run for every point of the tile by now, whatever the guards say.
+        """
+        if id(expr) not in self._reads:
+            match expr:
+                case Read():
+                    found = True
+                case Reduce():
+                    found = False
+                case _:
+                    found = any(map(self._reads_here, expr.children))
+            self._reads[id(expr)] = found
+        return self._reads[id(expr)]
 
     def _is_reduced(self, expr: Expr) -> bool:
         if id(expr) not in self._reduced:
@@ -249,10 +267,10 @@ class Expressions:
         return total
 
     def _select(self, expr: Apply, point: Point, guards: Guards) -> Value:
-        """A choice; where it tests indices, what is not chosen is not read either."""
+        """A choice; if indices alone decide it, what is not chosen is not read either."""
         condition, then, other = expr.args
         chosen, left = guards, guards
-        if any(isinstance(e, Position) for e in walk(condition)):
+        if is_of_indices(condition):
             chosen = (*guards, condition)
             left = (*guards, self._negation(condition))
         args = [
@@ -272,7 +290,7 @@ class Expressions:
 
     def load(self, read: Read, point: Point, guards: Guards) -> Value:
         index, vector = self._guarded(read.index[0], guards), self.s.vector
-        conditions = [self.value(g, point) for g in guards]
+        conditions = [self.value(g, point, guards[:n]) for n, g in enumerate(guards)]
         varies = vector is not None and vector in self._index_deps(index)
         if not varies and not any(c.type.lanes for c in conditions):
             return self._load_scalar(Read(read.source, (index,), read.dtype), point, conditions)
