@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from thalweg.formula import Apply, Read, is_identity
-from thalweg.kernels.inline import Inliner, is_contraction
+from thalweg.kernels.inline import Inliner, is_contraction, take_places
 from thalweg.kernels.values import Definition, Value
 
 MANY = 4  # terms: fewer stay in the caches in any case
@@ -43,12 +43,7 @@ def accumulate(definitions: list[Definition], kept: set[Value]) -> list[Definiti
                 addition.order = term.order
                 inliner.substitute(term, addition)
                 moved[term] = addition
-    if not moved:
-        return definitions
-    for definition in definitions:
-        definition.after = {moved.get(earlier, earlier) for earlier in definition.after}
-    additions = set(moved.values())
-    return [moved.get(d, d) for d in definitions if d not in additions]
+    return take_places(definitions, moved) if moved else definitions
 
 
 def _sums(

@@ -8,7 +8,7 @@ What is expensive and used more than once is kept instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import Axis, Expr, Read, Rewrite, expressions
@@ -97,6 +97,27 @@ def substitute(producer: Definition, user: Definition) -> None:
     user.body, user.store = rewrite(user.body), tuple(map(rewrite.index, user.store))
     user.ops = producer.ops + user.ops
     user.after |= producer.after
+
+
+def take_places(
+    definitions: Iterable[Definition], moved: Mapping[Definition, Definition]
+) -> list[Definition]:
+    """Put definitions where what went into them was first; what waited for that waits for them.
+
+    Args:
+        definitions: in execution order.
+        moved: by each that is gone the one that it went into.
+    """
+
+    def left(definition: Definition) -> Definition:
+        while definition in moved:
+            definition = moved[definition]
+        return definition
+
+    result = list(dict.fromkeys(map(left, definitions)))
+    for definition in result:
+        definition.after = {left(earlier) for earlier in definition.after} - {definition}
+    return result
 
 
 def drop_unused(definitions: Iterable[Definition], kept: set[Value]) -> list[Definition]:
