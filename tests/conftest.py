@@ -13,6 +13,8 @@ from thalweg.graph import reset_default_graph
 os.environ.setdefault(
     "THALWEG_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
 )
+# The compiler checks its own work, and does not go on in a slower way where it fails.
+os.environ["THALWEG_STRICT"] = "1"
 
 
 @pytest.fixture(autouse=True)

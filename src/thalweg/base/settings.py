@@ -53,6 +53,15 @@ def cache_limit_bytes() -> int:
     return (256 if megabytes is None else megabytes) << 20
 
 
+def is_strict() -> bool:
+    """Whether `THALWEG_STRICT` is set, and not 0: the compiler checks its own work.
+
+    Every kernel pass is verified, and a failure is an error where the compiler would otherwise go
+    on in a slower way. The tests run so.
+    """
+    return os.environ.get("THALWEG_STRICT", "0") not in ("", "0")
+
+
 def _whole_number(name: str, least: int) -> int | None:
     text = os.environ.get(name, "").strip()
     if not text:

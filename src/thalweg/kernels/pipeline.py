@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 
+from thalweg.base import settings
 from thalweg.base.dtypes import DType
+from thalweg.base.fallback import first_working
 from thalweg.base.record import replace
 from thalweg.formula import Read
 from thalweg.kernels.accumulate import accumulate
 from thalweg.kernels.chain import Run, chain, slice_run
+from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
 from thalweg.kernels.inline import inline
 from thalweg.kernels.join import copy_when_made, separate
@@ -22,9 +26,10 @@ from thalweg.kernels.pack import pack
 from thalweg.kernels.padding import merge_padding
 from thalweg.kernels.recompute import recompute
 from thalweg.kernels.reindex import reindex
-from thalweg.kernels.schedule import Machine, Schedule
+from thalweg.kernels.schedule import Machine, Schedule, plain
 from thalweg.kernels.split import split
 from thalweg.kernels.values import Definition, Fetch, Part, Slice, Temporary, Value
+from thalweg.kernels.verify import Verifier, verify_nest
 from thalweg.kernels.winograd import use_winograd
 from thalweg.passes.plan import Plan
 from thalweg.passes.schedule import order
@@ -48,29 +53,63 @@ def make_kernels(
         picked: the feeds, by number, of which each step takes other rows, with their dtype.
         begin: told each kernel as soon as it is known.
     """
-
-    def scheduled(group: Group) -> Kernel:
-        nest, schedule = kernel = _scheduled(group, choose)
-        begin(nest, schedule)
-        return kernel
-
+    scheduled = partial(_scheduled, choose=choose, begin=begin)
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
-    definitions = lowering.definitions
-    kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
-    definitions = accumulate(reindex(definitions, kept), kept)
-    definitions = inline(definitions, kept)
-    definitions = merge_padding(definitions, kept)
-    definitions = narrow(definitions, kept)
-    tiled = use_winograd(definitions)
-    definitions = reindex(tiled, kept) if len(tiled) > len(definitions) else definitions
-    definitions = pack(split(definitions, machine), machine)
-    groups = recompute(fuse(definitions), kept)
-    runs = chain(groups)
+    runs = chain(_groups_of(lowering.definitions, machine))
     shared = _store_what_is_shared(runs)
     runs = _copied_early([part for run in runs for part in _separated(run)])
+    return _kernels(runs, shared, scheduled, lowering.checked)
+
+
+def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
+    """A kernel for each operation, with no pass and no schedule that could go wrong.
+
+    Args:
+        plan: what to compute.
+        picked: as for `make_kernels`.
+    """
+    lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
+    groups = [[definition] for definition in lowering.definitions]
+    shared = _store_what_is_shared(groups)
+    return _kernels(groups, shared, partial(_scheduled, choose=plain), lowering.checked)
+
+
+def _groups_of(definitions: list[Definition], machine: Machine) -> list[Group]:
+    """The definitions after all passes, as groups that become one kernel each."""
+    kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
+    verifier = Verifier(kept) if settings.is_strict() else None
+
+    def run(rewrite: Callable[..., list[Definition]], *arguments: object) -> None:
+        definitions[:] = rewrite(list(definitions), *arguments)
+        if verifier:
+            verifier.check(definitions, rewrite.__name__)
+
+    run(reindex, kept)
+    run(accumulate, kept)
+    run(inline, kept)
+    run(merge_padding, kept)
+    run(narrow, kept)
+    count = len(definitions)
+    run(use_winograd)
+    if len(definitions) > count:
+        run(reindex, kept)
+    run(split, machine)
+    run(pack, machine)
+    groups = recompute(fuse(definitions), kept)
+    if verifier:
+        verifier.check_order(groups, "fuse")
+    return groups
+
+
+def _kernels(
+    runs: Sequence[Group | Run],
+    shared: AbstractSet[Value],
+    scheduled: Callable[[Group], Kernel],
+    checked: Sequence[Checked],
+) -> Kernels:
     parts = tuple(_part(run, shared, scheduled) for run in runs)
     temporaries = lifetimes([_touched_by(part) for part in parts])
-    return Kernels(parts, temporaries, tuple(lowering.checked))
+    return Kernels(parts, temporaries, tuple(checked))
 
 
 def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
@@ -140,10 +179,26 @@ def _part(
     return Chain(before, kernels, sliced.extent, sliced.parts, lifetimes(own))
 
 
-def _scheduled(group: Group, choose: Callable[[Nest], Schedule]) -> Kernel:
-    """The group's nest, with memory for unfinished sums if its schedule needs some."""
+def _scheduled(
+    group: Group,
+    choose: Callable[[Nest], Schedule],
+    begin: Callable[[Nest, Schedule], None] = lambda nest, schedule: None,
+) -> Kernel:
+    """The kernel of a group."""
     nest = make_nest(group, lambda value: value.storage is not None)
-    chosen = choose(nest)
+    if settings.is_strict():
+        verify_nest(nest)
+
+    def begun() -> Kernel:
+        kernel = _with_scratch(group, nest, choose(nest))
+        begin(*kernel)
+        return kernel
+
+    return first_working("to write a kernel", begun, begun)  # plainly, the second time
+
+
+def _with_scratch(group: Group, nest: Nest, chosen: Schedule) -> Kernel:
+    """The nest, with memory for unfinished sums if its schedule needs some."""
     if not chosen.chunk:
         return nest, chosen
     (reduce,) = nest.reductions

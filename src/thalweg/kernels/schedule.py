@@ -55,6 +55,13 @@ class Schedule(Record):
         return self.tile.get(axis, 1)
 
 
+def plain(nest: Nest) -> Schedule:
+    """The simplest schedule: one value after the other, by one thread."""
+    whole = {axis: int(axis.extent) for axis in nest.unrolled}
+    own = tuple(axis for axis in nest.axes if axis not in nest.sequential)
+    return Schedule((*own, *nest.sequential), tile=whole)
+
+
 class AbstractSchedule(Record):
     """A schedule with axes by number: it serves every nest of one structure.
 

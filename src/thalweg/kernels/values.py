@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.base.dims import Node, Sizes
+from thalweg.base.dims import Node, Sizes, plain
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record, field
 from thalweg.base.shapes import size
@@ -152,7 +152,7 @@ class Value(Record, frozen=False, eq=False):
         return size(sizes.shape(self.shape)) * self.dtype.size
 
     def __repr__(self) -> str:
-        return f"{self.name}{list(map(int, self.shape))}"
+        return f"{self.name}{list(map(plain, self.shape))}"
 
 
 class Definition(Record, frozen=False, eq=False):

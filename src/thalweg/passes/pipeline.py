@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.fallback import first_working
 from thalweg.base.shapes import show
 from thalweg.graph import Operation, Tensor
 from thalweg.graph.op import known_specs
@@ -38,9 +40,19 @@ def make_plan(
     for op in needed(plan):
         _check_settled(op)
     for step in PASSES:
-        before, plan = plan, step(plan)
-        if plan is not before:
-            verify(plan.graph, (*plan.feeds, *plan.fetches), step.__name__)
+        plan = first_working("to simplify a graph", partial(_run, step, plan), partial(_same, plan))
+    return plan
+
+
+def _run(step: Callable[[Plan], Plan], plan: Plan) -> Plan:
+    """The plan after a pass, which must have left a graph that is sound."""
+    made = step(plan)
+    if made is not plan:
+        verify(made.graph, (*made.feeds, *made.fetches), step.__name__)
+    return made
+
+
+def _same(plan: Plan) -> Plan:
     return plan
 
 

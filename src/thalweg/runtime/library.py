@@ -16,9 +16,10 @@ from functools import cache
 import thalweg
 from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
 from thalweg.base.dims import off_the_record
+from thalweg.base.errors import CompilerError
 from thalweg.base.record import astuple, replace
 from thalweg.kernels.nest import Nest
-from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule
+from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule, plain
 
 _KERNELS, _LLVM = "kernels", os.path.join("backends", "llvm")
 
@@ -93,11 +94,36 @@ class Library:
     def begin(self, nest: Nest, schedule: Schedule) -> None:
         """Let a kernel be compiled while others are planned."""
         with off_the_record(nest.sizes):  # the code serves whatever extents the plan holds for
-            self._jit.begin([self._source(nest, schedule)])
+            try:
+                self._jit.begin([self._source(nest, schedule)])
+            except Exception:
+                self._give_up(nest)
+                raise
 
     def code(self, kernels: Sequence[tuple[Nest, Schedule]]) -> list[int]:
-        """The addresses of kernels; what a kernel takes is said at `emit`."""
-        return self._jit.compile([self._source(nest, schedule) for nest, schedule in kernels])
+        """The addresses of kernels; what a kernel takes is said at `emit`.
+
+        Raises:
+            CompilerError: LLVM rejects the code of some. From now on their structures run plainly.
+        """
+        try:
+            return self._jit.compile([self._source(*kernel) for kernel in kernels])
+        except CompilerError:
+            for nest, schedule in kernels:
+                if not self._is_compiled(nest, schedule):
+                    self._give_up(nest)
+            raise
+
+    def _is_compiled(self, nest: Nest, schedule: Schedule) -> bool:
+        try:
+            return bool(self._jit.compile([self._source(nest, schedule)]))
+        except CompilerError:
+            return False
+
+    def _give_up(self, nest: Nest) -> None:
+        """Let nests of this structure run plainly for the rest of the process."""
+        bare = without_scratch(nest)
+        self._schedules[bare.structure] = AbstractSchedule.of(plain(bare), bare)
 
     def _source(self, nest: Nest, schedule: Schedule) -> Source:
         how = AbstractSchedule.of(schedule, nest)

@@ -19,15 +19,17 @@ from thalweg.backends.llvm.driver import (
     VERDICT,
     begin_driver,
 )
-from thalweg.backends.protocol import Feed, Rows
+from thalweg.backends.numpy_backend import NumpyProgram
+from thalweg.backends.protocol import Feed, Program, Rows
 from thalweg.backends.state import VariableStore, address_of, aligned_empty
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.fallback import first_working
 from thalweg.base.record import Record, field
 from thalweg.base.shapes import known
 from thalweg.kernels import values
-from thalweg.kernels.kernel import Kernel
+from thalweg.kernels.kernel import Kernel, Kernels
 from thalweg.kernels.memory import plan_memory
 from thalweg.kernels.nest import Nest, show
 from thalweg.kernels.values import Value
@@ -37,7 +39,8 @@ from thalweg.runtime.parts import Code, Part, Step, cycles_a_point, parts_for
 from thalweg.runtime.plans import Planned, Plans
 from thalweg.runtime.shared import shared_cache, shared_jit
 from thalweg.runtime.table import Move, Row, make_program
-from thalweg.runtime.team import Program, chain_kernel, shared_team
+from thalweg.runtime.team import Program as Table
+from thalweg.runtime.team import chain_kernel, shared_team
 from thalweg.runtime.trial import BurstTrial, LoopTrial
 
 Array = np.ndarray[Any, Any]
@@ -126,17 +129,42 @@ class LlvmBackend:
         state: VariableStore,
         picked: Mapping[int, DType],
         signature: str | None = None,
-    ) -> NativeProgram:
-        from thalweg.kernels.pipeline import make_kernels  # only when something is planned
+    ) -> Program:
+        from thalweg.kernels import pipeline  # only when something is planned
 
         library = self._library
-        kernels = make_kernels(plan, library.machine, library.schedule, picked, library.begin)
+        choose, begin = library.schedule, library.begin
+
+        def fast() -> Program:
+            made = pipeline.make_kernels(plan, library.machine, choose, picked, begin)
+            return self._compiled(plan, seen, state, made, signature)
+
+        def plain() -> Program:
+            made = pipeline.make_plain_kernels(plan, picked)
+            return self._compiled(plan, seen, state, made, None)
+
+        # Kernels that failed the first time run by a plain schedule the second time.
+        return first_working(
+            "to compile a graph", fast, fast, plain, lambda: NumpyProgram(plan, state)
+        )
+
+    def _compiled(
+        self,
+        plan: Plan,
+        seen: Interface,
+        state: VariableStore,
+        kernels: Kernels,
+        signature: str | None,
+    ) -> NativeProgram:
+        """The program of a plan's kernels; when they have code, planning has come to its end."""
+        with plan.trace.paused():
+            addresses = self._library.code(kernels.nests)
+            cycles = tuple(cycles_a_point(*kernel) for kernel in kernels.nests)
         sizes = plan.trace.close()
-        cycles = tuple(cycles_a_point(*kernel) for kernel in kernels.nests)
         planned = Planned(kernels, cycles, plan.trace, seen)
         if signature is not None:
             self._plans.put(signature, planned)
-        return self._program(planned, sizes, state)
+        return self._program(planned, sizes, state, addresses)
 
     def recall(
         self, signature: str, numbers: Sequence[int], state: VariableStore
@@ -145,11 +173,13 @@ class LlvmBackend:
         if found is None:
             return None
         planned, sizes = found
-        return self._program(planned, sizes, state), planned.interface
+        addresses = self._library.code(planned.kernels.nests)
+        return self._program(planned, sizes, state, addresses), planned.interface
 
-    def _program(self, planned: Planned, sizes: Sizes, state: VariableStore) -> NativeProgram:
-        kernels = planned.kernels.nests
-        made = zip(kernels, planned.cycles, self._library.code(kernels), strict=True)
+    def _program(
+        self, planned: Planned, sizes: Sizes, state: VariableStore, addresses: Sequence[int]
+    ) -> NativeProgram:
+        made = zip(planned.kernels.nests, planned.cycles, addresses, strict=True)
         codes = [Code(*kernel, cycles, address) for kernel, cycles, address in made]
         compiled = Compiled(planned, codes, state, self._arena, self._threads)
         return NativeProgram(compiled, sizes)
@@ -230,7 +260,7 @@ class NativeProgram:
         self._first_run = 0
         self._most_threads = threads
         self._program = make_program(self._rows(SMALL_WORK), (), threads)
-        self._loop: Program | None = None
+        self._loop: Table | None = None
         self._team = shared_team()
 
     def at(self, extents: Sequence[int]) -> NativeProgram | None:
@@ -402,7 +432,7 @@ class NativeProgram:
     def finished(self) -> int:
         return int(self._counter[0]) - self._first_run
 
-    def _execute(self, program: Program, threads: int) -> None:
+    def _execute(self, program: Table, threads: int) -> None:
         self._team.run_program(program, threads)
         if self._checked and self._verdicts.any():
             raise self._failure()

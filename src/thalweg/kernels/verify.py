@@ -1,0 +1,314 @@
+"""Check that definitions, groups and nests are what every kernel pass must leave behind.
+
+What is read has been written before, by one definition that writes each element once; and no index
+leaves its array, wherever the tests around a read allow it. An index that is read from memory is
+the business of a check at run time, see `kernels.checks`.
+
+It takes as long as the passes themselves, so only tests ask for it, with `THALWEG_STRICT`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.dims import plain
+from thalweg.base.errors import CompilerError
+from thalweg.base.shapes import size
+from thalweg.formula import (
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Position,
+    Read,
+    Reduce,
+    expressions,
+    is_of_indices,
+    iterations,
+)
+from thalweg.kernels.nest import Nest, show
+from thalweg.kernels.values import Definition, Fetch, Temporary, Value, Variable
+
+MANY = 1 << 16  # points up to which an index is computed at all of them
+FEW = 12  # values of each axis at which it is computed where there are more
+
+Array = np.ndarray[Any, Any]
+Guards = tuple[Expr, ...]
+
+
+class Verifier:
+    """Checks the definitions of one plan after each pass.
+
+    Args:
+        kept: values that somebody wants.
+    """
+
+    def __init__(self, kept: Collection[Value]) -> None:
+        self._kept = kept
+        self._known: dict[Definition, tuple[object, ...]] = {}  # what has been found right
+
+    def check(self, definitions: Sequence[Definition], after: str) -> None:
+        """Check definitions in execution order.
+
+        Args:
+            definitions: all of them.
+            after: the pass that left them, for the message.
+
+        Raises:
+            CompilerError: if something is wrong, which is a bug of the pass.
+        """
+        made: set[Value] = set()
+        for definition in definitions:
+            for read in definition.reads():
+                root = read.source.root
+                known = root in made or not isinstance(root.storage, Temporary | Fetch | None)
+                _demand(known, after, definition, "reads {} before it is written", root)
+            _demand(definition.value not in made, after, definition, "is written twice")
+            self._check_places(definition, after)
+            made.add(definition.value)
+        missing = [value for value in self._kept if value not in made]
+        _demand(not missing, after, missing, "is never written")
+
+    def _check_places(self, definition: Definition, after: str) -> None:
+        """Check what has changed of a definition."""
+        shapes = [_plain_shape(read.source) for read in definition.reads()]
+        shapes.append(_plain_shape(definition.value))
+        present = definition.body, definition.store, definition.axes
+        *before, shapes_before = self._known.get(definition, (None, None, None, []))
+        if shapes != shapes_before or not all(map(operator.is_, present, before)):
+            _verify_places(definition, after)
+            self._known[definition] = (*present, shapes)
+
+    def check_order(self, groups: Iterable[Sequence[Definition]], after: str) -> None:
+        """Check that groups run after what they need, and read variables before these change.
+
+        Raises:
+            CompilerError: if they do not.
+        """
+        left = [d for group in groups for d in group]
+        place = {definition: n for n, definition in enumerate(left)}
+        makes = {d.value: d for d in left}
+        present: dict[Variable, Value] = {}
+        for definition in left:
+            for read in definition.reads():
+                root = read.source.root
+                if root in makes:
+                    known = place[makes[root]] < place[definition]
+                    _demand(known, after, definition, "runs before {} is written", root)
+                if isinstance(root.storage, Variable):
+                    is_new = present.setdefault(root.storage, root)
+                    _demand(is_new is root, after, definition, "reads {} too late", root)
+            waits = all(place[d] < place[definition] for d in definition.after if d in place)
+            _demand(waits, after, definition, "runs before what it waits for")
+            if isinstance(definition.value.storage, Variable):
+                present[definition.value.storage] = definition.value
+
+
+def verify_nest(nest: Nest) -> None:
+    """Check that no read or store of a nest leaves its array.
+
+    Raises:
+        CompilerError: if one does.
+    """
+    sizes = [size(_plain_shape(value.root)) for value in nest.slots]
+    if any(plain(axis.extent) == 0 for axis in nest.axes):
+        return
+    for store in nest.stores:
+        _demand(
+            expressions(store.offset) or _is_inside(store.offset, sizes[store.slot], ()),
+            "make_nest",
+            nest,
+            "stores outside of its array",
+        )
+    roots = [*nest.bodies, *expressions(*(store.offset for store in nest.stores))]
+    for read, guards in _guarded_reads(roots):
+        inside = _is_inside(read.index[0], sizes[read.source], guards)
+        _demand(inside, "make_nest", nest, "reads outside of {}", nest.slots[read.source])
+
+
+def _verify_places(definition: Definition, after: str) -> None:
+    """Check that each element is written once, and that nothing outside of an array is read."""
+    extents = [plain(axis.extent) for axis in definition.axes]
+    if 0 in extents:
+        return
+    if not definition.scatters:
+        value = definition.value
+        shape = _plain_shape(value)
+        whole = len(definition.store) == len(shape) and size(extents) == size(shape)
+        _demand(whole and _is_injective(definition), after, definition, "writes not each element")
+        for at, extent in zip(definition.store, shape, strict=True):
+            _demand(_is_inside(at, extent, ()), after, definition, "writes outside of {}", value)
+    for read, guards in _guarded_reads([definition.body, *expressions(*definition.store)]):
+        rank = len(read.index) == len(read.source.shape)
+        _demand(rank, after, definition, "reads {} by another rank", read.source)
+        for at, extent in zip(read.index, read.source.shape, strict=True):
+            inside = _is_inside(at, plain(extent), guards)
+            _demand(inside, after, definition, "reads outside of {}", read.source)
+
+
+def _plain_shape(value: Value) -> tuple[int, ...]:
+    return tuple(map(plain, value.shape))
+
+
+def _demand(holds: object, after: str, where: object, problem: str, *values: Value) -> None:
+    if not holds:
+        raise CompilerError(f"after {after}: {_name(where)}: {problem.format(*values)}")
+
+
+def _name(where: object) -> object:
+    if isinstance(where, Definition):
+        return f"{where.value} of {', '.join(where.ops)}"
+    return show(where) if isinstance(where, Nest) else where
+
+
+# -- reads and the tests around them
+
+
+def _guarded_reads(roots: Iterable[Expr]) -> Iterator[tuple[Read, Guards]]:
+    """Every read, with the conditions that hold wherever it is made.
+
+    The loops of a reduction run whatever the conditions around it are.
+    """
+    pending: list[tuple[Expr, Guards]] = [(root, ()) for root in roots]
+    negations: dict[int, Apply] = {}
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    while pending:
+        expr, guards = pending.pop()
+        key = id(expr), tuple(map(id, guards))
+        if key in seen:
+            continue
+        seen.add(key)
+        if isinstance(expr, Read):
+            yield expr, guards
+        match expr:
+            case Apply("select", (condition, then, other)) if is_of_indices(condition):
+                contrary = Apply("not", (condition,), condition.dtype)
+                contrary = negations.setdefault(id(condition), contrary)
+                pending.append((condition, guards))
+                pending.append((then, (*guards, *_conjuncts(condition))))
+                pending.append((other, (*guards, contrary)))
+            case Reduce():
+                pending.append((expr.body, ()))
+            case _:
+                pending += [(child, guards) for child in expr.children]
+
+
+def _conjuncts(condition: Expr) -> tuple[Expr, ...]:
+    """The conditions that a condition is the conjunction of."""
+    if isinstance(condition, Apply) and condition.function == "and":
+        return tuple(part for arg in condition.args for part in _conjuncts(arg))
+    return (condition,)
+
+
+# -- places
+
+
+def _is_inside(index: Affine, extent: int, guards: Guards) -> bool:
+    """Whether an index lies in `range(extent)` wherever the guards hold."""
+    if any(e.reads for e in expressions(index)):
+        return True
+    if not expressions(index) and _lies_in(index, extent):
+        return True
+    grid = _grid(index, guards)
+    values = _values(index, grid)
+    bad = (values < 0) | (values >= extent)
+    for guard in guards:
+        holds = _evaluate(guard, grid)
+        if holds is not None:
+            bad = bad & holds
+    return not bad.any()
+
+
+def _lies_in(index: Affine, extent: int) -> bool:
+    """The same by the ends of the index's axes."""
+    low = high = plain(index.constant)
+    for atom, factor in index.terms:
+        assert isinstance(atom, Axis)
+        reach = plain(factor) * (plain(atom.extent) - 1)
+        low, high = low + min(reach, 0), high + max(reach, 0)
+    return low >= 0 and high < extent
+
+
+def _is_injective(definition: Definition) -> bool:
+    """Whether a store takes every point elsewhere, so that as many points fill the value."""
+    if definition.stores_in_place:
+        return True
+    places = np.zeros((), np.int64)
+    if iterations(map(_plain, definition.axes)) > MANY:
+        return True  # the same store over fewer points is one of the tests' cases
+    grid = _grid_of(definition.axes)
+    for at, extent in zip(definition.store, definition.value.shape, strict=True):
+        places = places * plain(extent) + _values(at, grid)
+    return bool(np.unique(places).size == iterations(map(_plain, definition.axes)))
+
+
+def _plain(axis: Axis) -> Axis:
+    return Axis(plain(axis.extent), axis.name)
+
+
+Grid = Mapping[Axis, Array]
+
+
+def _grid(index: Affine, guards: Guards) -> Grid:
+    """Values for all axes that an index and the guards depend on, each along its own dimension."""
+    axes: dict[Axis, None] = {}
+    pending: list[Expr | Affine] = [index, *guards]
+    while pending:
+        part = pending.pop()
+        inner = part.index if isinstance(part, Position) else part
+        if isinstance(inner, Affine):
+            axes |= dict.fromkeys(atom for atom, _ in inner.terms if isinstance(atom, Axis))
+            pending += expressions(inner)
+        elif not isinstance(inner, Read):
+            pending += inner.children
+    return _grid_of(list(axes))
+
+
+def _grid_of(axes: Sequence[Axis]) -> Grid:
+    many = iterations(map(_plain, axes)) > MANY
+    grid = {}
+    for n, axis in enumerate(axes):
+        values = np.arange(plain(axis.extent), dtype=np.int64)
+        if many and values.size > FEW:
+            ends = FEW // 3
+            middle = values[ends : -ends : max(1, values.size // ends)]
+            values = np.concatenate([values[:ends], middle, values[-ends:]])
+        grid[axis] = values.reshape([-1 if k == n else 1 for k in range(len(axes))])
+    return grid
+
+
+def _values(index: Affine, grid: Grid) -> Array:
+    total = np.full((1,) * len(grid), plain(index.constant), np.int64)
+    for atom, factor in index.terms:
+        at = grid[atom] if isinstance(atom, Axis) else _evaluate(atom, grid)
+        total = total + at * plain(factor)
+    return total
+
+
+_FUNCTIONS: dict[str, Callable[..., Array]] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum,
+    "floordiv": np.floor_divide, "floormod": np.remainder, "select": np.where,
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "eq": np.equal, "ne": np.not_equal, "and": np.logical_and, "or": np.logical_or,
+    "not": np.logical_not,
+}  # fmt: skip
+
+
+def _evaluate(expr: Expr, grid: Grid) -> Any:
+    """What an expression of indices is worth on a grid; None if that is for the run to tell."""
+    match expr:
+        case Const():
+            return expr.value
+        case Position() if not expr.reads:
+            return _values(expr.index, grid)
+        case Apply():
+            args = [_evaluate(arg, grid) for arg in expr.args]
+            if any(arg is None for arg in args):
+                return None
+            return args[0] if expr.function == "cast" else _FUNCTIONS[expr.function](*args)
+    return None
