@@ -6,7 +6,7 @@ import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.numpy_backend import NumpyBackend
 from thalweg.backends.protocol import Backend, Feed, Program, Rows
 from thalweg.backends.state import VariableStore
-from thalweg.base import settings
+from thalweg.base import forks, settings
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import (
     FailedPreconditionError,
@@ -22,6 +22,7 @@ from thalweg.base.errors import (
     InvalidArgumentError,
     SessionClosedError,
 )
+from thalweg.base.forks import Shared
 from thalweg.base.record import Record, field
 from thalweg.base.shapes import show
 from thalweg.batches import Batches, batch_random
@@ -41,6 +42,7 @@ from thalweg.passes.signature import signature
 from thalweg.passes.specialise import open_extents, seeds, static_feeds
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 TRIED = 8  # plans for other shapes, before another one is made
 SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
@@ -101,10 +103,11 @@ class _Choice(Record, frozen=False):
     only: _Entry | None = None
 
 
-class Session:
+class Session(Shared):
     """Runs parts of a graph, and owns the values of its variables.
 
-    A session may be used by several threads; it does one run at a time.
+    A session may be used by several threads; it does one run at a time. A signal handler may use it
+    as well, and so may the child of a fork: a fork waits until a run of another thread is over.
 
     Args:
         target: accepted for TensorFlow 1; there are no remote sessions.
@@ -116,12 +119,14 @@ class Session:
             whether a plan made for other shapes served. If so it took a few milliseconds.
     """
 
+    fork_order = 0
+
     def __init__(
         self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
     ) -> None:
+        super().__init__()
         self._graph = graph if graph is not None else default_graph()
         self._config = config if config is not None else ConfigProto()
-        self._lock = threading.RLock()
         self._fetches: dict[Any, Fetches] = {}
         self._feedable: dict[Any, Tensor] = {}
         self._requests: dict[Any, _Request] = {}
@@ -131,6 +136,8 @@ class Session:
         self._store = VariableStore()
         self._backend: Backend | None = None
         self._runs = 0
+        self._work = threading.RLock()  # held while a program runs
+        self._is_working = False
         self._closed = False
         self._entered: list[ExitStack] = []
         self.why_recompiled: list[str] = []
@@ -166,13 +173,17 @@ class Session:
                 indices out of range. Nothing has been written but what it had to wait for.
             SessionClosedError: after `close`.
         """
+        if forks.waiting:
+            forks.give_way()
         with self._lock:
             self._check_open()
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict else {}
             choice = self._chosen(fetched, feeds)
-            values = self._execute(choice.only or self._entry(choice, feeds), feeds)
-            self._runs += 1
+            entry = choice.only or self._entry(choice, feeds)
+            number = self._runs
+            self._runs = number + 1
+            values = self._execute(entry, feeds, number)
         if choice.fetches is not fetched.tensors:
             known = {**feeds, **dict(zip(choice.fetches, values, strict=True))}
             values = [known[tensor] for tensor in fetched.tensors]
@@ -338,41 +349,59 @@ class Session:
         steps: int,
     ) -> list[Array]:
         """The values of some steps of a loop, along a new first axis."""
+        if forks.waiting:
+            forks.give_way()
         with self._lock:
             self._check_open()
             entry = self._entry(self._choice(fetches, targets, feeds), feeds)
             if not entry.ready:
-                self._prepare(entry)
+                self._prepare(entry, self._runs)
             if entry.program is None:
                 self._runs += steps
                 return []
-            try:
-                return entry.program.run_steps([feeds[t] for t in entry.feeds], self._runs, steps)
-            finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
-                self._runs += entry.program.finished
-                if entry.program.finished and not entry.ready:
-                    self._done(entry)
+            fed = [feeds[tensor] for tensor in entry.feeds]
+
+            def run(program: Program) -> list[Array]:
+                try:
+                    return program.run_steps(fed, self._runs, steps)
+                finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
+                    self._runs += program.finished
+                    if program.finished and not entry.ready:
+                        self._done(entry)
+
+            return self._at_work(entry.program, run)
 
     def _feedable_tensor(self, key: Any) -> Tensor:
         tensor = self._feedable[key] = feedable(self._graph, key)
         return tensor
 
-    def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
-        """The values of what the entry computes."""
+    def _execute(self, entry: _Entry, feeds: Mapping[Tensor, Array], number: int) -> list[Array]:
+        """The values of what the entry computes, in the run of a number."""
         if entry.program is None:
             return []
         arrays = [feeds[tensor] for tensor in entry.feeds] if feeds else []
         if entry.ready:
-            return entry.program.run(arrays, self._runs)
-        self._prepare(entry)
-        made = entry.program.run(arrays, self._runs)
+            return self._at_work(entry.program, lambda program: program.run(arrays, number))
+        self._prepare(entry, number)
+        made = self._at_work(entry.program, lambda program: program.run(arrays, number))
         self._done(entry)
         return made
 
-    def _prepare(self, entry: _Entry) -> None:
+    def _at_work(self, program: Program, run: Callable[[Program], T]) -> T:
+        """Run a program, or one like it where this is a signal handler that interrupts a run."""
+        if self._is_working:
+            return run(program.apart())
+        with self._work:
+            self._is_working = True
+            try:
+                return run(program)
+            finally:
+                self._is_working = False
+
+    def _prepare(self, entry: _Entry, number: int) -> None:
         """Give the variables that it needs their initial values, if they have none."""
         if lacking := entry.needs - self._store.initialised:
-            self._initialise(lacking)
+            self._initialise(lacking, number)
 
     def _done(self, entry: _Entry) -> None:
         """Note which variables have a value now that it has run."""
@@ -536,7 +565,7 @@ class Session:
 
     # -- variables
 
-    def _initialise(self, names: frozenset[str]) -> None:
+    def _initialise(self, names: frozenset[str], number: int) -> None:
         """Give variables their initial values, those first that others' initial values need.
 
         The number of the run is that of the run which needs them, so that an initialiser that runs
@@ -549,9 +578,9 @@ class Session:
             entry = self._entry(self._choice((), targets, {}), {})
             first = entry.needs - self._store.initialised
             if first:
-                self._initialise(first)
+                self._initialise(first, number)
             else:
-                self._execute(entry, {})
+                self._execute(entry, {}, number)
             left = left - self._store.initialised
 
     def _variables_named(self, names: frozenset[str]) -> dict[str, Variable]:
@@ -565,7 +594,20 @@ class Session:
 
     # -- life
 
+    def rest(self, seconds: float) -> bool:
+        """Wait until no other thread runs a program; see `Shared`."""
+        return self._work.acquire(timeout=seconds)
+
+    def go_on(self) -> None:
+        """Let threads run programs again."""
+        self._work.release()
+
     def _check_open(self) -> None:
+        if self.is_lost:
+            raise SessionClosedError(
+                "another thread ran this session when the process was forked, and did not come to "
+                "an end: make another session in the child"
+            )
         if self._closed:
             raise SessionClosedError("the session is closed")
 

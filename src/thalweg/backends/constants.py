@@ -45,5 +45,8 @@ class ConstantProgram:
     def at(self, extents: Sequence[int]) -> ConstantProgram | None:
         return None
 
+    def apart(self) -> ConstantProgram:
+        return self
+
     def describe(self) -> str:
         return f"{len(self._values)} constants, nothing to compute"

@@ -102,6 +102,9 @@ class NumpyProgram:
     def at(self, extents: Sequence[int]) -> NumpyProgram | None:
         return None
 
+    def apart(self) -> NumpyProgram:
+        return NumpyProgram(self._plan, self._state)
+
     def describe(self) -> str:
         return "\n".join(map(_line, self._order))
 

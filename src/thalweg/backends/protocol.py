@@ -100,6 +100,10 @@ class Program(Protocol):
         """
         ...
 
+    def apart(self) -> Program:
+        """The same program with memory of its own: it may run while this one does."""
+        ...
+
     def describe(self) -> str:
         """The program in a form that people can read."""
         ...

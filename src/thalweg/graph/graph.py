@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
+from thalweg.base.forks import Shared
 from thalweg.base.record import Record
 from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
@@ -19,14 +20,17 @@ from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
 
 
-class Graph:
+class Graph(Shared):
     """A dataflow graph.
 
     Operations are added by calling the functions of the API while the graph is the default one. It
     only ever grows, also while sessions run it.
     """
 
+    fork_order = 1
+
     def __init__(self) -> None:
+        super().__init__()
         self.operations: list[Operation] = []
         self.seed: int | None = None
         self.random_ops = 0
@@ -38,7 +42,6 @@ class Graph:
         self._device = ""
         self._source: Source | None = None
         self._finalized = False
-        self._lock = threading.RLock()
 
     # -- building
 
@@ -75,6 +78,17 @@ class Graph:
         node = self._append(op.record, inputs, specs, name, (), source)
         node.device = op.device
         return node
+
+    def rest(self, seconds: float) -> bool:
+        """See `Shared`."""
+        return self._lock.acquire(timeout=seconds)
+
+    def go_on(self) -> None:
+        """See `Shared`."""
+        self._lock.release()
+
+    def renew(self, is_lost: bool) -> None:
+        """See `Shared`; the lock that rests is released."""
 
     def _append(
         self,

@@ -26,7 +26,7 @@ from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.fallback import first_working
-from thalweg.base.record import Record, field
+from thalweg.base.record import Record, field, replace
 from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.kernel import Kernel, Kernels
@@ -266,6 +266,9 @@ class NativeProgram:
     def at(self, extents: Sequence[int]) -> NativeProgram | None:
         sizes = self._compiled.planned.trace.replay(extents)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
+
+    def apart(self) -> NativeProgram:
+        return NativeProgram(replace(self._compiled, arena=ArenaMemory()), self._sizes)
 
     def _lay_out(self) -> Array:
         """The arguments of all kernels, one after the other."""

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
@@ -29,13 +29,51 @@ from thalweg.backends.llvm.version import CODEGEN_LEVEL, OPTION, PASSES
 from thalweg.base import settings
 from thalweg.base.errors import CompilerError
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 _MOST_THREADS = 4  # so many keep up with the one that writes the texts
+_LOOK_S = 0.1  # after which a thread that waits for code looks again
 _PATIENCE_S = 0.02  # for which a thread waits for the next text: to write one takes about as long
 
-_Job = tuple[str, Callable[[bytes], None], "Future[bytes]"]
+
+class Job:
+    """A text that another thread compiles.
+
+    Args:
+        text: the module.
+        keep: called with its object code by the thread that made it.
+    """
+
+    def __init__(self, text: str, keep: Callable[[bytes], None]) -> None:
+        self._text, self._keep = text, keep
+        self._code: bytes | None = None
+        self._error: BaseException | None = None
+        self._ended = threading.Event()
+
+    def do(self, machine: _Machine) -> None:
+        """Compile it; what goes wrong is raised where the result is wanted."""
+        try:
+            with _our_option():
+                code = machine.object(self._text)
+            self._keep(code)
+            self._code = code
+        except BaseException as error:
+            self._error = error
+        self._ended.set()
+
+    def renew(self) -> None:
+        """Let no thread of a parent hold the event on which others wait."""
+        self._ended = threading.Event()
+
+    def result(self) -> bytes:
+        """The object code, when it is made.
+
+        Raises:
+            CompilerError: LLVM rejects the text.
+        """
+        while self._code is None:
+            if self._error is not None:
+                raise self._error
+            self._ended.wait(_LOOK_S)  # the event may be another one after a fork
+        return self._code
 
 
 class Compiler:
@@ -50,8 +88,11 @@ class Compiler:
         llvm.initialize_native_asmprinter()
         self._target = target
         self._idle = [_Machine(target)]
-        self._changed = threading.Condition()
-        self._waiting: deque[_Job] = deque()
+        lock = threading.RLock()
+        self._changed, self._ended = threading.Condition(lock), threading.Condition(lock)
+        self._busy = 0  # threads that compile right now
+        self._rests = False
+        self._waiting: deque[Job] = deque()
         self._threads: set[threading.Thread] = set()
         self._names = itertools.count()
 
@@ -61,37 +102,68 @@ class Compiler:
         Raises:
             CompilerError: it calls a function that does not exist.
         """
-        builder = llvm.JITLibraryBuilder().add_current_process()  # memcpy, libm, pthreads
-        for name, code in objects.items():
-            builder.add_object_img(code).export_symbol(name)
-        try:
-            library = builder.link(self._linker, f"kernels{next(self._names)}")
-        except RuntimeError as error:
-            raise CompilerError(f"kernels do not link: {error}") from error
-        return Loaded(library, {name: library[name] for name in objects})
+        with self._in_llvm():
+            builder = llvm.JITLibraryBuilder().add_current_process()  # memcpy, libm, pthreads
+            for name, code in objects.items():
+                builder.add_object_img(code).export_symbol(name)
+            try:
+                library = builder.link(self._linker, f"kernels{next(self._names)}")
+            except RuntimeError as error:
+                raise CompilerError(f"kernels do not link: {error}") from error
+            return Loaded(library, {name: library[name] for name in objects})
 
-    def begin(self, text: str, keep: Callable[[bytes], None]) -> Future[bytes]:
-        """Have another thread compile a module.
-
-        Args:
-            text: the module.
-            keep: called with its object code by the thread that made it.
-
-        Returns:
-            The object code, in future; or a CompilerError, if LLVM rejects the text.
-        """
-        from concurrent.futures import Future  # 6 ms, seldom needed
-
-        made: Future[bytes] = Future()
+    def begin(self, text: str, keep: Callable[[bytes], None]) -> Job:
+        """Have another thread compile a module, and call `keep` with its object code."""
+        job = Job(text, keep)
         with self._changed:
-            self._waiting.append((text, keep, made))
+            self._waiting.append(job)
             self._changed.notify()
-            working = sum(thread.is_alive() for thread in self._threads)  # after a fork none is
-            if working < min(len(self._waiting), self._most):
-                thread = threading.Thread(target=self._work)
-                self._threads.add(thread)
+            self._staff()
+        return job
+
+    def rest(self, seconds: float) -> bool:
+        """Wait for what has begun, and let nothing begin until `go_on`; whether it ends in time."""
+        self._changed.acquire()
+        self._rests = True
+        if not self._ended.wait_for(lambda: not self._busy, seconds):
+            self._rests = False
+            self._changed.release()
+            return False
+        return True
+
+    def go_on(self) -> None:
+        """Compile what waits; in the child of a fork, by new threads."""
+        self._rests = False
+        alive = {thread for thread in self._threads if thread.is_alive()}
+        if alive != self._threads:
+            self._threads = alive
+            for job in self._waiting:
+                job.renew()
+        self._staff()
+        self._changed.release()
+
+    @contextmanager
+    def _in_llvm(self) -> Iterator[None]:
+        """Let a fork wait for this thread."""
+        with self._changed:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._ended.notify_all()
+
+    def _staff(self) -> None:
+        """Start threads for what waits, unless there are enough of them."""
+        while len(self._threads) < min(len(self._waiting), self._most):
+            thread = threading.Thread(target=self._work)
+            self._threads.add(thread)
+            try:
                 thread.start()
-        return made
+            except RuntimeError:  # the process ends, and starts no thread any more
+                self._threads.discard(thread)
+                self._work()
 
     def assembly(self, text: str) -> str:
         """The assembly text of a module, for people to read.
@@ -99,8 +171,9 @@ class Compiler:
         Raises:
             CompilerError: LLVM rejects the text.
         """
-        with _our_option(), self._machine() as machine, machine.optimised(text) as module:
-            return str(machine.description.emit_assembly(module))
+        with self._in_llvm(), _our_option(), self._machine() as machine:
+            with machine.optimised(text) as module:
+                return str(machine.description.emit_assembly(module))
 
     def _work(self) -> None:
         """Compile what waits, until nothing has for a while."""
@@ -111,19 +184,19 @@ class Compiler:
     def _compiled_one(self, machine: _Machine) -> bool:
         """Compile what has waited longest; false if nothing comes, and the thread is to end."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting, _PATIENCE_S):
-                self._threads.remove(threading.current_thread())
+            if not self._changed.wait_for(self._has_work, _PATIENCE_S):
+                self._threads.discard(threading.current_thread())
                 return False
-            text, keep, made = self._waiting.popleft()
-        try:
-            with _our_option():
-                code = machine.object(text)
-            keep(code)
-        except BaseException as error:  # it is raised where the code is wanted
-            made.set_exception(error)
-        else:
-            made.set_result(code)
+            job = self._waiting.popleft()
+            self._busy += 1
+        job.do(machine)
+        with self._changed:
+            self._busy -= 1
+            self._ended.notify_all()
         return True
+
+    def _has_work(self) -> bool:
+        return bool(self._waiting) and not self._rests
 
     @cached_property
     def _linker(self) -> Any:

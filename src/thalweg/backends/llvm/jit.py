@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 from thalweg.backends.llvm import version
 from thalweg.backends.llvm.loader import Loaded, load
 from thalweg.backends.llvm.target import Target
+from thalweg.base.errors import CompilerError
+from thalweg.base.forks import Shared
 from thalweg.base.record import Record
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from thalweg.backends.llvm.compiler import Compiler
+    from thalweg.backends.llvm.compiler import Compiler, Job
 
 _KERNEL = re.compile(r"@kernel(?![\w.$-])")
 
@@ -64,24 +63,26 @@ class Source(Record):
         return Source(text, lambda: text)
 
 
-class Jit:
+class Jit(Shared):
     """Compiles modules of IR and keeps their code in memory for as long as it lives itself.
 
     A module defines one thing that is seen from outside, `@kernel`: a function, or a table of some.
-    Safe to use from several threads.
+    Safe to use from several threads, in signal handlers and after forks.
 
     Args:
         target: the CPU to compile for; by default this one.
         cache: where object code outlives the process, if anywhere.
     """
 
+    fork_order = 2
+
     def __init__(self, target: Target | None = None, cache: ObjectCache | None = None) -> None:
+        super().__init__()
         self.target = target or Target.host()
         self.stats = Stats()
         self._cache = cache
-        self._lock = threading.Lock()
         self._addresses: dict[str, int] = {}
-        self._begun: dict[str, bytes | Future[bytes]] = {}
+        self._begun: dict[str, bytes | Job] = {}
         self._code: list[Loaded] = []
 
     def begin(self, sources: Iterable[Source]) -> None:
@@ -103,8 +104,10 @@ class Jit:
             self.stats.from_memory += len(sources) - len(new)
             for name, source in new.items():
                 self._begin(name, source)
-            if new:
-                self._link({name: self._finished(name) for name in new})
+            # What a signal handler has linked meanwhile is no longer among those begun.
+            done = {name: self._finished(name) for name in new if name in self._begun}
+            if done:
+                self._link(done)
             return [known[name] for name in names]
 
     def assembly(self, source: str) -> str:
@@ -115,7 +118,33 @@ class Jit:
     def _compiler(self) -> Compiler:
         from thalweg.backends.llvm.compiler import Compiler
 
+        if self.is_lost:
+            raise CompilerError(
+                "another thread was compiling when this process was forked, and did not come to an "
+                "end: nothing new can be compiled in the child"
+            )
         return Compiler(self.target)
+
+    def rest(self, seconds: float) -> bool:
+        """Wait until no thread is inside of LLVM; see `Shared`."""
+        compiler = self._loaded_compiler
+        return compiler is None or compiler.rest(seconds)
+
+    def go_on(self) -> None:
+        """Let threads compile again."""
+        if compiler := self._loaded_compiler:
+            compiler.go_on()
+
+    def renew(self, is_lost: bool) -> None:
+        """Forget the other threads, and a compiler that is held by one."""
+        super().renew(is_lost)
+        if is_lost:
+            self._begun.clear()
+            del self._compiler
+
+    @property
+    def _loaded_compiler(self) -> Compiler | None:
+        return self.__dict__.get("_compiler")
 
     def _begin(self, name: str, source: Source) -> None:
         if name in self._addresses or name in self._begun:
@@ -123,7 +152,7 @@ class Jit:
         found = self._cached(name)
         self._begun[name] = self._making(name, source) if found is None else found
 
-    def _making(self, name: str, source: Source) -> Future[bytes]:
+    def _making(self, name: str, source: Source) -> Job:
         """Object code that defines the kernel under its name, when it is made."""
 
         def keep(code: bytes) -> None:

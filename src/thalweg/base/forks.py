@@ -1,0 +1,111 @@
+"""Forks: a child has one thread, so nothing may be held by another one when it is made.
+
+A fork waits until no other thread is inside of native code or of LLVM, which takes milliseconds as
+a rule. The locks around these are made anew in the child. So it finds whole variables and a
+compiler that works. What does not come to rest in time is lost to the child, and says so there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from typing import ClassVar
+
+PATIENCE_S = 20.0  # for which a fork waits for all that is at work
+_GIVE_WAY_S = 1.0  # for which a thread that begins something waits for a fork
+
+
+class Shared:
+    """What threads share under a lock, and a fork must find at rest.
+
+    Attributes:
+        fork_order: those with a lower number may wait for those with a higher one.
+        is_lost: whether it was at work in another thread when this process was forked.
+    """
+
+    fork_order: ClassVar[int]
+    is_lost: bool = False
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        _everything.add(self)
+
+    def rest(self, seconds: float) -> bool:
+        """Let no other thread begin anything, and wait for what has begun; whether it ends in time.
+
+        Args:
+            seconds: to wait for at most.
+        """
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        """End the rest, in the parent and in the child."""
+        raise NotImplementedError
+
+    def renew(self, is_lost: bool) -> None:
+        """In the child, before it goes on: forget the other threads."""
+        self._lock = threading.RLock()
+        self.is_lost = self.is_lost or is_lost
+
+
+_everything: weakref.WeakSet[Shared] = weakref.WeakSet()
+
+
+class _Fork:
+    """The fork that waits or is made, if there is one."""
+
+    def __init__(self) -> None:
+        self.resting: list[Shared] = []
+        self.restless: list[Shared] = []
+        self.is_over = threading.Event()
+
+    def prepare(self) -> None:
+        end = time.monotonic() + PATIENCE_S
+        for shared in sorted(_everything, key=lambda s: s.fork_order):
+            rests = shared.rest(max(end - time.monotonic(), 0.0))
+            (self.resting if rests else self.restless).append(shared)
+
+    def end(self) -> None:
+        for shared in reversed(self.resting):
+            shared.go_on()
+        self.is_over.set()
+
+
+waiting: _Fork | None = None
+
+
+def give_way() -> None:
+    """Let a fork that waits go first. A thread that works without end would never let it in."""
+    if (fork := waiting) is not None:
+        fork.is_over.wait(_GIVE_WAY_S)
+
+
+def _before() -> None:
+    global waiting
+    waiting = _Fork()
+    waiting.prepare()
+
+
+def _after_in_parent() -> None:
+    global waiting
+    if waiting is not None:
+        waiting.end()
+    waiting = None
+
+
+def _after_in_child() -> None:
+    global waiting
+    if waiting is not None:
+        for is_lost, those in ((True, waiting.restless), (False, waiting.resting)):
+            for shared in those:
+                shared.renew(is_lost)
+        waiting.end()
+    waiting = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+    )
