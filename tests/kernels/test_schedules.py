@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from thalweg.backends.state import address_of, aligned_empty
 from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Graph, Tensor
-from thalweg.kernels.choose import CACHE, STREAMS, alternatives, variants
+from thalweg.kernels.choose import CACHE, STREAMS, alternatives, sums_once, variants
 from thalweg.kernels.nest import Nest, Store, row_major
 from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
 from thalweg.kernels.values import Temporary, Value
@@ -28,40 +28,70 @@ from thalweg.runtime.team import shared_team
 from thalweg.session import Session
 
 Array = np.ndarray[Any, Any]
+BEHIND, UNUSED = 64, 0xA5  # bytes behind each array, and what they must stay
 EVERY = 10  # of the many tiles that a contraction can have, so many are tried
 
 
-def heaviest(build: Callable[..., Tensor], *shapes: tuple[int, ...], dynamic: bool) -> Nest:
-    """The nest of the program with the most arithmetic."""
+def heaviest(
+    build: Callable[..., Tensor | list[Tensor]],
+    *shapes: tuple[int, ...],
+    dynamic: bool | Container[int],
+    kind: Any = np.float32,
+) -> Nest:
+    """The nest of the program with the most arithmetic.
+
+    Args:
+        build: makes what is computed.
+        shapes: of what is fed.
+        dynamic: whether the first extents are open, or the numbers of those that are.
+        kind: of what is fed.
+    """
+    opened = range(len(shapes) * int(dynamic)) if isinstance(dynamic, bool) else dynamic
     with Graph().as_default() as graph, Session(graph=graph) as session:
-        open_shapes = [(None, *shape[1:]) if dynamic else shape for shape in shapes]
-        feeds = [create.placeholder(np.float32, shape) for shape in open_shapes]
-        arrays = [np.zeros(shape, np.float32) for shape in shapes]
+        every = enumerate(shapes)
+        open_shapes = [(None, *shape[1:]) if n in opened else shape for n, shape in every]
+        feeds = [create.placeholder(kind, shape) for shape in open_shapes]
+        arrays = [np.zeros(shape, kind) for shape in shapes]
         _, program = session.program(build(*feeds), dict(zip(feeds, arrays, strict=True)))
         assert isinstance(program, NativeProgram)
         return max(program.steps, key=lambda step: step.cost.flops).nest
 
 
-class Runner:
-    """Runs a nest under any schedule, on the same random memory."""
+def _random(value: Value, rng: np.random.Generator) -> Array:
+    if value.dtype.is_floating:
+        return rng.standard_normal(known(value.shape)).astype(value.dtype.numpy)
+    return rng.integers(0, 9, known(value.shape)).astype(value.dtype.numpy)
 
-    def __init__(self, nest: Nest) -> None:
+
+def _front(raw: Array, value: Value) -> Array:
+    """The array at the beginning of some bytes."""
+    return raw[: int(value.bytes)].view(value.dtype.numpy).reshape(known(value.shape))
+
+
+class Runner:
+    """Runs a nest under any schedule, on the same random memory, and looks behind each array."""
+
+    def __init__(self, nest: Nest, jit: Jit | None = None) -> None:
         if nest.scratch is not None:
             nest = replace(nest, slots=nest.slots[:-1], scratch=None)
         self.nest = nest
-        self.library = Library(Jit())
+        self.library = Library(jit or Jit())
         rng = np.random.default_rng(1)
-        self._inputs = [rng.standard_normal(known(v.shape)).astype(np.float32) for v in nest.slots]
+        self._inputs = [_random(v, rng) for v in nest.slots]
 
     def __call__(self, schedule: Schedule) -> list[Array]:
         nest = with_scratch(self.nest, schedule) if schedule.chunk else self.nest
         (address,) = self.library.code([(nest, schedule)])
-        memory = [aligned_empty(known(v.shape), v.dtype.numpy) for v in nest.slots]
+        whole = [aligned_empty((int(v.bytes) + BEHIND,), np.dtype(np.uint8)) for v in nest.slots]
+        memory = [_front(raw, v) for raw, v in zip(whole, nest.slots, strict=True)]
+        for raw in whole:
+            raw.fill(UNUSED)
         for array, values in zip(memory, self._inputs, strict=False):
             np.copyto(array, values)
         words = np.array([*map(address_of, memory), *nest.numbers], np.int64)
         table = np.array([[address, address_of(words), tasks(schedule), 0]], np.int64)
         shared_team().run(table, 1, 2)
+        assert all((raw[-BEHIND:] == UNUSED).all() for raw in whole), schedule
         return [memory[store.slot] for store in nest.stores]
 
 
@@ -113,11 +143,6 @@ def test_every_schedule_gives_the_same_bits(
     for schedule in tried:
         for got, wanted in zip(run(schedule), expected, strict=True):
             np.testing.assert_array_equal(got, wanted, err_msg=str(schedule))
-
-
-def sums_once(nest: Nest) -> bool:
-    """Whether the nest can be swept: it has one sum, over something."""
-    return len(nest.reductions) == 1 and bool(nest.reductions[0].axes)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from itertools import product
 from thalweg.base.dims import Dim
 from thalweg.base.record import replace
 from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
-from thalweg.kernels.model import PAGE, Model
+from thalweg.kernels.model import PAGE, Model, axes_of
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import Machine, Schedule
 from thalweg.kernels.values import work
@@ -310,11 +310,20 @@ SHORT = 48  # steps under which keeping the sums in memory costs too much
 STREAMS = 16  # rows along which the processor fetches ahead, each by itself
 
 
+def sums_once(nest: Nest) -> bool:
+    """Whether the nest can be swept: it has one sum, and that has another value at each point."""
+    if len(nest.reductions) != 1 or nest.reductions[0].combiner != "sum":
+        return False
+    (reduce,) = nest.reductions
+    own = {axis for expr in walk(reduce.body) for axis in axes_of(expr)}
+    return bool(reduce.axes) and own >= set(nest.axes)
+
+
 def _swept_part(nest: Nest) -> int:
     """How much of the first reduced axis a sweep takes, or 0 if one sweep does."""
-    reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
-    if reduce is None or reduce.combiner != "sum":
+    if not sums_once(nest):
         return 0
+    (reduce,) = nest.reductions
     outer, extent = reduce.axes[0], int(reduce.axes[0].extent)
     reads = {e.source: e for e in reduce.body.reads}.values()
     if _is_streamed(nest):
@@ -337,9 +346,9 @@ def _is_streamed(nest: Nest) -> bool:
     of a few columns, one after the other, would read a small part of each of its rows; in sweeps
     over a few rows each is read from end to end.
     """
-    reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
-    if reduce is None or reduce.combiner != "sum" or len(reduce.axes) > 1:
+    if not sums_once(nest) or len(nest.reductions[0].axes) > 1:
         return False
+    (reduce,) = nest.reductions
     (axis,) = reduce.axes
     for read in reduce.body.reads:
         at = read.index[0]

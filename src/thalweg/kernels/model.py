@@ -65,7 +65,7 @@ class _Access(Record):
     def of(slot: int, index: Affine, bytes: int) -> _Access:
         steps = {atom: f for atom, f in index.terms if isinstance(atom, Axis)}
         inner = [atom for atom, _ in index.terms if isinstance(atom, Expr)]
-        dynamic = frozenset(axis for e in walk(*inner) for axis in _axes_of(e))
+        dynamic = frozenset(axis for e in walk(*inner) for axis in axes_of(e))
         steps |= dict.fromkeys(dynamic - steps.keys(), ANYWHERE // bytes)
         return _Access(slot, steps, dynamic, bytes)
 
@@ -159,7 +159,7 @@ class _Access(Record):
         return GAP if abs(step) * self.bytes <= PAGE else 2 * GAP
 
 
-def _axes_of(expr: Expr) -> list[Axis]:
+def axes_of(expr: Expr) -> list[Axis]:
     """The axes in an expression's own indices."""
     match expr:
         case Read():

@@ -259,7 +259,6 @@ class Builder:
         self._body: Lines = []
         self._here = self._body
         self._block = "entry"
-        self.loops: dict[str, Loop] = {}  # by the name of their index
         self.declarations: dict[str, str] = {}
         self.functions: dict[str, Function] = {}
 
@@ -476,7 +475,7 @@ class Builder:
         """`for index in range(start, stop, step)`, over i64."""
         head, body, done = self.label("head"), self.label("body"), self.label("done")
         before, index = self._block, Value(self, I64, f"%v{next(self._names)}")
-        loop = self.loops[index.ref] = Loop(index, start, step, self.preheader())
+        loop = Loop(index, start, step, self.preheader())
         self.line(f"br label %{head}")
         self.block(head)
         phi = len(self._here)

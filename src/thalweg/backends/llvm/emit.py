@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from thalweg.backends.llvm.across import Place, load_columns, store_columns
-from thalweg.backends.llvm.builder import I64, Value
+from thalweg.backends.llvm.builder import I64, Loop, Value
 from thalweg.backends.llvm.epilogue import Aside, ByRow, by_row
 from thalweg.backends.llvm.expressions import Expressions, Guards, Point
 from thalweg.backends.llvm.functions import (
@@ -49,6 +49,9 @@ from thalweg.kernels.values import RowNumbers
 
 LINES = 4  # from where a row begins, until the processor has seen where it goes
 FEW = 32  # terms of a sum, in which time memory is not heard from
+
+
+Body = Callable[[Value | Loop, Sequence[int]], None]  # of a loop, or at one index
 
 
 class Sweep(Record):
@@ -578,18 +581,17 @@ class _Writer(Expressions):
         step = self._step(axis)
         unroll = (self.s.unroll if not rest else 1) * step
 
-        def body(start: Value, steps: Sequence[int]) -> None:
-            self.index[axis] = start
-            with self._scope(axis):
+        def body(start: Value | Loop, steps: Sequence[int]) -> None:
+            loop = start if isinstance(start, Loop) else None
+            self.index[axis] = start.index if isinstance(start, Loop) else start
+            with self._scope(axis, loop=loop):
                 for offset in steps:
                     self._reduction_loops(rest, {**offsets, axis: offset}, visit)
 
         self._cover(axis, unroll, step, body)
 
-    def _cover(
-        self, axis: Axis, size: int, step: int, body: Callable[[Value, Sequence[int]], None]
-    ) -> None:
-        """Run `body(start, offsets)` over an axis: blocks of `size`, then what is left."""
+    def _cover(self, axis: Axis, size: int, step: int, body: Body) -> None:
+        """Run `body` over an axis: blocks of `size`, then what is left."""
         b, extent = self.b, axis.extent
         if self._is_swept(axis):
             self._cover_chunk(axis, size, body)
@@ -602,7 +604,7 @@ class _Writer(Expressions):
             body(b.index(0), range(0, size, step))
         elif whole:
             with self._opened(), b.loop(b.index(0), b.index(whole), size) as loop:
-                body(loop.index, range(0, size, step))
+                body(loop, range(0, size, step))
         if rest:
             with self._masked(rest, step):
                 body(b.index(whole), range(0, rest, step))
@@ -610,9 +612,7 @@ class _Writer(Expressions):
     def _is_swept(self, axis: Axis) -> bool:
         return self.sweep is not None and axis is self.nest.reductions[0].axes[0]
 
-    def _cover_chunk(
-        self, axis: Axis, size: int, body: Callable[[Value, Sequence[int]], None]
-    ) -> None:
+    def _cover_chunk(self, axis: Axis, size: int, body: Body) -> None:
         """The part of the first reduced axis that belongs to this sweep."""
         assert self.sweep is not None
         start, chunk = self.sweep.start, self.s.chunk
@@ -624,32 +624,28 @@ class _Writer(Expressions):
             body(start, range(size))
             return
         with self._opened(), self.b.loop(start, start + chunk, size) as loop:
-            body(loop.index, range(size))
+            body(loop, range(size))
 
-    def _cover_part(
-        self, start: Value, stop: Value, size: int, body: Callable[[Value, Sequence[int]], None]
-    ) -> None:
+    def _cover_part(self, start: Value, stop: Value, size: int, body: Body) -> None:
         """From start to stop, which are known only at run time: blocks, then one by one."""
         whole = start + (stop - start).udiv(size) * size
         with self._opened(), self.b.loop(start, whole, size) as loop:
-            body(loop.index, range(size))
+            body(loop, range(size))
         if size > 1:
             with self._opened(), self.b.loop(whole, stop) as loop:
-                body(loop.index, [0])
+                body(loop, [0])
 
-    def _cover_dynamic(
-        self, axis: Axis, size: int, step: int, body: Callable[[Value, Sequence[int]], None]
-    ) -> None:
+    def _cover_dynamic(self, axis: Axis, size: int, step: int, body: Body) -> None:
         b, extent = self.b, self.number(axis.extent)
         whole = extent if size == 1 else extent.udiv(size) * size
         with self._opened(), b.loop(b.index(0), whole, size) as loop:
-            body(loop.index, range(0, size, step))
+            body(loop, range(0, size, step))
         if size == 1:
             return
         with self._opened(), b.loop(whole, extent, step) as loop:
             if step > 1:
                 self.masks = {0: self._lane_mask(extent - loop.index)}
-            body(loop.index, [0])
+            body(loop, [0])
             if step > 1:
                 self.masks = {}
 
@@ -663,7 +659,11 @@ class _Writer(Expressions):
             return
         value = self.b.splat(value, self.s.lanes)
         mask = self.masks.get(point.get(vector, 0))
-        if store.offset.coefficient(vector) == 1:
+        if mask is not None and self._used(point) == 1:
+            # LLVM 22 stores a whole lane where a mask of one, known to it, meets a narrowing cast.
+            pointer = self._pointer(store.slot, store.offset, store.dtype, point)
+            self.b.store(self.b.extract(value, 0), pointer)
+        elif store.offset.coefficient(vector) == 1:
             pointer = self._pointer(store.slot, store.offset, store.dtype, point)
             self.b.store(value, pointer, mask)
         else:

@@ -48,9 +48,17 @@ _ONE = Const(1, dtypes.int64)  # what a run-dependent constant of an index is a 
 
 
 class Scope(Record, frozen=False):
-    """A loop body or branch being written: which axes are known in it, and what it has computed."""
+    """A loop body or branch being written: which axes are known in it, and what it has computed.
+
+    Attributes:
+        bound: the axes.
+        loop: whose body it is, if that is a loop over the axis that is known from here on.
+        memo: what has been computed.
+        place: where code may be added in front of what is open inside.
+    """
 
     bound: frozenset[Axis]
+    loop: Loop | None = None
     memo: dict[object, Value] = field(default_factory=dict)
     place: Lines | None = None
 
@@ -95,13 +103,13 @@ class Expressions:
         self.scopes[-1].place = None
 
     @contextmanager
-    def _scope(self, *axes: Axis) -> Iterator[None]:
-        """An inner scope in which the axes are known, too."""
+    def _scope(self, *axes: Axis, loop: Loop | None = None) -> Iterator[None]:
+        """An inner scope in which the axes are known, too; perhaps the body of a loop over one."""
         outer = self.scopes[-1]
         here = outer.place is None  # no loop was opened: the outer scope's code may go right here
         if here:
             outer.place = self.b.preheader()
-        self.scopes.append(Scope(outer.bound | frozenset(axes)))
+        self.scopes.append(Scope(outer.bound | frozenset(axes), loop))
         yield
         self.scopes.pop()
         if here:
@@ -318,9 +326,10 @@ class Expressions:
         key = (id(atom), *map(id, guards))
         if key not in self._choices:
             chosen = atom
-            for guard in guards:
-                if self.deps(guard) & self.deps(atom):  # or it says nothing about the place
-                    chosen = Apply("select", (guard, chosen, Const(0, atom.dtype)), atom.dtype)
+            telling = [n for n, g in enumerate(guards) if self.deps(g) & self.deps(atom)]
+            # Those after them say nothing about the place; those before may forbid reading them.
+            for guard in reversed(guards[: max(telling, default=-1) + 1]):
+                chosen = Apply("select", (guard, chosen, Const(0, atom.dtype)), atom.dtype)
             self._choices[key] = (atom, guards, chosen)  # an id is good while its object lives
         return self._choices[key][-1]
 
@@ -329,14 +338,10 @@ class Expressions:
         return not dynamic and index.coefficient(vector) == 1
 
     def _load_scalar(self, read: Read, point: Point, conditions: list[Value]) -> Value:
-        """One element; if a condition may forbid reading it, element 0 is read instead."""
+        """One element; if a condition may forbid reading it, an argument is read instead."""
+        pointer = self._pointer(read.source, read.index[0], read.dtype, point)
         if conditions:
-            allowed = _all(conditions)
-            position = self.offset_value(read.index[0], point)
-            safe = allowed.select(position, 0)
-            pointer = self.b.address(self._slot(read.source), safe, memory_type(read.dtype).element)
-        else:
-            pointer = self._pointer(read.source, read.index[0], read.dtype, point)
+            pointer = _all(conditions).select(pointer, Value(self.b, PTR, "%args"))
         return from_memory(self.b.load(memory_type(read.dtype), pointer), read.dtype)
 
     def _mask(self, offset: int, conditions: list[Value]) -> Value | None:
@@ -392,10 +397,13 @@ class Expressions:
         return memo[key]
 
     def _reduction_loop(self, atom: Axis | Expr) -> Loop | None:
-        """The loop over a reduced axis, if it is one and has a loop of its own."""
+        """The loop over a reduced axis, if it is one and has a loop of its own.
+
+        Its start is known in the scope around it, which is the next one out.
+        """
         if not isinstance(atom, Axis) or atom in self.nest.axes:
             return None
-        return self.b.loops.get(self.index[atom].ref)
+        return self.scopes[self._depth(frozenset((atom,)))].loop
 
     def _walked(self, loop: Loop, base: Value, term: Term, element: str, point: Point) -> Value:
         """An address in front of a loop, moved by a term of its index."""

@@ -60,16 +60,18 @@ class Accumulator:
         if self.is_arg:
             self._add_arg(old, point)
             return
-        factors = _factors(self.reduce.body) if self.combiner == "sum" else None
-        if factors and self._mask(offsets) is None:
+        new, mask = self._combined(old, point), self._mask(offsets)
+        b.store(new if mask is None else mask.select(new, old), self.cell)
+
+    def _combined(self, old: Value, point: Point) -> Value:
+        """What there is so far with the body's value at a point."""
+        b, body = self.w.b, self.reduce.body
+        factors = _factors(body) if self.combiner == "sum" else None
+        if factors:
             left, right, before = unify(b, [*(self.w.value(f, point) for f in factors), old])
-            b.store(left.fma(right, before), self.cell)
-            return
-        value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
-        mask = self._mask(offsets)
-        if mask is not None:
-            value = mask.select(value, _identity(self.combiner, self.reduce.body.dtype))
-        b.store(_combine(self.combiner, old, value, self.reduce.body.dtype), self.cell)
+            return left.fma(right, before)
+        value = b.splat(self.w.value(body, point), self.lanes)
+        return _combine(self.combiner, old, value, body.dtype)
 
     def _mask(self, offsets: Point) -> Value | None:
         """The lanes in use, where the reduced axis itself is spread over lanes."""
