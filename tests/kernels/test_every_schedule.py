@@ -12,6 +12,7 @@ import thalweg as tf
 from tests.kernels.every_schedule import some_schedules
 from tests.kernels.test_schedules import Runner, heaviest, product
 from thalweg.graph import Tensor
+from thalweg.kernels import blocks
 from thalweg.kernels.choose import lanes_for, splits_sums
 from thalweg.kernels.schedule import Machine
 
@@ -74,6 +75,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] = {
 }
 
 
+SUMS = ["matmul-transposed-a", "matmul-transposed-b", "convolution", "by-filter", "several-sums"]
 FILTER = 1  # the input whose extents must be known
 
 
@@ -81,6 +83,14 @@ FILTER = 1  # the input whose extents must be known
 @pytest.mark.parametrize("name", CASES)
 def test_every_pair_of_features(name: str, dynamic: bool) -> None:
     check_schedules(name, dynamic)
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_in_blocks(name: str, dynamic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks so short that there are several levels, one inside the other."""
+    monkeypatch.setattr(blocks, "BLOCK", 4)
+    check_schedules(name, dynamic, seed=1)
 
 
 def check_schedules(name: str, dynamic: bool, seed: int = 0) -> int:

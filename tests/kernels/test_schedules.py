@@ -17,12 +17,13 @@ from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Graph, Tensor
 from thalweg.kernels.choose import CACHE, STREAMS, alternatives, sums_once, variants
-from thalweg.kernels.nest import Nest, Store, row_major
+from thalweg.kernels.nest import Nest
+from thalweg.kernels.pipeline import with_scratch
 from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
-from thalweg.kernels.values import Temporary, Value
+from thalweg.kernels.values import Value
 from thalweg.ops import create, matmul
 from thalweg.ops.conv import conv2d
-from thalweg.runtime.library import Library
+from thalweg.runtime.library import Library, without_scratch
 from thalweg.runtime.native import NativeProgram
 from thalweg.runtime.team import shared_team
 from thalweg.session import Session
@@ -72,12 +73,10 @@ class Runner:
     """Runs a nest under any schedule, on the same random memory, and looks behind each array."""
 
     def __init__(self, nest: Nest, jit: Jit | None = None) -> None:
-        if nest.scratch is not None:
-            nest = replace(nest, slots=nest.slots[:-1], scratch=None)
-        self.nest = nest
+        self.nest = without_scratch(nest)
         self.library = Library(jit or Jit())
         rng = np.random.default_rng(1)
-        self._inputs = [_random(v, rng) for v in nest.slots]
+        self._inputs = [_random(v, rng) for v in self.nest.slots]
 
     def __call__(self, schedule: Schedule) -> list[Array]:
         nest = with_scratch(self.nest, schedule) if schedule.chunk else self.nest
@@ -93,15 +92,6 @@ class Runner:
         shared_team().run(table, 1, 2)
         assert all((raw[-BEHIND:] == UNUSED).all() for raw in whole), schedule
         return [memory[store.slot] for store in nest.stores]
-
-
-def with_scratch(nest: Nest, schedule: Schedule) -> Nest:
-    """The nest with a place for unfinished sums."""
-    (reduce,) = nest.reductions
-    order = sorted(nest.axes, key=lambda axis: axis is schedule.vector)
-    sums = Value("sums", tuple(a.extent for a in order), reduce.dtype, Temporary(-1))
-    scratch = Store(len(nest.slots), row_major(order), reduce, reduce.dtype)
-    return replace(nest, slots=(*nest.slots, sums), scratch=scratch)
 
 
 def product(transpose_a: bool, transpose_b: bool) -> Callable[..., Tensor]:
@@ -175,7 +165,7 @@ def test_what_follows_the_sums_is_computed_in_the_last_sweep_only() -> None:
     nest = heaviest(noisy, (1, 500), (500, 1024), dynamic=False)
     schedule = Library(Jit()).schedule(nest)
     assert schedule.chunk
-    if nest.scratch is None:
+    if not nest.scratch:
         nest = with_scratch(nest, schedule)
     blocks = re.split(r"^(\w+):$", emit(nest, schedule, "").split("@kernel")[1], flags=re.MULTILINE)
     calls = {

@@ -67,14 +67,15 @@ class Nest(Record, eq=False):
         stores: what is written at each point; all reads of a point come before its stores.
         slots: the values behind the pointer arguments.
         ops: names of the graph's operations that it computes.
-        scratch: where unfinished sums rest between sweeps, if there are sweeps.
+        scratch: where unfinished sums rest between sweeps, if there are sweeps, and the totals of
+            their blocks, one store each; the last slots are theirs.
     """
 
     axes: tuple[Axis, ...]
     stores: tuple[Store, ...]
     slots: tuple[Value, ...]
     ops: tuple[str, ...]
-    scratch: Store | None = None
+    scratch: tuple[Store, ...] = ()
 
     @property
     def bodies(self) -> tuple[Expr, ...]:
@@ -127,7 +128,7 @@ class Nest(Record, eq=False):
     @cached_property
     def _walked(self) -> list[Affine]:
         """Everything that is linear in the axes."""
-        scratch = [] if self.scratch is None else [self.scratch.offset]
+        scratch = [store.offset for store in self.scratch]
         places = [position(r) for r in self.reductions if r.combiner.startswith("arg")]
         return [*_indices(self), *scratch, *places]
 
@@ -349,7 +350,7 @@ def resized(nest: Nest, sizes: Sizes) -> Nest:
         for v in nest.slots
     )
     own, stores = tuple(axes[a] for a in nest.axes), tuple(map(moved, nest.stores))
-    return Nest(own, stores, slots, nest.ops, nest.scratch and moved(nest.scratch))
+    return Nest(own, stores, slots, nest.ops, tuple(map(moved, nest.scratch)))
 
 
 class _Resize(Rewrite):

@@ -12,6 +12,7 @@ from thalweg.base.fallback import first_working
 from thalweg.base.record import replace
 from thalweg.formula import Read
 from thalweg.kernels.accumulate import accumulate
+from thalweg.kernels.blocks import is_blocked, levels
 from thalweg.kernels.chain import Run, chain, slice_run
 from thalweg.kernels.checks import Checked
 from thalweg.kernels.fuse import fuse
@@ -174,7 +175,7 @@ def _part(
     sliced = slice_run(part, shared)
     before = tuple(map(scheduled, sliced.before))
     kernels = tuple(map(scheduled, sliced.groups))
-    private = {*sliced.private, *(n.slots[-1] for n, _ in kernels if n.scratch is not None)}
+    private = {*sliced.private, *(n.slots[s.slot] for n, _ in kernels for s in n.scratch)}
     own = [_those(_touched(nest), lambda value: value in private) for nest, _ in kernels]
     return Chain(before, kernels, sliced.extent, sliced.parts, lifetimes(own))
 
@@ -190,23 +191,24 @@ def _scheduled(
         verify_nest(nest)
 
     def begun() -> Kernel:
-        kernel = _with_scratch(group, nest, choose(nest))
+        chosen = choose(nest)
+        kernel = (with_scratch(nest, chosen) if chosen.chunk else nest), chosen
         begin(*kernel)
         return kernel
 
     return first_working("to write a kernel", begun, begun)  # plainly, the second time
 
 
-def _with_scratch(group: Group, nest: Nest, chosen: Schedule) -> Kernel:
-    """The nest, with memory for unfinished sums if its schedule needs some."""
-    if not chosen.chunk:
-        return nest, chosen
+def with_scratch(nest: Nest, schedule: Schedule) -> Nest:
+    """The nest with memory for unfinished sums and for the totals of their blocks."""
     (reduce,) = nest.reductions
-    order = sorted(nest.axes, key=lambda axis: axis is chosen.vector)
-    shape = tuple(axis.extent for axis in order)
-    sums = Value(f"sums of {group[0].value.name}", shape, reduce.dtype, Temporary(-1))
-    scratch = Store(len(nest.slots), row_major(order), reduce, reduce.dtype)
-    return replace(nest, slots=(*nest.slots, sums), scratch=scratch), chosen
+    order = sorted(nest.axes, key=lambda axis: axis is schedule.vector)
+    shape, place = tuple(axis.extent for axis in order), row_major(order)
+    name, dtype = f"sums of {nest.slots[nest.stores[0].slot].name}", reduce.dtype
+    totals = levels(reduce.axes) if is_blocked(reduce) else []
+    slots = [Value(name, shape, dtype, Temporary(-1)) for _ in (reduce, *totals)]
+    stores = [Store(len(nest.slots) + n, place, reduce, dtype) for n in range(len(slots))]
+    return replace(nest, slots=(*nest.slots, *slots), scratch=tuple(stores))
 
 
 Touched = tuple[list[Value], list[Value]]  # what is read, and what is written
@@ -229,8 +231,7 @@ def _touched(nest: Nest) -> Touched:
     """The temporaries that a nest reads, and those it writes."""
     read = {nest.slots[e.source] for e in nest.exprs if isinstance(e, Read)}
     written = {nest.slots[store.slot] for store in nest.stores}
-    if nest.scratch is not None:
-        written.add(nest.slots[nest.scratch.slot])
+    written |= {nest.slots[store.slot] for store in nest.scratch}
     return [v for v in read if _is_temporary(v)], [v for v in written if _is_temporary(v)]
 
 

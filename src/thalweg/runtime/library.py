@@ -27,11 +27,12 @@ _KERNELS, _LLVM = "kernels", os.path.join("backends", "llvm")
 # how it is kept, and those that its text follows from.
 _CHOICE = (
     ("runtime", "library"),
-    *((_KERNELS, name) for name in ("nest", "schedule", "model", "choose")),
+    *((_KERNELS, name) for name in ("nest", "blocks", "schedule", "model", "choose")),
 )
-_WRITERS = ("emit", "across", "epilogue", "reductions", "expressions", "builder", "functions")
+_LOOPS = ("emit", "across", "epilogue", "reductions", "long_sums")
+_POINTS = ("expressions", "builder", "functions")
 _MATHEMATICS = ("vector_math", "polynomials", "philox")
-_TEXT = tuple((_LLVM, name) for name in _WRITERS + _MATHEMATICS)
+_TEXT = tuple((_LLVM, name) for name in _LOOPS + _POINTS + _MATHEMATICS)
 
 
 class Library:
@@ -153,9 +154,9 @@ class Library:
 
 def without_scratch(nest: Nest) -> Nest:
     """The nest as it was when its schedule was chosen, before it had memory for sums."""
-    if nest.scratch is None:
+    if not nest.scratch:
         return nest
-    return replace(nest, slots=nest.slots[:-1], scratch=None)
+    return replace(nest, slots=nest.slots[: -len(nest.scratch)], scratch=())
 
 
 @cache

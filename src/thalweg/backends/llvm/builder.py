@@ -390,6 +390,14 @@ class Builder:
             f"getelementptr inbounds {stored}, ptr {base.ref}, {index.type} {index.ref}", PTR
         )
 
+    def rested(self, type: Type, pointer: Value) -> Value:
+        """Load what `rest` has stored."""
+        return self.emit(f"load volatile {type}, ptr {pointer.ref}", type)
+
+    def rest(self, value: Value, pointer: Value) -> None:
+        """Store a value that is to stay in memory: LLVM keeps no copy of it in registers."""
+        self.line(f"store volatile {value.type} {value.ref}, ptr {pointer.ref}")
+
     def load(self, type: Type, pointer: Value, mask: Value | None = None) -> Value:
         """Load a scalar or a vector of consecutive elements; masked-off lanes read as zero."""
         if mask is None:

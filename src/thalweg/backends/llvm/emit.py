@@ -26,10 +26,11 @@ from thalweg.backends.llvm.functions import (
     to_memory,
     unify,
 )
-from thalweg.backends.llvm.reductions import Accumulator, results
+from thalweg.backends.llvm.long_sums import LongSums, Sweep
+from thalweg.backends.llvm.reductions import Accumulator, Rest, results
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
-from thalweg.base.record import Record, replace
+from thalweg.base.record import replace
 from thalweg.base.shapes import typical_size
 from thalweg.formula import (
     Affine,
@@ -42,6 +43,7 @@ from thalweg.formula import (
     affine,
     expressions,
 )
+from thalweg.kernels.blocks import levels
 from thalweg.kernels.model import LINE
 from thalweg.kernels.nest import Nest, Store
 from thalweg.kernels.schedule import Schedule
@@ -52,22 +54,6 @@ FEW = 32  # terms of a sum, in which time memory is not heard from
 
 
 Body = Callable[[Value | Loop, Sequence[int]], None]  # of a loop, or at one index
-
-
-class Sweep(Record):
-    """A pass over all tasks with one chunk of a reduction.
-
-    Attributes:
-        start: of the chunk.
-        stop: of the chunk.
-        is_first: no sums have been kept yet.
-        is_last: the sums are complete afterwards.
-    """
-
-    start: Value
-    stop: Value
-    is_first: Value
-    is_last: Value
 
 
 def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
@@ -468,9 +454,27 @@ class _Writer(Expressions):
             self.seldom = None
 
     def _keep_sums(self, points: Sequence[Point]) -> None:
-        scratch = self.nest.scratch
-        assert scratch is not None
-        self._write([scratch], points)
+        self._write(self.nest.scratch[:1], points)
+
+    def _kept(self, point: Point) -> list[Rest]:
+        """Where the sum at a point rests between sweeps, and the totals of its blocks."""
+
+        def place(store: Store) -> Rest:
+            read = Read(store.slot, (store.offset,), store.dtype)
+            return Rest(
+                lambda: self.load(read, point, ()), lambda value: self._store(store, value, point)
+            )
+
+        return list(map(place, self.nest.scratch))
+
+    @contextmanager
+    def _only(self, condition: Value | None) -> Iterator[None]:
+        """Run what is written inside under a condition, if there is one."""
+        if condition is None:
+            yield
+            return
+        with self._opened(), self.b.when(condition), self._scope():
+            yield
 
     def _epilogue(self, points: Sequence[Point]) -> None:
         if self._by_row is not None and len(self._offsets.get(self._by_row.axis, ())) > 1:
@@ -517,16 +521,19 @@ class _Writer(Expressions):
     def _reduce(self, reductions: Sequence[Reduce], points: Sequence[Point]) -> None:
         """Run reductions for the whole tile; the results go where `value` looks for them."""
         sums: dict[tuple[object, ...], Accumulator] = {}
+        order = [a for a in reductions[0].axes if a is not self.s.vector]
+        order += [a for a in reductions[0].axes if a is self.s.vector]
+        blocks = levels(order, self.s.vector, self.s.lanes)
         is_first = self.sweep.is_first if self.sweep is not None else None
         # A row's element meets all its vectors before the next one needs a register.
         rows_first = sorted(points, key=self._row_of)
         for reduce in reductions:
             deps = self.deps(reduce)
             distinct = {self._key(reduce, deps, p, ()): p for p in rows_first}
-            sums |= {key: Accumulator(self, reduce, p, is_first) for key, p in distinct.items()}
-        order = [a for a in reductions[0].axes if a is not self.s.vector]
-        order += [a for a in reductions[0].axes if a is self.s.vector]
-
+            sums |= {
+                key: Accumulator(self, reduce, p, len(blocks), self._kept(p), is_first)
+                for key, p in distinct.items()
+            }
         ahead = list(self._next_batch(reductions, points))
 
         def add(offsets: Point) -> None:
@@ -536,7 +543,11 @@ class _Writer(Expressions):
                 at = {**point, **offsets}
                 self.b.prefetch(self._pointer(read.source, read.index[0], read.dtype, at))
 
-        self._reduction_loops(order, {}, add)
+        outermost = order[0] if order else None
+        long = LongSums(self.b, blocks, list(sums.values()), outermost, self._only, self.sweep)
+        long.begin(self.number)
+        self._reduction_loops(order, {}, add, long)
+        long.finish(self.number)
         self.scopes[-1].memo.update(zip(sums, results(list(sums.values())), strict=True))
 
     def _next_batch(
@@ -571,7 +582,11 @@ class _Writer(Expressions):
         return [offset for axis, offset in point.items() if axis is not self.s.vector]
 
     def _reduction_loops(
-        self, axes: list[Axis], offsets: Point, visit: Callable[[Point], None]
+        self,
+        axes: list[Axis],
+        offsets: Point,
+        visit: Callable[[Point], None],
+        long: LongSums | None = None,
     ) -> None:
         """Visit all points of reduced axes; the offsets are those inside unrolled loops."""
         if not axes:
@@ -586,65 +601,87 @@ class _Writer(Expressions):
             self.index[axis] = start.index if isinstance(start, Loop) else start
             with self._scope(axis, loop=loop):
                 for offset in steps:
-                    self._reduction_loops(rest, {**offsets, axis: offset}, visit)
+                    self._reduction_loops(rest, {**offsets, axis: offset}, visit, long)
 
-        self._cover(axis, unroll, step, body)
+        self._cover(axis, unroll, step, body, long)
 
-    def _cover(self, axis: Axis, size: int, step: int, body: Body) -> None:
+    def _cover(
+        self, axis: Axis, size: int, step: int, body: Body, long: LongSums | None = None
+    ) -> None:
         """Run `body` over an axis: blocks of `size`, then what is left."""
         b, extent = self.b, axis.extent
+        length = long.length(axis) if long is not None else 0
+        if length:
+            size = next(n for n in range(size, 0, -step) if length % n == 0)
         if self._is_swept(axis):
-            self._cover_chunk(axis, size, body)
+            self._cover_chunk(axis, size, body, long)
             return
         if isinstance(extent, Dim):
-            self._cover_dynamic(axis, size, step, body)
+            with self._block_of(axis, b.index(0), self.number(extent), long) as part:
+                self._cover_part(*part, size, step, body)
             return
         whole, rest = extent // size * size, extent % size
         if whole == size:
             body(b.index(0), range(0, size, step))
         elif whole:
-            with self._opened(), b.loop(b.index(0), b.index(whole), size) as loop:
-                body(loop, range(0, size, step))
+            with self._block_of(axis, b.index(0), b.index(whole), long) as part:
+                self._cover_whole(*part, size, step, body)
         if rest:
+            if long is not None and length and whole % length == 0:
+                long.flush(axis, b.index(whole))
             with self._masked(rest, step):
                 body(b.index(whole), range(0, rest, step))
 
     def _is_swept(self, axis: Axis) -> bool:
         return self.sweep is not None and axis is self.nest.reductions[0].axes[0]
 
-    def _cover_chunk(self, axis: Axis, size: int, body: Body) -> None:
+    def _cover_chunk(self, axis: Axis, size: int, body: Body, long: LongSums | None) -> None:
         """The part of the first reduced axis that belongs to this sweep."""
         assert self.sweep is not None
         start, chunk = self.sweep.start, self.s.chunk
-        if isinstance(axis.extent, Dim) or axis.extent % chunk:
-            self._cover_part(start, self.sweep.stop, size, body)
-            return
-        size = next(n for n in range(size, 0, -1) if chunk % n == 0)
-        if size == chunk:
+        length = long.length(axis) if long is not None else 0
+        is_known = not isinstance(axis.extent, Dim) and axis.extent % chunk == 0
+        if is_known or length:
+            size = next(n for n in range(size, 0, -1) if chunk % n == 0 and length % n == 0)
+        if is_known and size == chunk and not length:
             body(start, range(size))
             return
-        with self._opened(), self.b.loop(start, start + chunk, size) as loop:
-            body(loop, range(size))
+        stop = start + chunk if is_known else self.sweep.stop
+        with self._block_of(axis, start, stop, long) as part:
+            (self._cover_whole if is_known else self._cover_part)(*part, size, 1, body)
 
-    def _cover_part(self, start: Value, stop: Value, size: int, body: Body) -> None:
-        """From start to stop, which are known only at run time: blocks, then one by one."""
-        whole = start + (stop - start).udiv(size) * size
-        with self._opened(), self.b.loop(start, whole, size) as loop:
-            body(loop, range(size))
-        if size > 1:
-            with self._opened(), self.b.loop(whole, stop) as loop:
-                body(loop, [0])
-
-    def _cover_dynamic(self, axis: Axis, size: int, step: int, body: Body) -> None:
-        b, extent = self.b, self.number(axis.extent)
-        whole = extent if size == 1 else extent.udiv(size) * size
-        with self._opened(), b.loop(b.index(0), whole, size) as loop:
-            body(loop, range(0, size, step))
-        if size == 1:
+    @contextmanager
+    def _block_of(
+        self, axis: Axis, start: Value, stop: Value, long: LongSums | None
+    ) -> Iterator[tuple[Value, Value]]:
+        """Write what is done for each block of a long sum, from where to where it is to go."""
+        length = long.length(axis) if long is not None else 0
+        if long is None or not length:
+            yield start, stop
             return
-        with self._opened(), b.loop(whole, extent, step) as loop:
+        swept = self._is_swept(axis)
+        first = start.udiv(length) * length if swept else start
+        with self._opened(), self.b.loop(first, stop, length) as block, self._scope():
+            long.flush(axis, block.index)
+            after = block.index + length
+            begun = (block.index < start).select(start, block.index) if swept else block.index
+            yield begun, (after < stop).select(after, stop)
+
+    def _cover_whole(self, start: Value, stop: Value, size: int, step: int, body: Body) -> None:
+        """From start to stop, which are so far apart that nothing is left."""
+        with self._opened(), self.b.loop(start, stop, size) as loop:
+            body(loop, range(0, size, step))
+
+    def _cover_part(self, start: Value, stop: Value, size: int, step: int, body: Body) -> None:
+        """From start to stop, which are known only at run time; then what is left."""
+        if size == 1:
+            self._cover_whole(start, stop, size, step, body)
+            return
+        whole = start + (stop - start).udiv(size) * size
+        self._cover_whole(start, whole, size, step, body)
+        with self._opened(), self.b.loop(whole, stop, step) as loop:
             if step > 1:
-                self.masks = {0: self._lane_mask(extent - loop.index)}
+                self.masks = {0: self._lane_mask(stop - loop.index)}
             body(loop, [0])
             if step > 1:
                 self.masks = {}

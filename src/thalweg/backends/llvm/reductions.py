@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from thalweg.backends.llvm.builder import Type, Value
 from thalweg.backends.llvm.expressions import Expressions, Point
 from thalweg.backends.llvm.functions import emit_function, register_type, unify
 from thalweg.base.dtypes import DType
-from thalweg.formula import Apply, Expr, Read, Reduce
+from thalweg.base.record import Record
+from thalweg.formula import Apply, Expr, Reduce
+from thalweg.kernels.blocks import is_blocked
 from thalweg.kernels.nest import position
+
+
+class Rest(Record):
+    """Where a number or a vector rests in memory.
+
+    Attributes:
+        load: gives what is there.
+        store: puts another one there.
+    """
+
+    load: Callable[[], Value]
+    store: Callable[[Value], None]
 
 
 class Accumulator:
@@ -19,12 +33,23 @@ class Accumulator:
         writer: writes what is added.
         reduce: the reduction.
         point: of the tile.
-        is_first: in the sweeps of a sum, whether none has been before this one; others go on with
-            what the one before has left in the nest's scratch memory.
+        levels: of the blocks that the reduction is added up in, if it is one that rounds.
+        kept: in the sweeps of a sum, where the sweep before has left it, and the totals of its
+            blocks.
+        is_first: of the sweeps, whether none has been before this one.
+
+    Attributes:
+        totals: for each level, where the sum of its complete blocks rests.
     """
 
     def __init__(
-        self, writer: Expressions, reduce: Reduce, point: Point, is_first: Value | None
+        self,
+        writer: Expressions,
+        reduce: Reduce,
+        point: Point,
+        levels: int,
+        kept: Sequence[Rest] = (),
+        is_first: Value | None = None,
     ) -> None:
         self.w, self.reduce, self.point = writer, reduce, point
         vector = writer.s.vector
@@ -34,8 +59,12 @@ class Accumulator:
         self.combiner = reduce.combiner.removeprefix("arg")
         self.kind = register_type(reduce.body.dtype, self.lanes)
         self.cell = self._cell(self.kind, _identity(self.combiner, reduce.body.dtype))
+        self.totals = list(kept[1:])
         if is_first is not None:
-            self._resume(is_first)
+            start = is_first.select(writer.b.constant(self.kind, 0), kept[0].load())
+            writer.b.store(start, self.cell)
+        elif is_blocked(reduce):
+            self.totals = [self._on_the_stack() for _ in range(levels)]
         if self.is_arg:
             self.place = self._cell(register_type(reduce.dtype, self.lanes), 0)
 
@@ -44,13 +73,32 @@ class Accumulator:
         self.w.b.store(self.w.b.constant(kind, start), cell)
         return cell
 
-    def _resume(self, is_first: Value) -> None:
-        """Go on with the sum that the sweep before left."""
-        w, scratch = self.w, self.w.nest.scratch
-        assert scratch is not None
-        kept = w.load(Read(scratch.slot, (scratch.offset,), scratch.dtype), self.point, ())
-        start = is_first.select(w.b.constant(self.kind, 0), kept)
-        w.b.store(start, self.cell)
+    def _on_the_stack(self) -> Rest:
+        b, pointer = self.w.b, self.w.b.local(self.kind)
+        return Rest(lambda: b.rested(self.kind, pointer), lambda value: b.rest(value, pointer))
+
+    # -- blocks
+
+    def clear(self, level: int) -> None:
+        """Set a level's total to 0."""
+        self.totals[level].store(self.w.b.constant(self.kind, 0))
+
+    def flush(self, level: int) -> None:
+        """Add the level below to a level's total, and begin it anew."""
+        b, total, zero = self.w.b, self.totals[level], self.w.b.constant(self.kind, 0)
+        if level:
+            total.store(total.load() + self.totals[level - 1].load())
+            self.totals[level - 1].store(zero)
+        else:
+            total.store(total.load() + b.load(self.kind, self.cell))
+            b.store(zero, self.cell)
+
+    def collect(self, level: int) -> None:
+        """Add a level's total to the sum."""
+        total, b = self.totals[level].load(), self.w.b
+        b.store(total + b.load(self.kind, self.cell), self.cell)
+
+    # -- values
 
     def add(self, offsets: Point) -> None:
         """Take one more value of the body into account."""
