@@ -15,6 +15,7 @@ from thalweg.base.forks import Shared
 from thalweg.base.record import Record
 from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
+from thalweg.graph.names import check_name
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
@@ -56,9 +57,12 @@ class Graph(Shared):
 
         Raises:
             ShapeError, DTypeError: from the record, with the user's lines added.
-            GraphError: if an input belongs to another graph or the graph is finalised.
+            GraphError: if an input belongs to another graph, the graph is finalised, or the name
+                is not valid.
         """
         source = self._source or caller()
+        if name:
+            check_name(name, "an operation", bool(self._scope))
         self._check_inputs(record, inputs)
         specs = infer(record, inputs, source)
         return self._append(record, inputs, specs, name or record.type, control_inputs, source)
@@ -157,8 +161,13 @@ class Graph(Shared):
         """Prefix the names made inside; yields the scope's name with a slash.
 
         None or "" goes back to the root; a name ending in "/" re-enters that scope.
+
+        Raises:
+            GraphError: if the name is not valid.
         """
         before = self._scope
+        if name:
+            check_name(name, "a scope", bool(before))
         if not name:
             self._scope = ""
         else:
