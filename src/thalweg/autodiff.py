@@ -40,7 +40,8 @@ def gradients(
         colocate_gradients_with_ops: accepted for TensorFlow 1 and ignored.
         gate_gradients: accepted for TensorFlow 1 and ignored.
         aggregation_method: accepted for TensorFlow 1 and ignored.
-        stop_gradients: tensors to treat as constants.
+        stop_gradients: tensors to treat as constants: no gradient flows through them to what they
+            were made from. With those among `xs`, the results are partial derivatives.
 
     Returns:
         For each of `xs` a tensor of its shape, or None where no y depends on it.
@@ -112,7 +113,8 @@ class _Sweep:
     ) -> None:
         self._arrived: dict[Tensor, list[Tensor]] = {}
         self._between = between(targets, sources, stopped)
-        self._depends = {t for op in self._between for t in op.outputs} | set(sources)
+        made = {t for op in self._between for t in op.outputs}
+        self._depends = (made - stopped).union(sources)
         self._stopped = stopped
         self._ends = targets
 
@@ -163,9 +165,9 @@ def between(
     depends = set(sources)
     found = []
     for op in above:
-        if any(t in depends and t not in stopped for t in op.inputs):
+        if any(t in depends for t in op.inputs):
             found.append(op)
-            depends.update(op.outputs)
+            depends.update(t for t in op.outputs if t not in stopped)
     return found
 
 

@@ -185,8 +185,8 @@ class Session(Shared):
             self._runs = number + 1
             values = self._execute(entry, feeds, number)
         if choice.fetches is not fetched.tensors:
-            known = {**feeds, **dict(zip(choice.fetches, values, strict=True))}
-            values = [known[tensor] for tensor in fetched.tensors]
+            known = dict(zip(choice.fetches, values, strict=True))
+            values = [known[t] if t in known else feeds[t].copy() for t in fetched.tensors]
         return fetched.pack(values)
 
     def run_steps(

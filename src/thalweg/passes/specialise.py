@@ -88,7 +88,8 @@ def _fed(
 ) -> Tensor:
     record: Constant | Placeholder
     if value is not None:
-        record = Constant.of(np.array(value), new.trace.literal(value))
+        array = np.array(value)  # the caller may change what was fed
+        record = Constant.of(array, new.trace.literal(array))
     else:
         record = Placeholder(tensor.dtype, _extents(new.trace, tensor.static_shape, shape))
     with new.graph.made_at(tensor.op.source):
