@@ -123,3 +123,39 @@ def test_against_central_differences() -> None:
         delta[place] = step
         slope = (value(loss, {x: at + delta}) - value(loss, {x: at - delta})) / (2 * step)
         assert got[place] == pytest.approx(slope, abs=1e-8)
+
+
+# -- sources that are stopped
+
+
+def test_a_stopped_source_has_a_partial_derivative() -> None:
+    a = placeholder("float32", [])
+    b = a * 2
+    c = b * a
+    partial = gradients(a + b * 3 + c, [a, b, c], stop_gradients=[a, b, c])
+    assert [value(g, {a: 3.0}) for g in partial] == [1, 3, 1]
+    partial = gradients(a + b * 3 + c, [a, b, c], stop_gradients=[b])
+    assert [value(g, {a: 3.0}) for g in partial] == [7, 6, 1]
+
+
+def test_a_stopped_target_is_its_own_source() -> None:
+    a = placeholder("float32", [])
+    b = a * 2
+    by_b, by_a = gradients(b, [b, a], stop_gradients=[b])
+    assert value(by_b, {a: 3.0}) == 1
+    assert by_a is None
+
+
+def test_what_is_behind_a_stop_alone_has_no_gradient() -> None:
+    a, v = placeholder("float32", []), Variable(2.0)
+    b = m.exp(v * a)
+    found = gradients(b * v, [a, v, b], stop_gradients=[b])
+    assert found[0] is None
+    assert value(found[1], {a: 0.0}) == 1
+    assert value(found[2], {a: 0.0}) == 2
+
+
+def test_the_gradient_of_a_sign_is_zero_as_in_tensorflow() -> None:
+    x = constant([-1.0, 0.0, 2.0])
+    assert value(gradients(m.sign(x), x)[0]) == [0, 0, 0]
+    assert gradients(m.floor(x), x)[0] is None

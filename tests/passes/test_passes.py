@@ -19,6 +19,7 @@ from thalweg.ops.build import constant_value, is_planned
 from thalweg.ops.create import constant, fill, ones_like, zeros_like
 from thalweg.ops.gather import gather
 from thalweg.ops.join import stack
+from thalweg.ops.matmul import matmul
 from thalweg.ops.reshape import reshape, stop_gradient, transpose
 from thalweg.ops.shape import shape as shape_of
 from thalweg.ops.variable import Variable
@@ -109,7 +110,8 @@ def test_random_numbers_and_controlled_reads_are_not_merged() -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda x: x + 0,
+        lambda x: x - 0,
+        lambda x: x + -0.0,
         lambda x: 1 * x,
         lambda x: x / 1,
         lambda x: m.negative(-x),
@@ -117,7 +119,6 @@ def test_random_numbers_and_controlled_reads_are_not_merged() -> None:
         lambda x: m.identity(m.cast(x, "float32")),
         lambda x: transpose(transpose(x)),
         lambda x: reshape(reshape(x, [-1]), [2, 3]),
-        lambda x: m.add(x, x * 0),
         lambda x: stop_gradient(x) - zeros_like(x),
     ],
 )
@@ -169,10 +170,25 @@ def test_powers_and_scalars() -> None:
     assert [op.outputs[0].static_shape for op in made] == [()]
 
 
-def test_zero_times_nan_is_zero_in_plans() -> None:
-    x = placeholder([None])
-    plan = plan_of(x * 0, fed={x: (3,)})
-    assert types(plan) == ["Placeholder", "Const", "Broadcast"]
+def test_zeros_of_integers_and_a_negative_zero_change_nothing() -> None:
+    n, x = create.placeholder("int32", [2]), placeholder([2])
+    assert types(plan_of(n + 0 + n * 0, fed={n: (2,)})) == ["Placeholder"]
+    for changes in (x + 0, x - -0.0, 0 - x, x * 0):  # -0.0, 0.0 and NaN
+        assert len(types(plan_of(changes, fed={x: (2,)}))) > 2
+
+
+def test_a_product_of_zeros_is_one_row_or_column() -> None:
+    x = placeholder([None, 4])
+    zeros = create.zeros([shape_of(x)[0], 3])
+
+    def shapes(product: Tensor) -> list[Any]:
+        ops = plan_of(product, fed={x: (5, 4)}).graph.operations
+        return [op.outputs[0].static_shape for op in ops if op.type == "MatMul"]
+
+    assert shapes(matmul(zeros, x, transpose_a=True)) == [(1, 4)]
+    assert shapes(matmul(x, zeros, transpose_a=True)) == [(4, 1)]
+    assert shapes(matmul(create.zeros([2, 4]), x, transpose_b=True)) == [(1, 5)]
+    assert shapes(matmul(x, create.ones([4, 2]))) == [(5, 2)]
 
 
 def test_static_feeds_are_those_whose_values_decide_about_shapes() -> None:

@@ -13,6 +13,7 @@ from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, failed
 from thalweg.ops.constant import Placeholder, RunCounter
+from thalweg.ops.reference import outputs
 from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.plan import Interface, Plan
 from thalweg.passes.schedule import order
@@ -93,11 +94,10 @@ class NumpyProgram:
 
     def _evaluate(self, op: Operation, values: dict[Tensor, Any]) -> list[Array]:
         try:
-            made = op.record.evaluate(np, *(values[tensor] for tensor in op.inputs))
+            inputs = [values[tensor] for tensor in op.inputs]
+            return outputs(op.record, inputs, [tensor.dtype for tensor in op.outputs])
         except Exception as error:
             raise failed(op, error) from error
-        arrays = made if isinstance(made, tuple) else (made,)
-        return [np.asarray(a, t.dtype.numpy) for a, t in zip(arrays, op.outputs, strict=True)]
 
     def at(self, extents: Sequence[int]) -> NumpyProgram | None:
         return None

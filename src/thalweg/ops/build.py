@@ -16,6 +16,7 @@ from thalweg.base.record import Record
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
 from thalweg.graph.node import Hooks
 from thalweg.ops.constant import Constant
+from thalweg.ops.reference import outputs
 
 
 def emit(record: Op, *inputs: Tensor, name: str | None = None) -> Tensor:
@@ -109,13 +110,10 @@ class Evaluation(Record):
 
     op: Op
     number: int
-    dtype: DType
+    dtypes: tuple[DType, ...]
 
     def __call__(self, *inputs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        with np.errstate(all="ignore"):
-            made = self.op.evaluate(np, *inputs)
-        arrays = made if isinstance(made, tuple) else (made,)
-        return np.array(arrays[self.number], self.dtype.numpy)
+        return np.array(outputs(self.op, inputs, self.dtypes)[self.number])
 
 
 def _planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
@@ -125,7 +123,9 @@ def _planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
 
 
 def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
-    """An array for a number, list or array; Python floats are float32 and ints int32.
+    """An array of its own for a number, list or array; Python floats are float32, ints int32.
+
+    Nothing that is done to the value afterwards changes it.
 
     Raises:
         DTypeError: if it is not made of numbers, or would lose its fraction as an integer.
@@ -148,7 +148,7 @@ _DEFAULTS = {"float64": np.dtype(np.float32), "int64": np.dtype(np.int32)}
 
 
 def _known(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return array.astype(as_dtype(array.dtype).numpy, copy=False)
+    return array.astype(as_dtype(array.dtype).numpy)
 
 
 def _holds_tensor(value: Any) -> bool:

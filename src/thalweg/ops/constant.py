@@ -14,6 +14,7 @@ from thalweg.base.shapes import Shape
 from thalweg.formula import Alias, Const, Formula, Lowered, Operand, axes
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.graph.op import Attribute
+from thalweg.ops.reference import flushed
 
 
 class Constant(Op):
@@ -56,12 +57,13 @@ class Constant(Op):
         return self.array.size > 0 and self.planned is None and self._all_equal()
 
     def _all_equal(self) -> bool:
-        first = self.array.reshape(-1)[:1]
-        return bool((self.array == first.reshape(())).all())
+        """Whether all elements have the same bits: 0.0 and -0.0 are different numbers."""
+        bits = self.array.reshape(-1).view(f"u{self.array.itemsize}")
+        return bool((bits == bits[0]).all())
 
     def lower(self, *inputs: Operand) -> Lowered:
-        dtype = as_dtype(self.array.dtype)
-        return Formula.make(axes(*self.array.shape), Const(self.array.reshape(-1)[0].item(), dtype))
+        number = Const(flushed(self.array.reshape(-1)[:1]).item(), as_dtype(self.array.dtype))
+        return Formula.make(axes(*self.array.shape), number)
 
     def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
         return []

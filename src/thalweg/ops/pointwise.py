@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError
-from thalweg.formula import Expr, Lowered, Operand, apply, pointwise, where
+from thalweg.formula import Const, Expr, Lowered, Operand, apply, pointwise, where
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor, graph_of
 from thalweg.ops.build import convert, emit
@@ -131,6 +131,27 @@ class Abs(Unary):
         return [Mul.of(dy, Sign.of(node.inputs[0]))]
 
 
+class ZerosLike(Unary):
+    """0 in the shape and of the dtype of x, whatever its values are."""
+
+    type: ClassVar[str] = "ZerosLike"
+    kind: ClassVar[str] = ANY
+    shape_only: ClassVar[tuple[int, ...]] = (0,)
+
+    def evaluate(self, xp: Any, x: Any) -> Any:
+        return xp.zeros(x.shape, x.dtype)
+
+    def lower(self, *inputs: Operand) -> Lowered:
+        return pointwise(lambda x: Const(0, x.dtype), *inputs)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), (_numbers(1, -2, np.nan, np.inf),), exact=True, differentiable=False)
+
+
 class Sign(Unary):
     """-1, 0 or 1; the gradient is 0."""
 
@@ -138,10 +159,10 @@ class Sign(Unary):
     function: ClassVar[str] = "sign"
 
     def evaluate(self, xp: Any, x: Any) -> Any:
-        return xp.sign(x)
+        return xp.sign(x) + x.dtype.type(0)  # some NumPy types have a sign of -0
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [None]
+        return [ZerosLike.of(dy)]
 
 
 class Rounding(Unary):
@@ -401,14 +422,14 @@ class Relu(Unary):
     function: ClassVar[str] = "relu"
 
     def evaluate(self, xp: Any, x: Any) -> Any:
-        return xp.maximum(x, 0)
+        return _larger(xp, x, xp.zeros_like(x))
 
     def lower(self, *inputs: Operand) -> Lowered:
         return pointwise(lambda x: apply("max", x, 0), *inputs)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         y = node.outputs[0]
-        return [Select.of(y > 0, dy, dy * 0)]
+        return [Select.of(y > 0, dy, ZerosLike.of(dy))]
 
 
 class Binary(Pointwise):
@@ -531,33 +552,37 @@ class Pow(Binary):
 
 
 class Maximum(Binary):
-    """The larger; the gradient goes to x where they are equal. NaN if either is."""
+    """The larger; the gradient goes to x where they are equal. NaN if either is; 0 before -0."""
 
     type: ClassVar[str] = "Maximum"
     function: ClassVar[str] = "max"
 
     def evaluate(self, xp: Any, x: Any, y: Any) -> Any:
-        return xp.maximum(x, y)
+        return _larger(xp, x, y)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return _by_choice(node, dy, GreaterEqual.of(*node.inputs))
 
 
+def _larger(xp: Any, x: Any, y: Any) -> Any:
+    return xp.where((x == 0) & (y == 0), x + y, xp.maximum(x, y))
+
+
 class Minimum(Binary):
-    """The smaller; the gradient goes to x where they are equal. NaN if either is."""
+    """The smaller; the gradient goes to x where they are equal. NaN if either is; -0 before 0."""
 
     type: ClassVar[str] = "Minimum"
     function: ClassVar[str] = "min"
 
     def evaluate(self, xp: Any, x: Any, y: Any) -> Any:
-        return xp.minimum(x, y)
+        return xp.where((x == 0) & (y == 0), -(-x - y), xp.minimum(x, y))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return _by_choice(node, dy, LessEqual.of(*node.inputs))
 
 
 def _by_choice(node: Operation, dy: Tensor, first: Tensor) -> Grads:
-    zero = dy * 0
+    zero = ZerosLike.of(dy)
     return [Select.of(first, dy, zero), Select.of(first, zero, dy)]
 
 
@@ -773,7 +798,7 @@ class Select(Op):
         return pointwise(where, *inputs)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
-        condition, zero = node.inputs[0], dy * 0
+        condition, zero = node.inputs[0], ZerosLike.of(dy)
         return [None, Select.of(condition, dy, zero), Select.of(condition, zero, dy)]
 
     @classmethod

@@ -244,31 +244,43 @@ class Extreme(Reduction):
 
 
 class Max(Extreme):
-    """The largest element over axes; NaN if one is."""
+    """The largest element over axes, 0 rather than -0; NaN if one is."""
 
     type: ClassVar[str] = "Max"
     combiner: ClassVar[str] = "max"
 
     def evaluate(self, xp: Any, input_tensor: Any) -> Any:
         start = self.start(as_dtype(input_tensor.dtype))
-        return xp.max(input_tensor, axis=self.axes, keepdims=self.keepdims, initial=start)
+        found = xp.max(input_tensor, axis=self.axes, keepdims=self.keepdims, initial=start)
+        return _signed(self, xp, input_tensor, found, negative=False)
 
     def start(self, dtype: DType) -> float:
         return -float("inf") if dtype.is_floating else int(dtype.min)
 
 
 class Min(Extreme):
-    """The smallest element over axes; NaN if one is."""
+    """The smallest element over axes, -0 rather than 0; NaN if one is."""
 
     type: ClassVar[str] = "Min"
     combiner: ClassVar[str] = "min"
 
     def evaluate(self, xp: Any, input_tensor: Any) -> Any:
         start = self.start(as_dtype(input_tensor.dtype))
-        return xp.min(input_tensor, axis=self.axes, keepdims=self.keepdims, initial=start)
+        found = xp.min(input_tensor, axis=self.axes, keepdims=self.keepdims, initial=start)
+        return _signed(self, xp, input_tensor, found, negative=True)
 
     def start(self, dtype: DType) -> float:
         return float("inf") if dtype.is_floating else int(dtype.max)
+
+
+def _signed(op: Extreme, xp: Any, x: Any, found: Any, negative: bool) -> Any:
+    """What was found; a 0 takes the sign asked for if x has a 0 of that sign there."""
+    if not as_dtype(x.dtype).is_floating:
+        return found
+    zeros = (x == 0) & (xp.signbit(x) == negative)
+    is_there = xp.any(zeros, axis=op.axes, keepdims=op.keepdims)
+    zero = x.dtype.type(-0.0 if negative else 0.0)
+    return xp.where((found == 0) & is_there, zero, found)
 
 
 class Truth(Reduction):

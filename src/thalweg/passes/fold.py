@@ -125,10 +125,11 @@ def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     specs = infer(op.record, inputs, op.source)
     values = [_value(tensor) for tensor in inputs]
     graph = inputs[0].graph if inputs else default_graph()
+    kinds = tuple([spec.dtype for spec in specs])
     try:
         return [
-            computed_constant(graph, Evaluation(op.record, n, spec.dtype), values, op.name)
-            for n, spec in enumerate(specs)
+            computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name)
+            for n in range(len(specs))
         ]
     except (ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise failed(op, error) from error

@@ -28,11 +28,13 @@ Rule = Callable[[Operation, tuple[Tensor, ...]], Tensor | None]
 
 
 def simplify(plan: Plan) -> Plan:
-    """Rewrite operations into simpler ones that compute the same.
+    """Rewrite operations into simpler ones that compute the same, whatever the values are.
 
-    x + 0, x * 1, -(-x)         ->  x
+    x - 0, x * 1, -(-x)         ->  x
+    x + 0, x * 0                ->  x, 0                  of integers: -0.0 + 0 is 0, NaN * 0 is NaN
+    x + -0.0                    ->  x
+    MatMul(0, x)                ->  Broadcast(one row of it)
     SliceGrad(a) + SliceGrad(b) ->  Concat(a, b)          for slices that make up a tensor
-    x * 0                       ->  0      also where x is not finite: gradients rely on it
     Broadcast(a) * Broadcast(b) ->  Broadcast(a * b)      for scalars a, b
     Reshape(Reshape(x))         ->  Reshape(x)
     """
@@ -75,6 +77,14 @@ def uniform(tensor: Tensor) -> Any:
 def _is(tensor: Tensor, number: float) -> bool:
     value = uniform(tensor)
     return value is not None and bool(value == number)
+
+
+def _is_zero(tensor: Tensor, negative: bool) -> bool:
+    """Whether the tensor is filled with 0, which has a sign in floating point."""
+    value = uniform(tensor)
+    if value is None or value != 0:
+        return False
+    return not tensor.dtype.is_floating or bool(np.signbit(value)) == negative
 
 
 def _shape(op: Operation) -> tuple[int, ...]:
@@ -122,9 +132,9 @@ def _on_scalars(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
 
 def _add(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     x, y = inputs
-    if _is(y, 0):
+    if _is_zero(y, negative=True):
         return x
-    if _is(x, 0):
+    if _is_zero(x, negative=True):
         return y
     parts = _slices(inputs)
     return _side_by_side(parts) if parts else None
@@ -179,14 +189,14 @@ def _place(part: Tensor, axis: int) -> tuple[int, int, Tensor] | None:
 
 def _sub(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     x, y = inputs
-    if _is(y, 0):
+    if _is_zero(y, negative=False):
         return x
-    return pw.Neg.of(y) if _is(x, 0) else None
+    return pw.Neg.of(y) if _is_zero(x, negative=True) else None
 
 
 def _mul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     for x, factor in (inputs, inputs[::-1]):
-        if _is(factor, 0):
+        if not x.dtype.is_floating and _is(factor, 0):
             return _filled(op, 0)
         if _is(factor, 1):
             return x
@@ -196,8 +206,31 @@ def _mul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
 
 
 def _matmul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
-    """A product with nothing but zeros, such as the first state of a recurrent network."""
-    return _filled(op, 0) if any(_is(x, 0) for x in inputs) else None
+    """A product with nothing but zeros, such as the first state of a recurrent network.
+
+    It need not be 0, as the other matrix may hold NaN or infinity, but all of its rows (or columns)
+    are equal: one is computed and repeated.
+    """
+    record = op.record
+    assert isinstance(record, MatMul)
+    for number, free in (
+        (0, -1 if record.transpose_a else -2),
+        (1, -2 if record.transpose_b else -1),
+    ):
+        x, scalar = inputs[number], _scalar(inputs[number])
+        if scalar is None or not _is(x, 0) or _one(known(x.static_shape)[free]):
+            continue
+        if not x.dtype.is_floating:
+            return _filled(op, 0)
+        shape = list(known(x.static_shape))
+        shape[free] = 1
+        single = [_spread(scalar, tuple(shape)) if n == number else t for n, t in enumerate(inputs)]
+        return emit(Broadcast(_shape(op)), emit(record, *single))
+    return None
+
+
+def _zeros_like(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+    return _filled(op, 0)
 
 
 def _div(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
@@ -212,8 +245,6 @@ def _pow(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
         1: lambda: x,
         2: lambda: pw.Square.of(x),
         3: lambda: pw.Mul.of(pw.Square.of(x), x),
-        0.5: lambda: pw.Sqrt.of(x),
-        -0.5: lambda: pw.Rsqrt.of(x),
         -1: lambda: pw.Reciprocal.of(x),
     }
     power = uniform(y)
@@ -311,6 +342,7 @@ _RULES: dict[type, Rule] = {
     Broadcast: _broadcast,
     SumTo: _sum_to,
     Transpose: _transpose,
+    pw.ZerosLike: _zeros_like,
     MatMul: _matmul,
 }
 _FAMILY: dict[type | None, Rule] = {SameElements: _reshape}

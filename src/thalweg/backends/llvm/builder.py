@@ -163,6 +163,13 @@ class Value(Record, eq=False):
     def differs(self, other: Number) -> Value:
         return self.compare("une", "ne", other)
 
+    def fenced(self) -> Value:
+        """This float as a number: LLVM must not reason about how its bits came about.
+
+        It would take a comparison with 0 for one of bits, and a subnormal number for other than 0.
+        """
+        return self.math("arithmetic.fence") if self.type.is_float else self
+
     def is_nan(self) -> Value:
         return self.compare("uno", "", self)
 

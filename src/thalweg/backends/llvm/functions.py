@@ -130,7 +130,8 @@ def _float_floor_divide(x: Value, y: Value) -> Value:
     quotient = wrong.select(quotient - 1.0, quotient)
     floor = quotient.math("floor")
     rounded = (quotient - floor > 0.5).select(floor + 1.0, floor)
-    return y.equals(0).select(x / y, rounded)
+    signed = quotient.equals(0).select((x * 0).math("copysign", x / y), rounded)
+    return y.equals(0).select(x / y, signed)
 
 
 _FUNCTIONS: dict[str, Callable[..., Value]] = {
@@ -153,8 +154,8 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "le": lambda a, b: a <= b,
     "gt": lambda a, b: a > b,
     "ge": lambda a, b: a >= b,
-    "eq": lambda a, b: a.equals(b),
-    "ne": lambda a, b: a.differs(b),
+    "eq": lambda a, b: a.fenced().equals(b),
+    "ne": lambda a, b: a.fenced().differs(b),
     "and": lambda a, b: a & b,
     "or": lambda a, b: a | b,
     "not": lambda a: ~a,
@@ -188,7 +189,7 @@ def convert(value: Value, source: DType, target: DType) -> Value:
     """NumPy's `astype`: towards zero from floats to integers, `x != 0` to bool."""
     old, new = value.type.element, REGISTER[target.name]
     if target.is_bool:
-        return value if source.is_bool else value.differs(0)
+        return value if source.is_bool else value.fenced().differs(0)
     if source.is_floating and target.is_floating:
         return _round_to(_resize_float(value, old, new), target)
     if source.is_floating:

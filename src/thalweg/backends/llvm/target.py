@@ -73,12 +73,15 @@ class Target(Record):
     def attributes(self) -> str:
         """Function attributes for kernels.
 
-        LLVM's tuning for many AVX-512 CPUs prefers 256-bit vectors and would split ours in two.
+        Code runs with subnormal numbers taken for 0 (see `driver.py`); LLVM must know, or it would
+        compute constants differently, and tell numbers apart by their bits. Its tuning for many
+        AVX-512 CPUs prefers 256-bit vectors and would split ours in two.
         """
+        general = 'nounwind "denormal-fp-math"="preserve-sign,preserve-sign"'
         if self.architecture != "x86_64":
-            return "nounwind"
+            return general
         bits = self.vector_bits
-        return f'nounwind "prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
+        return f'{general} "prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
 
 
 def processor(path: str = "/proc/cpuinfo") -> str | None:

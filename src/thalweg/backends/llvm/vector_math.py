@@ -385,7 +385,7 @@ def pow(x: Value, y: Value) -> Value:
     negative = x.bitcast(_format(x).integer) < 0
     signed = (negative & odd).select(-size, size)
     real = integer | (x >= 0) | x.equals(-INF) | x.is_nan()
-    one = x.equals(1) | y.equals(0) | (a.equals(1) & _abs(y).equals(INF))
+    one = x.equals(1) | y.fenced().equals(0) | (a.equals(1) & _abs(y).equals(INF))
     return one.select(x.builder.like(x, 1), real.select(signed, NAN))
 
 

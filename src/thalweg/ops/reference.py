@@ -1,0 +1,45 @@
+"""What an operation computes, by its record and NumPy: for constants and the reference backend.
+
+Compiled code takes a number too small for a normal exponent for 0 of the same sign, as operand and
+as result, and so does this. Float16's are exempt: they are normal numbers of float32, in which
+float16 is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.base.dtypes import DType
+from thalweg.graph import Op
+
+Array = np.ndarray[Any, Any]
+
+_SMALLEST_NORMAL = {"float32": 2.0**-126, "bfloat16": 2.0**-126, "float64": 2.0**-1022}
+
+
+def outputs(op: Op, inputs: Sequence[Array], kinds: Sequence[DType]) -> list[Array]:
+    """The outputs of an operation.
+
+    Args:
+        op: what it computes.
+        inputs: its operands.
+        kinds: the dtypes of the outputs.
+    """
+    read = [x if n in op.shape_only else flushed(x) for n, x in enumerate(inputs)]
+    with np.errstate(all="ignore"):
+        made = op.evaluate(np, *read)
+        arrays = made if isinstance(made, tuple) else (made,)
+        return [flushed(np.asarray(a, k.numpy)) for a, k in zip(arrays, kinds, strict=True)]
+
+
+def flushed(array: Array) -> Array:
+    """The array with 0 in place of subnormal numbers; the array itself if it has none."""
+    smallest = _SMALLEST_NORMAL.get(array.dtype.name)
+    if smallest is None:
+        return array
+    with np.errstate(all="ignore"):
+        subnormal = (np.abs(array) < smallest) & (array != 0)
+        return np.where(subnormal, array * 0, array) if subnormal.any() else array
