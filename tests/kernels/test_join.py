@@ -140,7 +140,7 @@ def test_a_few_numbers_are_put_together_in_one_kernel() -> None:
     assert sum("stack" in str(step.nest.ops) for step in program.steps) == 1
 
 
-def test_a_product_with_zeros_is_not_computed() -> None:
+def test_one_row_of_a_product_with_zeros_is_computed() -> None:
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [None, 64])
         state = tf.zeros([tf.shape(x)[0], 32])
@@ -149,4 +149,5 @@ def test_a_product_with_zeros_is_not_computed() -> None:
         )
         _, program = session.program(y, {x: random(5, 64)})
         assert isinstance(program, NativeProgram)
-        assert [len(step.nest.reductions) for step in program.steps] == [1]
+        products = [step.nest for step in program.steps if step.nest.reductions]
+        assert sum(5 in [axis.extent for axis in nest.axes] for nest in products) == 1

@@ -143,15 +143,23 @@ class Lowering:
 
     def _read(self, op: Operation) -> None:
         """A read is the variable's memory, or a copy if that is overwritten while still needed."""
-        name, out = variable_name(op.inputs[0]), op.outputs[0]
         current = self._current(op.inputs[0])
-        place, last = self._position[op], self._last_use.get(out, -1)
-        if any(place < write < last for write in self._writes.get(name, ())):
-            index = axes(*current.shape)
-            body = Read(current, tuple(map(affine, index)), current.dtype)
-            self._define(op, out, Formula.make(index, body))
+        if self._is_overwritten(op):
+            self._copy(op, current)
         else:
-            self.value_of[out] = current
+            self.value_of[op.outputs[0]] = current
+
+    def _is_overwritten(self, op: Operation) -> bool:
+        """Whether the variable that `op` reads or writes is written while the value is needed."""
+        place, last = self._position[op], self._last_use.get(op.outputs[0], -1)
+        writes = self._writes.get(variable_name(op.inputs[0]), ())
+        return any(place < write < last for write in writes)
+
+    def _copy(self, op: Operation, value: Value) -> None:
+        """Let the operation's output be a copy of a value."""
+        index = axes(*value.shape)
+        body = Read(value, tuple(map(affine, index)), value.dtype)
+        self._define(op, op.outputs[0], Formula.make(index, body))
 
     def _current(self, handle: Tensor) -> Value:
         """The variable's present contents."""
@@ -175,6 +183,8 @@ class Lowering:
             made.after.add(self._made_by[before])
         # A run that fails leaves the variables as they were.
         made.after.update(self._checks.values())
+        if self._is_overwritten(op):
+            self._copy(op, made.value)
 
     def _compute(self, op: Operation) -> None:
         inputs = [self.value_of[tensor] for tensor in op.inputs if tensor in self.value_of]

@@ -2,7 +2,8 @@
 
 A variable is three kinds of nodes. The handle stands for the memory, reads give its value and
 assigns replace it. Within one run reads come before writes, unless control dependencies say
-otherwise.
+otherwise; writes of one variable come in the order in which they were made, and an update starts
+from what the writes before it have left.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class ReadVariable(Op):
 
     Attributes:
         after_writes: it comes after the writes of the same run that do not need it, not before.
-        updates: it is the first half of an update, which no other update of the same run may split.
+        updates: it is the first half of an update: it comes after the writes of the same run that
+            were made before it.
     """
 
     type: ClassVar[str] = "ReadVariable"
@@ -288,6 +290,10 @@ class Variable(ReadOperators):
         """The value once initialised, for the initial values of other variables."""
         with self.graph.control_dependencies(None):
             return self._new_read(ReadVariable(after_writes=True))
+
+    def value_to_update(self) -> Tensor:
+        """What an update starts from: the value that earlier updates of the same run have left."""
+        return self._new_read(ReadVariable(updates=True))
 
     def _new_read(self, record: ReadVariable) -> Tensor:
         with self.graph.name_scope(None):

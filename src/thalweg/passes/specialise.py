@@ -31,7 +31,8 @@ def specialise(
     """The part of the graph that a run needs, rebuilt for the shapes of its feeds.
 
     An extent that the user's graph leaves open becomes a `Dim`, and so does a seed, which may be
-    another one in each process; a fetched variable becomes a read.
+    another one in each process; a fetched variable becomes a read. Writes of one variable, and the
+    reads that updates begin with, depend on the write that was made before them.
 
     Args:
         fetches: tensors of the user's graph.
@@ -57,12 +58,12 @@ def specialise(
         if isinstance(op.record, SEEDED):
             low, high = (new.trace.give(word, "seed") for word in op.record.key)
             return new.graph.add(with_key(op.record, (low, high)), inputs, op.name).outputs
-        made = fold_or_expand(op, inputs, wanted)
-        if made is None:
-            made = new.copy(op, inputs).outputs
         if isinstance(op.record, Assign):
-            updates[inputs[0]] = made[0].op
-        return made
+            before = updates.get(inputs[0])
+            new.graph.resume(op.source, [*new.control(op), *([before] if before else [])])
+            updates[inputs[0]] = new.copy(op, inputs)
+            return updates[inputs[0]].outputs
+        return fold_or_expand(op, inputs, wanted)
 
     new.run(ops, step)
     with new.graph.as_default():

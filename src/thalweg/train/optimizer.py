@@ -299,7 +299,7 @@ class GradientDescentOptimizer(Optimizer):
 
     def _update(self, gradient: Tensor, variable: Variable) -> tuple[Any, Sequence[Tensor]]:
         rate = self._number(self._learning_rate, variable.dtype)
-        return variable - gradient * rate, ()
+        return variable.value_to_update() - gradient * rate, ()
 
 
 class MomentumOptimizer(Optimizer):
@@ -334,9 +334,9 @@ class MomentumOptimizer(Optimizer):
         rate = self._number(self._learning_rate, variable.dtype)
         momentum = self._number(self._momentum, variable.dtype)
         slot = self._make_slot(variable, "momentum")
-        speed = slot * momentum + gradient
+        speed = slot.value_to_update() * momentum + gradient
         step = gradient + speed * momentum if self._use_nesterov else speed
-        return variable - step * rate, [slot.assign(speed)]
+        return variable.value_to_update() - step * rate, [slot.assign(speed)]
 
 
 class AdagradOptimizer(Optimizer):
@@ -371,8 +371,9 @@ class AdagradOptimizer(Optimizer):
     def _update(self, gradient: Tensor, variable: Variable) -> tuple[Any, Sequence[Tensor]]:
         rate = self._number(self._learning_rate, variable.dtype)
         slot = self._make_slot(variable, "accumulator", self._initial)
-        squares = slot + arithmetic.square(gradient)
-        return variable - gradient * rate / arithmetic.sqrt(squares), [slot.assign(squares)]
+        squares = slot.value_to_update() + arithmetic.square(gradient)
+        step = gradient * rate / arithmetic.sqrt(squares)
+        return variable.value_to_update() - step, [slot.assign(squares)]
 
 
 class AdadeltaOptimizer(Optimizer):
@@ -408,11 +409,13 @@ class AdadeltaOptimizer(Optimizer):
         epsilon = self._number(self._epsilon, kind)
         accum = self._make_slot(variable, "accum")
         accum_update = self._make_slot(variable, "accum_update")
-        squares = accum * rho + arithmetic.square(gradient) * (1 - rho)
-        scale = arithmetic.sqrt(accum_update + epsilon) / arithmetic.sqrt(squares + epsilon)
+        past = accum_update.value_to_update()
+        squares = accum.value_to_update() * rho + arithmetic.square(gradient) * (1 - rho)
+        scale = arithmetic.sqrt(past + epsilon) / arithmetic.sqrt(squares + epsilon)
         step = scale * gradient
-        steps = accum_update * rho + arithmetic.square(step) * (1 - rho)
-        return variable - step * rate, [accum.assign(squares), accum_update.assign(steps)]
+        steps = past * rho + arithmetic.square(step) * (1 - rho)
+        value = variable.value_to_update() - step * rate
+        return value, [accum.assign(squares), accum_update.assign(steps)]
 
 
 class RMSPropOptimizer(Optimizer):
@@ -455,15 +458,16 @@ class RMSPropOptimizer(Optimizer):
         rate, decay = self._number(self._learning_rate, kind), self._number(self._decay, kind)
         momentum, epsilon = self._number(self._momentum, kind), self._number(self._epsilon, kind)
         rms, speed = self._make_slot(variable, "rms", 1.0), self._make_slot(variable, "momentum")
-        squares = rms * decay + arithmetic.square(gradient) * (1 - decay)
+        squares = rms.value_to_update() * decay + arithmetic.square(gradient) * (1 - decay)
         slots, spread = [rms.assign(squares)], squares
         if self._centered:
             mg = self._make_slot(variable, "mg")
-            mean = mg * decay + gradient * (1 - decay)
+            mean = mg.value_to_update() * decay + gradient * (1 - decay)
             slots.append(mg.assign(mean))
             spread = squares - arithmetic.square(mean)
-        step = speed * momentum + gradient * rate / arithmetic.sqrt(spread + epsilon)
-        return variable - step, [*slots, speed.assign(step)]
+        change = gradient * rate / arithmetic.sqrt(spread + epsilon)
+        step = speed.value_to_update() * momentum + change
+        return variable.value_to_update() - step, [*slots, speed.assign(step)]
 
 
 class AdamOptimizer(Optimizer):
@@ -510,22 +514,23 @@ class AdamOptimizer(Optimizer):
         kind = variable.dtype
         beta1, beta2 = self._number(self._beta1, kind), self._number(self._beta2, kind)
         first, second = self._make_slot(variable, "m"), self._make_slot(variable, "v")
-        m = first * beta1 + gradient * (1 - beta1)
-        v = second * beta2 + arithmetic.square(gradient) * (1 - beta2)
+        m = first.value_to_update() * beta1 + gradient * (1 - beta1)
+        v = second.value_to_update() * beta2 + arithmetic.square(gradient) * (1 - beta2)
         epsilon = self._number(self._epsilon, kind)
         step = m * self._step_size(variable) / (arithmetic.sqrt(v) + epsilon)
-        return variable - step, [first.assign(m), second.assign(v)]
+        return variable.value_to_update() - step, [first.assign(m), second.assign(v)]
 
     def _step_size(self, variable: Variable) -> Tensor:
         """The learning rate with both means' bias towards 0 taken out."""
-        power1, power2 = self._powers(variable.graph)
+        power1, power2 = (p.value_to_update() for p in self._powers(variable.graph))
         rate = self._number(self._learning_rate, dtypes.float32)
         corrected = arithmetic.sqrt(1 - power2) / (1 - power1) * rate
         return cast(corrected, variable.dtype)
 
     def _finish(self, graph: Graph) -> list[Tensor]:
         betas = (self._number(b, dtypes.float32) for b in (self._beta1, self._beta2))
-        return [p.assign(p * beta) for p, beta in zip(self._powers(graph), betas, strict=True)]
+        powers = zip(self._powers(graph), betas, strict=True)
+        return [power.assign(power.value_to_update() * beta) for power, beta in powers]
 
 
 def _value(setting: Any) -> Any:
