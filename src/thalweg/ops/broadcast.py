@@ -114,7 +114,7 @@ def broadcast_like(x: Tensor, other: Tensor) -> Tensor:
     if not needs_broadcast(x, other):
         return x
     target = shapes.broadcast(x.static_shape, other.static_shape)
-    if is_known(target):
+    if is_known(target) and is_known(x.static_shape):
         return _broadcast(x, known(target))
     return emit(BroadcastLike(), x, other)
 

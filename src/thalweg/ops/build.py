@@ -157,9 +157,16 @@ def _holds_tensor(value: Any) -> bool:
     return isinstance(value, Tensor) or hasattr(value, "_as_tensor")
 
 
+def first_dtype(value: Any) -> DType | None:
+    """The dtype of the first tensor or variable in a value or nested list."""
+    if isinstance(value, list | tuple):
+        return next((kind for v in value if (kind := first_dtype(v)) is not None), None)
+    is_tensor = isinstance(value, Tensor) or hasattr(value, "_as_tensor")
+    return value.dtype if is_tensor else None
+
+
 def _stack(values: Sequence[Any], dtype: DType | None) -> Tensor:
-    tensors = [v for v in values if isinstance(v, Tensor)]
-    hint = dtype or (tensors[0].dtype if tensors else None)
+    hint = dtype or first_dtype(values)
     stacked: Tensor = Hooks.operators["stack"]([convert(v, hint=hint) for v in values])
     return stacked
 

@@ -8,16 +8,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import shapes
+from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, axis_index, known, show
 from thalweg.formula import Expr, Formula, Lowered, Operand, Position, affine, apply, axes, where
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
-from thalweg.ops.build import convert, emit, scope
+from thalweg.ops.build import checking, convert, emit, first_dtype, scope, to_array
 from thalweg.ops.create import zeros_like
 from thalweg.ops.extents import static_ints
-from thalweg.ops.reshape import ExpandDims
+from thalweg.ops.reshape import ExpandDims, Squeeze
 from thalweg.ops.samples import CUBE, TABLE, VALUES
-from thalweg.ops.slicing import strided
+from thalweg.ops.slicing import StridedSliceGrad, strided, strided_items
 
 Grads = Sequence[Tensor | None]
 
@@ -147,6 +148,116 @@ class ConcatSlice(Op):
         yield Sample(cls(1, 0), (joined, TABLE, TABLE[:1]), exact=True)
 
 
+class Piece(Op):
+    """One of the pieces that a tensor is cut into along an axis.
+
+    Attributes:
+        number: which one.
+        sizes: the pieces' extents, of which one may be -1 for what is left; or how many pieces of
+            equal extent there are.
+        axis: along which the tensor is cut.
+    """
+
+    type: ClassVar[str] = "Piece"
+    number: int
+    sizes: tuple[int, ...] | int
+    axis: int
+
+    def infer(self, value: Spec) -> Spec:
+        if value.shape is None:
+            return Spec(None, value.dtype)
+        at = axis_index(self.axis, len(value.shape))
+        extent = value.shape[at]
+        if extent is not None:
+            own: int | None = self._sizes(value.shape)[self.number]
+        else:
+            own = self.sizes[self.number] if isinstance(self.sizes, tuple) else None
+        lead, tail = value.shape[:at], value.shape[at + 1 :]
+        return Spec((*lead, None if own == -1 else own, *tail), value.dtype)
+
+    def evaluate(self, xp: Any, value: Any) -> Any:
+        return value[self.key(value.shape)]
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        (value,) = inputs
+        return strided(value, self.key(known(value.static_shape)))
+
+    def key(self, shape: tuple[int | None, ...]) -> tuple[slice, ...]:
+        """The piece as an index of a tensor of the shape."""
+        at, sizes = axis_index(self.axis, len(shape)), self._sizes(shape)
+        start = 0
+        for size in sizes[: self.number]:
+            start = start + size
+        return (*(slice(None),) * at, slice(start, start + sizes[self.number]))
+
+    def _sizes(self, shape: tuple[int | None, ...]) -> Sequence[int]:
+        """The extents of all the pieces.
+
+        Raises:
+            ShapeError: if they do not make up the axis.
+        """
+        at = axis_index(self.axis, len(shape))
+        extent = known((shape[at],))[0]
+        if isinstance(self.sizes, int):
+            if extent % self.sizes:
+                text = f"axis {at} of {show(shape)} does not split into {self.sizes} equal parts"
+                raise ShapeError(text)
+            return [extent // self.sizes] * self.sizes
+        sizes = list(self.sizes)
+        if -1 in sizes:
+            sizes[sizes.index(-1)] = extent - (sum(sizes) + 1)
+        if any(s < 0 for s in sizes) or sum(sizes) != extent:
+            text = f"pieces of {list(self.sizes)} do not make axis {at} of {show(shape)}"
+            raise ShapeError(text)
+        return sizes
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [emit(PieceGrad(self.number, self.sizes, self.axis), dy, node.inputs[0])]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(1, 2, -1), (CUBE,), exact=True)
+        yield Sample(cls(1, (1, -1, 1), 2), (CUBE,), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(0, 2, 1), (TABLE,), "axis 1 of [2, 3] does not split into 2 equal parts")
+        yield Sample(cls(0, (1, 1), 1), (TABLE,), "pieces of [1, 1] do not make axis 1 of [2, 3]")
+        yield Sample(cls(0, 1, 2), (TABLE,), "axis 2 is out of range for rank 2")
+
+
+class PieceGrad(Op):
+    """The adjoint of `Piece`: zeros like the tensor, with dy where the piece was."""
+
+    type: ClassVar[str] = "PieceGrad"
+    shape_only: ClassVar[tuple[int, ...]] = (1,)
+    number: int
+    sizes: tuple[int, ...] | int
+    axis: int
+
+    def infer(self, dy: Spec, value: Spec) -> Spec:
+        return Spec(value.shape, dy.dtype)
+
+    def _piece(self) -> Piece:
+        return Piece(self.number, self.sizes, self.axis)
+
+    def evaluate(self, xp: Any, dy: Any, value: Any) -> Any:
+        key = strided_items(self._piece().key(value.shape))
+        return StridedSliceGrad(key).evaluate(xp, dy, value)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        dy, value = inputs
+        key = strided_items(self._piece().key(known(value.static_shape)))
+        return emit(StridedSliceGrad(key), dy, value)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [emit(self._piece(), dy), None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(1, 2, -1), (CUBE[:, :, :2], CUBE), exact=True)
+
+
 # -- the public functions
 
 
@@ -176,8 +287,15 @@ def _alike(values: Sequence[Any]) -> list[Tensor]:
     """The values as tensors; plain ones take the dtype of the first tensor."""
     if not values:
         raise ValueError("at least one tensor is needed")
-    hint = next((v.dtype for v in values if isinstance(v, Tensor)), None)
+    hint = first_dtype(values) or _widest(values)
     return [convert(v, hint=hint) for v in values]
+
+
+def _widest(values: Sequence[Any]) -> DType:
+    """The type that holds the numbers in all of the values."""
+    arrays = [to_array(value) for value in values]
+    floating = [a.dtype for a in arrays if as_dtype(a.dtype).is_floating]
+    return as_dtype(np.result_type(*(floating or [a.dtype for a in arrays])))
 
 
 def stack(values: Sequence[Any], axis: int = 0, name: str | None = "stack") -> Tensor:
@@ -202,22 +320,32 @@ def unstack(
         ShapeError: if their number is neither known nor given.
     """
     x = convert(value)
-    with scope(name, "unstack", x):
-        at, extent = _axis_of("unstack", x, axis)
+    with scope(name, "unstack", x), checking("unstack", value=x):
+        extent = _extent_along(x, axis)
+        if num is None and extent is None:
+            raise ShapeError(f"axis {axis} of {show(x.static_shape)} is unknown: give num")
         count = extent if num is None else num
-        if count is None:
-            raise ShapeError(f"unstack: axis {axis} of {show(x.static_shape)} is unknown: give num")
-        if extent is not None and count != extent:
-            raise ShapeError(f"unstack: num is {count}, but {show(x.static_shape)} has {extent}")
-        lead = (slice(None),) * at
+        if count is None or count < 0 or extent not in (None, count):
+            raise ShapeError(f"num is {num}, but {show(x.static_shape)} has {extent}")
+        if extent is None or x.static_shape is None:
+            return [emit(Squeeze((axis,)), piece) for piece in _cut(x, (1,) * count, axis)]
+        lead = (slice(None),) * axis_index(axis, len(x.static_shape))
         return [strided(x, (*lead, n)) for n in range(count)]
 
 
-def _axis_of(what: str, x: Tensor, axis: int) -> tuple[int, int | None]:
-    if x.static_shape is None:
-        raise ShapeError(f"{what}: the rank of {x.name!r} must be known")
-    at = axis_index(axis, len(x.static_shape))
-    return at, x.static_shape[at]
+def _extent_along(x: Tensor, axis: int) -> int | None:
+    shape = x.static_shape
+    return None if shape is None else shape[axis_index(axis, len(shape))]
+
+
+def _cut(x: Tensor, sizes: tuple[int, ...] | int, axis: int) -> list[Tensor]:
+    """The pieces of a tensor along an axis."""
+    count = sizes if isinstance(sizes, int) else len(sizes)
+    pieces = [Piece(n, sizes, axis) for n in range(count)]
+    shape = x.static_shape
+    if shape is None or _extent_along(x, axis) is None:
+        return [emit(piece, x) for piece in pieces]
+    return [strided(x, piece.key(shape)) for piece in pieces]
 
 
 def split(
@@ -230,26 +358,18 @@ def split(
     """Pieces along an axis: a number of equal ones, or ones of the given sizes (one may be -1).
 
     Raises:
-        ShapeError: if the extent is not the sum of the pieces.
+        ShapeError: if the extent is not the sum of the pieces. If it is not known yet, the run
+            raises it.
     """
     if isinstance(value, int) and isinstance(num_or_size_splits, int):  # the order before 1.0
         value, axis = axis, value
     x = convert(value)
-    with scope(name, "split", x):
-        at, extent = _axis_of("split", x, axis)
-        return list(_pieces(x, _split_sizes(num_or_size_splits, at, extent, x), at))
-
-
-def _split_sizes(pieces: Any, axis: int, extent: int | None, x: Tensor) -> Sequence[int]:
-    if isinstance(pieces, int):
-        if extent is None or extent % pieces:
-            text = f"axis {axis} of {show(x.static_shape)} does not split into {pieces} equal parts"
-            raise ShapeError(f"split: {text}")
-        return [extent // pieces] * pieces
-    sizes = list(static_ints("split", pieces))
-    if -1 in sizes and extent is not None:
-        sizes[sizes.index(-1)] = extent - (sum(sizes) + 1)
-    if any(s < 0 for s in sizes) or (extent is not None and sum(sizes) != extent):
-        text = f"pieces of {sizes} do not make axis {axis} of {show(x.static_shape)}"
-        raise ShapeError(f"split: {text}")
-    return sizes
+    with scope(name, "split", x), checking("split", value=x):
+        sizes = num_or_size_splits
+        if not isinstance(sizes, int):
+            sizes = static_ints("split", sizes)
+            if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
+                raise ShapeError(f"sizes cannot be negative, but for one of -1: {list(sizes)}")
+        elif sizes < 1:
+            raise ShapeError(f"there must be at least 1 piece, not {sizes}")
+        return _cut(x, sizes, static_ints("split", axis)[0])

@@ -32,7 +32,7 @@ from thalweg.ops.reshape import (
     ReshapeLike,
     Squeeze,
     Transpose,
-    expand_dims,
+    choosing_rows,
 )
 from thalweg.ops.reshape import identity as identity
 from thalweg.ops.slicing import Slice, StridedSlice, getitem
@@ -440,17 +440,8 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     with scope(name, "Select", condition, x, y) as full:
         chosen = convert(condition, dtypes.bool_)
         a, b = convert_pair(x, y, "where")
-        chosen = _by_rows(chosen, a, b)
-        return emit(records.Select(), *broadcast_together((chosen, a, b)), name=full)
-
-
-def _by_rows(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    ranks = [len(t.static_shape) for t in (x, y) if t.static_shape is not None]
-    if condition.static_shape is None or len(condition.static_shape) != 1 or not ranks:
-        return condition
-    for _ in range(max(ranks) - 1):
-        condition = expand_dims(condition, -1)
-    return condition
+        rows = choosing_rows(chosen, a, b)
+        return emit(records.Select(), *broadcast_together((rows, a, b)), name=full)
 
 
 def to_float(x: Any, name: str | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from thalweg.base.shapes import Shape, is_known, known, show
 from thalweg.formula import Axis, Formula, Lowered, Operand, axes, sum_over
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
-from thalweg.ops.broadcast import accumulator, broadcast_to
+from thalweg.ops.broadcast import accumulator, broadcast_to, sum_like
 from thalweg.ops.build import convert_pair, emit, scope
 from thalweg.ops.reshape import reshape
 from thalweg.ops.shape import shape
@@ -115,6 +115,41 @@ class MatMul(Op):
         yield Sample(cls(), (a[None], two), "leading dimensions differ: a is [1, 100, 784], b is")
 
 
+class BatchLike(Op):
+    """Matrices repeated such that there are as many as of another operand of a product."""
+
+    type: ClassVar[str] = "BatchLike"
+    shape_only: ClassVar[tuple[int, ...]] = (1,)
+
+    def infer(self, x: Spec, other: Spec) -> Spec:
+        if x.shape is None or other.shape is None:
+            return Spec(None, x.dtype)
+        lead = shapes.broadcast(x.shape[:-2], other.shape[:-2]) or ()
+        return Spec((*lead, *x.shape[-2:]), x.dtype)
+
+    def evaluate(self, xp: Any, x: Any, other: Any) -> Any:
+        lead = np.broadcast_shapes(x.shape[:-2], other.shape[:-2])
+        return xp.broadcast_to(x, (*lead, *x.shape[-2:]))
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        x, other = inputs
+        return broadcast_to(x, known(self.infer(x.spec, other.spec).shape))
+
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+        return [sum_like(dy, node.inputs[0]), None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.linspace(-1, 2, 6, dtype=np.float32).reshape(2, 3)
+        yield Sample(cls(), (x, np.zeros((4, 3, 5), np.float32)), exact=True)
+        yield Sample(cls(), (np.stack([x, x + 1]), np.zeros((4, 1, 3, 5), np.float32)), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        three, two = np.ones((3, 1, 1), np.float32), np.ones((2, 1, 1), np.float32)
+        yield Sample(cls(), (three, two), "shapes [3] and [2] do not broadcast together")
+
+
 def _matrix(shape: Sequence[Any], transposed: bool) -> tuple[Any, Any]:
     """Rows and columns of the matrix that a tensor of this shape stands for."""
     rows, columns = shape[-2:]
@@ -166,7 +201,8 @@ def _is_dense(record: MatMul, a: Tensor, b: Tensor) -> bool:
     if left is None or right is None or len(left) <= 2 or len(right) != 2 or record.transpose_a:
         return False
     inner = _matrix(right, record.transpose_b)[0]
-    return left[-1] == inner or (left[-1] is None) != (inner is None)
+    known_once = (left[-1] is None) != (inner is None)
+    return known_once or (inner is not None and left[-1] == inner)
 
 
 def _dense(record: MatMul, a: Tensor, b: Tensor, name: str) -> Tensor:
@@ -181,27 +217,22 @@ def _dense(record: MatMul, a: Tensor, b: Tensor, name: str) -> Tensor:
 
 
 def _with_equal_batches(record: MatMul, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """The operands with their leading axes broadcast; unknown ones are taken to be equal."""
+    """The operands with their leading axes broadcast."""
     left, right = a.static_shape, b.static_shape
-    if left is None or right is None or min(len(left), len(right)) < 2:
-        return a, b
-    if shapes.compatible(left[:-2], right[:-2]):
+    if left is None or right is None:
+        return emit(BatchLike(), a, b), emit(BatchLike(), b, a)
+    if min(len(left), len(right)) < 2 or (left[:-2] == right[:-2] and None not in left[:-2]):
         return a, b
     try:
         record.infer(Spec(left[-2:], a.dtype), Spec(right[-2:], b.dtype))
-        batch = shapes.broadcast(left[:-2], right[:-2])
+        shapes.broadcast(left[:-2], right[:-2])
     except ShapeError:
         return a, b  # the record's message says it best
-    return _with_batch(a, batch), _with_batch(b, batch)
+    return _with_batch(a, b), _with_batch(b, a)
 
 
-def _with_batch(x: Tensor, batch: Shape) -> Tensor:
-    extents = (*(batch or ()), *(x.static_shape or ())[-2:])
-    if x.static_shape == extents:
-        return x
-    if not is_known(extents):
-        raise ShapeError(
-            f"matmul: the leading axes of {show(x.static_shape)} can only be broadcast to "
-            f"{show(extents)} when they are known"
-        )
-    return broadcast_to(x, known(extents))
+def _with_batch(x: Tensor, other: Tensor) -> Tensor:
+    target = BatchLike().infer(x.spec, other.spec).shape
+    if is_known(target) and is_known(x.static_shape):
+        return broadcast_to(x, known(target))
+    return emit(BatchLike(), x, other)

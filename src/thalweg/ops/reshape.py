@@ -277,6 +277,51 @@ class StopGradient(SameElements):
         yield Sample(cls(), (TABLE,), exact=True, differentiable=False)
 
 
+class ChoosingRows(SameElements):
+    """A vector as the condition for choosing rows of x and y, with axes of extent 1 behind it.
+
+    A condition of another rank stays as it is.
+    """
+
+    type: ClassVar[str] = "ChoosingRows"
+    shape_only: ClassVar[tuple[int, ...]] = (1, 2)
+
+    def infer(self, condition: Spec, x: Spec, y: Spec) -> Spec:
+        shape = condition.shape
+        if shape is not None and len(shape) != 1:
+            return condition
+        if shape is None or x.shape is None or y.shape is None:
+            return Spec(None, condition.dtype)
+        rank = max(len(x.shape), len(y.shape), 1)
+        return Spec((*shape, *(1,) * (rank - 1)), condition.dtype)
+
+    def evaluate(self, xp: Any, condition: Any, x: Any, y: Any) -> Any:
+        rank = max(x.ndim, y.ndim) if condition.ndim == 1 else condition.ndim
+        return xp.reshape(condition, condition.shape + (1,) * (rank - condition.ndim))
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        return reshaped(inputs[0], known(self.infer(*(t.spec for t in inputs)).shape))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        rows = np.array([True, False])
+        yield Sample(cls(), (rows, TABLE, CUBE), exact=True)
+        yield Sample(cls(), (rows, rows, rows), exact=True)
+        yield Sample(cls(), (TABLE > 0, TABLE, CUBE), exact=True)
+
+
+def choosing_rows(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The condition in a shape that broadcasts with x and y, of which a vector chooses rows."""
+    shape = condition.static_shape
+    if shape is not None and len(shape) != 1:
+        return condition
+    record = ChoosingRows()
+    target = record.infer(condition.spec, x.spec, y.spec).shape
+    if target is not None and is_known(shape):
+        return reshaped(condition, known(target))
+    return emit(record, condition, x, y)
+
+
 # -- transposition
 
 

@@ -333,13 +333,18 @@ def _slice_known(x: Tensor, items: tuple[Any, ...], name: str | None = None) -> 
 
 def strided(x: Tensor, key: Any, name: str | None = None) -> Tensor:
     """`x[key]` for ints, slices, None and `...`."""
-    items = tuple(map(_item, key if isinstance(key, tuple) else (key,)))
+    items = strided_items(key)
     if sum(item == "..." for item in items) > 1:
         raise ShapeError("an index may hold only one '...'")
     # Let the record complain, with the user's line, if the key does not fit.
     if is_known(x.static_shape) and _fits(items, known(x.static_shape)):
         return _slice_known(x, items, name)
     return emit(StridedSlice(items), x, name=name)
+
+
+def strided_items(key: Any) -> tuple[Any, ...]:
+    """The `items` of a `StridedSlice` for an index."""
+    return tuple(map(_item, key if isinstance(key, tuple) else (key,)))
 
 
 def _fits(items: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
