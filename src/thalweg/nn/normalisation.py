@@ -9,9 +9,10 @@ from thalweg.base.errors import InvalidArgumentError
 from thalweg.graph import Tensor
 from thalweg.ops import math as arithmetic
 from thalweg.ops import reduce
+from thalweg.ops.broadcast import broadcast_like
 from thalweg.ops.build import convert
-from thalweg.ops.pointwise import cast
-from thalweg.ops.reshape import reshape, squeeze, stop_gradient
+from thalweg.ops.pointwise import SquaredDeviation, cast
+from thalweg.ops.reshape import reshape, squeeze
 from thalweg.ops.shape import size_along
 
 
@@ -40,9 +41,8 @@ def moments(
     keep = keep_dims if keepdims is None else keepdims
     with value.graph.name_scope(name or "moments"):
         mean = reduce.reduce_mean(value, axis=axes, keepdims=True)
-        # The derivative of the variance by the mean is 0.
-        distance = value - stop_gradient(mean)
-        variance = reduce.reduce_mean(arithmetic.square(distance), axis=axes, keepdims=keep)
+        squares = SquaredDeviation.of(value, broadcast_like(mean, value))
+        variance = reduce.reduce_mean(squares, axis=axes, keepdims=keep)
         return (mean if keep else squeeze(mean, axes)), variance
 
 

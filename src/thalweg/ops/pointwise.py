@@ -608,6 +608,30 @@ class SquaredDifference(Binary):
         return [by_x, Neg.of(by_x)]
 
 
+class SquaredDeviation(Binary):
+    """`(x - mean) ** 2`, where the mean is that of x, for the variance.
+
+    The derivative of a variance by the mean is 0 wherever it is taken, so no gradient goes to the
+    mean. The one that goes to x depends on the mean, as second derivatives must see.
+    """
+
+    type: ClassVar[str] = "SquaredDeviation"
+    function: ClassVar[str] = "squared_deviation"
+
+    def evaluate(self, xp: Any, x: Any, mean: Any) -> Any:
+        return xp.square(x - mean)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        return Square.of(Sub.of(*inputs))
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [Mul.of(dy, Sub.of(*node.inputs) * 2), None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), (cls.left, cls.right), differentiable=False)
+
+
 class Comparison(Flat):
     """Comparisons give bool and no gradient."""
 
