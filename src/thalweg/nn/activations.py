@@ -8,22 +8,24 @@ from typing import Any
 from thalweg.graph import Tensor
 from thalweg.ops import math as arithmetic
 from thalweg.ops import reduce
-from thalweg.ops.build import convert, emit
+from thalweg.ops.build import convert, convert_pair, emit
+from thalweg.ops.create import ones_like
 from thalweg.ops.join import concat
-from thalweg.ops.pointwise import FLOATING, Relu, Sigmoid, Softplus, Tanh, check_kind
+from thalweg.ops.pointwise import FLOATING, Relu, Select, Sigmoid, Softplus, Tanh, check_kind
 from thalweg.ops.reshape import stop_gradient
 
 
 def relu(features: Any, name: str | None = None) -> Tensor:
-    """`max(x, 0)`."""
+    """`max(x, 0)`; the derivative at 0 is 0."""
     return emit(Relu(), convert(features), name=name)
 
 
 def relu6(features: Any, name: str | None = None) -> Tensor:
-    """`min(max(x, 0), 6)`."""
+    """`min(max(x, 0), 6)`; the derivatives at 0 and at 6 are 0."""
     x = convert(features)
     with x.graph.name_scope(name or "Relu6") as scope:
-        return arithmetic.minimum(relu(x), 6, name=scope)
+        # 6 comes first: where both are equal, the gradient is its own.
+        return arithmetic.minimum(6, relu(x), name=scope)
 
 
 def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
@@ -34,30 +36,43 @@ def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
 
 
 def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tensor:
-    """`x`, or `alpha * x` below 0 (Maas et al. 2013)."""
+    """`x` above 0, else `alpha * x` (Maas et al. 2013); the derivative at 0 is alpha.
+
+    Args:
+        features: a floating tensor.
+        alpha: any number, or a tensor that broadcasts with the features.
+        name: of the operation.
+    """
     x = convert(features)
     with x.graph.name_scope(name or "LeakyRelu") as scope:
-        return arithmetic.maximum(x, x * alpha, name=scope)
+        one, slope = convert_pair(ones_like(x), alpha, "leaky_relu")
+        chosen = emit(Select(), *arithmetic.broadcast_together((x > 0, one, slope)))
+        return arithmetic.multiply(x, chosen, name=scope)
 
 
 def elu(features: Any, name: str | None = None) -> Tensor:
-    """`x`, or `exp(x) - 1` below 0 (Clevert et al. 2016)."""
+    """`x`, or `exp(x) - 1` below 0 (Clevert et al. 2016); the derivative at 0 is 1."""
     x = convert(features)
     with x.graph.name_scope(name or "Elu") as scope:
-        return arithmetic.add(relu(x), _exponential_part(x), name=scope)
+        return emit(Select(), x < 0, _exponential_part(x), x, name=scope)
 
 
 def _exponential_part(x: Tensor) -> Tensor:
-    """`exp(x) - 1` below 0, else 0."""
-    return arithmetic.expm1(-relu(-x))
+    """`exp(x) - 1` below 0, else 0: what a choice leaves out must be finite, for its gradient."""
+    return arithmetic.expm1(arithmetic.minimum(x, 0))
 
 
 def selu(features: Any, name: str | None = None) -> Tensor:
-    """Scaled `elu`, which keeps activations normalised (Klambauer et al. 2017)."""
+    """Scaled `elu`, which keeps activations normalised (Klambauer et al. 2017).
+
+    It is `scale * x`, or `scale * alpha * (exp(x) - 1)` below 0, with scale 1.0507 and alpha
+    1.6733. The derivative at 0 is the scale.
+    """
     x = convert(features)
     scale, alpha = 1.0507009873554805, 1.6732632423543772
     with x.graph.name_scope(name or "Selu") as scope:
-        return arithmetic.multiply(relu(x) + _exponential_part(x) * alpha, scale, name=scope)
+        shape = emit(Select(), x < 0, _exponential_part(x) * alpha, x)
+        return arithmetic.multiply(shape, scale, name=scope)
 
 
 def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Tensor:
@@ -71,7 +86,9 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> T
     x = convert(features)
     with x.graph.name_scope(name or "Gelu") as scope:
         if approximate:
-            inner = arithmetic.tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi))
+            # Beyond 8 the tanh is 1, and the square would make the gradient infinite times 0.
+            square = arithmetic.minimum(x * x, 64)
+            inner = arithmetic.tanh((x + square * x * 0.044715) * math.sqrt(2 / math.pi))
         else:
             inner = arithmetic.erf(x * math.sqrt(0.5))
         return arithmetic.multiply(x * 0.5, inner + 1, name=scope)

@@ -169,6 +169,8 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
 def in_top_k(predictions: Any, targets: Any, k: int, name: str | None = None) -> Tensor:
     """Whether the targets are among the k classes with the highest predictions.
 
+    It is false for a target that is no class, and where a prediction is infinite or NaN.
+
     Args:
         predictions: `[batch, classes]`, floating; the number of classes must be known.
         targets: `[batch]`, class numbers.
@@ -183,7 +185,10 @@ def in_top_k(predictions: Any, targets: Any, k: int, name: str | None = None) ->
     if shape is None or len(shape) != 2 or shape[1] is None:
         raise ShapeError(f"in_top_k: predictions must be [batch, classes]; they are {show(shape)}")
     with scores.graph.name_scope(name or "InTopK") as scope:
-        hot = one_hot(classes, shape[1], dtype=scores.dtype) > 0
+        hot = one_hot(classes, shape[1], dtype=dtypes.bool_, on_value=True, off_value=False)
         own = reduce.reduce_sum(Select.of(hot, scores, zeros_like(scores)), axis=1, keepdims=True)
         better = reduce.reduce_sum(cast(scores > own, dtypes.int32), axis=1)
-        return arithmetic.less(better, k, name=scope)
+        known = arithmetic.logical_and(
+            reduce.reduce_any(hot, axis=1), reduce.reduce_all(arithmetic.is_finite(scores), axis=1)
+        )
+        return arithmetic.logical_and(known, better < k, name=scope)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from thalweg.base import shapes
+from thalweg.base import dtypes, shapes
 from thalweg.base.errors import DTypeError, GraphError, ShapeError
 from thalweg.base.shapes import Shape, show
 from thalweg.graph import Tensor
-from thalweg.nn.activations import log_softmax, softplus
+from thalweg.nn.activations import log_softmax
 from thalweg.ops import math as arithmetic
 from thalweg.ops import reduce
-from thalweg.ops.build import convert
-from thalweg.ops.create import one_hot, ones_like, zeros_like
+from thalweg.ops.build import convert, emit
+from thalweg.ops.create import one_hot, zeros_like
+from thalweg.ops.gather import InRange
 from thalweg.ops.pointwise import FLOATING, Select, check_kind
 from thalweg.ops.reshape import stop_gradient
 
@@ -114,8 +113,7 @@ def sparse_softmax_cross_entropy_with_logits(
 
     Args:
         _sentinel: not to be used; the other arguments are given by name.
-        labels: class numbers, of the logits' shape without the last axis. The loss of a number that
-            is no class is NaN.
+        labels: class numbers, of the logits' shape without the last axis.
         logits: unnormalised logarithms of probabilities; the classes are along the last axis.
         name: of the operation.
 
@@ -125,6 +123,7 @@ def sparse_softmax_cross_entropy_with_logits(
     Raises:
         ShapeError: if the shapes do not fit, or the number of classes is not known.
         DTypeError: if the labels are not integers.
+        InvalidArgumentError: in a run, of the loss or of its gradient, if a label is no class.
     """
     function = "sparse_softmax_cross_entropy_with_logits"
     _named_only(function, _sentinel, labels, logits)
@@ -136,13 +135,11 @@ def sparse_softmax_cross_entropy_with_logits(
         )
     count = _class_count(function, classes.static_shape, scores.static_shape)
     with scores.graph.name_scope(name or function) as scope:
-        hot = one_hot(classes, count, dtype=scores.dtype) > 0
+        checked = emit(InRange(count, "labels"), classes)
+        hot = one_hot(checked, count, dtype=dtypes.bool_, on_value=True, off_value=False)
         logs = log_softmax(scores)
         chosen = Select.of(hot, logs, zeros_like(logs))
-        losses = reduce.reduce_sum(chosen, axis=-1)
-        valid = arithmetic.logical_and(classes >= 0, classes < count)
-        checked = Select.of(valid, losses, ones_like(losses) * float(np.nan))
-        return arithmetic.negative(checked, name=scope)
+        return arithmetic.negative(reduce.reduce_sum(chosen, axis=-1), name=scope)
 
 
 def _class_count(function: str, labels: Shape, logits: Shape) -> int:
@@ -163,6 +160,9 @@ def sigmoid_cross_entropy_with_logits(
 ) -> Tensor:
     """The cross entropy of independent yes-or-no answers: `log(1 + exp(x)) - x * label`.
 
+    It neither overflows nor cancels: for labels of 0 and 1, the loss and its derivatives keep all
+    their digits at every finite logit.
+
     Args:
         _sentinel: not to be used; the other arguments are given by name.
         labels: probabilities, of the logits' shape and dtype.
@@ -180,7 +180,20 @@ def sigmoid_cross_entropy_with_logits(
     _named_only(function, _sentinel, labels, logits)
     target, scores = _pair(function, labels, logits)
     with scores.graph.name_scope(name or "logistic_loss") as scope:
-        return arithmetic.subtract(softplus(scores), scores * target, name=scope)
+        return arithmetic.add(*_logistic_loss(target, target, scores), name=scope)
+
+
+def _logistic_loss(target: Tensor, positive: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Two terms that no digits are lost between, the second `log(1 + exp(-|x|))`.
+
+    The first is x times `1 - target` where x is at least 0, else times `-positive`, which is the
+    target times the weight of the second term where that is positive. At 0 either is right: the
+    derivatives of the terms jump by opposite amounts.
+    """
+    above = scores >= 0
+    slope = Select.of(above, 1 - target, -positive)
+    away = Select.of(above, -scores, scores)
+    return scores * slope, arithmetic.log1p(arithmetic.exp(away))
 
 
 def weighted_cross_entropy_with_logits(
@@ -200,8 +213,9 @@ def weighted_cross_entropy_with_logits(
     """
     target, scores = _pair("weighted_cross_entropy_with_logits", targets, logits)
     with scores.graph.name_scope(name or "logistic_loss") as scope:
-        weight = target * (convert(pos_weight, hint=scores.dtype) - 1) + 1
-        return arithmetic.add((1 - target) * scores, weight * softplus(-scores), name=scope)
+        factor = convert(pos_weight, hint=scores.dtype)
+        line, bend = _logistic_loss(target, target * factor, scores)
+        return arithmetic.add(line, bend * (1 - target + target * factor), name=scope)
 
 
 def l2_loss(t: Any, name: str | None = None) -> Tensor:

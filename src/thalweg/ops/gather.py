@@ -11,7 +11,7 @@ from thalweg.base import dtypes
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
 from thalweg.base.shapes import Shape, axis_index, show
-from thalweg.formula import Axis, Check, Expr, Formula, Index, Lowered, Operand, axes
+from thalweg.formula import Axis, Check, Expr, Formula, Index, Lowered, Operand, axes, pointwise
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.broadcast import accumulator
@@ -86,6 +86,46 @@ class Gather(Op):
 
 
 VECTOR = wave(5)
+
+
+class InRange(Op):
+    """The input itself; a run in which an element is not in `range(limit)` fails.
+
+    Attributes:
+        limit: one more than the largest number allowed.
+        name: of what is checked, for the error.
+    """
+
+    type: ClassVar[str] = "InRange"
+    limit: int
+    name: str
+
+    def infer(self, x: Spec) -> Spec:
+        if not x.dtype.is_integer:
+            raise DTypeError(f"{self.name} must be integers, not {x.dtype}")
+        return x
+
+    def evaluate(self, xp: Any, x: Any) -> Any:
+        check_values(x, self.limit, self.name)
+        return x
+
+    def checks(self, *inputs: Operand) -> Sequence[Check]:
+        return [Check(0, self.limit, self.name)]
+
+    def lower(self, *inputs: Operand) -> Lowered:
+        return pointwise(lambda x: x, *inputs)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in (np.int32, np.int64, np.uint8):
+            yield Sample(cls(3, "labels"), (np.array([[2, 0], [1, 1]], dtype),), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(3, "labels"), (TABLE,), "labels must be integers, not float32")
 
 
 class GatherGrad(Op):
@@ -164,7 +204,7 @@ def check_indices(indices: Spec) -> None:
         raise DTypeError(f"indices must be int32 or int64, not {indices.dtype}")
 
 
-def check_values(indices: Any, limit: int) -> None:
+def check_values(indices: Any, limit: int, name: str = "indices") -> None:
     """Complain of the first index that is out of range.
 
     Raises:
@@ -173,7 +213,7 @@ def check_values(indices: Any, limit: int) -> None:
     outside = np.argwhere((indices < 0) | (indices >= limit))
     if len(outside):
         place = tuple(outside[0])
-        problem = Check(1, limit, "indices").problem(place, int(indices[place]))
+        problem = Check(1, limit, name).problem(place, int(indices[place]))
         raise InvalidArgumentError(problem)
 
 

@@ -169,7 +169,10 @@ def _constant_power(x: Tensor, exponent: float, name: str) -> Tensor:
         return _product(x, count, name)
     if x.dtype.is_integer:
         raise DTypeError(f"pow: {x.dtype} cannot be raised to the negative power {count}")
-    return records.Reciprocal.of(_product(x, -count), name=name)
+    # A power of the reciprocal: between it and its derivatives nothing is larger or smaller.
+    if count == -1:
+        return records.Reciprocal.of(x, name=name)
+    return _product(records.Reciprocal.of(x), -count, name)
 
 
 def _product(x: Tensor, count: int, name: str | None = None) -> Tensor:
@@ -227,9 +230,9 @@ def round(x: Any, name: str | None = None) -> Tensor:
 def clip_by_value(
     t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
 ) -> Tensor:
-    """`min(max(t, clip_value_min), clip_value_max)`."""
+    """`max(min(t, clip_value_max), clip_value_min)`; at the bounds the gradient goes to t."""
     with scope(name, "clip_by_value", t, clip_value_min, clip_value_max) as full:
-        return minimum(maximum(t, clip_value_min), clip_value_max, name=full)
+        return maximum(minimum(t, clip_value_max), clip_value_min, name=full)
 
 
 def exp(x: Any, name: str | None = None) -> Tensor:

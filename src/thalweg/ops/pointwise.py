@@ -153,7 +153,7 @@ class ZerosLike(Unary):
 
 
 class Sign(Unary):
-    """-1, 0 or 1; the gradient is 0."""
+    """-1, 0 or 1, or NaN for NaN; no gradient flows through it."""
 
     type: ClassVar[str] = "Sign"
     function: ClassVar[str] = "sign"
@@ -544,7 +544,10 @@ class Pow(Binary):
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         x, y = node.inputs
-        by_x = Mul.of(dy, Mul.of(y, Pow.of(x, y - 1)))
+        # x to the power of 0 is flat: for y = 0 any exponent will do that is finite at x = 0, so
+        # that y times the power is 0, and likewise in derivatives of this.
+        less = Select.of(Equal.of(y, y * 0), y * 0, y - 1)
+        by_x = Mul.of(dy, Mul.of(y, Pow.of(x, less)))
         # The derivative by the exponent is taken as 0 where the base is not positive.
         positive = x > 0
         log = Log.of(Select.of(positive, x, x * 0 + 1))

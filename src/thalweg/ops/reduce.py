@@ -20,18 +20,19 @@ from thalweg.ops.create import zeros_like
 from thalweg.ops.pointwise import (
     BOOLEAN,
     NUMERIC,
-    Abs,
     Add,
     Cast,
     Div,
     Equal,
     Exp,
     FloorDiv,
+    FloorMod,
     IsFinite,
     Log,
+    LogicalAnd,
     Mul,
+    NotEqual,
     Select,
-    Sign,
     Sub,
     cast,
     check_kind,
@@ -494,24 +495,41 @@ def reduce_mean(
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
 ) -> Tensor:
-    """The mean over axes; of integers, rounded towards zero. See `reduce_sum` for the arguments."""
+    """The mean over axes. See `reduce_sum` for the arguments.
+
+    That of integers is the exact mean, which is never out of range, rounded towards zero.
+    """
     x = convert(input_tensor)
     check_kind(NUMERIC, x.dtype)
     with scope(name, "Mean", x) as full:
         record = Sum(_axes_of(x, axis, reduction_indices), bool(keepdims or keep_dims))
+        if x.dtype.is_integer:
+            return emit(Cast(x.dtype), _integer_mean(record, x), name=full)
         wide = accumulator(x.dtype)
         total = emit(record, cast(x, wide))  # the sum itself might overflow 16 bits
-        count = cast(size_along(x, record.axes), wide)
+        count = broadcast_like(cast(size_along(x, record.axes), wide), total)
         if wide != x.dtype:
-            return emit(Cast(x.dtype), _over(total, count, None), name=full)
-        return _over(total, count, full)
+            return emit(Cast(x.dtype), Div.of(total, count), name=full)
+        return Div.of(total, count, name=full)
 
 
-def _over(total: Tensor, count: Tensor, name: str | None) -> Tensor:
-    shared = broadcast_like(count, total)
-    if total.dtype.is_floating:
-        return Div.of(total, shared, name=name)
-    return Mul.of(Sign.of(total), FloorDiv.of(Abs.of(total), shared), name=name)
+def _integer_mean(record: Sum, x: Tensor) -> Tensor:
+    """The exact mean, towards zero, as int64.
+
+    Where the sum itself might be out of range, quotients and remainders are added up instead:
+    `x = (x // n) * n + x % n`.
+    """
+    count = cast(size_along(x, record.axes), dtypes.int64)
+    if x.dtype.size < dtypes.int64.size:
+        rest = emit(record, cast(x, dtypes.int64))
+        whole = zeros_like(rest)
+    else:
+        each = broadcast_like(count, x)
+        rest, whole = (emit(record, part.of(x, each)) for part in (FloorMod, FloorDiv))
+    count = broadcast_like(count, rest)
+    below = Add.of(whole, FloorDiv.of(rest, count))
+    inexact = NotEqual.of(FloorMod.of(rest, count), zeros_like(rest))
+    return Add.of(below, cast(LogicalAnd.of(inexact, below < 0), dtypes.int64))
 
 
 def reduce_logsumexp(

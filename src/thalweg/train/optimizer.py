@@ -427,7 +427,8 @@ class RMSPropOptimizer(Optimizer):
         momentum: how much of the last step is repeated.
         epsilon: added under the square root.
         use_locking: of no effect.
-        centered: whether to divide by the standard deviation of the gradient instead.
+        centered: whether to divide by the standard deviation of the gradient instead; a variance
+            that rounding makes negative counts as 0.
         name: of the operations.
     """
 
@@ -464,7 +465,7 @@ class RMSPropOptimizer(Optimizer):
             mg = self._make_slot(variable, "mg")
             mean = mg.value_to_update() * decay + gradient * (1 - decay)
             slots.append(mg.assign(mean))
-            spread = squares - arithmetic.square(mean)
+            spread = arithmetic.maximum(squares - arithmetic.square(mean), 0)
         change = gradient * rate / arithmetic.sqrt(spread + epsilon)
         step = speed.value_to_update() * momentum + change
         return variable.value_to_update() - step, [*slots, speed.assign(step)]

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from thalweg.base import dtypes
+from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.graph import Tensor
 from thalweg.ops import math as arithmetic
-from thalweg.ops.build import convert
+from thalweg.ops.build import convert, to_array
 from thalweg.ops.pointwise import cast
+from thalweg.ops.reshape import identity
 
 
-def _progress(global_step: Any, decay_steps: Any, staircase: bool) -> Tensor:
-    """How many decay periods have passed, as float32."""
+def _rate(learning_rate: Any) -> Tensor:
+    """The rate at step 0; one that is no floating tensor is float32."""
+    rate = convert(learning_rate)
+    return rate if rate.dtype.is_floating else cast(rate, dtypes.float32)
+
+
+def _like(value: Any, rate: Tensor) -> Tensor:
+    return cast(convert(value, hint=rate.dtype), rate.dtype)
+
+
+def _progress(global_step: Any, decay_steps: Any, staircase: bool = False) -> Tensor:
+    """How many decay periods have passed, as float64, in which every step up to 2**53 differs."""
     if global_step is None:
         raise InvalidArgumentError("global_step is required for a learning rate that decays.")
-    step = cast(convert(global_step), dtypes.float32)
-    periods = arithmetic.divide(step, _scalar(decay_steps))
+    step, steps = (cast(convert(n), dtypes.float64) for n in (global_step, decay_steps))
+    periods = arithmetic.divide(step, steps)
     return arithmetic.floor(periods) if staircase else periods
-
-
-def _scalar(value: Any) -> Tensor:
-    return cast(convert(value, hint=dtypes.float32), dtypes.float32)
 
 
 def exponential_decay(
@@ -46,14 +57,16 @@ def exponential_decay(
         name: of the operation.
 
     Returns:
-        A float32 scalar.
+        A scalar of the learning rate's dtype, float32 for a number. The quotient is taken in
+        float64, so that staircases have their steps in the right places beyond 2**24 too.
 
     Raises:
         InvalidArgumentError: without a global step.
     """
-    rate = _scalar(learning_rate)
+    rate = _rate(learning_rate)
     with rate.graph.name_scope(name or "ExponentialDecay") as scope:
-        power = arithmetic.pow(_scalar(decay_rate), _progress(global_step, decay_steps, staircase))
+        periods = _like(_progress(global_step, decay_steps, staircase), rate)
+        power = arithmetic.pow(_like(decay_rate, rate), periods)
         return arithmetic.multiply(rate, power, name=scope)
 
 
@@ -66,9 +79,10 @@ def natural_exp_decay(
     name: str | None = None,
 ) -> Tensor:
     """`learning_rate * exp(-decay_rate * global_step / decay_steps)`; see `exponential_decay`."""
-    rate = _scalar(learning_rate)
+    rate = _rate(learning_rate)
     with rate.graph.name_scope(name or "NaturalExpDecay") as scope:
-        exponent = _progress(global_step, decay_steps, staircase) * -_scalar(decay_rate)
+        periods = _like(_progress(global_step, decay_steps, staircase), rate)
+        exponent = periods * -_like(decay_rate, rate)
         return arithmetic.multiply(rate, arithmetic.exp(exponent), name=scope)
 
 
@@ -81,9 +95,10 @@ def inverse_time_decay(
     name: str | None = None,
 ) -> Tensor:
     """`learning_rate / (1 + decay_rate * global_step / decay_steps)`; see `exponential_decay`."""
-    rate = _scalar(learning_rate)
+    rate = _rate(learning_rate)
     with rate.graph.name_scope(name or "InverseTimeDecay") as scope:
-        growth = _progress(global_step, decay_steps, staircase) * _scalar(decay_rate) + 1
+        periods = _like(_progress(global_step, decay_steps, staircase), rate)
+        growth = periods * _like(decay_rate, rate) + 1
         return arithmetic.divide(rate, growth, name=scope)
 
 
@@ -110,25 +125,31 @@ def polynomial_decay(
     Raises:
         InvalidArgumentError: without a global step.
     """
-    rate, end = _scalar(learning_rate), _scalar(end_learning_rate)
+    rate = _rate(learning_rate)
     with rate.graph.name_scope(name or "PolynomialDecay") as scope:
-        done = _progress(global_step, decay_steps, False)
+        end = _like(end_learning_rate, rate)
+        done = _progress(global_step, decay_steps)
         if cycle:
             done = done / arithmetic.maximum(arithmetic.ceil(done), 1.0)
-        left = 1 - arithmetic.minimum(done, 1.0)
-        return arithmetic.add((rate - end) * arithmetic.pow(left, _scalar(power)), end, name=scope)
+        left = _like(1 - arithmetic.minimum(done, 1.0), rate)
+        decayed = (rate - end) * arithmetic.pow(left, _like(power, rate))
+        return arithmetic.add(decayed, end, name=scope)
 
 
 def piecewise_constant(
-    x: Any, boundaries: Sequence[float], values: Sequence[float], name: str | None = None
+    x: Any, boundaries: Sequence[float], values: Sequence[Any], name: str | None = None
 ) -> Tensor:
     """The first value up to and including the first boundary, then the second, and so on.
 
     Args:
-        x: a scalar, such as the global step.
-        boundaries: increasing numbers.
-        values: one more than boundaries.
+        x: a scalar, such as the global step, floating or an integer.
+        boundaries: increasing numbers, which are compared with x as numbers of its dtype; those
+            between two integers, as the lower one.
+        values: one more than boundaries; numbers or tensors of one dtype.
         name: of the operation.
+
+    Returns:
+        A scalar of the values' dtype, which is one of the values with all its bits.
 
     Raises:
         InvalidArgumentError: if the counts do not fit or the boundaries do not increase.
@@ -137,12 +158,28 @@ def piecewise_constant(
         raise InvalidArgumentError(
             "The length of boundaries should be 1 less than the length of values"
         )
-    if any(a >= b for a, b in itertools.pairwise(boundaries)):
+    if not all(a < b for a, b in itertools.pairwise(boundaries)):
         raise InvalidArgumentError(f"boundaries must increase: {list(boundaries)}")
-    at = cast(convert(x), dtypes.float32)
+    at = convert(x)
     with at.graph.name_scope(name or "PiecewiseConstant") as scope:
-        result = _scalar(float(values[0]))
-        for boundary, before, after in zip(boundaries, values[:-1], values[1:], strict=True):
-            passed = cast(at > float(boundary), dtypes.float32)
-            result = result + passed * (float(after) - float(before))
-        return arithmetic.add(result, 0.0, name=scope)
+        result, *others = _of_one_dtype(values)
+        for boundary, value in zip(boundaries, others, strict=True):
+            result = arithmetic.where(_passed(at, boundary), value, result)
+        return identity(result, name=scope)
+
+
+def _of_one_dtype(values: Sequence[Any]) -> list[Tensor]:
+    given = [convert(v) for v in values if hasattr(v, "op")]  # tensors and variables
+    kind = given[0].dtype if given else as_dtype(to_array(list(values)).dtype)
+    return [convert(value, hint=kind) for value in values]
+
+
+def _passed(at: Tensor, boundary: float) -> Tensor:
+    """Whether x is above a boundary, without a step more or less because of rounding."""
+    if not at.dtype.is_integer:
+        return at > boundary
+    low, high = int(at.dtype.min), int(at.dtype.max)
+    if boundary < low:
+        return arithmetic.greater_equal(at, low)
+    last = high if boundary >= high else math.floor(boundary)
+    return at > np.array(last, at.dtype.numpy)
