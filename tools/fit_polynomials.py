@@ -43,6 +43,7 @@ def log_erfc(t: mpf) -> mpf:
 
 
 HALF_LN2 = 0.3470  # ln 2 / 2, and a little for the rounding of the multiple of ln 2
+WORDS = 20  # the last bit that a product needs is that of 2^-1211
 QUARTER_PI = 0.79  # pi / 4, likewise
 ROOT_HALF = (float(mp.sqrt(0.5)) - 1, float(mp.sqrt(2)) - 1)
 ERF_ENDS = (4.0, 6.0)  # erf rounds to 1 from 3.92 and 5.92 on
@@ -197,6 +198,17 @@ def table(name: str, comment: list[str], rows: tuple[list[str], list[str]]) -> N
     print(")")
 
 
+def two_over_pi() -> None:
+    print("\n# The bits of 2 / pi behind 64 zeros, in words, as many as the largest double needs")
+    print("TWO_OVER_PI = (")
+    bits = 64 * (WORDS - 1)
+    with mp.workprec(bits + 64):
+        number = int(mp.floor(mp.ldexp(2 / mp.pi, bits)))
+    for place in reversed(range(WORDS)):
+        print(f"    0x{number >> 64 * place & 0xFFFFFFFFFFFFFFFF:016X},")
+    print(")")
+
+
 def print_fit(fit: Fit) -> None:
     rows: list[list[str]] = []
     comment = [fit.meaning]
@@ -243,6 +255,7 @@ def main() -> None:
         ["pi / 2 as a sum of numbers of the format"],
         (parts(half_pi, [24], False), parts(half_pi, [53, 53], True)),
     )
+    two_over_pi()
     table("TWO_THIRDS", ["2 / 3 likewise"], ([], parts(mpf(2) / 3, [53], True)))
     for fit in FITS:
         print_fit(fit)

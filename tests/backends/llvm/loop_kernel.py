@@ -48,8 +48,9 @@ def _module_text(
     b.line("ret void")
     parameters = "".join(f"ptr {pointer.ref}, " for pointer in pointers)
     declarations = "\n".join(b.declarations.values())
+    apart = "".join(function.text("") for function in b.functions.values())
     head = f'define void @f({parameters}i64 %count) "prefer-vector-width"="512"'
-    return f"{declarations}\n{head} {{\n{b.body_text()}\n}}\n"
+    return f"{declarations}\n{apart}{head} {{\n{b.body_text()}\n}}\n"
 
 
 def compile_loop(

@@ -17,7 +17,7 @@ from thalweg.base.record import Record, field, replace
 Lines = list[Union[str, "Lines"]]
 
 FLOATS = {"half": 16, "float": 32, "double": 64}
-BITS = {**FLOATS, "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "ptr": 64}
+BITS = {**FLOATS, "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "i128": 128, "ptr": 64}
 _MANGLED = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}
 
 
@@ -190,6 +190,12 @@ class Value(Record, eq=False):
         args = [self.builder.like(self, other) for other in others]
         return self.builder.intrinsic(f"llvm.{name}", self.type, self, *args)
 
+    def any(self) -> Value:
+        """Whether one of the lanes of this i1 is set."""
+        if not self.type.lanes:
+            return self
+        return self.builder.call(f"llvm.vector.reduce.or.{self.type.mangled}", I1, self)
+
     def bitcast(self, element: str) -> Value:
         return self.builder.convert("bitcast", self, element)
 
@@ -249,12 +255,19 @@ class Function(Record):
         body: between the braces.
         record: the type that it returns, which holds its results.
         results: their types.
+        inlined: whether LLVM is to put its body in the place of each call.
     """
 
     head: str
     body: str
     record: str
     results: tuple[Type, ...]
+    inlined: bool = False
+
+    def text(self, attributes: str) -> str:
+        """Its definition."""
+        how = "alwaysinline" if self.inlined else "noinline"
+        return f"{self.head} {attributes} {how} willreturn memory(none) {{\n{self.body}\n}}\n"
 
 
 class Builder:
@@ -346,19 +359,28 @@ class Builder:
         self.line(text)
         return args[0]
 
-    def apart(self, name: str, write: Callable[..., Sequence[Value]], *args: Value) -> list[Value]:
+    def apart(
+        self,
+        name: str,
+        write: Callable[..., Sequence[Value]],
+        *args: Value,
+        inlined: bool = False,
+    ) -> list[Value]:
         """Call a function of the module, which is written when it is called first.
 
         It is for what is long and used at many points of a tile: LLVM's time goes with the length.
-        It must neither read nor write memory, so that LLVM may move calls to where they are needed.
+        Or, if it is inlined, for a branch, which may not be written where expressions are. It must
+        not write memory, nor read any but constants of the module and its own, so that LLVM may
+        move calls to where they are needed.
 
         Args:
             name: of the function, the same only for the same results and types of arguments.
             write: makes the results from the parameters.
             args: what it is applied to.
+            inlined: whether LLVM is to put its body in the place of each call.
         """
         if name not in self.functions:
-            self.functions[name] = self._written(name, write, [arg.type for arg in args])
+            self.functions[name] = self._written(name, write, [arg.type for arg in args], inlined)
         made = self.functions[name]
         given = ", ".join(f"{arg.type} {arg.ref}" for arg in args)
         record = self.emit(f"call {made.record} @{name}({given})", made.results[0]).ref
@@ -368,7 +390,7 @@ class Builder:
         ]
 
     def _written(
-        self, name: str, write: Callable[..., Sequence[Value]], types: Sequence[Type]
+        self, name: str, write: Callable[..., Sequence[Value]], types: Sequence[Type], inlined: bool
     ) -> Function:
         inner = Builder()
         parameters = [Value(inner, type, f"%p{n}") for n, type in enumerate(types)]
@@ -380,9 +402,11 @@ class Builder:
             whole = inner.emit(text, result.type).ref
         inner.line(f"ret {record} {whole}")
         self.declarations |= inner.declarations
+        self.functions |= inner.functions
         taken = ", ".join(f"{p.type} {p.ref}" for p in parameters)
         head = f"define internal {record} @{name}({taken})"
-        return Function(head, inner.body_text(), record, tuple(r.type for r in results))
+        kinds = tuple(result.type for result in results)
+        return Function(head, inner.body_text(), record, kinds, inlined)
 
     def intrinsic(self, name: str, type: Type, *args: Value) -> Value:
         """Call an intrinsic overloaded on (and returning) `type`."""
@@ -426,6 +450,13 @@ class Builder:
         """Have the processor fetch a line of memory into its caches, if it can."""
         self.declarations["llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
         self.line(f"call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 {int(write)}, i32 3, i32 1)")
+
+    def table(self, name: str, element: str, numbers: Sequence[int]) -> Value:
+        """The address of a constant array of the module."""
+        text = ", ".join(f"{element} {number}" for number in numbers)
+        array = f"[{len(numbers)} x {element}] [{text}]"
+        self.declarations[name] = f"@{name} = internal unnamed_addr constant {array}"
+        return Value(self, PTR, f"@{name}")
 
     def gather(self, type: Type, pointers: Value, mask: Value) -> Value:
         zero = Value(self, type, "zeroinitializer")

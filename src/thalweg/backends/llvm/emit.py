@@ -61,10 +61,7 @@ def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
     writer = _Writer(nest, schedule)
     body = writer.write()
     declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
-    apart = [
-        f"{function.head} {attributes} noinline willreturn memory(none) {{\n{function.body}\n}}\n"
-        for function in writer.b.functions.values()
-    ]
+    apart = [function.text(attributes) for function in writer.b.functions.values()]
     return (
         f"{declarations}\n"
         f"{''.join(apart)}"
