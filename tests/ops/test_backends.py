@@ -55,8 +55,8 @@ def _check(case: Case, actual: Array, expected: Array) -> None:
         assert actual.dtype == expected.dtype
         np.testing.assert_array_equal(actual, expected)
     elif expected.dtype.name in HALVES:
-        # NumPy rounds each step to half precision, native code the result alone.
-        check_close(actual, expected, 2, TERMS if isinstance(op, reduce.Sum) else 1)
+        # An elementary function or a sum that is rounded to half precision may be one number off.
+        check_close(actual, expected, 1, TERMS if isinstance(op, reduce.Sum) else 1)
     else:
         bounds = BOUNDS.get(type(op).__name__.lower())
         sums = not isinstance(op, pointwise.Unary)
@@ -107,7 +107,7 @@ def test_fused_with_consumers(record: type[Op], dynamic: bool) -> None:
             fetches.append(_consumed(graph, output, other))
             wide = expected.astype(np.float64)
             finite = np.abs(wide[np.isfinite(wide)])
-            # A half-precision value is only rounded where it is stored, so not when it is inlined.
+            # A half-precision value may be rounded to the next number.
             excess = epsilon(expected.dtype) / epsilon(kind) if output.dtype.name in HALVES else 1
             scales.append(float(finite.max(initial=1)) * excess)
     reference = run(graph, fetches, feeds, "numpy")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from thalweg.backends.llvm.builder import I64, PTR, Builder, Lines, Loop, Type, Value
 from thalweg.backends.llvm.functions import (
+    constant,
     emit_function,
     from_memory,
     memory_type,
@@ -164,7 +165,7 @@ class Expressions:
             guards: conditions under which alone the expression may be read from memory.
         """
         if isinstance(expr, Const):
-            return self.b.constant(register_type(expr.dtype), expr.value)
+            return constant(self.b, expr.value, expr.dtype)
         active = guards if guards and self._reads_here(expr) else ()
         deps = self.deps(expr)
         if active:

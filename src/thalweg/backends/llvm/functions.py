@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from thalweg.backends.llvm import vector_math
 from thalweg.backends.llvm.builder import Builder, Type, Value
 from thalweg.backends.llvm.philox import philox4x32
 from thalweg.base.dtypes import DType
+from thalweg.formula import COMPARISONS
 
 REGISTER = {
     "float16": "float", "bfloat16": "float", "float32": "float", "float64": "double",
     "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
     "uint8": "i8", "uint16": "i16", "bool": "i1",
 }  # fmt: skip
+HALVES = frozenset({"float16", "bfloat16"})
 # The upper half of a float is handled as an integer: for LLVM's own type it calls functions of
 # compiler-rt, which no system need have, on all CPUs that lack instructions for it.
 MEMORY = {**REGISTER, "float16": "half", "bfloat16": "i16", "bool": "i8"}
@@ -64,15 +68,31 @@ def unify(builder: Builder, args: Sequence[Value]) -> list[Value]:
 def emit_function(
     builder: Builder, name: str, args: Sequence[Value], kinds: Sequence[DType], dtype: DType
 ) -> Value:
-    """The function applied to values; `kinds` are the arguments' dtypes, `dtype` the result's."""
+    """The function applied to values; `kinds` are the arguments' dtypes, `dtype` the result's.
+
+    A result of half precision is rounded to it, though it stays in a wider register: what is
+    computed from it must not depend on whether it has been in memory in between.
+    """
     if name == "cast":
         return convert(args[0], kinds[0], dtype)
-    same = unify(builder, args)
+    made = _function(name, kinds[-1])(*unify(builder, args))
+    return made if name in _EXACT else _round_to(made, dtype)
+
+
+def _function(name: str, kind: DType) -> Callable[..., Value]:
     if name in vector_math.FUNCTIONS:
-        return vector_math.FUNCTIONS[name](*same)
-    unsigned = kinds[-1].is_unsigned or kinds[-1].is_bool
-    table = _UNSIGNED if unsigned and name in _UNSIGNED else _FUNCTIONS
-    return table[name](*same)
+        return vector_math.FUNCTIONS[name]
+    unsigned = kind.is_unsigned or kind.is_bool
+    return _UNSIGNED[name] if unsigned and name in _UNSIGNED else _FUNCTIONS[name]
+
+
+_EXACT = COMPARISONS | {"neg", "abs", "sign", "floor", "ceil", "round", "max", "min", "select"}
+
+
+def constant(builder: Builder, value: float, dtype: DType) -> Value:
+    """A number of a dtype as it is computed with, rounded to the dtype."""
+    rounded = float(np.array(value, dtype.numpy)) if dtype.name in HALVES else value
+    return builder.constant(register_type(dtype), rounded)
 
 
 def _maximum(a: Value, b: Value) -> Value:
@@ -208,8 +228,8 @@ def _resize_float(value: Value, old: str, new: str) -> Value:
 
 
 def _round_to(value: Value, target: DType) -> Value:
-    """Half precision is computed in float, so a cast to it must round by hand."""
-    if target.name not in ("float16", "bfloat16"):
+    """Half precision is computed in float, so what is of it must be rounded by hand."""
+    if target.name not in HALVES:
         return value
     return from_memory(to_memory(value, target), target)
 
