@@ -1,4 +1,4 @@
-"""Half precision is rounded after every operation, whatever is fused with it or fetched beside it."""
+"""Half precision is rounded after every operation, whatever is fused or fetched with it."""
 
 from __future__ import annotations
 

@@ -843,7 +843,12 @@ class Select(Op):
 
 
 class Cast(Op):
-    """Conversion to another dtype: towards zero from floats to integers, `x != 0` to bool."""
+    """Conversion to another dtype: towards zero from floats to integers, `x != 0` to bool.
+
+    A float that no int64 (for other integers, no int32) can hold, or NaN, becomes the least of
+    these, as on x86 in TensorFlow and NumPy. Narrower integers take the low bits of the int32, and
+    integers wrap around.
+    """
 
     type: ClassVar[str] = "Cast"
     dtype: DType
@@ -852,6 +857,10 @@ class Cast(Op):
         return Spec(x.shape, self.dtype)
 
     def evaluate(self, xp: Any, x: Any) -> Any:
+        if as_dtype(x.dtype).is_floating and self.dtype.is_integer:
+            wide, limit = (np.int64, 2.0**63) if self.dtype.size == 8 else (np.int32, 2.0**31)
+            x = x.astype(np.float32) if x.dtype.itemsize == 2 else x
+            x = xp.where((x >= -limit) & (x < limit), x, -limit).astype(wide)
         return x.astype(self.dtype.numpy)
 
     def lower(self, *inputs: Operand) -> Lowered:
@@ -881,7 +890,7 @@ class Cast(Op):
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
-    """Convert to another dtype, as NumPy's `astype` does.
+    """Convert to another dtype, as NumPy's `astype` does; see `Cast` for what does not fit.
 
     Args:
         x: a tensor or anything that converts to one.

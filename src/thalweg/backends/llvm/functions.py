@@ -150,8 +150,9 @@ def _float_floor_divide(x: Value, y: Value) -> Value:
     quotient = wrong.select(quotient - 1.0, quotient)
     floor = quotient.math("floor")
     rounded = (quotient - floor > 0.5).select(floor + 1.0, floor)
-    signed = quotient.equals(0).select((x * 0).math("copysign", x / y), rounded)
-    return y.equals(0).select(x / y, signed)
+    zero = (quotient * 0).math("copysign", x / y)
+    rounded = quotient.equals(0).select(zero, rounded)
+    return y.equals(0).select(x / y, rounded)
 
 
 _FUNCTIONS: dict[str, Callable[..., Value]] = {
@@ -211,7 +212,8 @@ def convert(value: Value, source: DType, target: DType) -> Value:
     if target.is_bool:
         return value if source.is_bool else value.fenced().differs(0)
     if source.is_floating and target.is_floating:
-        return _round_to(_resize_float(value, old, new), target)
+        narrow = _to_odd if source.size == 8 and target.name == "float16" else _resize_float
+        return _round_to(narrow(value, old, new), target)
     if source.is_floating:
         return _to_integer(value, new)
     if target.is_floating:
@@ -227,6 +229,19 @@ def _resize_float(value: Value, old: str, new: str) -> Value:
     return value.convert("fpext" if new == "double" else "fptrunc", new)
 
 
+def _to_odd(value: Value, old: str, new: str) -> Value:
+    """A double as a float whose last bit is set where digits are lost: rounding it again is right.
+
+    (Boldo and Melquiond, When double rounding is odd, 2005.)
+    """
+    near = value.convert("fptrunc", new)
+    back, bits = near.convert("fpext", old), near.bitcast("i32")
+    inexact = (back < value) | (back > value)
+    short = back.math("fabs") < value.math("fabs")
+    truncated = short.select(bits, bits - 1)
+    return inexact.select(truncated | 1, bits).bitcast(new)
+
+
 def _round_to(value: Value, target: DType) -> Value:
     """Half precision is computed in float, so what is of it must be rounded by hand."""
     if target.name not in HALVES:
@@ -235,9 +250,12 @@ def _round_to(value: Value, target: DType) -> Value:
 
 
 def _to_integer(value: Value, new: str) -> Value:
-    """Through a wide integer, so that what does not fit wraps around instead of being undefined."""
-    wide = value.convert("fptosi", "i64" if new == "i64" else "i32")
-    return wide if wide.type.element == new else wide.convert("trunc", new)
+    """Through a wide integer, whose least number stands for what it cannot hold: see `Cast`."""
+    wide = "i64" if new == "i64" else "i32"
+    limit = 2.0 ** (value.type.of(wide).bits - 1)
+    fits = (value >= -limit) & (value < limit)
+    made = fits.select(value, -limit).convert("fptosi", wide)
+    return made if wide == new else made.convert("trunc", new)
 
 
 def _resize_integer(value: Value, new: str, unsigned: bool) -> Value:
