@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -21,6 +21,20 @@ from thalweg.base.record import Record
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+
+
+# Functions by name that a trace which outlives the process may hold, beside records.
+REPLAYED: dict[str, Function] = {
+    f"int.{name}": getattr(int, f"__{name}__")
+    for name in ("add", "sub", "mul", "floordiv", "mod", "eq", "ne", "lt", "le", "gt", "ge")
+} | {"array_equal": np.array_equal}
+
+
+def replayed(function: F) -> F:
+    """Let plans that compute or ask this be kept on disk: a pure function of a module."""
+    REPLAYED[f"{function.__module__}.{function.__qualname__}"] = function
+    return function
 
 
 class Node(Record, eq=False):
@@ -77,11 +91,49 @@ class Trace:
         if len(places) != 2 or places[0] != places[1]:  # what holds of one number always holds
             self._asked[function, places] = answer
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What a replay needs; it computes the values of nodes anew."""
+    def parts(self) -> tuple[tuple[Any, ...], ...]:
+        """What a replay needs, which computes the values of nodes anew: four tuples."""
         computed = {place for place, _, _ in self._computed}
         values = [None if n in computed else value for n, value in enumerate(self._values)]
-        return self.__dict__ | {"_values": values, "_nodes": {}, "is_open": False}
+        asked = [(function, places, answer) for (function, places), answer in self._asked.items()]
+        return tuple(values), tuple(self._given), tuple(self._computed), tuple(asked)
+
+    @staticmethod
+    def of_parts(values: Any, given: Any, computed: Any, asked: Any) -> Trace:
+        """A closed trace of the parts of another.
+
+        Raises:
+            LookupError, TypeError, ValueError: these are not the parts of a trace.
+        """
+        made = Trace()
+        made.is_open = False
+        made._values = list(values)
+        made._given = [made._checked(place) for place in given]
+        for place, function, arguments in computed:
+            places = made._all_checked(arguments)
+            made._computed.append((made._checked(place), _callable(function), places))
+        for function, arguments, answer in asked:
+            made._asked[_callable(function), made._all_checked(arguments)] = bool(answer)
+        return made
+
+    def node(self, place: int) -> Node:
+        """The node of a value.
+
+        Raises:
+            LookupError: there is none at this place.
+        """
+        return Node(self, self._checked(place))
+
+    def _checked(self, place: int) -> int:
+        if not 0 <= place < len(self._values):
+            raise IndexError(f"no value {place} among {len(self._values)}")
+        return place
+
+    def _all_checked(self, places: tuple[int, ...]) -> tuple[int, ...]:
+        if places:
+            self._checked(min(places))
+            self._checked(max(places))
+        return places
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -291,6 +343,13 @@ def lift_array(function: Callable[..., Array], *arguments: Any) -> tuple[Array, 
     return trace.value(node), node
 
 
+def _callable(function: Function) -> Function:
+    if not callable(function):
+        raise TypeError(f"{function!r} is no function")
+    return function
+
+
+@replayed
 def _has_shape(array: Array, shape: tuple[int, ...]) -> bool:
     return bool(array.shape == shape)
 

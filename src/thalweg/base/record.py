@@ -47,6 +47,10 @@ class Record:
 
     Two are equal if they are of one class and have equal fields.
 
+    Class attributes:
+        fields: their names.
+        remembered: cached properties that are kept on disk with the fields: they take long to find.
+
     Class arguments:
         frozen: whether the attributes stay as they are once it is made.
         eq: whether equal fields make equal objects; if not, each is equal to itself alone.
@@ -54,6 +58,7 @@ class Record:
 
     __signature__ = _Signature()
     fields: ClassVar[tuple[str, ...]] = ()
+    remembered: ClassVar[tuple[str, ...]] = ()
     _values: ClassVar[Any]  # a function that takes an object: what it is compared by
 
     def __init_subclass__(cls, *, frozen: bool = True, eq: bool = True) -> None:

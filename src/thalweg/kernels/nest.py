@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
+from typing import ClassVar
 
 from thalweg.base.dims import Dim, Sizes
 from thalweg.base.dtypes import DType
@@ -70,6 +71,8 @@ class Nest(Record, eq=False):
         scratch: where unfinished sums rest between sweeps, if there are sweeps, and the totals of
             their blocks, one store each; the last slots are theirs.
     """
+
+    remembered: ClassVar[tuple[str, ...]] = ("exprs", "numbers", "sizes", "structure")
 
     axes: tuple[Axis, ...]
     stores: tuple[Store, ...]

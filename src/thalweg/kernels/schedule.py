@@ -93,6 +93,19 @@ class AbstractSchedule(Record):
             s.staged,
         )
 
+    def fits(self, nest: Nest) -> bool:
+        """Whether it is a schedule for the nest, and so for every nest of its structure."""
+        axes = range(len(all_axes(nest)))
+        return (
+            sorted(self.order) == list(axes[: len(nest.axes)])
+            and (self.vector is None or self.vector in axes)
+            and all(axis in axes and size >= 1 for axis, size in self.tile)
+            and min(self.lanes, self.unroll) >= 1
+            and 0 <= self.parallel <= len(self.order)
+            and self.chunk >= 0
+            and set(self.staged) <= set(range(len(nest.slots)))
+        )
+
     def on(self, nest: Nest) -> Schedule:
         """The schedule for a nest of the structure."""
         axes = all_axes(nest)

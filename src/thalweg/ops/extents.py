@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.base.dims import Dim, lift
+from thalweg.base.dims import Dim, lift, replayed
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
 from thalweg.base.shapes import Shape, show
 from thalweg.graph import Spec, Tensor
@@ -39,6 +39,7 @@ def planned_ints(what: str, tensor: Tensor) -> list[int]:
     return [n if n >= 0 else int(n) for n in numbers]
 
 
+@replayed
 def _element(array: np.ndarray[Any, Any], place: int) -> int:
     return int(array.reshape(-1)[place])
 

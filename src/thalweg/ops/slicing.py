@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import shapes
-from thalweg.base.dims import Dim, lift
+from thalweg.base.dims import Dim, lift, replayed
 from thalweg.base.errors import ShapeError
 from thalweg.base.shapes import Shape, is_known, known, show
 from thalweg.formula import (
@@ -295,10 +295,12 @@ def _range(extent: int, item: _Bounds) -> tuple[int, int, int]:
     return first, count, stride
 
 
+@replayed
 def _first(extent: int, *bounds: int | None) -> int:
     return slice(*bounds).indices(extent)[0]
 
 
+@replayed
 def _count(extent: int, *bounds: int | None) -> int:
     return len(range(*slice(*bounds).indices(extent)))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.base.dims import replayed
 from thalweg.base.errors import CompilerError
 from thalweg.base.shapes import known, same_shape
 from thalweg.graph import Operation, Tensor, default_graph
@@ -113,6 +114,7 @@ def _scalar(tensor: Tensor) -> Tensor | None:
     return None
 
 
+@replayed
 def _first(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array.reshape(-1)[:1].reshape(())
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Sequence
 from functools import cache
 
@@ -17,9 +16,10 @@ import thalweg
 from thalweg.backends.llvm.jit import Jit, ObjectCache, Source
 from thalweg.base.dims import off_the_record
 from thalweg.base.errors import CompilerError
-from thalweg.base.record import astuple, replace
+from thalweg.base.record import replace
 from thalweg.kernels.nest import Nest
 from thalweg.kernels.schedule import AbstractSchedule, Machine, Schedule, plain
+from thalweg.runtime.encoding import EncodingError, decode, encode
 
 _KERNELS, _LLVM = "kernels", os.path.join("backends", "llvm")
 
@@ -140,11 +140,17 @@ class Library:
 
     def _remembered(self, nest: Nest) -> AbstractSchedule | None:
         found = self._cache.get(self._place(nest)) if self._cache else None
-        return None if found is None else AbstractSchedule(*pickle.loads(found))
+        if found is None:
+            return None
+        try:
+            known = decode(found, AbstractSchedule)
+        except EncodingError:
+            return None
+        return known if known.fits(nest) else None
 
     def _remember(self, nest: Nest, schedule: AbstractSchedule) -> None:
         if self._cache:
-            self._cache.put(self._place(nest), pickle.dumps(astuple(schedule)))
+            self._cache.put(self._place(nest), encode(schedule))
 
     def _place(self, nest: Nest) -> str:
         """Where the schedule lies on disk that is chosen if this is the first of its structure."""

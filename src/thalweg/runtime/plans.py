@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import sys
-import zlib
 from collections.abc import Sequence
 from functools import cache
 
@@ -22,10 +20,8 @@ from thalweg.base.dims import Sizes, Trace
 from thalweg.base.record import Record
 from thalweg.kernels.kernel import Kernels
 from thalweg.passes.plan import Interface
+from thalweg.runtime.encoding import EncodingError, decode, encode
 from thalweg.runtime.library import Library
-
-# What a file can hold that another version has written, or that is damaged.
-_UNREADABLE = (pickle.PickleError, zlib.error, AttributeError, ImportError, EOFError, IndexError)
 
 
 class Planned(Record):
@@ -59,10 +55,10 @@ class Plans:
     def put(self, signature: str, planned: Planned) -> None:
         """Remember a plan."""
         try:
-            data = pickle.dumps(planned, pickle.HIGHEST_PROTOCOL)
-        except (RecursionError, pickle.PicklingError, TypeError, AttributeError):
-            return  # too deep, or of what cannot be kept: the next process plans anew
-        self._cache.put(self._key(signature), zlib.compress(data, 1))
+            data = encode(planned)
+        except EncodingError:
+            return  # of what cannot be kept: the next process plans anew
+        self._cache.put(self._key(signature), data)
 
     def get(self, signature: str, numbers: Sequence[int]) -> tuple[Planned, Sizes] | None:
         """A plan that holds for some numbers, and its own numbers for them, if there is one."""
@@ -70,13 +66,11 @@ class Plans:
         if found is None:
             return None
         try:
-            planned = pickle.loads(zlib.decompress(found))
-        except _UNREADABLE:
-            return None
-        if not isinstance(planned, Planned):
-            return None
-        sizes = planned.trace.replay(numbers)
-        if sizes is None or not self._library.agrees(planned.kernels.nests):
+            planned = decode(found, Planned)
+            sizes = planned.trace.replay(numbers)
+            if sizes is None or not self._library.agrees(planned.kernels.nests):
+                return None
+        except (LookupError, ValueError):  # damaged, or parts that do not belong together
             return None
         return planned, sizes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from functools import cache
 
 from thalweg.backends.llvm import version
@@ -10,6 +11,7 @@ from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target, processor
 from thalweg.base import settings
 from thalweg.runtime.disk_cache import DiskCache
+from thalweg.runtime.encoding import EncodingError, decode, encode
 
 
 @cache
@@ -32,7 +34,8 @@ def _host() -> Target:
     place = f"cpu_{hashlib.sha256(f'{version.of_llvm()} {described_by}'.encode()).hexdigest()}"
     found = shared_cache().get(place)
     if found is not None:
-        return Target(*found.decode().split("\n"))
+        with suppress(EncodingError):
+            return decode(found, Target)
     host = Target.host()
-    shared_cache().put(place, "\n".join((host.triple, host.cpu, host.features)).encode())
+    shared_cache().put(place, encode(host))
     return host
