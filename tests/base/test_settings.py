@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -112,6 +113,35 @@ def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert settings.cache_dir() == str(tmp_path / "Library/Caches/thalweg")
     monkeypatch.setenv("THALWEG_CACHE_DIR", "~/mine")
     assert settings.cache_dir() == str(tmp_path / "mine")
+
+
+def test_a_relative_folder_of_caches_counts_as_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the XDG base directory specification demands."""
+    monkeypatch.delenv("THALWEG_CACHE_DIR", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "caches")
+    assert settings.cache_dir() == str(tmp_path / ".cache/thalweg")
+
+
+@pytest.mark.parametrize("home", ["home", "/nowhere/at/all"])
+def test_there_is_no_cache_without_a_home(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    for name in ("THALWEG_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", home)
+    assert settings.cache_dir() is None
+
+
+@pytest.mark.parametrize("text", ["cache", "./cache", "../cache", "~no-such-user/cache"])
+def test_a_cache_in_the_working_directory_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("THALWEG_CACHE_DIR", text)
+    expected = f"THALWEG_CACHE_DIR: expected an absolute path, got {text!r}"
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        settings.cache_dir()
 
 
 def test_cache_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,19 @@ def test_a_damaged_plan_is_made_anew(tmp_path: Path) -> None:
     assert not any("remembered" in line for line in why)
 
 
+def test_entries_in_the_places_of_others_are_made_anew(tmp_path: Path) -> None:
+    first, _ = run(tmp_path)
+    paths = sorted((tmp_path / "cache").iterdir())
+    contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+    for remembered in (False, True):
+        again, why = run(tmp_path)
+        assert again == first
+        assert any("remembered" in line for line in why) is remembered
+    assert sorted((tmp_path / "cache").iterdir()) == paths
+
+
 # -- what finds a plan
 
 

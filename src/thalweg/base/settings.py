@@ -30,17 +30,28 @@ def num_threads() -> int:
     return _whole_number("THALWEG_NUM_THREADS", least=1) or cpu_count()
 
 
-def cache_dir() -> str:
-    """Where compiled kernels are kept: `THALWEG_CACHE_DIR`, else the user's cache folder."""
+def cache_dir() -> str | None:
+    """Where plans and code are kept: `THALWEG_CACHE_DIR`, else the user's cache folder.
+
+    That is `thalweg` in `XDG_CACHE_HOME`, if this is an absolute path, or in `~/.cache`; on a Mac
+    in `~/Library/Caches`. None for a user without a home.
+
+    Raises:
+        ValueError: the variable is neither an absolute path nor one that begins with the home of a
+            user there is.
+    """
     if chosen := os.environ.get("THALWEG_CACHE_DIR"):
-        return os.path.expanduser(chosen)
+        path = os.path.expanduser(chosen)
+        if not os.path.isabs(path):
+            raise ValueError(f"THALWEG_CACHE_DIR: expected an absolute path, got {chosen!r}")
+        return path
+    caches = os.environ.get("XDG_CACHE_HOME", "")
+    if sys.platform != "darwin" and os.path.isabs(caches):
+        return os.path.join(caches, "thalweg")
     home = os.path.expanduser("~")
-    if home == "~":  # a user without a home: a folder that cannot be made, so nothing is kept
-        home = os.devnull
-    if sys.platform == "darwin":
-        return os.path.join(home, "Library", "Caches", "thalweg")
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    return os.path.join(caches, "thalweg")
+    if not (os.path.isabs(home) and os.path.isdir(home)):
+        return None
+    return os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache", "thalweg")
 
 
 def cache_limit_bytes() -> int:

@@ -181,12 +181,15 @@ class Jit(Shared):
 
     def _cached(self, name: str) -> bytes | None:
         found = self._cache.get(self._key(name)) if self._cache else None
-        self.stats.from_disk += found is not None
+        if found is None or name.encode() not in found:  # it defines another kernel
+            return None
+        self.stats.from_disk += 1
         return found
 
     def _key(self, name: str) -> str:
         """What object code depends on: the key (in the kernel's name), the CPU, the compiler."""
-        return hashlib.sha256(repr((name, self.target, version.of_code())).encode()).hexdigest()
+        parts = (name, self.target, version.of_code())
+        return f"code_{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
     def _link(self, objects: dict[str, bytes]) -> None:
         start = time.perf_counter()

@@ -1,0 +1,16 @@
+"""A few of the kills and races that `tests.runtime.crashes` makes any number of."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_kills_and_races() -> None:
+    options = ["--kills", "4", "--races", "1", "--processes", "3"]
+    command = [sys.executable, "-m", "tests.runtime.crashes", *options]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
