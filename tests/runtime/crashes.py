@@ -1,10 +1,11 @@
 """Processes that are killed, or start together, while they share one disk cache.
 
-    python -m tests.runtime.crashes --kills 1000 --races 50
+    python -m tests.runtime.crashes --kills 1000 --races 50 --mutations 10000
 
 Each kill ends a process at a random instant while it plans, compiles, runs and tunes, in a folder
 that is empty or has seen other kills; what starts next in that folder must compute the right
-numbers. In each race some processes start at once in an empty folder, and all must be right.
+numbers. In each race some processes start at once in an empty folder, and all must be right. Before
+each start with mutations, every entry is damaged, or something else is put in its place.
 
 All are forks of a process that has imported Thalweg and not used it yet: imports write nothing.
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +84,7 @@ class Process:
         return made if status == 0 else b""
 
 
-def kills(count: int, seed: int = 0) -> int:
+def kills(count: int, seed: int) -> int:
     """Kill processes at random instants; how often the next start was wrong."""
     chooser, wrong = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as top:
@@ -114,18 +116,74 @@ def races(count: int, processes: int) -> int:
     return wrong + (not right)
 
 
+def mutations(count: int, seed: int) -> int:
+    """Start with folders in which no entry is sound, `count` in all; how many starts were wrong."""
+    chooser, wrong, left = random.Random(seed), 0, count
+    with tempfile.TemporaryDirectory() as top:
+        good, folder = Path(top, "good"), Path(top, "cache")
+        right = Process(good).result()
+        while left > 0:
+            shutil.copytree(good, folder)
+            paths = sorted(folder.iterdir())
+            for path in paths:
+                mutate(path, chooser, good / chooser.choice(paths).name)
+            left -= len(paths)
+            wrong += Process(folder).result() != right
+            wrong += Process(folder).result() != right  # with what the one before has made
+            shutil.rmtree(folder)
+    return wrong + (not right)
+
+
+def mutate(path: Path, chooser: random.Random, other: Path) -> None:
+    """Damage an entry, or put something else in its place, such as another entry."""
+    content = bytearray(path.read_bytes())
+    a, b = sorted(chooser.choices(range(len(content)), k=2))
+    path.unlink()
+    match chooser.randrange(10):
+        case 0:
+            content[a] ^= 1 << chooser.randrange(8)
+        case 1:
+            content[a : b + 1] = chooser.randbytes(b + 1 - a)
+        case 2:
+            content[a : b + 1] = bytes(b + 1 - a)
+        case 3:
+            content[a:a] = content[a : b + 1]
+        case 4:
+            del content[a:]
+        case 5:
+            content = bytearray(other.read_bytes())
+        case 6:
+            return os.mkfifo(path)
+        case 7:
+            return path.symlink_to(other)
+        case 8:
+            return path.mkdir()
+        case 9:
+            pass  # it is gone
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=0, help="how many processes to kill")
     parser.add_argument("--races", type=int, default=0, help="how often to start some at once")
     parser.add_argument("--processes", type=int, default=8, help="how many in a race")
-    parser.add_argument("--seed", type=int, default=0, help="of the instants")
+    parser.add_argument("--mutations", type=int, default=0, help="how many entries to damage")
+    parser.add_argument("--seed", type=int, default=0, help="of the instants and mutations")
     chosen = parser.parse_args()
-    wrong = kills(chosen.kills, chosen.seed) if chosen.kills else 0
-    print(f"{chosen.kills} kills with seed {chosen.seed}: {wrong} wrong starts", flush=True)
-    lost = races(chosen.races, chosen.processes) if chosen.races else 0
-    print(f"{chosen.races} races of {chosen.processes}: {lost} wrong processes")
-    return bool(wrong or lost)
+    runs: dict[str, Callable[[int], int]] = {
+        "kills": partial(kills, seed=chosen.seed),
+        "mutations": partial(mutations, seed=chosen.seed),
+        "races": partial(races, processes=chosen.processes),
+    }
+    wrong = 0
+    for name, run in runs.items():
+        count = getattr(chosen, name)
+        found = run(count) if count else 0
+        print(f"{count} {name} with seed {chosen.seed}: {found} processes were wrong", flush=True)
+        wrong += found
+    return bool(wrong)
 
 
 if __name__ == "__main__":

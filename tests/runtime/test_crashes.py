@@ -1,4 +1,4 @@
-"""A few of the kills and races that `tests.runtime.crashes` makes any number of."""
+"""A few of the kills, races and mutations that `tests.runtime.crashes` makes any number of."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 
-def test_kills_and_races() -> None:
-    options = ["--kills", "4", "--races", "1", "--processes", "3"]
+def test_kills_races_and_mutations() -> None:
+    options = ["--kills", "3", "--races", "1", "--processes", "3", "--mutations", "30"]
     command = [sys.executable, "-m", "tests.runtime.crashes", *options]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True)

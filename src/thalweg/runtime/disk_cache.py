@@ -19,7 +19,7 @@ from thalweg.runtime.entry import OVERHEAD, seal, unseal
 
 _ENTRY, _PARTIAL = ".entry", ".partial"
 _KEEP = 0.75  # evicting down to less than the limit keeps scans of the folder rare
-_ABANDONED_S = 600.0  # a partial file this old belongs to a process that died
+_ABANDONED_S = 60.0  # a partial file this old belongs to a process that died
 _RECENT_S = 3600.0  # an entry that was used so lately is not marked again
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH

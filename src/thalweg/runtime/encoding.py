@@ -139,12 +139,9 @@ def _leaf(value: object) -> str | None:
         return f"d{value.name}"
     if isinstance(value, bytes):
         return f"x{value.hex()}"
-    name = _replayed().get(id(value))
-    return None if name is None else f"c{name}"
-
-
-def _replayed() -> dict[int, str]:
-    return {id(function): name for name, function in REPLAYED.items()}
+    if callable(value) and not isinstance(value, Record):
+        return next((f"c{name}" for name, known in REPLAYED.items() if known is value), None)
+    return None
 
 
 # -- what is made of parts
