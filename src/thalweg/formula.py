@@ -17,6 +17,7 @@ An index that is read must lie inside, whatever the data: a `Check` says so.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Union
@@ -140,10 +141,10 @@ class Expr:
         return ()
 
     @cached_property
-    def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...]]:
+    def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...], int]:
         every = walk(self)
         reads = tuple([e for e in every if type(e) is Read])
-        return reads, tuple([e for e in every if type(e) is Reduce])
+        return reads, tuple([e for e in every if type(e) is Reduce]), len(every)
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -154,6 +155,11 @@ class Expr:
     def reductions(self) -> tuple[Reduce, ...]:
         """Every reduction inside, or the reduction itself; inner ones first."""
         return self._found[1]
+
+    @property
+    def parts(self) -> int:
+        """How many expressions it is made of, itself among them."""
+        return self._found[2]
 
     def __add__(self, other: Expr | float) -> Expr:
         return apply("add", self, other)
@@ -194,7 +200,7 @@ class Read(Expr, Record, eq=False):
     index: tuple[Affine, ...]
     dtype: DType
 
-    @property
+    @cached_property
     def children(self) -> tuple[Expr, ...]:
         return expressions(*self.index)
 
@@ -336,8 +342,13 @@ class Operand(Record):
 
 
 def axes(*extents: int, names: str = "ijklmnopqrstuvw") -> tuple[Axis, ...]:
-    """One new axis for every extent."""
-    return tuple(Axis(extent, names[n]) for n, extent in enumerate(extents))
+    """One new axis for every extent: i, j and so on, and i1 after the last of the names."""
+
+    def name(n: int) -> str:
+        again, place = divmod(n, len(names))
+        return f"{names[place]}{again or ''}"
+
+    return tuple(Axis(extent, name(n)) for n, extent in enumerate(extents))
 
 
 class Formula(Record):
@@ -410,21 +421,22 @@ def expressions(*index: Affine) -> tuple[Expr, ...]:
 def walk(*roots: Expr) -> list[Expr]:
     """Every expression reachable from the roots, once each, inner ones first."""
     seen: dict[int, Expr] = {}
-
-    def visit(expr: Expr) -> None:
-        for child in expr.children:
-            if id(child) not in seen:
-                visit(child)
-        seen[id(expr)] = expr
-
-    for root in roots:
-        if id(root) not in seen:
-            visit(root)
+    left = list(reversed(roots))
+    while left:
+        expr = left[-1]
+        inner = () if id(expr) in seen else [c for c in expr.children if id(c) not in seen]
+        if inner:
+            left += reversed(inner)
+        else:
+            seen[id(expr)] = left.pop()
     return list(seen.values())
 
 
 class Rewrite:
-    """Rebuild expressions bottom-up, replacing axes and reads; shared parts stay shared."""
+    """Rebuild expressions bottom-up, replacing axes and reads; shared parts stay shared.
+
+    What does not change is not made again.
+    """
 
     def __init__(
         self,
@@ -437,9 +449,25 @@ class Rewrite:
 
     def __call__(self, expr: Expr) -> Expr:
         done = self._done.get(id(expr))
-        if done is None:
-            done = self._done[id(expr)] = (expr, self._rebuild(expr))
-        return done[1]
+        return self._all(expr) if done is None else done[1]
+
+    def _all(self, expr: Expr) -> Expr:
+        """Rebuild what is inside, and then the expression, which may be thousands deep."""
+        done, left = self._done, [expr]
+        while left:
+            top = left[-1]
+            inner = () if id(top) in done else [c for c in self._inner(top) if id(c) not in done]
+            if inner:
+                left += reversed(inner)
+            else:
+                left.pop()
+                if id(top) not in done:
+                    done[id(top)] = (top, self._rebuild(top))
+        return done[id(expr)][1]
+
+    def _inner(self, expr: Expr) -> tuple[Expr, ...]:
+        """What is rebuilt before the expression."""
+        return expr.children
 
     def index(self, index: Affine) -> Affine:
         """The index with its axes and inner expressions replaced."""
@@ -457,15 +485,22 @@ class Rewrite:
 
     def _rebuild(self, expr: Expr) -> Expr:
         match expr:
+            case Apply():
+                args = tuple([self(a) for a in expr.args])
+                same = all(map(operator.is_, args, expr.args))
+                return expr if same else Apply(expr.function, args, expr.dtype)
             case Read():
-                moved = Read(expr.source, tuple([self.index(i) for i in expr.index]), expr.dtype)
+                index = tuple([self.index(i) for i in expr.index])
+                same = all(map(operator.is_, index, expr.index))
+                moved = expr if same else Read(expr.source, index, expr.dtype)
                 return self._read(moved) if self._read else moved
             case Position():
-                return Position(self.index(expr.index), expr.dtype)
-            case Apply():
-                return Apply(expr.function, tuple([self(a) for a in expr.args]), expr.dtype)
+                at = self.index(expr.index)
+                return expr if at is expr.index else Position(at, expr.dtype)
             case Reduce():
-                return Reduce(expr.combiner, expr.axes, self(expr.body), expr.dtype)
+                body = self(expr.body)
+                same = body is expr.body
+                return expr if same else Reduce(expr.combiner, expr.axes, body, expr.dtype)
             case Combination():
                 terms = tuple([self(term) for term in expr.terms])
                 return Combination(self.index(expr.row), expr.table, terms, expr.dtype)

@@ -483,8 +483,20 @@ def show_index(index: Affine) -> str:
 _SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "gt": ">", "eq": "=="}
 
 
+LONGEST = 2000  # characters of an expression's text, in which what is shared comes several times
+
+
 def show_expr(expr: Expr, slots: Sequence[Value]) -> str:
-    """An expression as text, on one line."""
+    """An expression as text, on one line; what would be too long is left out."""
+    texts: dict[int, str] = {}
+    for inner in walk(expr):
+        text = _shown(inner, texts, slots)
+        texts[id(inner)] = text if len(text) <= LONGEST else "(...)"
+    return texts[id(expr)]
+
+
+def _shown(expr: Expr, texts: Mapping[int, str], slots: Sequence[Value]) -> str:
+    """The text of an expression, from those of what is inside."""
     match expr:
         case Const():
             return f"{expr.value:g}"
@@ -493,14 +505,14 @@ def show_expr(expr: Expr, slots: Sequence[Value]) -> str:
         case Position():
             return f"({show_index(expr.index)})"
         case Apply(function, args) if function in _SIGNS:
-            left, right = (show_expr(a, slots) for a in args)
+            left, right = (texts[id(a)] for a in args)
             return f"({left} {_SIGNS[function]} {right})"
         case Apply(function, args):
-            return f"{function}({', '.join(show_expr(a, slots) for a in args)})"
+            return f"{function}({', '.join(texts[id(a)] for a in args)})"
         case Reduce():
             over = ", ".join(f"{a.name}<{int(a.extent)}" for a in expr.axes)
-            return f"{expr.combiner}[{over}]({show_expr(expr.body, slots)})"
+            return f"{expr.combiner}[{over}]({texts[id(expr.body)]})"
         case Combination():
-            terms = ", ".join(show_expr(term, slots) for term in expr.terms)
+            terms = ", ".join(texts[id(term)] for term in expr.terms)
             return f"combination {show_index(expr.row)} of ({terms})"
     raise AssertionError(expr)

@@ -270,7 +270,10 @@ def is_padding(expr: Expr) -> bool:
 
 def is_free(expr: Expr) -> bool:
     """Whether evaluating the expression anew costs nothing worth keeping a result for."""
-    free = isinstance(expr, Read | Const | Position) or (
-        isinstance(expr, Apply) and expr.function in FREE
-    )
-    return free and all(map(is_free, expr.children))
+    return _is_free_itself(expr) and all(map(_is_free_itself, walk(expr)))
+
+
+def _is_free_itself(expr: Expr) -> bool:
+    if isinstance(expr, Apply):
+        return expr.function in FREE
+    return isinstance(expr, Read | Const | Position)

@@ -100,6 +100,9 @@ class _Moved(Rewrite):
         self.results: list[tuple[Read, Expr]] = []
         self._axis, self._deps = axis, deps
 
+    def _inner(self, expr: Expr) -> tuple[Expr, ...]:
+        return () if isinstance(expr, Reduce | Combination) else super()._inner(expr)
+
     def _rebuild(self, expr: Expr) -> Expr:
         if not isinstance(expr, Reduce | Combination):
             return super()._rebuild(expr)
