@@ -20,6 +20,7 @@ from thalweg.kernels.join import joins
 from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
 
 WINDOW = 16  # elements up to which a reduction is small
+MOST_PARTS = 150  # expressions of a kernel, which LLVM compiles as one function
 EXPANDED = 2  # times as large as what it is made of
 
 
@@ -35,6 +36,7 @@ class Group:
         is_windowed: whether every reduction is over a few elements, such as a pooling window.
         reduced: the extents that every reduction is over, if none of them is a contraction and all
             are over the same; else None.
+        parts: how many expressions its members have.
         joins: whether it puts values one after the other, which is no kernel in the end.
     """
 
@@ -46,6 +48,7 @@ class Group:
         self.is_pointwise = member.is_pointwise
         self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
         self.reduced = _reduced(member)
+        self.parts = member.body.parts
         self.joins = member.value.storage is None and joins(member)
 
     @property
@@ -61,6 +64,7 @@ class Group:
         """Take over the members of another group and its place among the others."""
         self.members += other.members
         self.order = max(self.order, other.order)
+        self.parts += other.parts
         self.is_pointwise = self.is_pointwise and other.is_pointwise
         self.is_windowed = self.is_windowed and other.is_windowed
         self.reduced = self.reduced if self.reduced == other.reduced else None
@@ -112,6 +116,8 @@ def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> N
 
 
 def _may_share_loop(first: Group, second: Group) -> bool:
+    if first.parts + second.parts > MOST_PARTS:
+        return False
     members = first.members + second.members
     if first.joins or second.joins:
         return False

@@ -29,6 +29,7 @@ from thalweg.kernels.values import (
 SCALAR_WORK = 16  # an expression of scalars up to this long is evaluated anew where it is used
 CHEAP_WORK = 2  # so is an array's expression up to this long, if it reads no more than one array
 FEW_READS = 16  # of each element of a view at positions that are read from memory themselves
+MOST_PARTS = 64  # of an expression: LLVM takes too long over larger ones, and runs out of registers
 SMALL = 8  # how many times smaller than the result an array is that costs nothing to read
 
 
@@ -51,9 +52,14 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
             chosen = [d for d in chosen if d.value in kept or d.value.storage or not joins(d)]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if is_cheap(producer)]
-        for user in chosen:
+        for user in [d for d in chosen if fits(producer, d)]:
             inliner.substitute(producer, user)
     return drop_unused(definitions, kept)
+
+
+def fits(producer: Definition, user: Definition) -> bool:
+    """Whether the user's expression, with the producer's in it, is of a size that compiles well."""
+    return producer.body.parts + user.body.parts <= MOST_PARTS
 
 
 class Inliner:

@@ -8,7 +8,7 @@ What the gradient of an activation needs of the way forward is of this kind.
 
 from __future__ import annotations
 
-from thalweg.kernels.inline import Writes, drop_unused, is_cheap, large_sources, substitute
+from thalweg.kernels.inline import Writes, drop_unused, fits, is_cheap, large_sources, substitute
 from thalweg.kernels.values import Definition, Readers, Value
 
 Groups = list[list[Definition]]
@@ -35,6 +35,7 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
         written = [place[write] for write in writes.of_what(producer)]
         if all(
             _may_recompute(producer, user)
+            and fits(producer, user)
             and not any(place[producer] <= at <= place[user] for at in written)
             for user in users
         ):
