@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from thalweg.base.record import Record
 from thalweg.kernels.values import Value
@@ -12,7 +13,6 @@ ALIGNMENT = 64  # bytes: a cache line, and a full vector register
 
 Life = tuple[int, int]  # the first and the last kernel that touches a value
 Lives = Mapping[Value, Life]
-Block = tuple[int, int, Life]  # of the arena: start, end, and the life of the value there
 
 
 class Arena(Record):
@@ -40,13 +40,11 @@ def plan_memory(lives: Lives, bytes_of: Callable[[Value], int]) -> Arena:
         bytes_of: the size of one.
     """
     offsets: dict[Value, int] = {}
-    blocks: list[Block] = []
+    blocks = _Blocks(len(lives))
     sizes = {value: bytes_of(value) for value in lives}
     for value in sorted(lives, key=lambda v: (-sizes[v], lives[v])):
-        needed = _padded(sizes[value])
-        start = offsets[value] = _lowest_gap(needed, lives[value], blocks)
-        insort(blocks, (start, start + needed, lives[value]))
-    return Arena(offsets, max((end for _, end, _ in blocks), default=0))
+        offsets[value] = blocks.place(_padded(sizes[value]), lives[value])
+    return Arena(offsets, blocks.end)
 
 
 def lifetimes(kernels: Sequence[tuple[Sequence[Value], Sequence[Value]]]) -> Lives:
@@ -67,13 +65,39 @@ def _padded(size: int) -> int:
     return -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def _lowest_gap(needed: int, life: Life, blocks: Sequence[Block]) -> int:
-    """The lowest place of that size where no block lies that is alive at the same time."""
-    first, last = life
-    place = 0
-    for start, end, (born, dead) in blocks:
-        if born <= last and first <= dead:
-            if start - place >= needed:
-                break
-            place = max(place, end)
-    return place
+class _Blocks:
+    """The parts of the arena that are taken.
+
+    Args:
+        most: how many there will be.
+
+    Attributes:
+        end: of the last one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.end = 0
+        self._table = np.zeros((4, most), np.int64)  # starts, in order, ends, and lives
+        self._count = 0
+
+    def place(self, needed: int, life: Life) -> int:
+        """The lowest place of that size where nothing lies that is alive at the same time."""
+        start = self._lowest_gap(needed, *life)
+        self.end = max(self.end, start + needed)
+        table, count = self._table, self._count
+        at = int(table[0, :count].searchsorted(start))
+        table[:, at + 1 : count + 1] = table[:, at:count].copy()
+        table[:, at] = (start, start + needed, *life)
+        self._count += 1
+        return start
+
+    def _lowest_gap(self, needed: int, first: int, last: int) -> int:
+        starts, ends, born, dead = self._table[:, : self._count]
+        near = ((born <= last) & (first <= dead)).nonzero()[0]
+        if not near.size:
+            return 0
+        free = np.zeros(near.size + 1, np.int64)  # where what is before each of them ends
+        np.maximum.accumulate(ends[near], out=free[1:])
+        fits = starts[near] - free[:-1] >= needed
+        found = int(fits.argmax())
+        return int(free[found] if fits[found] else free[-1])

@@ -29,6 +29,7 @@ class _Scheduler:
     def __init__(self, ops: list[Operation]) -> None:
         self._ops = ops
         self._writes = [op for op in ops if isinstance(op.record, Assign)]
+        self._number = {write: n for n, write in enumerate(self._writes)}
         self._behind = self._find_dependences()
         self._users: dict[Operation, list[Operation]] = {}
         self._missing: dict[Operation, int] = {}
@@ -41,7 +42,7 @@ class _Scheduler:
 
     def _find_dependences(self) -> dict[Operation, int]:
         """For each operation a bit for every write that it depends on."""
-        bit = {write: 1 << n for n, write in enumerate(self._writes)}
+        bit = {write: 1 << n for write, n in self._number.items()}
         behind: dict[Operation, int] = {}
         for op in self._ops:
             mask = 0
@@ -53,7 +54,7 @@ class _Scheduler:
         return behind
 
     def _depends(self, op: Operation, write: Operation) -> bool:
-        return bool(self._behind[op] >> self._writes.index(write) & 1)
+        return bool(self._behind[op] >> self._number[write] & 1)
 
     def _late_writes(self, op: Operation) -> Iterable[Operation]:
         """The writes that a read waits for because it asks to come after them."""
