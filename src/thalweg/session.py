@@ -23,6 +23,7 @@ from thalweg.base.errors import (
     SessionClosedError,
 )
 from thalweg.base.forks import Shared
+from thalweg.base.garbage import collection_paused
 from thalweg.base.record import Record, field
 from thalweg.base.shapes import show
 from thalweg.batches import Batches, batch_random
@@ -463,7 +464,8 @@ class Session(Shared):
             key = (values, *[array.shape for array in known.values()])
             planned = request.planned.setdefault(key, [])
             adapted = _adapted(planned, feeds, request.seeds)
-            entry = adapted or self._made(request, feeds, known)
+            with collection_paused():
+                entry = adapted or self._made(request, feeds, known)
             if adapted is None:
                 planned.append(entry)
             if entry.program is not None:

@@ -6,6 +6,7 @@ from thalweg.graph.graph import (
     default_graph,
     failed,
     graph_of,
+    infer,
     located,
     reset_default_graph,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "default_graph",
     "failed",
     "graph_of",
+    "infer",
     "located",
     "reset_default_graph",
 ]

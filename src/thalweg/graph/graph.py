@@ -46,6 +46,11 @@ class Graph(Shared):
 
     # -- building
 
+    @property
+    def source(self) -> Source:
+        """The line that operations made now come from."""
+        return self._source or caller()
+
     def add(
         self,
         record: Op,
@@ -60,7 +65,7 @@ class Graph(Shared):
             GraphError: if an input belongs to another graph, the graph is finalised, or the name
                 is not valid.
         """
-        source = self._source or caller()
+        source = self.source
         if name:
             check_name(name, "an operation", bool(self._scope))
         self._check_inputs(record, inputs)

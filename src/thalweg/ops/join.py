@@ -12,7 +12,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, axis_index, known, show
 from thalweg.formula import Expr, Formula, Lowered, Operand, Position, affine, apply, axes, where
-from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph import Op, Operation, Sample, Spec, Tensor, graph_of, infer
 from thalweg.ops.build import checking, convert, emit, first_dtype, scope, to_array
 from thalweg.ops.create import zeros_like
 from thalweg.ops.extents import static_ints
@@ -21,6 +21,8 @@ from thalweg.ops.samples import CUBE, TABLE, VALUES
 from thalweg.ops.slicing import StridedSliceGrad, strided, strided_items
 
 Grads = Sequence[Tensor | None]
+
+MOST_INPUTS = 32  # of one operation: what finds the input of an element tests one after the other
 
 
 class Concat(Op):
@@ -276,7 +278,18 @@ def concat(values: Any, axis: Any = None, name: str | None = "concat") -> Tensor
         raise ValueError("concat needs an axis")
     with scope(name, "concat", *_sequence(values)) as full:
         at = static_ints("concat", axis)[0]
-        return emit(Concat(at), *_alike(_sequence(values)), name=full)
+        return _concat(at, _alike(_sequence(values)), full)
+
+
+def _concat(axis: int, parts: list[Tensor], name: str) -> Tensor:
+    """The tensors one after the other; many of them in groups, which are joined in turn."""
+    record, graph = Concat(axis), graph_of(parts)
+    if len(parts) > MOST_INPUTS:
+        infer(record, parts, graph.source)  # so that an error speaks of all of them
+    while len(parts) > MOST_INPUTS:
+        groups = [parts[n : n + MOST_INPUTS] for n in range(0, len(parts), MOST_INPUTS)]
+        parts = [emit(record, *group) for group in groups]
+    return emit(record, *parts, name=name)
 
 
 def _sequence(values: Any) -> Sequence[Any]:
@@ -308,7 +321,7 @@ def stack(values: Sequence[Any], axis: int = 0, name: str | None = "stack") -> T
         parts = [emit(ExpandDims(axis), part) for part in _alike(list(values))]
         rank = next((len(p.static_shape) for p in parts if p.static_shape is not None), None)
         at = axis if axis >= 0 or rank is None else axis_index(axis, rank)
-        return emit(Concat(at), *parts, name=full)
+        return _concat(at, parts, full)
 
 
 def unstack(
