@@ -11,6 +11,7 @@ convolution, without guards and without scattered additions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -99,7 +100,8 @@ def _share(all: Extent, groups: int, spec: Spec) -> Extent:
 
 def _by_group(xp: Any, x: Any, groups: int) -> Any:
     """`[..., groups * channels]` as `[groups, rows, channels]`."""
-    return xp.moveaxis(xp.reshape(x, (-1, groups, x.shape[-1] // groups)), 1, 0)
+    rows = math.prod(x.shape[:-1])
+    return xp.moveaxis(xp.reshape(x, (rows, groups, x.shape[-1] // groups)), 1, 0)
 
 
 def _channels(groups: int, each: int, name: str) -> tuple[tuple[Axis, ...], Affine, Affine]:

@@ -15,9 +15,9 @@ from thalweg.formula import Axis, Formula, Lowered, Operand, axes, sum_over
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.broadcast import accumulator, broadcast_to, sum_like
-from thalweg.ops.build import convert_pair, emit, scope
+from thalweg.ops.build import INDEX, convert_pair, emit, scope
 from thalweg.ops.reshape import reshape
-from thalweg.ops.shape import shape
+from thalweg.ops.shape import shape, size_along
 
 
 class MatMul(Op):
@@ -206,14 +206,20 @@ def _is_dense(record: MatMul, a: Tensor, b: Tensor) -> bool:
 
 
 def _dense(record: MatMul, a: Tensor, b: Tensor, name: str) -> Tensor:
-    extents = a.static_shape or ()
-    inner = _matrix(b.static_shape or (), record.transpose_b)
-    product = emit(record, reshape(a, [-1, extents[-1] or inner[0]]), b)
+    extents, inner = a.static_shape or (), _matrix(b.static_shape or (), record.transpose_b)
     lead: list[Any] = list(extents[:-1])
-    if lead.count(None) > 1:
+    width, columns = extents[-1] or inner[0], inner[1]
+    if width is None or columns is None:
+        of_b = _matrix(list(shape(b)), record.transpose_b)
+        width = of_b[0] if width is None else width
+        columns = of_b[1] if columns is None else columns
+    # Where nothing is left to divide by, reshape cannot tell how many rows there are.
+    rows = -1 if inner[0] or extents[-1] else size_along(a, tuple(range(len(lead))), INDEX)
+    product = emit(record, reshape(a, [rows, width]), b)
+    if lead.count(None) > 1 or (None in lead and (0 in lead or not inner[1])):
         dynamic = shape(a)
         lead = [dynamic[n] if d is None else d for n, d in enumerate(lead)]
-    return reshape(product, [*lead, inner[1] if inner[1] is not None else shape(b)[-1]], name=name)
+    return reshape(product, [*lead, columns], name=name)
 
 
 def _with_equal_batches(record: MatMul, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.base import dtypes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
-from thalweg.base.shapes import Shape, axis_index, is_known, known
+from thalweg.base.shapes import Shape, axis_index, is_known, known, show
 from thalweg.formula import Axis, Expr, Formula, Lowered, Operand, reduce
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
@@ -324,7 +324,10 @@ class ArgReduction(Op):
         check_kind(NUMERIC, input.dtype)
         if not self.output_type.is_integer:
             raise DTypeError(f"output_type must be an integer type, not {self.output_type}")
-        return Spec(reduced_shape(input.shape, (self.axis,), False), self.output_type)
+        left = reduced_shape(input.shape, (self.axis,), False)
+        if input.shape is not None and input.shape[self.axis] == 0:
+            raise ShapeError(f"axis {self.axis} of {show(input.shape)} is empty")
+        return Spec(left, self.output_type)
 
     def lower(self, *inputs: Operand) -> Lowered:
         gone = resolve_axes((self.axis,), inputs[0].rank)
@@ -347,6 +350,7 @@ class ArgReduction(Op):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         yield Sample(cls(3), (_CUBE,), "axis 3 is out of range for rank 3")
+        yield Sample(cls(1), (_CUBE[:, :0],), "axis 1 of [2, 0, 4] is empty")
         yield Sample(cls(0, dtypes.float32), (_CUBE,), "output_type must be an integer type")
 
 

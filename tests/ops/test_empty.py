@@ -1,0 +1,106 @@
+"""Extents of 0, on every backend: every op, every sample, with gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from tests.ops.running import Array, run
+from thalweg.autodiff import gradients
+from thalweg.base.dtypes import as_dtype
+from thalweg.base.errors import DTypeError, ShapeError, ThalwegError
+from thalweg.graph import Graph, Op, Sample, Tensor
+from thalweg.ops.build import constant_like
+from thalweg.ops.catalogue import ALL
+from thalweg.ops.constant import Placeholder
+
+SAMPLED = [record for record in ALL if any(s.inputs for s in record.samples())]
+
+
+def emptied(sample: Sample) -> Iterator[tuple[Array, ...]]:
+    """The inputs with all extents of a value made 0, for each value that an extent has."""
+    arrays, static = sample.arrays(), sample.op.static
+    free = [n for n in range(len(arrays)) if n not in static]
+    for extent in {d for n in free for d in arrays[n].shape}:
+        yield tuple(
+            array[tuple(slice(0 if d == extent else d) for d in array.shape)]
+            if n in free
+            else array
+            for n, array in enumerate(arrays)
+        )
+
+
+def build(
+    sample: Sample, arrays: tuple[Array, ...], is_open: bool
+) -> tuple[list[Tensor], dict[Tensor, Array]]:
+    """What the sample computes of the arrays, with the gradients by them, and what to feed."""
+    graph = Graph()
+    feeds: dict[Tensor, Array] = {}
+    inputs: list[Tensor] = []
+    for n, array in enumerate(arrays):
+        if n in sample.op.static:
+            inputs.append(constant_like(graph, array))
+            continue
+        shape = (None,) * array.ndim if is_open else array.shape
+        x = graph.add(Placeholder(as_dtype(array.dtype), shape)).outputs[0]
+        feeds[x] = array
+        inputs.append(x)
+    outputs = graph.add(sample.op, inputs).outputs
+    fetches = list(outputs)
+    floating = [y for y in outputs if y.dtype.is_floating]
+    sources = [x for x in feeds if x.dtype.is_floating]
+    if floating and sources and type(sample.op).differentiable:
+        with graph.as_default():
+            fetches += [g for g in gradients(floating[0], sources) if g is not None]
+    return fetches, feeds
+
+
+def outcome(fetches: list[Tensor], feeds: dict[Tensor, Array], backend: str) -> list[Array] | str:
+    try:
+        return [np.asarray(v) for v in run(fetches[0].graph, fetches, feeds, backend)]
+    except ThalwegError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("record", SAMPLED)
+def test_every_record_takes_empty_tensors(record: type[Op], is_open: bool) -> None:
+    for sample in record.samples():
+        for arrays in emptied(sample):
+            try:
+                fetches, feeds = build(sample, arrays, is_open)
+            except (ShapeError, DTypeError):  # it says so when the graph is built
+                continue
+            native, reference = (outcome(fetches, feeds, name) for name in ("llvm", "numpy"))
+            if isinstance(native, str) or isinstance(reference, str):
+                assert native == reference
+                continue
+            for x, y in zip(native, reference, strict=True):
+                assert x.shape == y.shape
+                np.testing.assert_allclose(
+                    x.astype(np.float64), y.astype(np.float64), rtol=1e-5, atol=1e-6
+                )
+
+
+UNKNOWN = None, None, None
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (None, 3, 4), (2, 3, None), UNKNOWN])
+@pytest.mark.parametrize("empty", [2, 3, 4, 5])
+def test_products_of_many_rows_and_one_matrix(shape: tuple[int | None, ...], empty: int) -> None:
+    def extents(given: tuple[int | None, ...]) -> list[int | None]:
+        return [0 if d == empty else d for d in given]
+
+    for columns in ((4, 5), (None, 5), (4, None)):
+        with tf.Graph().as_default() as graph:
+            a, b = (tf.placeholder(tf.float32, extents(s)) for s in (shape, columns))
+            product = tf.matmul(a, b)
+            slopes = gradients(product, [a, b])
+        rows, matrix = (np.ones([0 if d == empty else d for d in s]) for s in ((2, 3, 4), (4, 5)))
+        made, by_a, by_b = run(graph, [product, *slopes], {a: rows, b: matrix})
+        np.testing.assert_array_equal(made, rows @ matrix)
+        assert by_a.shape == rows.shape
+        np.testing.assert_array_equal(by_b, np.full(matrix.shape, rows[..., :1].size))
