@@ -12,6 +12,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, axis_index, is_known, known, show
 from thalweg.formula import Axis, Expr, Formula, Lowered, Operand, reduce
+from thalweg.formula import axes as new_axes
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.broadcast import Broadcast, accumulated_sum, accumulator, broadcast_like
@@ -76,7 +77,8 @@ def reduction(
     x: Operand, gone: tuple[int, ...], keepdims: bool, combine: Callable[[list[Axis], Expr], Expr]
 ) -> Formula:
     """The formula of a reduction over some axes, by a function of those axes and the element."""
-    index = [Axis(d, "r" if n in gone else "ijklmnop"[n]) for n, d in enumerate(x.shape)]
+    own = new_axes(*x.shape)
+    index = [Axis(a.extent, "r") if n in gone else a for n, a in enumerate(own)]
     body = combine([index[n] for n in gone], x[index])
     left = [axis for n, axis in enumerate(index) if n not in gone]
     if not keepdims:
