@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +18,14 @@ from thalweg.ops.random import seed_key
 Array = np.ndarray[Any, Any]
 
 
+MOST_SIZE = 1 << 31  # of a batch
 MOST_ROWS = 1 << 20  # whose order is made at a time
 
 
 def batch_random(graph: Graph, seed: int | None, run: int) -> np.random.Generator:
     """What shuffles a loop that begins with the run of this number."""
+    if seed is not None and not is_whole(seed):
+        raise FeedError(f"batches: the seed must be an integer, not {seed!r}")
     key = seed_key(graph, seed, place=0)
     return np.random.default_rng([word % 2**32 for word in key] + [run])
 
@@ -97,9 +101,22 @@ def _checked_size(arrays: Mapping[Tensor, Array], size: int | None) -> int:
         return 0
     if size is None:
         raise FeedError("batches: batch_size is missing: how many rows a step takes")
+    if not is_whole(size):
+        raise FeedError(f"batches: batch_size must be an integer, not {size!r}")
     if size < 1:
         raise FeedError(f"batches: batch_size must be at least 1, not {size}")
+    if size >= MOST_SIZE:
+        raise FeedError(f"batches: batch_size must be below 2^31, not {size}")
     return size
+
+
+def is_whole(number: object) -> bool:
+    """Whether something is an integer, and not just True or False."""
+    try:
+        operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return not isinstance(number, bool)
 
 
 def _common_rows(arrays: Mapping[Tensor, Array]) -> int:

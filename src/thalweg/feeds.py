@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,16 @@ def feedable(graph: Graph, key: Any) -> Tensor:
         )
     tensor: Tensor = found
     return tensor
+
+
+def check_mapping(what: str, given: Any) -> None:
+    """Check that feeds are given by tensor.
+
+    Raises:
+        FeedError: if they are not.
+    """
+    if type(given) is not dict and not isinstance(given, Mapping):
+        raise FeedError(f"{what} must be a dict from tensors to values, not {given!r}")
 
 
 def feed_array(tensor: Tensor, value: Any) -> Array:
@@ -110,15 +121,15 @@ def _array(tensor: Tensor, value: Any) -> Array:
         raise _unusable(tensor, f"{value!r}, which is part of a graph: feed its value, an array")
     try:
         return np.asarray(value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _unusable(tensor, f"a {type(value).__name__} that is no array: {error}") from None
 
 
 def _cast(tensor: Tensor, array: Array) -> Array:
-    if array.dtype == object or array.dtype.kind in "USMm":
-        raise _unusable(tensor, f"values of the type {array.dtype}, which are no numbers")
     if array.dtype.kind == "c":
         raise _unusable(tensor, "complex numbers")
+    if array.dtype.kind not in "buif" and array.dtype.name not in NAMES:
+        raise _unusable(tensor, f"values of the type {array.dtype}, which are no numbers")
     with np.errstate(all="ignore"):
         cast = array.astype(tensor.dtype.numpy)
         if tensor.dtype.is_integer and not np.array_equal(cast, array):

@@ -59,7 +59,9 @@ class Fetches:
     def _element(self, item: Any) -> Pack:
         found = fetchable(self._graph, item)
         if isinstance(found, Tensor):
-            return _item(self._numbers.setdefault(found, len(self._numbers)))
+            again = found in self._numbers
+            number = self._numbers.setdefault(found, len(self._numbers))
+            return _copy(number) if again else _item(number)
         self._operations[found] = None
         return lambda values: None
 
@@ -72,6 +74,12 @@ def _item(number: int) -> Pack:
         return value if value.ndim else value[()]
 
     return item
+
+
+def _copy(number: int) -> Pack:
+    """The same for a tensor that occurs again, whose arrays are to be as independent as others."""
+    item = _item(number)
+    return lambda values: item(values).copy()
 
 
 def fetchable(graph: Graph, item: Any) -> Tensor | Operation:

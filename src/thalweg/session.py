@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import (
     FailedPreconditionError,
     FeedError,
+    FetchError,
     InvalidArgumentError,
     SessionClosedError,
 )
@@ -26,9 +27,17 @@ from thalweg.base.forks import Shared
 from thalweg.base.garbage import collection_paused
 from thalweg.base.record import Record, field
 from thalweg.base.shapes import show
-from thalweg.batches import Batches, batch_random
+from thalweg.batches import Batches, batch_random, is_whole
 from thalweg.config import ConfigProto
-from thalweg.feeds import check_shape, describe, feed_array, feedable, missing, rows_array
+from thalweg.feeds import (
+    check_mapping,
+    check_shape,
+    describe,
+    feed_array,
+    feedable,
+    missing,
+    rows_array,
+)
 from thalweg.fetches import Fetches, structure_key
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
@@ -126,8 +135,8 @@ class Session(Shared):
         self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
     ) -> None:
         super().__init__()
-        self._graph = graph if graph is not None else default_graph()
-        self._config = config if config is not None else ConfigProto()
+        self._graph = _of_kind("graph", graph, Graph) or default_graph()
+        self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
         self._fetches: dict[Any, Fetches] = {}
         self._feedable: dict[Any, Tensor] = {}
         self._requests: dict[Any, _Request] = {}
@@ -179,15 +188,15 @@ class Session(Shared):
         with self._lock:
             self._check_open()
             fetched = self._fetched(fetches)
-            feeds = self._fed(feed_dict) if feed_dict else {}
+            feeds = self._fed(feed_dict) if feed_dict is not None else {}
             choice = self._chosen(fetched, feeds)
             entry = choice.only or self._entry(choice, feeds)
             number = self._runs
             self._runs = number + 1
             values = self._execute(entry, feeds, number)
         if choice.fetches is not fetched.tensors:
-            known = dict(zip(choice.fetches, values, strict=True))
-            values = [known[t] if t in known else feeds[t].copy() for t in fetched.tensors]
+            made = dict(zip(choice.fetches, values, strict=True))
+            values = [made[t] if t in made else feeds[t].copy() for t in fetched.tensors]
         return fetched.pack(values)
 
     def run_steps(
@@ -240,8 +249,8 @@ class Session(Shared):
         with self._lock:
             self._check_open()
             fetched = self._fetched(fetches)
-            feeds = self._fed(feed_dict or {})
-            arrays = self._batch_arrays(batches or {}, feeds)
+            feeds = self._fed({} if feed_dict is None else feed_dict)
+            arrays = self._batch_arrays({} if batches is None else batches, feeds)
             random = batch_random(self._graph, seed, self._runs) if shuffle else None
         loop = Loop(self._run_slice, fetched, feeds, Batches(arrays, batch_size, random))
         return fetched.pack(loop.run(steps, every, callback))
@@ -261,7 +270,7 @@ class Session(Shared):
         with self._lock:
             self._check_open()
             fetched = self._fetched(fetches)
-            feeds = self._fed(feed_dict) if feed_dict else {}
+            feeds = self._fed(feed_dict) if feed_dict is not None else {}
             names = [t.name for t in fetched.tensors] + [op.name for op in fetched.targets]
             entry = self._entry(self._chosen(fetched, feeds), feeds)
             return ", ".join(names), entry.program
@@ -316,13 +325,14 @@ class Session(Shared):
 
     def _fetched(self, fetches: Any) -> Fetches:
         # most are one tensor or operation, and a call takes a tenth of a microsecond
-        key = fetches if type(fetches) in (Tensor, Operation) else structure_key(fetches)
+        key = fetches if type(fetches) in (Tensor, Operation) else _structure(fetches)
         found = self._fetches.get(key)
         if found is None:
             found = self._fetches[key] = Fetches(self._graph, fetches)
         return found
 
     def _fed(self, feed_dict: Mapping[Any, Any]) -> dict[Tensor, Array]:
+        check_mapping("feed_dict", feed_dict)
         feeds = {}
         for key, value in feed_dict.items():
             tensor = self._feedable.get(key)
@@ -334,6 +344,7 @@ class Session(Shared):
     def _batch_arrays(
         self, batches: Mapping[Any, Any], feeds: Mapping[Tensor, Array]
     ) -> dict[Tensor, Array]:
+        check_mapping("batches", batches)
         arrays = {}
         for key, value in batches.items():
             tensor = self._feedable_tensor(key)
@@ -694,6 +705,16 @@ def get_default_session() -> Session | None:
 Hooks.default_session = get_default_session
 
 
+T = TypeVar("T")
+
+
+def _of_kind(name: str, value: T | None, kind: type[T]) -> T | None:
+    """An argument, which may be left out."""
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} must be a tf.{kind.__name__}, not {value!r}")
+    return value
+
+
 def _check_backend(name: str) -> None:
     if name not in ("llvm", "numpy"):
         raise ValueError(f"there is no backend {name!r}; there are 'llvm' and 'numpy'")
@@ -706,6 +727,17 @@ def _make_backend(config: ConfigProto) -> Backend:
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     backend: Backend = module.LlvmBackend(threads=threads)
     return backend
+
+
+def _structure(fetches: Any) -> Hashable:
+    try:
+        key = structure_key(fetches)
+        hash(key)
+    except RecursionError:
+        raise FetchError("the fetches are nested too deeply, or hold themselves") from None
+    except TypeError:  # a part of it only seemed to have a hash
+        return id(fetches)
+    return key
 
 
 def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
@@ -742,6 +774,9 @@ def _known(tensor: Tensor, feed: Feed) -> Array:
 
 
 def _check_counts(steps: int, every: int) -> None:
+    for name, count in (("steps", steps), ("every", every)):
+        if not is_whole(count):
+            raise InvalidArgumentError(f"run_steps: {name} must be an integer, not {count!r}")
     if steps < 0:
         raise InvalidArgumentError(f"run_steps: steps must be at least 0, not {steps}")
     if every < 1:

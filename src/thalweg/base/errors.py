@@ -51,7 +51,7 @@ class FeedError(InvalidArgumentError):
     """A feed is missing, or has the wrong shape or type."""
 
 
-class FetchError(ThalwegError, ValueError, TypeError):
+class FetchError(ThalwegError, ValueError):
     """A fetch that is not a tensor, operation or name of the session's graph."""
 
 
