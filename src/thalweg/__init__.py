@@ -35,6 +35,7 @@ from thalweg.config import (
 )
 from thalweg.explain import Explanation, explain
 from thalweg.graph import Graph, Operation, Tensor, reset_default_graph
+from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.keys import GraphKeys
 from thalweg.ops.broadcast import broadcast_to, tile
@@ -338,3 +339,5 @@ __version__ = "0.1.0"
 gradients = _autodiff.gradients
 double = float64
 half = float16
+
+_calls.explain_errors(globals(), __all__)

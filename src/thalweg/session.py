@@ -705,7 +705,6 @@ def get_default_session() -> Session | None:
 Hooks.default_session = get_default_session
 
 
-T = TypeVar("T")
 
 
 def _of_kind(name: str, value: T | None, kind: type[T]) -> T | None:

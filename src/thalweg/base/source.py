@@ -25,6 +25,11 @@ class Source(Record):
         return f"{place}: {text}" if text else place
 
 
+def is_ours(file: str) -> bool:
+    """Whether a file is part of this package."""
+    return file.startswith(_OURS)
+
+
 def caller() -> Source:
     """The innermost line outside this package, or the outermost one if all are inside."""
     frame = sys._getframe(1)

@@ -266,7 +266,7 @@ class Graph(Shared):
             KeyError, GraphError: if there is none.
         """
         op_name, colon, number = name.rpartition(":")
-        if not colon or not number.isdigit():
+        if not colon or not number.isdecimal() or len(number) > 9:
             raise GraphError(f"{name!r} is not a tensor's name, which has the form 'operation:0'")
         outputs = self.get_operation_by_name(op_name).outputs
         if int(number) >= len(outputs):

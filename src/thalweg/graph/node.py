@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from thalweg.base import shapes
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import GraphError
+from thalweg.base.errors import GraphError, ShapeError
 from thalweg.base.shapes import Shape, TensorShape
-from thalweg.base.source import Source
+from thalweg.base.source import Source, caller
 from thalweg.graph.op import Op, Spec
 
 if TYPE_CHECKING:
@@ -173,7 +173,11 @@ class Tensor:
         Raises:
             ShapeError: if it contradicts what is known.
         """
-        merged = shapes.merge(self.spec.shape, shapes.as_shape(shape))
+        try:
+            merged = shapes.merge(self.spec.shape, shapes.as_shape(shape))
+        except ShapeError as error:
+            made = f"{self.name!r} was made at {self.op.source}"
+            raise ShapeError(f"set_shape: {error}\n  at {caller()}\n  {made}") from None
         self.spec = Spec(merged, self.spec.dtype)
 
     def consumers(self) -> list[Operation]:

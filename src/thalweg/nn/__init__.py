@@ -1,5 +1,6 @@
 """Neural networks: TensorFlow 1's `tf.nn`."""
 
+from thalweg.graph import calls as _calls
 from thalweg.nn.activations import (
     crelu,
     elu,
@@ -90,3 +91,5 @@ __all__ = [
     "xw_plus_b",
     "zero_fraction",
 ]
+
+_calls.explain_errors(globals(), __all__)

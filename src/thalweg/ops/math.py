@@ -5,7 +5,7 @@ Importing this module gives tensors their operators.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from thalweg.base import dtypes
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
 from thalweg.graph import Op, Tensor
+from thalweg.graph.calls import explained
 from thalweg.graph.node import Hooks
 from thalweg.ops import pointwise as records
 from thalweg.ops.broadcast import Broadcast, BroadcastLike, DynamicBroadcast, broadcast_like
@@ -496,27 +497,26 @@ sub = subtract
 neg = negative
 
 
-Hooks.operators.update(
-    {
-        "neg": negative,
-        "abs": abs,
-        "invert": logical_not,
-        "getitem": getitem,
-        "stack": stack,
-        "add": lambda x, y: add(x, y, name="add"),
-        "sub": lambda x, y: subtract(x, y, name="sub"),
-        "mul": lambda x, y: multiply(x, y, name="mul"),
-        "truediv": truediv,
-        "floordiv": floordiv,
-        "mod": lambda x, y: mod(x, y, name="mod"),
-        "pow": lambda x, y: pow(x, y, name="pow"),
-        "matmul": lambda x, y: matmul(x, y, name="matmul"),
-        "lt": less,
-        "le": less_equal,
-        "gt": greater,
-        "ge": greater_equal,
-        "and": logical_and,
-        "or": logical_or,
-        "xor": logical_xor,
-    }
-)
+_OPERATORS: dict[str, Callable[..., Tensor]] = {
+    "neg": negative,
+    "abs": abs,
+    "invert": logical_not,
+    "getitem": getitem,
+    "stack": stack,
+    "add": lambda x, y: add(x, y, name="add"),
+    "sub": lambda x, y: subtract(x, y, name="sub"),
+    "mul": lambda x, y: multiply(x, y, name="mul"),
+    "truediv": truediv,
+    "floordiv": floordiv,
+    "mod": lambda x, y: mod(x, y, name="mod"),
+    "pow": lambda x, y: pow(x, y, name="pow"),
+    "matmul": lambda x, y: matmul(x, y, name="matmul"),
+    "lt": less,
+    "le": less_equal,
+    "gt": greater,
+    "ge": greater_equal,
+    "and": logical_and,
+    "or": logical_or,
+    "xor": logical_xor,
+}
+Hooks.operators.update({name: explained(made, name) for name, made in _OPERATORS.items()})

@@ -17,6 +17,7 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import TensorShape, is_known, known, show
 from thalweg.formula import Alias, Lowered, Operand
 from thalweg.graph import Graph, Op, Operation, Spec, Tensor, default_graph
+from thalweg.graph.calls import explained
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks, Runner
 from thalweg.ops.build import convert
@@ -312,6 +313,7 @@ class Variable(ReadOperators):
         """The value in the session, or in the default one."""
         return self.handle.eval(session=session)
 
+    @explained
     def load(self, value: Any, session: Any = None) -> None:
         """Set the value in the session, or in the default one.
 
@@ -325,6 +327,7 @@ class Variable(ReadOperators):
 
     # -- changing it
 
+    @explained
     def assign(
         self,
         value: Any,
@@ -340,6 +343,7 @@ class Variable(ReadOperators):
         new = self._operand(value)
         return self._assign(new, name or "Assign")
 
+    @explained
     def assign_add(
         self,
         delta: Any,
@@ -350,6 +354,7 @@ class Variable(ReadOperators):
         """Add to the value when run; the tensor returned holds the new value."""
         return self._update(Add(), delta, name or "AssignAdd")
 
+    @explained
     def assign_sub(
         self,
         delta: Any,

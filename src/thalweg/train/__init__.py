@@ -1,5 +1,6 @@
 """Training: TensorFlow 1's `tf.train`."""
 
+from thalweg.graph import calls as _calls
 from thalweg.train.optimizer import (
     AdadeltaOptimizer,
     AdagradOptimizer,
@@ -31,3 +32,5 @@ __all__ = [
     "piecewise_constant",
     "polynomial_decay",
 ]
+
+_calls.explain_errors(globals(), __all__)

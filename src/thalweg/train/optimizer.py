@@ -19,6 +19,7 @@ from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, GraphError, ShapeError
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Operation, Tensor
+from thalweg.graph.calls import explained
 from thalweg.graph.keys import GraphKeys
 from thalweg.ops import math as arithmetic
 from thalweg.ops.build import convert
@@ -60,6 +61,7 @@ class Optimizer(ABC):
 
     # -- the public methods
 
+    @explained
     def minimize(
         self,
         loss: Any,
@@ -95,6 +97,7 @@ class Optimizer(ABC):
             )
         return self.apply_gradients(pairs, global_step, name)
 
+    @explained
     def compute_gradients(
         self,
         loss: Any,
@@ -133,6 +136,7 @@ class Optimizer(ABC):
             found = gradients(total, variables, grad_ys=grad_loss)
         return list(zip(found, variables, strict=True))
 
+    @explained
     def apply_gradients(
         self,
         grads_and_vars: Iterable[tuple[Any, Variable]],
