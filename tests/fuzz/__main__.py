@@ -1,0 +1,80 @@
+"""Random programs on every backend, against what their records say in float64.
+
+python -m tests.fuzz --seed 0 --count 1000 [--target host|avx512|avx2|sse]
+python -m tests.fuzz --show 17     print the program of a seed
+python -m tests.fuzz --shrink 17   make a failing program smaller, and print it
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+
+from tests.fuzz.bench import WrongResultError
+from tests.fuzz.children import Finding, findings, seconds, serve
+from tests.fuzz.machines import use_target
+from tests.fuzz.menu import program
+from tests.fuzz.shrink import shrink
+
+TARGETS = ["host", "avx512", "avx2", "sse"]
+
+
+def run_program(seed: int) -> None:
+    made = program(seed)
+    if made.fetches:
+        made.run()
+
+
+def main() -> int:
+    options = _options()
+    if options.show is not None:
+        print(program(options.show).text)
+        return 0
+    if options.shrink is not None:
+        print(shrink(program(options.shrink), _prelude(options)).text)
+        return 0
+    if options.serve:
+        use_target(options.target)
+        with np.errstate(all="ignore"):
+            serve(options.serve[0], options.serve[1], run_program, WrongResultError)
+        return 0
+    return _report(options)
+
+
+def _prelude(options: argparse.Namespace) -> str:
+    """What stands before a program's text so that it runs on the target."""
+    return f"from tests.fuzz.machines import use_target\nuse_target({options.target!r})\n"
+
+
+def _report(options: argparse.Namespace) -> int:
+    arguments = ["-m", "tests.fuzz", "--target", options.target, "--serve"]
+    start, found = seconds(), list[Finding]()
+    for number, finding in enumerate(findings(arguments, options.seed, options.count)):
+        if finding is not None:
+            found.append(finding)
+            print(f"seed {finding.case}: {finding.kind}: {finding.text}\n", flush=True)
+        if number % 500 == 499:
+            print(f"... {number + 1} programs, {len(found)} findings", flush=True)
+    seeds = " ".join(str(one.case) for one in found)
+    print(
+        f"{options.count} programs from seed {options.seed} for {options.target} in "
+        f"{seconds() - start:.0f} s: {len(found)} findings{': ' if found else ''}{seeds}"
+    )
+    return bool(found)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of the first program")
+    parser.add_argument("--count", type=int, default=200, help="how many programs")
+    parser.add_argument("--target", choices=TARGETS, default="host")
+    parser.add_argument("--show", type=int, metavar="SEED", help="print a program")
+    parser.add_argument("--shrink", type=int, metavar="SEED", help="print a smaller program")
+    parser.add_argument("--serve", type=int, nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Runs numbered cases in child processes, so that one that crashes or hangs is a finding too."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+PATIENCE = 120.0  # seconds for one case
+SAYS = "\x1e"  # what begins a line of the child's that is meant for the parent
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A case that went wrong.
+
+    Attributes:
+        case: its number.
+        kind: "wrong", "error", "crash" or "hang".
+        text: what is known about it.
+    """
+
+    case: int
+    kind: str
+    text: str
+
+
+def say(*words: object) -> None:
+    """Tell the parent something."""
+    text = " ".join(str(word).replace("\n", "\x1f") for word in words)
+    print(f"{SAYS}{text}", flush=True)
+
+
+def serve(first: int, count: int, run: Callable[[int], None], wrong: type[Exception]) -> None:
+    """Run the cases in this process, and tell the parent how each ends."""
+    for case in range(first, first + count):
+        say("begin", case)
+        try:
+            run(case)
+        except wrong as error:
+            say("wrong", case, error)
+        except Exception as error:
+            text = "".join(traceback.format_exception(error, limit=-4))
+            say("error", case, text[:1500])
+        else:
+            say("right", case)
+
+
+def findings(arguments: Sequence[str], first: int, count: int) -> Iterator[Finding | None]:
+    """What comes of each case, in order: None if it is right.
+
+    Args:
+        arguments: of Python, for a child that calls `serve`; the first case and the count follow.
+        first: the first case.
+        count: how many.
+    """
+    end = first + count
+    while first < end:
+        for finding in _child([*arguments, str(first), str(end - first)], first):
+            first += 1
+            yield finding
+
+
+def _child(arguments: Sequence[str], first: int) -> Iterator[Finding | None]:
+    """The cases up to the end, or to the first that ends the process."""
+    command = [sys.executable, "-X", "faulthandler", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, bufsize=0) as child:
+        current, other = None, []
+        try:
+            for line in _lines(child):
+                if not line.startswith(SAYS):
+                    other.append(line)
+                    continue
+                word, number, *text = line[1:].split(" ", 2)
+                current = int(number)
+                if word == "begin":
+                    other = []
+                elif word == "right":
+                    current = None
+                    yield None
+                else:
+                    current, said = None, text[0] if text else ""
+                    yield Finding(int(number), word, said.replace("\x1f", "\n"))
+        except TimeoutError:
+            child.kill()
+            yield Finding(first if current is None else current, "hang", _tail(other))
+            return
+        code = child.wait()
+        if current is not None or (code and not current):
+            name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            case = first if current is None else current
+            yield Finding(case, "crash", f"{name}\n{_tail(other)}")
+
+
+def _lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
+    assert child.stdout is not None
+    buffer, descriptor = b"", child.stdout.fileno()
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+        if not ready:
+            raise TimeoutError
+        chunk = os.read(descriptor, 1 << 16)
+        if not chunk:
+            return
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
+
+
+def _tail(lines: Sequence[str]) -> str:
+    return "\n".join(lines[:30])
+
+
+def seconds() -> float:
+    return time.perf_counter()
