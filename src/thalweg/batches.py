@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.backends import memory
 from thalweg.backends.protocol import Rows
 from thalweg.base.errors import FeedError
 from thalweg.base.shapes import show
@@ -91,7 +92,7 @@ class Batches:
         """What the next `steps` steps are fed."""
         if not self._arrays:
             return {}
-        numbers = np.zeros((steps + 1, self._size), np.int64)  # one batch more: see Rows
+        numbers = memory.zeros((steps + 1, self._size), np.int64)  # one batch more: see Rows
         numbers[:steps] = self._order.take(steps * self._size).reshape(steps, self._size)
         return {t: Rows(array, numbers[:steps], t.dtype.numpy) for t, array in self._arrays.items()}
 

@@ -1,6 +1,7 @@
 """Random programs on every backend, against what their records say in float64.
 
 python -m tests.fuzz --seed 0 --count 1000 [--target host|avx512|avx2|sse]
+        [--guard end|begin]
 python -m tests.fuzz --show 17     print the program of a seed
 python -m tests.fuzz --shrink 17   make a failing program smaller, and print it
 """
@@ -14,7 +15,7 @@ import numpy as np
 
 from tests.fuzz.bench import WrongResultError
 from tests.fuzz.children import Finding, findings, seconds, serve
-from tests.fuzz.machines import use_target
+from tests.fuzz.machines import prepare
 from tests.fuzz.menu import program
 from tests.fuzz.shrink import shrink
 
@@ -36,7 +37,7 @@ def main() -> int:
         print(shrink(program(options.shrink), _prelude(options)).text)
         return 0
     if options.serve:
-        use_target(options.target)
+        prepare(options.target, options.guard)
         with np.errstate(all="ignore"):
             serve(options.serve[0], options.serve[1], run_program, WrongResultError)
         return 0
@@ -49,7 +50,8 @@ def _prelude(options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
-    arguments = ["-m", "tests.fuzz", "--target", options.target, "--serve"]
+    guard = ["--guard", options.guard] if options.guard else []
+    arguments = ["-m", "tests.fuzz", "--target", options.target, *guard, "--serve"]
     start, found = seconds(), list[Finding]()
     for number, finding in enumerate(findings(arguments, options.seed, options.count)):
         if finding is not None:
@@ -59,7 +61,8 @@ def _report(options: argparse.Namespace) -> int:
             print(f"... {number + 1} programs, {len(found)} findings", flush=True)
     seeds = " ".join(str(one.case) for one in found)
     print(
-        f"{options.count} programs from seed {options.seed} for {options.target} in "
+        f"{options.count} programs from seed {options.seed} for {options.target}"
+        f"{f', guarded at the {options.guard}' if options.guard else ''} in "
         f"{seconds() - start:.0f} s: {len(found)} findings{': ' if found else ''}{seeds}"
     )
     return bool(found)
@@ -70,6 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the first program")
     parser.add_argument("--count", type=int, default=200, help="how many programs")
     parser.add_argument("--target", choices=TARGETS, default="host")
+    parser.add_argument("--guard", choices=["end", "begin"], help="see `guard.py`")
     parser.add_argument("--show", type=int, metavar="SEED", help="print a program")
     parser.add_argument("--shrink", type=int, metavar="SEED", help="print a smaller program")
     parser.add_argument("--serve", type=int, nargs=2, help=argparse.SUPPRESS)

@@ -7,10 +7,14 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from tests.fuzz.guard import NOTES, last_kernel
 
 PATIENCE = 120.0  # seconds for one case
 SAYS = "\x1e"  # what begins a line of the child's that is meant for the parent
@@ -69,9 +73,14 @@ def findings(arguments: Sequence[str], first: int, count: int) -> Iterator[Findi
 
 def _child(arguments: Sequence[str], first: int) -> Iterator[Finding | None]:
     """The cases up to the end, or to the first that ends the process."""
-    command = [sys.executable, "-X", "faulthandler", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, bufsize=0) as child:
+    command, pipe = [sys.executable, "-X", "faulthandler", *arguments], subprocess.PIPE
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            command, stdout=pipe, stderr=subprocess.STDOUT, bufsize=0,
+            env={**os.environ, NOTES: folder},
+        ) as child,
+    ):  # fmt: skip
         current, other = None, []
         try:
             for line in _lines(child):
@@ -96,7 +105,8 @@ def _child(arguments: Sequence[str], first: int) -> Iterator[Finding | None]:
         if current is not None or (code and not current):
             name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
             case = first if current is None else current
-            yield Finding(case, "crash", f"{name}\n{_tail(other)}")
+            kernel = last_kernel(Path(folder))
+            yield Finding(case, "crash", f"{name} in or after: {kernel}\n{_tail(other)}")
 
 
 def _lines(child: subprocess.Popen[bytes]) -> Iterator[str]:

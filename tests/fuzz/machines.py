@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from tests.fuzz.guard import Side, use_guards
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.llvm.target import Target
 from thalweg.runtime import native
 from thalweg.runtime.library import Library
 
 LEVELS = {"avx512": "x86-64-v4", "avx2": "x86-64-v3", "sse": "x86-64"}
+
+
+def prepare(target: str, guard: Side | None = None) -> None:
+    """Choose the target and the memory of this process; see `use_target` and `guard.py`."""
+    use_target(target)
+    if guard is not None:
+        use_guards(guard)
 
 
 def use_target(name: str) -> None:

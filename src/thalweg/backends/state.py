@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from thalweg.backends import memory
+from thalweg.backends.memory import ALIGNMENT, aligned_empty
+
+__all__ = ["ALIGNMENT", "VariableStore", "address_of", "aligned_empty"]
+
 _HEADER_BYTES = object.__basicsize__
 _pointer_at = ctypes.c_void_p.from_address
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
-
-
-def aligned_empty(
-    shape: Sequence[int], dtype: np.dtype[Any], alignment: int = ALIGNMENT
-) -> np.ndarray[Any, Any]:
-    """An uninitialised contiguous array that starts at a multiple of `alignment` bytes."""
-    return _aligned(np.empty, shape, dtype, alignment)
-
-
-def aligned_zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """The same filled with zeros; memory is taken only where something is written."""
-    return _aligned(np.zeros, shape, dtype, ALIGNMENT)
-
-
-def _aligned(
-    allocate: Callable[[int, type], np.ndarray[Any, Any]],
-    shape: Sequence[int],
-    dtype: np.dtype[Any],
-    alignment: int,
-) -> np.ndarray[Any, Any]:
-    extents = tuple(int(extent) for extent in shape)
-    size = int(np.prod(extents, dtype=np.int64)) * dtype.itemsize
-    raw = allocate(size + alignment, np.uint8)
-    start = -raw.ctypes.data % alignment
-    return raw[start : start + size].view(dtype).reshape(extents)
 
 
 def address_of(array: np.ndarray[Any, Any]) -> int:
@@ -63,7 +42,7 @@ class VariableStore:
     ) -> np.ndarray[Any, Any]:
         """The buffer of a variable, filled with zeros if it is new."""
         if name not in self.buffers:
-            self.buffers[name] = aligned_zeros(shape, dtype)
+            self.buffers[name] = memory.aligned_zeros(shape, dtype)
         return self.buffers[name]
 
     def clear(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.backends import memory
 from thalweg.backends.llvm.driver import (
     BARRIER,
     COUNTER_BIT,
@@ -21,7 +22,7 @@ from thalweg.backends.llvm.driver import (
 )
 from thalweg.backends.numpy_backend import NumpyProgram
 from thalweg.backends.protocol import Feed, Program, Rows
-from thalweg.backends.state import VariableStore, address_of, aligned_empty
+from thalweg.backends.state import VariableStore, address_of
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
@@ -77,7 +78,7 @@ class ArenaMemory(Record, frozen=False):
         """The address of at least `size` bytes."""
         if self.size < size:
             self.memory = None  # give the old one back before asking for more
-            self.memory = aligned_empty((size,), np.dtype(np.uint8))
+            self.memory = memory.aligned_empty((size,), np.dtype(np.uint8))
             self.size, self.address = size, address_of(self.memory)
         return self.address
 
@@ -214,7 +215,7 @@ class Compiled(Record, eq=False):
 
 
 def _aligned(array: Array) -> Array:
-    made = aligned_empty(array.shape, array.dtype)
+    made = memory.aligned_empty(array.shape, array.dtype)
     np.copyto(made, array)
     return made
 
@@ -236,7 +237,7 @@ class NativeProgram:
         own = max((part.private.size for part in parts), default=0)
         self._memory = plan_memory(kernels.temporaries, lambda value: value.bytes_at(sizes))
         self.arena_bytes = self._memory.size + own * threads
-        self._counter = np.zeros(1, np.int64)
+        self._counter = memory.zeros(1, np.int64)
         self._fetches = [(sizes.shape(shape), dtype.numpy) for shape, dtype in interface.fetches]
         self._fed: list[list[int]] = [[] for _ in range(interface.feeds)]
         self._ordered: list[int] = []
@@ -244,7 +245,7 @@ class NativeProgram:
         self._temporaries: list[tuple[int, int]] = []
         self._kept: list[Array] = []
         self._checked = kernels.checked
-        self._verdicts = np.zeros((len(kernels.checked), 2), np.int64)
+        self._verdicts = memory.zeros((len(kernels.checked), 2), np.int64)
         self._bound_arena = -1
         shared = sum(part.cycles for part in parts if not part.is_serial(SMALL_WORK))
         self._threads = threads if shared >= SMALL_PROGRAM else 1
@@ -283,7 +284,7 @@ class NativeProgram:
                 else:
                     words.append(self._address(value, len(words)))
             words.extend(map(self._sizes, step.code.nest.numbers))
-        return np.array(words or [0], np.int64)
+        return memory.array(words or [0], np.int64)
 
     def _address(self, value: Value, place: int) -> int:
         """The address of a value, or 0 with a note of what to put there later."""
@@ -348,7 +349,7 @@ class NativeProgram:
         most = max(step.words for step in part.steps)
         words = [len(part.steps), most, part.extent, part.tasks]
         for step, place in zip(part.steps, places, strict=True):
-            steps = np.zeros((step.words, 3), np.int64)  # by slice, by part, by thread
+            steps = memory.zeros((step.words, 3), np.int64)  # by slice, by part, by thread
             for n, value in enumerate(step.code.nest.slots):
                 if value in part.private.offsets:
                     steps[n, 2] = part.private.size
@@ -356,7 +357,7 @@ class NativeProgram:
                     steps[n, int(value.storage.by_part)] = value.bytes_at(self._sizes)
             once = int(step in part.before)
             words += [step.code.address, step.tasks, place, step.words, self._kept_at(steps), once]
-        return self._kept_at(np.array(words, np.int64))
+        return self._kept_at(memory.array(words, np.int64))
 
     def _moves(self, batch: int) -> list[Move]:
         """What changes from step to step: the run's number, where results go, which rows it takes.
@@ -373,7 +374,7 @@ class NativeProgram:
         return moves
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
-        made = [np.empty(shape, dtype) for shape, dtype in self._fetches]
+        made = [memory.empty(shape, dtype) for shape, dtype in self._fetches]
         self._bind([*feeds, *made], run_counter)
         if self._run_trial is None:
             self._execute(self._program, self._threads)
@@ -408,7 +409,7 @@ class NativeProgram:
         return {", ".join(one.nest.ops): one.gain for one in found}
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
-        made = [np.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
+        made = [memory.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
         orders = [feed.order for feed in feeds if isinstance(feed, Rows)]
         fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
         self._bind([*fed, *made], run_counter)

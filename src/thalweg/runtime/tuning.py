@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.state import address_of, aligned_empty
+from thalweg.backends import memory
+from thalweg.backends.state import address_of
 from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.kernels.choose import alternatives, variants
@@ -72,7 +73,7 @@ class _Bench:
         self._nest, self._library, self._threads = nest, library, threads
         copies = min(FORGOTTEN // max(sum(value.bytes for value in nest.slots), 1) + 1, MOST_COPIES)
         self._memory = [_memory_of(nest) for _ in range(copies)]
-        words = [[*map(address_of, memory), *nest.numbers] for memory in self._memory]
+        words = [[*map(address_of, arrays), *nest.numbers] for arrays in self._memory]
         self._words = itertools.cycle([np.array(own, np.int64) for own in words])
 
     def faster(self, chosen: Schedule, trial: Schedule) -> Schedule:
@@ -107,7 +108,7 @@ class _Bench:
 
 def _memory_of(nest: Nest) -> list[np.ndarray[Any, Any]]:
     """Arrays for all slots of a kernel."""
-    memory = [aligned_empty(known(value.shape), value.dtype.numpy) for value in nest.slots]
-    for array in memory:
+    arrays = [memory.aligned_empty(known(v.shape), v.dtype.numpy) for v in nest.slots]
+    for array in arrays:
         array.fill(1 if array.dtype.kind == "f" else 0)  # indices must be valid
-    return memory
+    return arrays
