@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 import numpy as np
 
 from tests.fuzz.bench import WrongResultError
-from tests.fuzz.children import Finding, findings, seconds, serve
+from tests.fuzz.children import Finding, findings, serve
 from tests.fuzz.machines import prepare
 from tests.fuzz.menu import program
 from tests.fuzz.shrink import shrink
@@ -52,7 +53,7 @@ def _prelude(options: argparse.Namespace) -> str:
 def _report(options: argparse.Namespace) -> int:
     guard = ["--guard", options.guard] if options.guard else []
     arguments = ["-m", "tests.fuzz", "--target", options.target, *guard, "--serve"]
-    start, found = seconds(), list[Finding]()
+    start, found = time.perf_counter(), list[Finding]()
     for number, finding in enumerate(findings(arguments, options.seed, options.count)):
         if finding is not None:
             found.append(finding)
@@ -63,7 +64,7 @@ def _report(options: argparse.Namespace) -> int:
     print(
         f"{options.count} programs from seed {options.seed} for {options.target}"
         f"{f', guarded at the {options.guard}' if options.guard else ''} in "
-        f"{seconds() - start:.0f} s: {len(found)} findings{': ' if found else ''}{seeds}"
+        f"{time.perf_counter() - start:.0f} s: {len(found)} findings{': ' if found else ''}{seeds}"
     )
     return bool(found)
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -50,8 +49,8 @@ def serve(first: int, count: int, run: Callable[[int], None], wrong: type[Except
         except wrong as error:
             say("wrong", case, error)
         except Exception as error:
-            text = "".join(traceback.format_exception(error, limit=-4))
-            say("error", case, text[:1500])
+            where = "".join(traceback.format_tb(error.__traceback__, limit=-4))
+            say("error", case, f"{type(error).__name__}: {str(error)[:400]}\n{where}")
         else:
             say("right", case)
 
@@ -125,7 +124,3 @@ def _lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
 
 def _tail(lines: Sequence[str]) -> str:
     return "\n".join(lines[:30])
-
-
-def seconds() -> float:
-    return time.perf_counter()
