@@ -1,9 +1,11 @@
 """Random programs on every backend, against what their records say in float64.
 
 python -m tests.fuzz --seed 0 --count 1000 [--target host|avx512|avx2|sse]
-        [--guard end|begin]
-python -m tests.fuzz --show 17     print the program of a seed
-python -m tests.fuzz --shrink 17   make a failing program smaller, and print it
+    [--guard end|begin] [--jobs 2]
+python -m tests.fuzz --convolutions ...    random convolutions and their gradients
+python -m tests.fuzz --corpus ...          those of well-known networks
+python -m tests.fuzz --show 17             print the program of a seed
+python -m tests.fuzz --shrink 17           make a failing program smaller, and print it
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 
 from tests.fuzz.bench import WrongResultError
 from tests.fuzz.children import Finding, findings, serve
+from tests.fuzz.convolutions import corpus, random_convolution
 from tests.fuzz.machines import prepare
 from tests.fuzz.menu import program
 from tests.fuzz.shrink import shrink
@@ -24,9 +27,23 @@ TARGETS = ["host", "avx512", "avx2", "sse"]
 
 
 def run_program(seed: int) -> None:
+    """Check a random program."""
     made = program(seed)
     if made.fetches:
         made.run()
+
+
+def run_convolution(seed: int) -> None:
+    """Check a random convolution."""
+    random_convolution(seed).run()
+
+
+def run_layer(number: int) -> None:
+    """Check a convolution of the corpus."""
+    corpus()[number].run()
+
+
+RUNS = {"programs": run_program, "convolutions": run_convolution, "corpus": run_layer}
 
 
 def main() -> int:
@@ -40,7 +57,8 @@ def main() -> int:
     if options.serve:
         prepare(options.target, options.guard)
         with np.errstate(all="ignore"):
-            serve(options.serve[0], options.serve[1], run_program, WrongResultError)
+            first, count = options.serve
+            serve(first, count, RUNS[options.kind], WrongResultError)
         return 0
     return _report(options)
 
@@ -51,22 +69,29 @@ def _prelude(options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
-    guard = ["--guard", options.guard] if options.guard else []
-    arguments = ["-m", "tests.fuzz", "--target", options.target, *guard, "--serve"]
+    count = min(options.count, len(corpus())) if options.kind == "corpus" else options.count
     start, found = time.perf_counter(), list[Finding]()
-    for number, finding in enumerate(findings(arguments, options.seed, options.count)):
+    done = findings(child_arguments(options), options.seed, count, options.jobs)
+    for number, finding in enumerate(done):
         if finding is not None:
             found.append(finding)
             print(f"seed {finding.case}: {finding.kind}: {finding.text}\n", flush=True)
         if number % 500 == 499:
-            print(f"... {number + 1} programs, {len(found)} findings", flush=True)
+            print(f"... {number + 1} {options.kind}, {len(found)} findings", flush=True)
     seeds = " ".join(str(one.case) for one in found)
+    guarded = f", guarded at the {options.guard}" if options.guard else ""
     print(
-        f"{options.count} programs from seed {options.seed} for {options.target}"
-        f"{f', guarded at the {options.guard}' if options.guard else ''} in "
+        f"{count} {options.kind} from seed {options.seed} for {options.target}{guarded} in "
         f"{time.perf_counter() - start:.0f} s: {len(found)} findings{': ' if found else ''}{seeds}"
     )
     return bool(found)
+
+
+def child_arguments(options: argparse.Namespace) -> list[str]:
+    """Those of a Python that runs cases."""
+    guard = ["--guard", options.guard] if options.guard else []
+    kind = [] if options.kind == "programs" else [f"--{options.kind}"]
+    return ["-m", "tests.fuzz", "--target", options.target, *guard, *kind, "--serve"]
 
 
 def _options() -> argparse.Namespace:
@@ -75,6 +100,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=200, help="how many programs")
     parser.add_argument("--target", choices=TARGETS, default="host")
     parser.add_argument("--guard", choices=["end", "begin"], help="see `guard.py`")
+    parser.add_argument("--jobs", type=int, default=1, help="how many processes")
+    for kind in ("convolutions", "corpus"):
+        parser.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind)
+    parser.set_defaults(kind="programs")
     parser.add_argument("--show", type=int, metavar="SEED", help="print a program")
     parser.add_argument("--shrink", type=int, metavar="SEED", help="print a smaller program")
     parser.add_argument("--serve", type=int, nargs=2, help=argparse.SUPPRESS)

@@ -10,11 +10,13 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fuzz.guard import NOTES, last_kernel
 
+CHUNK = 25  # cases that a process is for
 PATIENCE = 120.0  # seconds for one case
 SAYS = "\x1e"  # what begins a line of the child's that is meant for the parent
 
@@ -55,19 +57,30 @@ def serve(first: int, count: int, run: Callable[[int], None], wrong: type[Except
             say("right", case)
 
 
-def findings(arguments: Sequence[str], first: int, count: int) -> Iterator[Finding | None]:
+def findings(
+    arguments: Sequence[str], first: int, count: int, jobs: int = 1
+) -> Iterator[Finding | None]:
     """What comes of each case, in order: None if it is right.
 
     Args:
         arguments: of Python, for a child that calls `serve`; the first case and the count follow.
         first: the first case.
         count: how many.
+        jobs: how many processes run at the same time.
     """
-    end = first + count
-    while first < end:
-        for finding in _child([*arguments, str(first), str(end - first)], first):
-            first += 1
-            yield finding
+    starts = range(first, first + count, CHUNK)
+    with ThreadPoolExecutor(jobs) as pool:
+        ends = [min(start + CHUNK, first + count) for start in starts]
+        for found in pool.map(lambda start, end: _chunk(arguments, start, end), starts, ends):
+            yield from found
+
+
+def _chunk(arguments: Sequence[str], first: int, end: int) -> list[Finding | None]:
+    found: list[Finding | None] = []
+    while first + len(found) < end:
+        start = first + len(found)
+        found += _child([*arguments, str(start), str(end - start)], start)
+    return found
 
 
 def _child(arguments: Sequence[str], first: int) -> Iterator[Finding | None]:
