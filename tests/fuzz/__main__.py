@@ -18,9 +18,10 @@ import numpy as np
 
 from tests.fuzz.bench import WrongResultError
 from tests.fuzz.children import Finding, findings, serve
-from tests.fuzz.convolutions import corpus, random_convolution
+from tests.fuzz.convolutions import corpus, light_corpus, random_convolution
 from tests.fuzz.machines import prepare
 from tests.fuzz.menu import program
+from tests.fuzz.samples import SAMPLED, run_samples
 from tests.fuzz.shrink import shrink
 
 TARGETS = ["host", "avx512", "avx2", "sse"]
@@ -43,7 +44,19 @@ def run_layer(number: int) -> None:
     corpus()[number].run()
 
 
-RUNS = {"programs": run_program, "convolutions": run_convolution, "corpus": run_layer}
+def run_light_layer(number: int) -> None:
+    """Check a convolution of the light part of the corpus."""
+    light_corpus()[number].run()
+
+
+RUNS = {
+    "programs": run_program,
+    "convolutions": run_convolution,
+    "corpus": run_layer,
+    "light-corpus": run_light_layer,
+    "samples": run_samples,
+}
+LIMITS = {"corpus": len(corpus()), "light-corpus": len(light_corpus()), "samples": len(SAMPLED)}
 
 
 def main() -> int:
@@ -69,7 +82,8 @@ def _prelude(options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
-    count = min(options.count, len(corpus())) if options.kind == "corpus" else options.count
+    limit = LIMITS.get(options.kind)
+    count = options.count if limit is None else max(min(options.count, limit - options.seed), 0)
     start, found = time.perf_counter(), list[Finding]()
     done = findings(child_arguments(options), options.seed, count, options.jobs)
     for number, finding in enumerate(done):
@@ -89,9 +103,15 @@ def _report(options: argparse.Namespace) -> int:
 
 def child_arguments(options: argparse.Namespace) -> list[str]:
     """Those of a Python that runs cases."""
-    guard = ["--guard", options.guard] if options.guard else []
-    kind = [] if options.kind == "programs" else [f"--{options.kind}"]
-    return ["-m", "tests.fuzz", "--target", options.target, *guard, *kind, "--serve"]
+    return arguments_of(options.kind, options.target, options.guard)
+
+
+def arguments_of(kind: str, target: str = "host", guard: str | None = None) -> list[str]:
+    """The same by their values."""
+    chosen = ["--target", target, *(["--guard", guard] if guard else [])]
+    if kind != "programs":
+        chosen.append(f"--{kind}")
+    return ["-m", "tests.fuzz", *chosen, "--serve"]
 
 
 def _options() -> argparse.Namespace:
@@ -101,7 +121,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--target", choices=TARGETS, default="host")
     parser.add_argument("--guard", choices=["end", "begin"], help="see `guard.py`")
     parser.add_argument("--jobs", type=int, default=1, help="how many processes")
-    for kind in ("convolutions", "corpus"):
+    for kind in list(RUNS)[1:]:
         parser.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind)
     parser.set_defaults(kind="programs")
     parser.add_argument("--show", type=int, metavar="SEED", help="print a program")

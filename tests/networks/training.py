@@ -1,0 +1,7 @@
+"""How the networks are trained: plain momentum, the same in every system."""
+
+from __future__ import annotations
+
+RATE = 0.01
+MOMENTUM = 0.9
+STEPS = 3
