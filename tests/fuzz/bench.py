@@ -160,6 +160,7 @@ class Bench:
         fed: Sequence[Tensor] = (),
         steps: int = 1,
         threads: int = 1,
+        loop: int = 0,
     ) -> None:
         """Every backend computes what the graph means.
 
@@ -169,6 +170,7 @@ class Bench:
             fed: computed tensors that are fed with something else.
             steps: runs with each size.
             threads: of the native backend.
+            loop: steps of a loop that takes mini-batches of the first size, after all this.
 
         Raises:
             WrongResultError: if one does not.
@@ -178,7 +180,10 @@ class Bench:
             for backend, own in (("llvm", sizes), ("numpy", sizes[:1])):
                 config = tf.ConfigProto(backend=backend, intra_op_parallelism_threads=threads)
                 with tf.Session(graph=self.graph, config=config) as session:
-                    _Run(self, session, backend, wanted, fed).sizes(own, steps)
+                    run = _Run(self, session, backend, wanted, fed)
+                    run.sizes(own, steps)
+                    if loop and sizes[0]:
+                        run.loop(sizes[0], loop)
             self._check_derivatives(sizes[0])
 
     def _check_derivatives(self, size: int) -> None:
@@ -212,6 +217,46 @@ class _Run:
                 if not self._step(size, f"size {size}, step {step}, {self._backend}"):
                     break
 
+    def loop(self, size: int, steps: int) -> None:
+        """Make steps in one call, each with other rows of what has an open extent."""
+        opened = {t: s for t, s in self._bench._feeds.items() if None in s.shape}
+        if any(s.shape[0] is not None or None in s.shape[1:] for s in opened.values()):
+            return
+        rows = 2 * size + 1
+        arrays = {tensor: source.array(rows) for tensor, source in opened.items()}
+        whole = self._bench.inputs(size).fed
+        feeds = {t: a for t, a in whole.items() if t not in opened}
+        taken = [(np.arange(size) + step * size) % rows for step in range(steps)]
+        each = [{**feeds, **{t: a[at] for t, a in arrays.items()}} for at in taken]
+        tensors, where = self._tensors, f"loop of size {size}, {self._backend}"
+        try:
+            expected(tensors, Inputs(each[0], self._state, self._runs), trials=0)
+        except Exception:
+            return  # the shapes do not fit
+        batch: dict[str, Any] = (
+            {"batches": arrays, "batch_size": size, "shuffle": False} if arrays else {}
+        )
+        try:
+            values = self._session.run_steps(tensors, steps, feeds, **batch)
+        except tf.errors.ThalwegError as error:
+            raise WrongResultError(f"{where}: refused: {error}") from error
+        for step, fed in enumerate(each):
+            inputs = Inputs(fed, dict(self._state), self._runs + step)
+            made = [np.asarray(value[step]) for value in values]
+            self._compare_all(made, inputs, f"{where}, step {step}")
+            for tensor, value in zip(tensors, made, strict=True):
+                if tensor in self._bench._updates:
+                    self._state[tensor.op.inputs[0].op.name] = value
+
+    @property
+    def _tensors(self) -> list[Tensor]:
+        return [*self._fetches, *self._bench._updates]
+
+    def _compare_all(self, values: Sequence[Any], inputs: Inputs, where: str) -> None:
+        wanted = expected(self._tensors, inputs)
+        for tensor, value, want in zip(self._tensors, values, wanted, strict=True):
+            self._compare(tensor, value, want, inputs, where)
+
     def _inputs(self, size: int) -> Inputs:
         inputs = self._bench.inputs(size)
         inputs = Inputs(inputs.fed, self._state, self._runs)
@@ -228,19 +273,17 @@ class _Run:
 
     def _step(self, size: int, where: str) -> bool:
         """Whether the graph can be run with that size."""
-        tensors = [*self._fetches, *self._bench._updates]
         try:
             inputs = self._inputs(size)
-            wanted = expected(tensors, inputs)
+            expected(self._tensors, inputs, trials=0)
         except Exception:
             return False  # the shapes do not fit
         try:
-            values = self._session.run(tensors, dict(inputs.fed))
+            values = self._session.run(self._tensors, dict(inputs.fed))
         except tf.errors.ThalwegError as error:
             raise WrongResultError(f"{where}: refused: {error}") from error
         self._runs += 1
-        for tensor, value, want in zip(tensors, values, wanted, strict=True):
-            self._compare(tensor, value, want, inputs, where)
+        self._compare_all(values, inputs, where)
         for variable in self._bench._handles:
             self._state[variable.op.name] = np.asarray(self._session.run(variable))
             self._runs += 1

@@ -343,5 +343,5 @@ def random_convolution(seed: int) -> Convolution:
         padding="VALID" if fits and rng.random() < 0.35 else "SAME",
         depthwise=bool(depthwise),
         batch=int(rng.choice([1, 2, 3, 4, 5, 6, 7, 8, 16, 17])),
-        dtype=str(rng.choice(["float32"] * 7 + ["float64", "float64", "float16"])),
+        dtype=str(rng.choice(["float32"] * 7 + ["float64", "float64", "bfloat16"])),
     )

@@ -614,5 +614,7 @@ def _options(g: Generator, computed: Sequence[Named]) -> str:
     fed = g.choose(computed).name if computed and g.chance(0.1) else ""
     options += [f"fed=[{fed}]"] if fed else []
     options += [f"steps={g.integer(2, 3)}"] if g.chance(0.2) else []
+    if g.chance(0.2) and not fed:
+        options.append("loop=4")
     options += ["threads=2"] if g.chance(0.3) else []
     return ", ".join(options)

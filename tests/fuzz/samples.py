@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 import thalweg as tf
 from tests.fuzz.bench import WrongResultError
+from tests.fuzz.machines import has_halves
 from tests.fuzz.reference import Inputs, expected, mismatch
 from tests.ops.running import Case, build
-from thalweg.graph import Graph, Tensor
+from thalweg.base.record import replace
+from thalweg.graph import Graph, Op, Sample, Tensor
 from thalweg.ops.catalogue import ALL
+from thalweg.ops.pointwise import Cast, Pointwise
 
 SAMPLED = [record for record in ALL if list(record.samples())]
+ROWS = (0, 1, 9, 17, 33)
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 
 
@@ -36,10 +42,26 @@ def run_samples(number: int) -> None:
 def _cases(graph: Graph, number: int) -> list[Case]:
     record = SAMPLED[number]
     made = []
-    for sample in record.samples():
+    for sample in _samples(record):
         floating = any(array.dtype == np.float32 for array in sample.arrays())
-        made += [build(graph, sample, dtype) for dtype in DTYPES[: None if floating else 1]]
+        made += [build(graph, sample, dtype) for dtype in _dtypes(floating)]
     return [case for case in made if case is not None]
+
+
+def _dtypes(floating: bool) -> list[str]:
+    if not floating:
+        return ["float32"]
+    return [dtype for dtype in DTYPES if has_halves() or dtype != "float16"]
+
+
+def _samples(record: type[Op]) -> Iterator[Sample]:
+    """The samples; those of single elements in rows around the lanes of vectors as well."""
+    yield from record.samples()
+    if issubclass(record, Pointwise | Cast):
+        first = next(iter(record.samples()))
+        for extent in ROWS:
+            rows = tuple(np.resize(array, (2, extent)) for array in first.arrays())
+            yield replace(first, inputs=rows)
 
 
 def _describe(tensor: Tensor) -> str:

@@ -14,7 +14,7 @@ from tests.fuzz.generator import NAMES, Program
 
 PATIENCE = 120  # seconds for one run
 SIMPLER = [
-    (r", (steps|threads)=\d+", ""),
+    (r", (steps|threads|loop)=\d+", ""),
     (r", fed=\[\w+\]", ""),
     (r"(sizes=\[\d+), [^\]]*", r"\1"),
 ]
