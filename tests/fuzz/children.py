@@ -84,13 +84,16 @@ def _chunk(arguments: Sequence[str], first: int, end: int) -> list[Finding | Non
 
 
 def _child(arguments: Sequence[str], first: int) -> Iterator[Finding | None]:
-    """The cases up to the end, or to the first that ends the process."""
+    """The cases up to the end, or to the first that ends the process.
+
+    The compiler checks its work, and does not go on in a slower way where it fails.
+    """
     command, pipe = [sys.executable, "-X", "faulthandler", *arguments], subprocess.PIPE
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(
             command, stdout=pipe, stderr=subprocess.STDOUT, bufsize=0,
-            env={**os.environ, NOTES: folder},
+            env={**os.environ, NOTES: folder, "THALWEG_STRICT": "1"},
         ) as child,
     ):  # fmt: skip
         current, other = None, []

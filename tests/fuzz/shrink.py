@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -41,7 +42,13 @@ def failure(text: str) -> str | None:
         path.write_text(text)
         command = [sys.executable, str(path)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                env={**os.environ, "THALWEG_STRICT": "1"},
+            )
         except subprocess.TimeoutExpired:
             return "hang"
     if done.returncode == 0:

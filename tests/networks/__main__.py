@@ -10,6 +10,7 @@ Thalweg's NumPy backend in float64 takes its place.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 
@@ -19,6 +20,7 @@ from tests.networks.compare import Results, differences, trained, trained_by_tor
 
 def main() -> int:
     options = _options()
+    os.environ["THALWEG_STRICT"] = "1"  # no slower way where the compiler fails
     bad = 0
     for name in options.only:
         for batch in options.batches:
