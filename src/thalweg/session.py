@@ -705,8 +705,6 @@ def get_default_session() -> Session | None:
 Hooks.default_session = get_default_session
 
 
-
-
 def _of_kind(name: str, value: T | None, kind: type[T]) -> T | None:
     """An argument, which may be left out."""
     if value is not None and not isinstance(value, kind):

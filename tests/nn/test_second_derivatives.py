@@ -79,6 +79,7 @@ def test_hessian_times_vector(composite: str) -> None:
     y = COMPOSITES[composite](x)
     weights = random.randn(*y.get_shape().as_list())
     gradient = tf.gradients(y * y * weights, x)[0]
+    assert gradient is not None
     second = tf.gradients(gradient * v, x)[0]
     session = tf.Session(config=tf.ConfigProto(backend="numpy"))
     above, below = (session.run(gradient, {x: at + step * v}) for step in (STEP, -STEP))

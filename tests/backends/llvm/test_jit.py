@@ -368,7 +368,7 @@ def test_a_child_compiles_with_threads_of_its_own(monkeypatch: pytest.MonkeyPatc
     if not child:
         code = b""
         try:
-            code = made.begin(adds(2), ignore).result(30)
+            code = made.begin(adds(2), ignore).result()
         finally:
             os._exit(0 if code else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -16,7 +16,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache, cached_property
 from typing import Any
 
@@ -171,9 +171,12 @@ class Compiler:
         Raises:
             CompilerError: LLVM rejects the text.
         """
-        with self._in_llvm(), _our_option(), self._machine() as machine:
-            with machine.optimised(text) as module:
-                return str(machine.description.emit_assembly(module))
+        with ExitStack() as stack:
+            stack.enter_context(self._in_llvm())
+            stack.enter_context(_our_option())
+            machine = stack.enter_context(self._machine())
+            module = stack.enter_context(machine.optimised(text))
+            return str(machine.description.emit_assembly(module))
 
     def _work(self) -> None:
         """Compile what waits, until nothing has for a while."""
