@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_lock = threading.Lock()
-_blocks = 0  # that are running, in all threads
-_was_on = True
+from thalweg.base.forks import Shared
 
 
 @contextmanager
@@ -19,25 +16,42 @@ def collection_paused() -> Iterator[None]:
     Planning makes hundreds of objects for each operation, and keeps them while it lasts. To look at
     all of them again and again finds nothing, and takes a third of the time.
     """
-    _enter()
+    _pause.begin()
     try:
         yield
     finally:
-        _leave()
+        _pause.end()
 
 
-def _enter() -> None:
-    global _blocks, _was_on
-    with _lock:
-        if not _blocks:
-            _was_on = gc.isenabled()
-            gc.disable()
-        _blocks += 1
+class _Pause(Shared):
+    """How many blocks are running in all threads that want no collection."""
+
+    fork_order = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blocks = 0
+        self._was_on = True
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._blocks:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._blocks += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._blocks = max(self._blocks - 1, 0)
+            if not self._blocks and self._was_on:
+                gc.enable()
+
+    def renew(self, is_lost: bool) -> None:
+        """The child has none of the other threads, which may have been in such a block."""
+        super().renew(is_lost)
+        if self._blocks:
+            self._blocks = 1
+            self.end()
 
 
-def _leave() -> None:
-    global _blocks
-    with _lock:
-        _blocks -= 1
-        if not _blocks and _was_on:
-            gc.enable()
+_pause = _Pause()

@@ -28,6 +28,7 @@ from thalweg.backends.llvm.target import Target
 from thalweg.backends.llvm.version import CODEGEN_LEVEL, OPTION, PASSES
 from thalweg.base import settings
 from thalweg.base.errors import CompilerError
+from thalweg.base.forks import Shared
 
 _MOST_THREADS = 4  # so many keep up with the one that writes the texts
 _LOOK_S = 0.1  # after which a thread that waits for code looks again
@@ -76,20 +77,22 @@ class Job:
         return self._code
 
 
-class Compiler:
-    """Compiles modules of IR. Safe to use from several threads.
+class Compiler(Shared):
+    """Compiles modules of IR. Safe to use from several threads, and after a fork.
 
     Args:
         target: the CPU to compile for.
     """
 
+    fork_order = 3
+
     def __init__(self, target: Target) -> None:
+        super().__init__()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         self._target = target
         self._idle = [_Machine(target)]
-        lock = threading.RLock()
-        self._changed, self._ended = threading.Condition(lock), threading.Condition(lock)
+        self._make_conditions()
         self._busy = 0  # threads that compile right now
         self._rests = False
         self._waiting: deque[Job] = deque()
@@ -113,7 +116,16 @@ class Compiler:
             return Loaded(library, {name: library[name] for name in objects})
 
     def begin(self, text: str, keep: Callable[[bytes], None]) -> Job:
-        """Have another thread compile a module, and call `keep` with its object code."""
+        """Have another thread compile a module, and call `keep` with its object code.
+
+        Raises:
+            CompilerError: a thread of the parent that has forked this process was in LLVM.
+        """
+        if self.is_lost:
+            raise CompilerError(
+                "another thread was compiling when this process was forked, and did not come to an "
+                "end: nothing new can be compiled in the child"
+            )
         job = Job(text, keep)
         with self._changed:
             self._waiting.append(job)
@@ -122,7 +134,7 @@ class Compiler:
         return job
 
     def rest(self, seconds: float) -> bool:
-        """Wait for what has begun, and let nothing begin until `go_on`; whether it ends in time."""
+        """Wait until no thread is inside of LLVM; see `Shared`."""
         self._changed.acquire()
         self._rests = True
         if not self._ended.wait_for(lambda: not self._busy, seconds):
@@ -141,6 +153,17 @@ class Compiler:
                 job.renew()
         self._staff()
         self._changed.release()
+
+    def renew(self, is_lost: bool) -> None:
+        """Forget a thread that is inside of LLVM for ever."""
+        if is_lost:
+            super().renew(is_lost)
+            self._make_conditions()
+            self._waiting.clear()
+
+    def _make_conditions(self) -> None:
+        self._changed = threading.Condition(self._lock)
+        self._ended = threading.Condition(self._lock)
 
     @contextmanager
     def _in_llvm(self) -> Iterator[None]:

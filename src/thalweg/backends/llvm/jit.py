@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 from thalweg.backends.llvm import version
 from thalweg.backends.llvm.loader import Loaded, load
 from thalweg.backends.llvm.target import Target
-from thalweg.base.errors import CompilerError
 from thalweg.base.forks import Shared
 from thalweg.base.record import Record
 
@@ -118,33 +117,7 @@ class Jit(Shared):
     def _compiler(self) -> Compiler:
         from thalweg.backends.llvm.compiler import Compiler
 
-        if self.is_lost:
-            raise CompilerError(
-                "another thread was compiling when this process was forked, and did not come to an "
-                "end: nothing new can be compiled in the child"
-            )
         return Compiler(self.target)
-
-    def rest(self, seconds: float) -> bool:
-        """Wait until no thread is inside of LLVM; see `Shared`."""
-        compiler = self._loaded_compiler
-        return compiler is None or compiler.rest(seconds)
-
-    def go_on(self) -> None:
-        """Let threads compile again."""
-        if compiler := self._loaded_compiler:
-            compiler.go_on()
-
-    def renew(self, is_lost: bool) -> None:
-        """Forget the other threads, and a compiler that is held by one."""
-        super().renew(is_lost)
-        if is_lost:
-            self._begun.clear()
-            del self._compiler
-
-    @property
-    def _loaded_compiler(self) -> Compiler | None:
-        return self.__dict__.get("_compiler")
 
     def _begin(self, name: str, source: Source) -> None:
         if name in self._addresses or name in self._begun:
