@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy import special
 
+import thalweg as tf
 from thalweg.base import dtypes
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
-from thalweg.graph import Graph, Operation, Tensor
+from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.ops import random
+from thalweg.ops.build import constant_like
 from thalweg.ops.constant import RunCounter
 
 Array = np.ndarray[Any, Any]
@@ -43,6 +45,12 @@ def run(tensor: Tensor, counter: int = 0) -> Array:
         return done[t.op]
 
     return np.asarray(visit(tensor))
+
+
+def run_natively(tensor: Tensor) -> Array:
+    """The value in a session's first run."""
+    with tf.Session(graph=tensor.graph) as session:
+        return np.asarray(session.run(tensor))
 
 
 def test_known_answers() -> None:
@@ -105,6 +113,110 @@ def test_integers_cover_their_range() -> None:
         assert wide.max() > 2**38
 
 
+RANGES = [
+    ("int32", -(2**31), 2**31),
+    ("int32", -(2**31), 2**31 - 1),
+    ("int32", -5, 2**31 - 1),
+    ("int64", -(2**63), 2**63),
+    ("int64", 0, 2**63 - 1),
+    ("int64", -(2**62), 2**62 + 2**61),
+    ("int64", 7, 3 * 2**61 + 7),
+    ("int64", 0, 2**53 + 1),
+    ("int64", -3, 2**50),
+]
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), RANGES)
+@pytest.mark.parametrize("computed", [False, True])
+def test_integers_of_wide_ranges(dtype: str, low: int, high: int, computed: bool) -> None:
+    """All parts of the range are as frequent, and so are the last bits."""
+    count, width = 40_000, high - low
+    if computed and high > np.iinfo(dtype).max:
+        pytest.skip("no tensor holds the bound")
+    with Graph().as_default():
+        bounds: list[Any] = [low, high]
+        if computed:
+            bounds = [constant_like(default_graph(), np.array(b, dtype)) for b in bounds]
+        draws = random.random_uniform([count], bounds[0], bounds[1], dtype, seed=5)
+        values, native = run(draws), run_natively(draws)
+    np.testing.assert_array_equal(native, values)
+    numbers = [int(v) - low for v in values.tolist()]
+    assert 0 <= min(numbers) < width / 1000
+    assert width * 0.999 < max(numbers) < width
+    eighths = np.bincount([n * 8 // width for n in numbers], minlength=8)
+    assert np.abs(eighths / count - 1 / 8).max() < 5 * math.sqrt(1 / 8 / count)
+    for bit in range(8):
+        ones = sum(n >> bit & 1 for n in numbers)
+        assert abs(ones / count - 0.5) < 2.5 / math.sqrt(count)
+
+
+def test_wide_integers_are_those_of_the_exact_product() -> None:
+    count = 2**63 - 12345
+    with Graph().as_default():
+        values = run(random.random_uniform([50], -17, count - 17, "int64", seed=3))
+        u = random.random_uniform([50], dtype="float64", seed=3)
+        record = random.RandomUniformRest((50,), dtypes.float64, u.op.record.key)  # type: ignore[attr-defined]
+        first, rest = run(u), record.evaluate(np, np.int64(0))
+    for value, a, b in zip(values.tolist(), first.tolist(), rest.tolist(), strict=True):
+        w = int(a * 2**53) << 37 | int(b * 2**53) >> 16
+        assert value == (w * count >> 90) - 17
+
+
+FLOATS = ["float16", "bfloat16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (0, 1),
+        (-1, 0),
+        (0, 0),
+        (3, 3),
+        (-3, -3),
+        (1, 1.01),
+        (-1e-30, 1e-30),
+        (-60_000, 60_000),
+        (-1, -0.99),
+    ],
+)
+def test_the_upper_bound_is_never_drawn(
+    low: float, high: float, dtype: str, computed: bool
+) -> None:
+    kind = dtypes.as_dtype(dtype)
+    ends = [np.array(b, kind.numpy) for b in (low, high)]
+    width = ends[1].astype(float) - ends[0].astype(float)
+    if computed and width > float(kind.max):
+        pytest.skip("the difference of these tensors is infinite")
+    with Graph().as_default():
+        bounds: list[Any] = [low, high]
+        if computed:
+            bounds = [constant_like(default_graph(), end) for end in ends]
+        draws = random.random_uniform([30_000], bounds[0], bounds[1], dtype, seed=2)
+        for values in (run(draws), run_natively(draws)):
+            wide = values.astype(np.float64)
+            assert (values >= ends[0]).all()
+            assert (values < ends[1]).all() or (values == ends[0]).all()
+            assert abs(wide.mean() - (low + high) / 2) <= 0.02 * width + 0.005 * abs(high)
+
+
+def test_numbers_chosen_by_themselves() -> None:
+    """A choice reads only what it takes, but the run's number is the same for all elements."""
+    with Graph().as_default():
+        draws = random.random_uniform([1000], seed=2)
+        chosen = tf.where(draws < 0.5, draws, draws + 1.0)
+        np.testing.assert_array_equal(run_natively(chosen), run(chosen))
+
+
+def test_floats_of_the_widest_range() -> None:
+    with Graph().as_default():
+        draws = random.random_uniform([10_000], -3.4e38, 3.4e38, seed=1)
+        for values in (run(draws), run_natively(draws)):
+            assert np.isfinite(values).all()
+            assert abs((values > 1.7e38).mean() - 0.25) < 0.02
+
+
 def build(graph_seed: int | None, op_seed: int | None, before: int = 0) -> Array:
     with Graph().as_default():
         random.set_random_seed(graph_seed)
@@ -138,6 +250,10 @@ def test_mistakes_are_explained() -> None:
             random.random_uniform([2], dtype="int32")
         with pytest.raises(InvalidArgumentError, match="is not below"):
             random.random_uniform([2], 3, 3, dtype="int32")
+        with pytest.raises(InvalidArgumentError, match="is not below"):
+            random.random_uniform([2], 3.0, 2.0)
+        with pytest.raises(InvalidArgumentError, match="are not a range of int32"):
+            random.random_uniform([2], 0, 2**31 + 1, dtype="int32")
         with pytest.raises(DTypeError, match="floating"):
             random.random_normal([2], dtype="int32")
         with pytest.raises(ShapeError):

@@ -71,6 +71,11 @@ class DType:
         """The largest finite value."""
         return self._limits().max
 
+    @property
+    def smallest_normal(self) -> float:
+        """Of a floating type, the least positive number with all its digits."""
+        return float(self._limits().smallest_normal)
+
     def _limits(self) -> Any:
         if self.name == "bfloat16":
             import ml_dtypes

@@ -249,9 +249,9 @@ class Expressions:
 
     def _random_unit(self, expr: Apply, point: Point, guards: Guards) -> Value:
         """A uniform number, made from the element's random words, which its others share."""
-        *of, number = expr.args
+        *seed, element, number = expr.args  # the seed and the run are scalars, read everywhere
         assert isinstance(number, Const)
-        args = [self.value(arg, point, guards) for arg in of]
+        args = [*(self.value(arg, point) for arg in seed), self.value(element, point, guards)]
         memo, key = self.scopes[-1].memo, ("random words", *(arg.ref for arg in args))
         if (key, 0) not in memo:
             name = f"random_words.{args[-1].type.mangled}"
