@@ -196,7 +196,7 @@ class Sum(Reduction):
 
 
 class Prod(Reduction):
-    """The product over axes; the gradient is right also where factors are zero."""
+    """The product over axes; its first and second derivatives are right where factors are zero."""
 
     type: ClassVar[str] = "Prod"
     combiner: ClassVar[str] = "prod"
@@ -214,17 +214,27 @@ class Prod(Reduction):
         return cast_expr(reduce("prod", over, wide), body.dtype)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
-        # The product of the other factors: with one zero among all, it is 0 except at the zero.
         x = node.inputs[0]
-        zero = zeros_like(x)
+        return [Mul.of(spread(dy, x, self.axes), self._of_the_others(x))]
+
+    def _of_the_others(self, x: Tensor) -> Tensor:
+        """For each factor, the product of the others: of those that are not 0 and those that are.
+
+        If one other factor is 0, it is written as the sum of the others that are, so that the
+        product can be differentiated by it; if more are, all of it is 0, and so are derivatives.
+        """
+
+        def total(reduction: type[Reduction], of: Tensor) -> Tensor:
+            return spread(emit(reduction(self.axes, True), of), x, self.axes)
+
+        zero, one = zeros_like(x), zeros_like(x) + 1
         is_zero = Equal.of(x, zero)
-        factors = Select.of(is_zero, zero + 1, x)
-        product = spread(emit(Prod(self.axes, True), factors), x, self.axes)
-        zeros = spread(emit(Sum(self.axes, True), cast(is_zero, x.dtype)), x, self.axes)
-        at_zero = Select.of(Equal.of(zeros, zero + 1), product, zero)
-        elsewhere = Select.of(Equal.of(zeros, zero), Div.of(product, factors), zero)
-        others = Select.of(is_zero, at_zero, elsewhere)
-        return [Mul.of(spread(dy, x, self.axes), others)]
+        factors = Select.of(is_zero, one, x)
+        zeros = Select.of(is_zero, x, zero)
+        nonzero = Div.of(total(Prod, factors), factors)
+        count = Sub.of(total(Sum, cast(is_zero, x.dtype)), cast(is_zero, x.dtype))
+        single = Select.of(Equal.of(count, one), Sub.of(total(Sum, zeros), zeros), zero)
+        return Mul.of(nonzero, Select.of(Equal.of(count, zero), one, single))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
