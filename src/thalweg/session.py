@@ -21,6 +21,7 @@ from thalweg.base.errors import (
     FeedError,
     FetchError,
     InvalidArgumentError,
+    ResourceExhaustedError,
     SessionClosedError,
 )
 from thalweg.base.forks import Shared
@@ -181,6 +182,7 @@ class Session(Shared):
             FeedError: if a placeholder is not fed, or with something that does not fit.
             InvalidArgumentError: if an operation cannot take the values that it is given, such as
                 indices out of range. Nothing has been written but what it had to wait for.
+            ResourceExhaustedError: if there is not enough memory.
             SessionClosedError: after `close`.
         """
         if forks.waiting:
@@ -190,10 +192,13 @@ class Session(Shared):
             fetched = self._fetched(fetches)
             feeds = self._fed(feed_dict) if feed_dict is not None else {}
             choice = self._chosen(fetched, feeds)
-            entry = choice.only or self._entry(choice, feeds)
-            number = self._runs
-            self._runs = number + 1
-            values = self._execute(entry, feeds, number)
+            try:
+                entry = choice.only or self._entry(choice, feeds)
+                number = self._runs
+                self._runs = number + 1
+                values = self._execute(entry, feeds, number)
+            except MemoryError as error:
+                raise _exhausted(fetched.tensors, fetched.targets, error) from error
         if choice.fetches is not fetched.tensors:
             made = dict(zip(choice.fetches, values, strict=True))
             values = [made[t] if t in made else feeds[t].copy() for t in fetched.tensors]
@@ -365,23 +370,11 @@ class Session(Shared):
             forks.give_way()
         with self._lock:
             self._check_open()
-            entry = self._entry(self._choice(fetches, targets, feeds), feeds)
-            if not entry.ready:
-                self._prepare(entry, self._runs)
-            if entry.program is None:
-                self._runs += steps
-                return []
-            fed = [feeds[tensor] for tensor in entry.feeds]
-
-            def run(program: Program) -> list[Array]:
-                try:
-                    return program.run_steps(fed, self._runs, steps)
-                finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
-                    self._runs += program.finished
-                    if program.finished and not entry.ready:
-                        self._done(entry)
-
-            return self._at_work(entry.program, run)
+            try:
+                entry = self._entry(self._choice(fetches, targets, feeds), feeds)
+                return self._execute_steps(entry, feeds, steps)
+            except MemoryError as error:
+                raise _exhausted(fetches, targets, error) from error
 
     def _feedable_tensor(self, key: Any) -> Tensor:
         tensor = self._feedable[key] = feedable(self._graph, key)
@@ -398,6 +391,27 @@ class Session(Shared):
         made = self._at_work(entry.program, lambda program: program.run(arrays, number))
         self._done(entry)
         return made
+
+    def _execute_steps(
+        self, entry: _Entry, feeds: Mapping[Tensor, Feed], steps: int
+    ) -> list[Array]:
+        """The values of what the entry computes in some steps."""
+        if not entry.ready:
+            self._prepare(entry, self._runs)
+        if entry.program is None:
+            self._runs += steps
+            return []
+        fed = [feeds[tensor] for tensor in entry.feeds]
+
+        def run(program: Program) -> list[Array]:
+            try:
+                return program.run_steps(fed, self._runs, steps)
+            finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
+                self._runs += program.finished
+                if program.finished and not entry.ready:
+                    self._done(entry)
+
+        return self._at_work(entry.program, run)
 
     def _at_work(self, program: Program, run: Callable[[Program], T]) -> T:
         """Run a program, or one like it where this is a signal handler that interrupts a run."""
@@ -724,6 +738,16 @@ def _make_backend(config: ConfigProto) -> Backend:
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     backend: Backend = module.LlvmBackend(threads=threads)
     return backend
+
+
+def _exhausted(
+    fetches: Sequence[Tensor], targets: Sequence[Operation], error: MemoryError
+) -> ResourceExhaustedError:
+    """The error for a run that there is not enough memory for."""
+    names = ", ".join([repr(t.name) for t in fetches] + [repr(op.name) for op in targets])
+    made = [op.source for op in (*(tensor.op for tensor in fetches), *targets)]
+    where = f"\n  at {made[0]}" if made else ""
+    return ResourceExhaustedError(f"there is no memory to run {names}: {error}{where}")
 
 
 def _structure(fetches: Any) -> Hashable:

@@ -27,6 +27,10 @@ class OutOfRangeError(OpError):
     """Reading past the end of something, such as a queue or a data set."""
 
 
+class ResourceExhaustedError(OpError, MemoryError):
+    """There is not enough memory."""
+
+
 class UnimplementedError(OpError):
     """The operation is known but not supported here."""
 

@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from thalweg.base.dims import plain
 from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
 from thalweg.base.forks import Shared
 from thalweg.base.record import Record
+from thalweg.base.shapes import show
 from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
 from thalweg.graph.names import check_name
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
+
+MOST_BYTES = 2**63 - 1
 
 
 class Graph(Shared):
@@ -341,11 +345,23 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
     """The output specs, with the user's lines added to what the record complains about."""
     try:
         made = record.infer(*(tensor.spec for tensor in inputs))
+        specs = made if isinstance(made, tuple) else (made,)
+        for spec in specs:
+            _check_size(spec)
     except (ShapeError, DTypeError) as error:
         names = _argument_names(type(record).infer, len(inputs))
         named = list(zip(names, inputs, strict=False))
         raise located(error, record.type.lower(), named, source) from None
-    return made if isinstance(made, tuple) else (made,)
+    return specs
+
+
+def _check_size(spec: Spec) -> None:
+    """Refuse what no address could reach: all offsets are 64-bit numbers, in bytes."""
+    size = spec.dtype.size
+    for extent in spec.shape or ():
+        size *= 1 if extent is None else plain(extent)
+    if size > MOST_BYTES:
+        raise ShapeError(f"no memory holds a tensor of the shape {show(spec.shape)}")
 
 
 def located(

@@ -127,21 +127,36 @@ def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
 
     Nothing that is done to the value afterwards changes it.
 
+    Integers that do not fit int32 are int64.
+
     Raises:
-        DTypeError: if it is not made of numbers, or would lose its fraction as an integer.
+        DTypeError: if it is not made of numbers, would lose its fraction as an integer, or does
+            not fit an integer type.
     """
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind in "US":
         raise DTypeError(f"{value!r} is not a number or a regular array of numbers")
+    plain = not isinstance(value, np.ndarray | np.generic)
     if dtype is None:
-        plain = not isinstance(value, np.ndarray | np.generic)
-        return (
-            array.astype(_DEFAULTS.get(array.dtype.name, array.dtype)) if plain else _known(array)
-        )
-    lossy = array.dtype.kind == "f" and dtype.is_integer
-    if lossy and not isinstance(value, np.ndarray | np.generic):
+        default = _DEFAULTS.get(array.dtype.name, array.dtype)
+        if not plain:
+            return _known(array)
+        return array.astype(default) if _fits(array, default) else array
+    if array.dtype.kind == "f" and dtype.is_integer and plain:
         raise DTypeError(f"{value!r} cannot be converted to {dtype}: use tf.cast")
+    if not _fits(array, dtype.numpy):
+        raise DTypeError(f"{value!r} does not fit {dtype}")
     return array.astype(dtype.numpy)
+
+
+def _fits(array: np.ndarray[Any, Any], target: np.dtype[Any]) -> bool:
+    """Whether integers keep their values as integers of another type."""
+    if array.dtype.kind not in "iu" or target.kind not in "iu" or not array.size:
+        return True
+    if np.can_cast(array.dtype, target, "safe"):
+        return True
+    limits = np.iinfo(target)
+    return limits.min <= int(array.min()) and int(array.max()) <= limits.max
 
 
 _DEFAULTS = {"float64": np.dtype(np.float32), "int64": np.dtype(np.int32)}
