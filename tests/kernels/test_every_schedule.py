@@ -11,6 +11,7 @@ import pytest
 import thalweg as tf
 from tests.kernels.every_schedule import some_schedules
 from tests.kernels.test_schedules import Runner, heaviest, product
+from thalweg.backends.llvm.jit import Jit
 from thalweg.graph import Tensor
 from thalweg.kernels import blocks
 from thalweg.kernels.choose import lanes_for, splits_sums
@@ -93,13 +94,15 @@ def test_sums_in_blocks(name: str, dynamic: bool, monkeypatch: pytest.MonkeyPatc
     check_schedules(name, dynamic, seed=1)
 
 
-def check_schedules(name: str, dynamic: bool, seed: int = 0) -> int:
+def check_schedules(
+    name: str, dynamic: bool, seed: int = 0, machine: Machine = SMALL, jit: Jit | None = None
+) -> int:
     """Compare all with the plain schedule; how many there were."""
     build, shapes = CASES[name]
     is_image = len(shapes[0]) == 4
     opened = [n for n in range(len(shapes)) if dynamic and not (is_image and n == FILTER)]
-    run = Runner(heaviest(build, *shapes, dynamic=opened))
-    schedules = list(some_schedules(run.nest, lanes_for(run.nest, SMALL), seed))
+    run = Runner(heaviest(build, *shapes, dynamic=opened), jit)
+    schedules = list(some_schedules(run.nest, lanes_for(run.nest, machine), seed))
     wanted: dict[Any, list[np.ndarray[Any, Any]]] = {}
     plain = run(schedules[0])
     for schedule in schedules:
