@@ -133,7 +133,7 @@ class Bench:
             self._given[fed] = array
             return fed
         flat = tf.pad(tf.reshape(tensor, [-1]), [[0, array.size]])[: array.size]
-        low, high = float(array.min()), float(array.max())
+        low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
         return tf.reshape(tf.sigmoid(flat) * (high - low) + low, list(array.shape))
 
     def gradients(self, ys: Sequence[Tensor], xs: Sequence[Any], squared: bool = True) -> Any:
