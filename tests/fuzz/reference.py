@@ -134,7 +134,11 @@ class Reference:
         wide = tensor.dtype.numpy == np.float64  # which cannot tell what is exact
         rounded = self._rounded(tensor, array)
         if tensor.op.type in MIXED and array.size:
-            largest = np.abs(array[np.isfinite(array)]).max(initial=0) * epsilon(tensor.dtype.numpy) * self._scale
+            largest = (
+                np.abs(array[np.isfinite(array)]).max(initial=0)
+                * epsilon(tensor.dtype.numpy)
+                * self._scale
+            )
             return np.asarray(rounded + self._random.uniform(-largest, largest, array.shape))
         if wide:
             exact = array.astype(np.float32).astype(np.float64) == array
