@@ -17,7 +17,7 @@ from thalweg.graph import Op, Tensor
 from thalweg.graph.calls import explained
 from thalweg.graph.node import Hooks
 from thalweg.ops import pointwise as records
-from thalweg.ops.broadcast import Broadcast, BroadcastLike, DynamicBroadcast, broadcast_like
+from thalweg.ops.broadcast import broadcast_like
 from thalweg.ops.build import constant_value, convert, convert_pair, emit, scope
 from thalweg.ops.create import ones_like as ones_like
 from thalweg.ops.create import zeros_like as zeros_like
@@ -26,17 +26,10 @@ from thalweg.ops.matmul import matmul
 from thalweg.ops.pointwise import add_n as add_n
 from thalweg.ops.pointwise import cast as cast
 from thalweg.ops.reshape import (
-    DynamicReshape,
-    ExpandDims,
-    Identity,
-    Reshape,
-    ReshapeLike,
-    Squeeze,
-    Transpose,
     choosing_rows,
 )
 from thalweg.ops.reshape import identity as identity
-from thalweg.ops.slicing import Slice, StridedSlice, getitem
+from thalweg.ops.slicing import getitem
 
 
 def broadcast_together(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -289,78 +282,12 @@ def erf(x: Any, name: str | None = None) -> Tensor:
 def log(x: Any, name: str | None = None) -> Tensor:
     """The natural logarithm.
 
-    Where x is a known function of an exponential, an equal but stable form is built instead:
-    `log(exp(u))` is u, `log(exp(u) / s)` is `u - log(s)` (so the logarithm of a softmax is
-    finite), `log(sigmoid(z))` is `-softplus(-z)` and `log(1 - sigmoid(z))` is `-softplus(z)`.
-    Gradients follow the form that is built.
+    Where x is computed from an exponential, a run computes an equal but stable form of this and of
+    its gradients: `log(exp(u))` is u, `log(exp(u) / s)` is `u - log(s)` (so the logarithm of a
+    softmax is finite), `log(sigmoid(z))` is `-softplus(-z)` and `log(1 - sigmoid(z))` is
+    `-softplus(z)`. Where x itself is fed, it is the logarithm of that.
     """
-    with scope(name, "Log", x) as full:
-        return _log(convert(x), full)
-
-
-_MOVES = (
-    Identity,
-    Reshape,
-    ReshapeLike,
-    DynamicReshape,
-    ExpandDims,
-    Squeeze,
-    Transpose,
-    Broadcast,
-    BroadcastLike,
-    DynamicBroadcast,
-    Slice,
-    StridedSlice,
-)
-
-
-def _log(x: Tensor, name: str | None = None) -> Tensor:
-    """The logarithm in its stable form, if the tensor has one."""
-    record, inputs = x.op.record, x.op.inputs
-    if not _has_stable_log(x):
-        return records.Log.of(x, name=name)
-    if isinstance(record, _MOVES):
-        return emit(record, _log(inputs[0]), *inputs[1:], name=name)
-    if isinstance(record, records.Exp):
-        return identity(inputs[0], name=name)
-    if isinstance(record, records.Sigmoid):
-        return records.Neg.of(records.Softplus.of(records.Neg.of(inputs[0])), name=name)
-    if isinstance(record, records.Sub):
-        logits = inputs[1].op.inputs[0]
-        return records.Neg.of(records.Softplus.of(logits), name=name)
-    numerator, denominator = inputs
-    return records.Sub.of(_log(numerator), _log_below(denominator), name=name)
-
-
-def _log_below(x: Tensor) -> Tensor:
-    """The logarithm of a denominator, taken before it is broadcast."""
-    record, inputs = x.op.record, x.op.inputs
-    if isinstance(record, Broadcast | BroadcastLike):
-        return emit(record, _log(inputs[0]), *inputs[1:])
-    return _log(x)
-
-
-def _has_stable_log(x: Tensor) -> bool:
-    record, inputs = x.op.record, x.op.inputs
-    if isinstance(record, _MOVES):
-        return _has_stable_log(inputs[0])
-    if isinstance(record, records.Div):
-        return isinstance(_unmoved(inputs[0]).op.record, records.Exp)
-    if isinstance(record, records.Sub):
-        is_sigmoid = isinstance(inputs[1].op.record, records.Sigmoid)
-        return is_sigmoid and _is_one(_unmoved(inputs[0]))
-    return isinstance(record, records.Exp | records.Sigmoid)
-
-
-def _unmoved(x: Tensor) -> Tensor:
-    while isinstance(x.op.record, _MOVES):
-        x = x.op.inputs[0]
-    return x
-
-
-def _is_one(x: Tensor) -> bool:
-    value = constant_value(x)
-    return value is not None and bool((value == 1).all())
+    return _unary(records.Log(), x, name)
 
 
 def equal(x: Any, y: Any, name: str | None = None) -> Tensor:

@@ -249,7 +249,7 @@ class Log(Elementary):
         return xp.log(x)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [Div.of(dy, node.inputs[0])]
+        return [LogGrad.of(dy, node.inputs[0])]
 
 
 class Log1p(Elementary):
@@ -497,6 +497,21 @@ class Div(Binary):
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         y = node.inputs[1]
         return [Div.of(dy, y), Neg.of(Mul.of(dy, Div.of(node.outputs[0], y)))]
+
+
+class LogGrad(Binary):
+    """`dy / x`, the gradient of a logarithm: a plan may compute it from what x was made from."""
+
+    type: ClassVar[str] = "LogGrad"
+    function: ClassVar[str] = "div"
+    kind: ClassVar[str] = FLOATING
+
+    def evaluate(self, xp: Any, dy: Any, x: Any) -> Any:
+        return xp.divide(dy, x)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        x = node.inputs[1]
+        return [LogGrad.of(dy, x), Neg.of(LogGrad.of(Mul.of(dy, node.outputs[0]), x))]
 
 
 class Flat(Binary):

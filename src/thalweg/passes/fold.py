@@ -20,6 +20,7 @@ from thalweg.ops.build import Evaluation, computed_constant
 from thalweg.ops.constant import Constant
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
+from thalweg.passes.stable_logs import under_logs
 
 Array = np.ndarray[Any, Any]
 
@@ -37,8 +38,8 @@ def fold(plan: Plan) -> Plan:
     """
     for _ in range(_ROUNDS):
         ops = needed(plan)
-        wanted = static_sources(ops)
-        if not any(_may_change(op, wanted) for op in ops):
+        wanted, held = static_sources(ops), under_logs(ops)
+        if not any(_may_change(op, wanted, held) for op in ops):
             break
 
         def step(
@@ -46,19 +47,20 @@ def fold(plan: Plan) -> Plan:
             op: Operation,
             inputs: tuple[Tensor, ...],
             wanted: set[Tensor] = wanted,
+            held: set[Operation] = held,
         ) -> Sequence[Tensor] | None:
-            return fold_or_expand(op, inputs, wanted)
+            return fold_or_expand(op, inputs, wanted, held)
 
         plan = rebuild(plan, step)
     return plan
 
 
-def _may_change(op: Operation, wanted: set[Tensor]) -> bool:
-    return _folds(op, op.inputs, wanted) or _expands(op, op.inputs)
+def _may_change(op: Operation, wanted: set[Tensor], held: set[Operation]) -> bool:
+    return _folds(op, op.inputs, wanted, held) or _expands(op, op.inputs)
 
 
 def fold_or_expand(
-    op: Operation, inputs: tuple[Tensor, ...], wanted: set[Tensor]
+    op: Operation, inputs: tuple[Tensor, ...], wanted: set[Tensor], held: set[Operation]
 ) -> Sequence[Tensor] | None:
     """What the operation becomes, given its inputs in the new graph; None if it stays.
 
@@ -66,8 +68,9 @@ def fold_or_expand(
         op: the operation.
         inputs: in the graph that is being built, which is the default one.
         wanted: tensors whose values decide about shapes, so that they are folded at any size.
+        held: operations that a logarithm is to be taken through, and so are folded later.
     """
-    if _folds(op, inputs, wanted):
+    if _folds(op, inputs, wanted, held):
         return _folded(op, inputs)
     expanded = _expand(op, inputs) if _expands(op, inputs) else None
     return None if expanded is None else (expanded,)
@@ -105,12 +108,16 @@ def static_sources(ops: Sequence[Operation]) -> set[Tensor]:
     return found
 
 
-def _folds(op: Operation, inputs: Sequence[Tensor], wanted: set[Tensor]) -> bool:
+def _folds(
+    op: Operation, inputs: Sequence[Tensor], wanted: set[Tensor], held: set[Operation]
+) -> bool:
     """Whether the values of the inputs are known and that of the operation is worth keeping."""
     record = op.record
     if record.stateful or isinstance(record, Constant) or not op.outputs:
         return False
     if not all(_is_static(record, n, tensor) for n, tensor in enumerate(inputs)):
+        return False
+    if op in held and wanted.isdisjoint(op.outputs):
         return False
     specs = infer(record, inputs, op.source)
     return _worth(specs, inputs, any(tensor in wanted for tensor in op.outputs))

@@ -21,8 +21,15 @@ from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import needed
 from thalweg.passes.simplify import simplify
 from thalweg.passes.specialise import specialise
+from thalweg.passes.stable_logs import stable_logs
 
-PASSES: tuple[Callable[[Plan], Plan], ...] = (deduplicate, simplify, fold, deduplicate)
+PASSES: tuple[Callable[[Plan], Plan], ...] = (
+    deduplicate,
+    simplify,
+    stable_logs,
+    fold,
+    deduplicate,
+)
 
 
 def make_plan(

@@ -18,6 +18,7 @@ from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 from thalweg.passes.rebuild import Rebuild, effects
+from thalweg.passes.stable_logs import under_logs
 
 SEEDED = (Distribution, RandomOfShape)
 
@@ -46,7 +47,7 @@ def specialise(
     for tensor, shape in fed.items():
         new.tensors[tensor] = _fed(new, tensor, shape, values.get(tensor))
     feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
-    wanted = static_sources(ops)
+    wanted, held = static_sources(ops), under_logs(ops)
     updates: dict[Tensor, Operation] = {}
 
     def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
@@ -63,7 +64,7 @@ def specialise(
             new.graph.resume(op.source, [*new.control(op), *([before] if before else [])])
             updates[inputs[0]] = new.copy(op, inputs)
             return updates[inputs[0]].outputs
-        return fold_or_expand(op, inputs, wanted)
+        return fold_or_expand(op, inputs, wanted, held)
 
     new.run(ops, step)
     with new.graph.as_default():
