@@ -206,3 +206,33 @@ def test_zero_probabilities_that_were_fed_have_infinite_logarithms() -> None:
     by_p = tf.gradients(tf.log(p), p)[0]
     found = tf.Session().run([tf.log(p), by_p], {p: [0, 1]})
     assert [a.tolist() for a in found] == [[-np.inf, 0], [np.inf, 1]]
+
+
+@pytest.mark.parametrize("form", ["softmax", "1 - sigmoid", "a column"])
+def test_third_derivatives(form: str) -> None:
+    z = tf.placeholder(tf.float32, [None, 4])
+
+    def third(f: Function) -> Tensor:
+        made = f(z)
+        for outer in (tf.square, tf.sin, tf.square):
+            gradient = tf.gradients(outer(made * 0.1), z)[0]
+            assert gradient is not None
+            made = gradient
+        return made
+
+    session = tf.Session(config=tf.ConfigProto(backend="numpy"))
+    found, wanted = session.run([third(f) for f in FORMS[form]], {z: LOGITS})
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_gradient_by_a_probability_can_be_kept(backend: str) -> None:
+    z, v = tf.placeholder(tf.float32, [1, 3]), tf.Variable(np.zeros((1, 3), np.float32))
+    p = nn.softmax(z)
+    by_p, by_z = tf.gradients(tf.log(p), [p, z])
+    session = tf.Session(config=tf.ConfigProto(backend=backend))
+    kept, found = session.run([v.assign(by_p), by_z], {z: [[0, 1, 2]]})
+    e = np.exp([[0.0, 1, 2]])
+    np.testing.assert_allclose(kept, e.sum() / e, rtol=1e-5)
+    np.testing.assert_allclose(found, 1 - 3 * e / e.sum(), rtol=1e-5)
+    np.testing.assert_allclose(session.run(v), kept, rtol=0)

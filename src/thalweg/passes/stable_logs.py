@@ -45,8 +45,8 @@ MOVES = (
     StridedSlice,
     pw.Cast,
 )
-_MANY = 16  # terms; more are not worth the trouble
-_DEEP = 8  # operations that a factor is looked for behind
+_MANY = 64  # terms; more are not worth the trouble
+_DEEP = 16  # operations that a factor is looked for behind
 
 
 def stable_logs(plan: Plan) -> Plan:
@@ -172,6 +172,29 @@ def _product(x: Tensor | None, y: Tensor | None) -> Tensor | None:
     return pw.Mul.of(x, y)
 
 
+def _quotient(x: Term, y: Term) -> Term:
+    made = x * Term(y.sign, None, {atom: -power for atom, power in y.powers.items()})
+    if y.factor is None:
+        return made
+    factor = pw.Reciprocal.of(y.factor) if x.factor is None else pw.Div.of(x.factor, y.factor)
+    return Term(made.sign, factor, made.powers)
+
+
+def _collected(terms: Terms) -> Terms:
+    """The terms with those of equal powers added up."""
+    found: dict[object, Term] = {}
+    for n, term in enumerate(terms):
+        powers = frozenset(term.powers.items())
+        other = found.get(powers)
+        if other is None or other.factor is None or term.factor is None:
+            found[powers if other is None else (powers, n)] = term
+        else:
+            add = pw.Add if term.sign == other.sign else pw.Sub
+            factor = add.of(other.factor, term.factor)
+            found[powers] = Term(other.sign, factor, other.powers)
+    return list(found.values())
+
+
 def _ones(like: Tensor) -> Tensor:
     one = constant_like(default_graph(), np.ones((), like.dtype.numpy))
     return emit(Broadcast(known(like.static_shape)), one)
@@ -197,6 +220,7 @@ class _Rewriter:
         self.terms: dict[Tensor, Terms] = {}
         self.atoms: set[Tensor] = set()
         self.divisors: set[Tensor] = set()
+        self._found: dict[Tensor, Terms] = {}  # of what was split, for the present atoms
         self._moved_atoms: dict[tuple[object, ...], Tensor] = {}
         self._rules: dict[type, Callable[[Operation, tuple[Tensor, ...]], Terms | None]] = {
             pw.LogGrad: self._log_grad,
@@ -219,6 +243,8 @@ class _Rewriter:
         rule = self._rules.get(type(op.record), self._move)
         with new.graph.name_scope(op.name):
             terms = rule(op, inputs)
+            if terms is None and not is_gradient:
+                return None
             if terms is not None and not self._is_open(terms):
                 made = self._computed(terms, op.outputs[0])
             elif is_gradient:
@@ -277,13 +303,13 @@ class _Rewriter:
         if not self._any_open(inputs):
             return None
         x, y = (self._known(tensor) for tensor in inputs)
-        return [*x, *(y if isinstance(op.record, pw.Add) else [-term for term in y])]
+        return _collected([*x, *(y if isinstance(op.record, pw.Add) else [-term for term in y])])
 
     def _mul(self, op: Operation, inputs: tuple[Tensor, ...]) -> Terms | None:
         if not self._any_open(inputs):
             return None
         x, y = map(self._split, inputs)
-        return [a * b for a in x for b in y] if len(x) * len(y) <= _MANY else None
+        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MANY else None
 
     def _div(self, op: Operation, inputs: tuple[Tensor, ...]) -> Terms | None:
         x, y = inputs
@@ -292,10 +318,7 @@ class _Rewriter:
         below = self._split(y)
         if len(below) > 1 or self._any_open([y]):
             return None
-        (term,) = below
-        factor = None if term.factor is None else pw.Reciprocal.of(term.factor)
-        inverse = Term(term.sign, factor, {atom: -power for atom, power in term.powers.items()})
-        return [a * inverse for a in self.terms[x]]
+        return [_quotient(term, below[0]) for term in self.terms[x]]
 
     def _move(self, op: Operation, inputs: tuple[Tensor, ...]) -> Terms | None:
         """The adjoint of a move passes through a quotient by what was moved.
@@ -347,7 +370,9 @@ class _Rewriter:
         return dict(powers.powers)
 
     def _atom(self, x: Tensor, is_divisor: bool) -> Tensor:
-        self.atoms.add(x)
+        if x not in self.atoms:
+            self.atoms.add(x)
+            self._found.clear()
         if is_divisor:
             self.divisors.add(x)
         return x
@@ -366,17 +391,22 @@ class _Rewriter:
             return [Term(1, None, {self._atom(x, x in self.divisors): 1})]
         if x in self.terms:
             return self.terms[x]
-        record, whole = x.op.record, [_whole(x)]
+        if x not in self._found:
+            made = self._parts(x, depth)
+            self._found[x] = made if made and len(made) <= _MANY else [_whole(x)]
+        return self._found[x]
+
+    def _parts(self, x: Tensor, depth: int) -> Terms:
+        """The terms of an operation's result, by those of its inputs; none if it has no atoms."""
+        record = x.op.record
         if not depth or not isinstance(record, (*_ARITHMETIC, *MOVES)):
-            return whole
+            return ()
         parts = [self._split(t, depth - 1) for t in x.op.inputs[: _arity(record)]]
         if not any(term.powers for part in parts for term in part):
-            return whole
+            return ()
         if isinstance(record, MOVES):
-            made: Terms = [self._split_move(term, x.op) for term in parts[0]]
-        else:
-            made = _combined(record, parts)
-        return made if made and len(made) <= _MANY else whole
+            return [self._split_move(term, x.op) for term in parts[0]]
+        return _combined(record, parts)
 
     def _split_move(self, term: Term, op: Operation) -> Term:
         others = op.inputs[1:]
@@ -399,14 +429,10 @@ def _combined(record: object, parts: Sequence[Terms]) -> Terms:
         return [-term for term in parts[0]]
     x, y = parts
     if isinstance(record, pw.Mul):
-        return [a * b for a in x for b in y] if len(x) * len(y) <= _MANY else ()
+        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MANY else ()
     if isinstance(record, pw.Div):
-        if len(y) > 1 or (y[0].factor is not None and y[0].powers):
-            return ()
-        powers = {atom: -power for atom, power in y[0].powers.items()}
-        below = None if y[0].factor is None else pw.Reciprocal.of(y[0].factor)
-        return [term * Term(y[0].sign, below, powers) for term in x]
-    return [*x, *(y if isinstance(record, pw.Add) else [-term for term in y])]
+        return [_quotient(term, y[0]) for term in x] if len(y) == 1 else ()
+    return _collected([*x, *(y if isinstance(record, pw.Add) else [-term for term in y])])
 
 
 def _is_sum(op: Operation, terms: Terms) -> bool:
