@@ -83,6 +83,9 @@ class LongSums:
                 with self._only(self._begins(level, start)):
                     for total in self._sums:
                         total.flush(n)
+                if n == 0 and self._sweep is None:  # known to be 0 now, whether flushed or not
+                    for total in self._sums:
+                        total.restart()
 
     def finish(self, number: Callable[[int], Value]) -> None:
         """Add the totals to what the last blocks have come to."""

@@ -91,7 +91,11 @@ class Accumulator:
             self.totals[level - 1].store(zero)
         else:
             total.store(total.load() + b.load(self.kind, self.cell))
-            b.store(zero, self.cell)
+            self.restart()
+
+    def restart(self) -> None:
+        """Begin a block: add up from 0."""
+        self.w.b.store(self.w.b.constant(self.kind, 0), self.cell)
 
     def collect(self, level: int) -> None:
         """Add a level's total to the sum."""
