@@ -13,11 +13,14 @@ import thalweg as tf
 from thalweg.backends.llvm.emit import emit
 from thalweg.backends.llvm.jit import Jit
 from thalweg.backends.state import address_of, aligned_empty
+from thalweg.base.dims import Dim
+from thalweg.base.dtypes import float32
 from thalweg.base.record import replace
 from thalweg.base.shapes import known
+from thalweg.formula import Axis, Read, sum_over
 from thalweg.graph import Graph, Tensor
 from thalweg.kernels.choose import CACHE, STREAMS, alternatives, sums_once, variants
-from thalweg.kernels.nest import Nest
+from thalweg.kernels.nest import Nest, Store, row_major
 from thalweg.kernels.pipeline import with_scratch
 from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
 from thalweg.kernels.values import Value
@@ -188,3 +191,18 @@ def test_a_schedule_without_axes_is_the_same_on_its_nest() -> None:
     nest = heaviest(product(False, False), (45, 70), (70, 96), dynamic=True)
     for schedule in alternatives(nest, Schedule(nest.axes), Library(Jit()).machine, 20):
         assert AbstractSchedule.of(schedule, nest).on(nest) == schedule
+
+
+def test_nothing_of_unknown_length_is_staged_as_a_whole() -> None:
+    """Its code would serve longer ones too, for which its place would be too small."""
+    i, j, n, k = Axis(64, "i"), Axis(512, "j"), Axis(Dim(64), "n"), Axis(32, "k")
+    shapes = (n.extent, 64, 32), (n.extent, 512, 32), (64, 512)
+    slots = tuple(Value(name, shape, float32) for name, shape in zip("abc", shapes, strict=True))
+    left = Read(0, (row_major((n, i, k)),), float32)
+    right = Read(1, (row_major((n, j, k)),), float32)
+    store = Store(2, row_major((i, j)), sum_over((n, k), left * right), float32)
+    nest = Nest((i, j), (store,), slots, ())
+    found = alternatives(nest, Schedule(nest.axes), Library(Jit()).machine, 10**6)
+    staged = [schedule for schedule in found if schedule.staged]
+    assert staged
+    assert all(schedule.chunk for schedule in staged)

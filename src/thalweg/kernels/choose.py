@@ -152,7 +152,8 @@ def _along_memory(nest: Nest, vector: Axis) -> list[Axis]:
 
 def _staged(nest: Nest, s: Schedule) -> Iterator[Schedule]:
     """A schedule that stages operands: with its sweeps, and without if it needs none."""
-    ways = [s, replace(s, chunk=0)] if s.chunk and _in_rows(nest, s.staged) else [s]
+    is_known = not isinstance(nest.reductions[0].axes[0].extent, Dim)  # so is the room it takes
+    ways = [s, replace(s, chunk=0)] if s.chunk and is_known and _in_rows(nest, s.staged) else [s]
     yield from (way for way in ways if _stage_bytes(nest, way) <= STAGE)
 
 
