@@ -125,6 +125,13 @@ class Foreign(Record):
     value: int
 
 
+class Elsewhere(Record):
+    """Of a user's own module, whose name is like one of Thalweg's."""
+
+    __module__ = "ops.mine"
+    value: int
+
+
 def circle() -> list[Any]:
     made: list[Any] = []
     made.append((made,))
@@ -138,6 +145,7 @@ def circle() -> list[Any]:
         print,
         lambda: 0,
         Foreign(1),
+        Elsewhere(1),
         {1, 2},
         circle(),
         "null\0character",

@@ -211,9 +211,10 @@ def _name(kind: type) -> str:
     """What an encoding calls a kind."""
     if kind in _KINDS:
         return kind.__name__
-    name = f"{kind.__module__.removeprefix('thalweg.')}:{kind.__qualname__}"
-    if _record(name) is not kind:
-        raise EncodingError(f"a {name} is not among what may be kept")
+    package, _, module = kind.__module__.partition(".")
+    name = f"{module}:{kind.__qualname__}"
+    if package != "thalweg" or _record(name) is not kind:
+        raise EncodingError(f"a {kind.__module__}:{kind.__qualname__} may not be kept")
     return name
 
 
