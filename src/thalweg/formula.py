@@ -140,11 +140,19 @@ class Expr:
         """The expressions directly inside, those in indices too."""
         return ()
 
+    @property
+    def every(self) -> tuple[Expr, ...]:
+        """All that it is made of, once each, inner ones first; itself is the last."""
+        return (*self._inside, self)
+
     @cached_property
-    def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...], int]:
-        every = walk(self)
-        reads = tuple([e for e in every if type(e) is Read])
-        return reads, tuple([e for e in every if type(e) is Reduce]), len(every)
+    def _inside(self) -> tuple[Expr, ...]:
+        return tuple(walk(self)[:-1])
+
+    @cached_property
+    def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...]]:
+        reads = tuple([e for e in self.every if type(e) is Read])
+        return reads, tuple([e for e in self.every if type(e) is Reduce])
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -159,7 +167,7 @@ class Expr:
     @property
     def parts(self) -> int:
         """How many expressions it is made of, itself among them."""
-        return self._found[2]
+        return len(self._inside) + 1
 
     def __add__(self, other: Expr | float) -> Expr:
         return apply("add", self, other)
@@ -424,7 +432,15 @@ def walk(*roots: Expr) -> list[Expr]:
     left = list(reversed(roots))
     while left:
         expr = left[-1]
-        inner = () if id(expr) in seen else [c for c in expr.children if id(c) not in seen]
+        inner: list[Expr] = []
+        if id(expr) not in seen:
+            for child in expr.children:
+                if id(child) in seen:
+                    continue
+                if inner or child.children:
+                    inner.append(child)
+                else:  # as most are: it need not be looked at again
+                    seen[id(child)] = child
         if inner:
             left += reversed(inner)
         else:

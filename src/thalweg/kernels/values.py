@@ -22,7 +22,6 @@ from thalweg.formula import (
     Read,
     expressions,
     is_identity,
-    walk,
 )
 
 
@@ -235,7 +234,7 @@ COSTS = {
 
 def work(expr: Expr) -> int:
     """Roughly how many instructions one evaluation takes, reads and reductions left out."""
-    return sum(own_work(e) for e in walk(expr))
+    return sum([own_work(e) for e in expr.every])
 
 
 def own_work(expr: Expr) -> int:
@@ -255,9 +254,8 @@ def is_view(expr: Expr) -> bool:
 
 def is_uniform(expr: Expr) -> bool:
     """Whether the expression has one value at all places, computed from scalars in memory."""
-    parts = list(walk(expr))
-    read = all(not at.terms for e in parts if isinstance(e, Read) for at in e.index)
-    return read and all(isinstance(e, Read | Const | Apply) for e in parts)
+    read = all(not at.terms for e in expr.reads for at in e.index)
+    return read and all(isinstance(e, Read | Const | Apply) for e in expr.every)
 
 
 def is_padding(expr: Expr) -> bool:
@@ -270,7 +268,7 @@ def is_padding(expr: Expr) -> bool:
 
 def is_free(expr: Expr) -> bool:
     """Whether evaluating the expression anew costs nothing worth keeping a result for."""
-    return _is_free_itself(expr) and all(map(_is_free_itself, walk(expr)))
+    return _is_free_itself(expr) and all(map(_is_free_itself, expr.every))
 
 
 def _is_free_itself(expr: Expr) -> bool:
