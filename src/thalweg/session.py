@@ -26,6 +26,7 @@ from thalweg.base.errors import (
 )
 from thalweg.base.forks import Shared
 from thalweg.base.garbage import collection_paused
+from thalweg.base.recent import Recent
 from thalweg.base.record import Record, field
 from thalweg.base.shapes import show
 from thalweg.batches import Batches, batch_random, is_whole
@@ -55,7 +56,7 @@ from thalweg.passes.specialise import open_extents, seeds, static_feeds
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
-TRIED = 8  # plans for other shapes, before another one is made
+TRIED = 8  # plans for other shapes that are kept, and tried before another one is made
 SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
 WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
 
@@ -95,7 +96,7 @@ class _Request(Record, frozen=False):
     targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
     seeds: tuple[int, ...]
-    planned: dict[object, list[_Entry]] = field(default_factory=dict)
+    planned: dict[object, list[_Entry]] = field(default_factory=Recent)
 
 
 class _Choice(Record, frozen=False):
@@ -110,7 +111,7 @@ class _Choice(Record, frozen=False):
 
     request: _Request
     fetches: tuple[Tensor, ...]
-    entries: dict[tuple[bytes, ...], _Entry] = field(default_factory=dict)
+    entries: dict[tuple[bytes, ...], _Entry] = field(default_factory=Recent)
     only: _Entry | None = None
 
 
@@ -138,12 +139,12 @@ class Session(Shared):
         super().__init__()
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
-        self._fetches: dict[Any, Fetches] = {}
-        self._feedable: dict[Any, Tensor] = {}
-        self._requests: dict[Any, _Request] = {}
-        self._choices: dict[Any, _Choice] = {}
-        self._recent: dict[Any, _Choice] = {}
-        self._last: dict[Any, dict[Tensor, Array]] = {}
+        self._fetches: dict[Any, Fetches] = Recent()
+        self._feedable: dict[Any, Tensor] = Recent()
+        self._requests: dict[Any, _Request] = Recent()
+        self._choices: dict[Any, _Choice] = Recent()
+        self._recent: dict[Any, _Choice] = Recent()
+        self._last: dict[Any, dict[Tensor, Array]] = Recent()
         self._store = VariableStore()
         self._backend: Backend | None = None
         self._runs = 0
@@ -487,12 +488,12 @@ class Session(Shared):
         entry = choice.entries.get(values)
         if entry is None:
             key = (values, *[array.shape for array in known.values()])
-            planned = request.planned.setdefault(key, [])
+            planned = request.planned.get(key, [])
             adapted = _adapted(planned, feeds, request.seeds)
             with collection_paused():
                 entry = adapted or self._made(request, feeds, known)
             if adapted is None:
-                planned.append(entry)
+                request.planned[key] = [*planned, entry][-TRIED:]
             if entry.program is not None:
                 self._note(request, feeds, known, SAME_PLAN if adapted else entry.remark)
             choice.entries[values] = entry
@@ -770,7 +771,7 @@ def _adapted(
     planned: Sequence[_Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
 ) -> _Entry | None:
     """An entry that a plan made for other shapes serves too; the latest plans are tried."""
-    for entry in planned[: -TRIED - 1 : -1]:
+    for entry in reversed(planned):
         if entry.program is not None:
             program = entry.program.at([*_open_extents(entry.feeds, feeds), *words])
             if program is not None:
