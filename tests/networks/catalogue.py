@@ -43,10 +43,10 @@ class Network:
 
 
 NETWORKS = {
-    "densenet": Network(densenet.build, (48, 32)),
+    "densenet": Network(densenet.build, (64, 32)),
     "squeezenet": Network(squeezenet.build, (64, 40)),
     "googlenet": Network(googlenet.build, (64, 32)),
-    "inception": Network(inception.build, (107, 75)),
+    "inception": Network(inception.build, (139, 107)),
     "resnet": Network(resnet.build, (64, 32)),
     "resnext": Network(resnext.build, (64, 32)),
     "mobilenet_v1": Network(mobilenet.build_v1, (64, 32)),

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-RATE = 0.01
+RATE = 0.001
 MOMENTUM = 0.9
 STEPS = 3
