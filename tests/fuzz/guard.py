@@ -146,7 +146,7 @@ class Apart:
         return GuardedArena(offsets, end, tuple(blocks)) if blocks else NOTHING
 
 
-class _ArenaMemory:
+class ArenaMemory:
     """The memory of a program's temporaries."""
 
     def __init__(self, size: int, blocks: Sequence[tuple[int, int]]) -> None:
@@ -171,7 +171,7 @@ def _bind_arena(program: Any) -> None:
         blocks = [*getattr(program._memory, "blocks", ())]
         for part in program._parts:
             blocks += [(first + at, size) for at, size in getattr(part.private, "blocks", ())]
-        own = program._guarded = _ArenaMemory(program.arena_bytes, blocks)
+        own = program._guarded = ArenaMemory(program.arena_bytes, blocks)
         for place, offset in program._temporaries:
             program._words[place] = own.address + offset
     own.forget()

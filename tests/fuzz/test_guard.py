@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from tests.fuzz.children import Finding, findings
-from tests.fuzz.guard import NOTES, UNWRITTEN, Guards, Side, last_kernel
+from tests.fuzz.guard import NOTES, PAGE, UNWRITTEN, Apart, Guards, Side, last_kernel
+from thalweg.base import dtypes
+from thalweg.kernels.values import Temporary, Value
 
 TOUCH = """
 import ctypes, numpy as np
@@ -61,6 +63,42 @@ def test_arrays_are_like_any_others(side: Side, shape: tuple[int, ...]) -> None:
     assert (guards.empty(shape, np.uint8) == UNWRITTEN).all()
     assert not guards.zeros(shape, np.int64).any()
     np.testing.assert_array_equal(guards.copy(np.full(shape, 2.5)), np.full(shape, 2.5))
+
+
+TEMPORARIES = """
+import ctypes, sys
+from tests.fuzz.guard import Apart, ArenaMemory, Guards
+from thalweg.base import dtypes
+from thalweg.kernels.values import Temporary, Value
+apart = Apart(Guards({side!r}))
+first, second = (Value(n, (10,), dtypes.float32, Temporary(0)) for n in "ab")
+arena = apart.temporaries({{first: (0, 1), second: (0, 1)}}, lambda value: 40)
+memory = ArenaMemory(arena.size, arena.blocks)
+memory.forget()
+for value in (first, second):
+    ctypes.memset(memory.address + arena.offsets[value], 0, 40)
+ctypes.string_at(memory.address + arena.offsets[{name}] + {place}, 1)
+"""
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+@pytest.mark.parametrize(
+    ("side", "place", "code"),
+    [(END, 39, 0), (END, 40, -signal.SIGSEGV), (BEGIN, 0, 0), (BEGIN, -1, -signal.SIGSEGV)],
+)
+def test_each_temporary_has_pages_of_its_own(side: str, name: str, place: int, code: int) -> None:
+    program = TEMPORARIES.format(side=side, name=name, place=place)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.returncode == code, done.stderr
+
+
+def test_what_chains_keep_has_other_places_in_each_of_them() -> None:
+    apart = Apart(Guards("end"))
+    one, two = (Value(name, (10,), dtypes.float32, Temporary(0)) for name in "ab")
+    arenas = [apart.private({value: (0, 0)}, lambda _: 40) for value in (one, two)]
+    assert arenas[0].size <= arenas[1].offsets[two] - arenas[1].offsets[two] % PAGE
+    apart.begin()
+    assert apart.private({one: (0, 0)}, lambda _: 40) == arenas[0]
 
 
 CHAIN = """
