@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.base import dtypes
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
-from thalweg.base.shapes import Shape, axis_index, show
+from thalweg.base.shapes import Shape, axis_index, known, show, size
 from thalweg.formula import Axis, Check, Expr, Formula, Index, Lowered, Operand, axes, pointwise
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
@@ -21,6 +21,7 @@ from thalweg.ops.samples import CUBE, TABLE, wave
 
 Grads = Sequence[Tensor | None]
 _INDICES = (dtypes.int32, dtypes.int64)
+FEW = 512  # terms that may be added to one element in single precision
 
 
 class Gather(Op):
@@ -132,7 +133,7 @@ class GatherGrad(Op):
     """The adjoint of `Gather` in its params: `dx[..., indices[i], ...] += dy[..., i, ...]`.
 
     It has the shape of params. An element that is added to more than once is summed in the order of
-    the indices.
+    the indices; in double precision where that may be often, as many small terms would be lost.
     """
 
     type: ClassVar[str] = "GatherGrad"
@@ -173,6 +174,13 @@ class GatherGrad(Op):
         store: list[Index] = [*lead, _position(indices, rows), *rest]
         every = (*lead, *rows, *rest)
         return Formula.make(every, dy[every], store, params.shape)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        dy, indices, params = inputs
+        if dy.dtype != dtypes.float32 or size(known(indices.static_shape)) <= FEW:
+            return None
+        wide = emit(GatherGrad(self.axis), cast(dy, dtypes.float64), indices, params)
+        return cast(wide, dtypes.float32)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [emit(Gather(self.axis), dy, node.inputs[1]), None, None]
