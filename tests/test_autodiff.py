@@ -159,3 +159,9 @@ def test_the_gradient_of_a_sign_is_zero_as_in_tensorflow() -> None:
     x = constant([-1.0, 0.0, 2.0])
     assert value(gradients(m.sign(x), x)[0]) == [0, 0, 0]
     assert gradients(m.floor(x), x)[0] is None
+
+
+def test_there_are_as_many_starts_as_targets() -> None:
+    x = placeholder("float32", [3])
+    with pytest.raises(ValueError, match=r"1 ys and 3 grad_ys\n  at .*test_autodiff\.py"):
+        gradients(x * 2, x, [1.0, 2.0, 3.0])

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from thalweg.base import shapes
-from thalweg.base.errors import DTypeError, GradientError, ShapeError
+from thalweg.base.errors import DTypeError, GradientError, GraphError, ShapeError
+from thalweg.base.source import caller
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.build import convert
 from thalweg.ops.create import ones_like
@@ -48,6 +49,8 @@ def gradients(
 
     Raises:
         DTypeError: if a y is not floating-point.
+        ShapeError: if one of `grad_ys` has not the shape of its y.
+        GraphError: if there are not as many `grad_ys` as `ys`.
         GradientError: if an operation on the way has no gradient.
     """
     targets = [_tensor(y) for y in _listed(ys)]
@@ -61,6 +64,10 @@ def gradients(
     with graph.as_default(), graph.name_scope(name):
         sweep = _Sweep(targets, sources, stopped)
         starts = _listed(grad_ys) or [None] * len(targets)
+        if len(starts) != len(targets):
+            raise GraphError(
+                f"gradients: there are {len(targets)} ys and {len(starts)} grad_ys\n  at {caller()}"
+            )
         for y, start in zip(targets, starts, strict=True):
             sweep.add(y, _start(y, start))
         sweep.run()
