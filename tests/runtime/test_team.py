@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from thalweg.backends.llvm.driver import BARRIER, COUNTER_BIT, GRABS_BIT, SERIAL, STEALS
+from thalweg.backends.llvm import driver
+from thalweg.backends.llvm.driver import CLAIMS_BIT, SERIAL
 from thalweg.backends.llvm.jit import Jit, Source
 from thalweg.base import settings
 from thalweg.runtime.team import Program as NativeProgram
@@ -140,7 +141,7 @@ class Program:
         self.steps: list[list[int]] = []
         self.kept: list[Words] = []
 
-    def add(self, kernel: int, a: Words, b: Words, tasks: int, flags: int = BARRIER) -> None:
+    def add(self, kernel: int, a: Words, b: Words, tasks: int, flags: int = 0) -> None:
         args = np.array([a.ctypes.data, b.ctypes.data, a.size], np.int64)
         self.kept += [args, a, b]
         self.steps.append([kernel, args.ctypes.data, tasks, flags])
@@ -169,17 +170,17 @@ def mirrors(size: int, length: int) -> tuple[Program, Words, Words]:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
-@pytest.mark.parametrize("grabs", [1, 3, 8])
+@pytest.mark.parametrize("claims", [1, 3, 8])
 @pytest.mark.parametrize("size", [0, 1, 2, 7, 1000])
-def test_every_task_is_grabbed_once(team: Team, threads: int, grabs: int, size: int) -> None:
-    """In every time of a loop and in every run, after which the counters are 0 again."""
+def test_every_task_is_claimed_once(team: Team, threads: int, claims: int, size: int) -> None:
+    """In every time of a loop and in every run."""
     program, cells = counter(size)
     others = np.zeros(2 * size, np.int64)
     program.add(increment, others, others, 2 * size)
-    for number, step in enumerate(program.steps):
-        step[3] |= STEALS | grabs << GRABS_BIT | number << COUNTER_BIT
+    for step in program.steps:
+        step[3] |= claims << CLAIMS_BIT
     steps = program.words()
-    native = NativeProgram(steps, len(steps), threads=threads)
+    native = NativeProgram(steps, len(steps))
     native.repeat(4)
     for _ in range(3):
         team.run_program(native, threads)
@@ -188,12 +189,11 @@ def test_every_task_is_grabbed_once(team: Team, threads: int, grabs: int, size: 
 
 
 def test_a_thread_that_is_held_up_holds_nobody_up(team: Team) -> None:
-    """It is in the first of 20 tasks, and each grab is of one: the other thread takes all 19."""
-    program, cells, control = Program(), np.zeros(20, np.int64), np.array([19, 0], np.int64)
-    program.add(held_up, cells, control, 20, BARRIER | STEALS | 10 << GRABS_BIT)
-    steps = program.words()
-    team.run_program(NativeProgram(steps, 1, threads=2), 2)
-    assert cells.tolist() == [1] * 20
+    """It is in the first of 14 tasks, and each claim is of one: the other thread takes all 13."""
+    program, cells, control = Program(), np.zeros(14, np.int64), np.array([13, 0], np.int64)
+    program.add(held_up, cells, control, 14, 7 << CLAIMS_BIT)
+    team.run(program.words(), 1, 2)
+    assert cells.tolist() == [1] * 14
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
@@ -243,10 +243,10 @@ def test_run_returns_when_all_is_done(team: Team, threads: int) -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_serial_steps_are_one_call(team: Team, threads: int) -> None:
     program, cells = Program(), np.zeros(10, np.int64)
-    for flags in (SERIAL, BARRIER, SERIAL | BARRIER):
+    for flags in (SERIAL, 0, SERIAL):
         program.add(calls, cells, cells, 10, flags)
     team.run(program.words(), 3, threads)
-    assert cells[0] == 1 + threads + 1
+    assert cells[0] == 1 + threads + 1  # a share that is claimed at once is a call, too
 
 
 def test_only_the_asked_for_steps_run(team: Team) -> None:
@@ -290,6 +290,63 @@ def test_many_callers_at_once(team: Team) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, [1, 2, 3, 5, 2, 1, 3, 4]))
+
+
+def random_runs(team: Team, runs: int, most_threads: int) -> bool:
+    """Whether random programs, looped and shared by a random number of threads, are all right.
+
+    Their memory is given back after each run, so that a thread that came late would find another's.
+    """
+    rng = np.random.default_rng(0)
+    for _ in range(runs):
+        size, length, repeats = (int(n) for n in rng.integers((2, 1, 1), (40, 8, 4)))
+        program, output, right = mirrors(size, length)
+        total = np.zeros(size, np.int64)
+        for step in program.steps:
+            step[3] |= int(rng.integers(1, 20)) << CLAIMS_BIT | int(rng.random() < 0.2) * SERIAL
+        program.add(increment, total, total, size)
+        steps = program.words()
+        native = NativeProgram(steps, len(steps))
+        native.repeat(repeats)
+        team.run_program(native, int(rng.integers(2, most_threads + 1)))
+        if total.tolist() != [repeats] * size:
+            return False
+        if repeats == 1 and output.tolist() != right.tolist():
+            return False
+    return True
+
+
+SPIN = "while True: pass"
+
+
+def test_beside_other_processes() -> None:
+    spinners = [subprocess.Popen([sys.executable, "-S", "-c", SPIN]) for _ in range(3)]
+    try:
+        assert random_runs(Team(2), 1000, 3)
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
+def test_many_threads_on_one_cpu() -> None:
+    """Most of the time a thread has no CPU, wherever it is."""
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("binds threads to a CPU")
+
+    def work() -> bool:
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # and of what this thread starts
+        return random_runs(Team(2), 400, 8)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result()
+
+
+def test_threads_that_are_not_kind() -> None:
+    """As on a machine with CPUs for all of them, they look for work and do not yield."""
+    team = Team(2)
+    team._crew._set(team._crew._memory, driver.TeamLayout.CPUS, 100)
+    assert random_runs(team, 100, 5)
 
 
 def test_one_thread_needs_no_workers() -> None:

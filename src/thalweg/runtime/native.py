@@ -11,15 +11,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends import memory
-from thalweg.backends.llvm.driver import (
-    BARRIER,
-    COUNTER_BIT,
-    GRABS_BIT,
-    SERIAL,
-    STEALS,
-    VERDICT,
-    begin_driver,
-)
+from thalweg.backends.llvm.driver import CLAIMS_BIT, SERIAL, VERDICT, begin_driver
 from thalweg.backends.numpy_backend import NumpyProgram
 from thalweg.backends.protocol import Feed, Program, Rows
 from thalweg.backends.state import VariableStore, address_of
@@ -54,7 +46,7 @@ AWAKE_SECONDS = 150e-6  # for which they surely are, after a run
 WORTH_TUNING = 100_000  # cycles from which on a kernel's schedule is worth measuring
 SMALL_WORK = 30_000  # cycles under which waking other threads costs more than it gains
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
-# Cycles from which on threads take a kernel's tasks in grabs: 25 us on two threads.
+# Cycles from which on threads claim a kernel's tasks bit by bit: 25 us on two threads.
 LARGE_WORK = 150_000
 # Cycles of shareable work from which on a loop need not find out whether sharing pays.
 LARGE_PROGRAM = 3_000_000
@@ -259,8 +251,7 @@ class NativeProgram:
         self._cells = self._words.data
         self._run_number = self._counter.data
         self._first_run = 0
-        self._most_threads = threads
-        self._program = make_program(self._rows(SMALL_WORK), (), threads)
+        self._program = make_program(self._rows(SMALL_WORK), ())
         self._loop: Table | None = None
         self._team = shared_team()
 
@@ -322,26 +313,16 @@ class NativeProgram:
         base = int(self._words.ctypes.data)
         rows: list[Row] = []
         starts = iter(self._starts)
-        fresh = serial = True  # whether no thread but the first, or none, has worked since they met
-        grabbed = 0  # parts whose tasks are taken in grabs
         for part in self._parts:
-            alone = part.is_serial(small_work)
-            barrier = not fresh and not (serial and alone)
-            serial = alone and (serial or barrier)
-            fresh = False
-            flags = (SERIAL if alone else 0) | (BARRIER if barrier else 0)
-            if not alone and part.cycles >= LARGE_WORK:
-                flags |= STEALS | part.grabs << GRABS_BIT | grabbed << COUNTER_BIT
-                grabbed += 1
+            claims = part.claims if part.cycles >= LARGE_WORK else 1
+            flags = SERIAL if part.is_serial(small_work) else claims << CLAIMS_BIT
             places = [base + 8 * next(starts) for _ in part.steps]
             if part.parts:
                 rows.append((chain_kernel(), self._chain(part, places), part.tasks, flags))
             else:
                 rows.append((part.steps[0].code.address, places[0], part.tasks, flags))
             for number in [n for step in part.steps for n in _decided(step.code.nest)]:
-                word = int(self._verdicts.ctypes.data) + 16 * number
-                rows.append((0, word, 0, VERDICT | BARRIER))
-                fresh = serial = True
+                rows.append((0, int(self._verdicts.ctypes.data) + 16 * number, 0, VERDICT))
         return rows
 
     def _chain(self, part: Part, places: Sequence[int]) -> int:
@@ -420,7 +401,7 @@ class NativeProgram:
         if self._loop is None:
             batch = orders[0].shape[1] if orders else 0
             rows, moves = self._rows(SMALL_WORK_IN_LOOP), self._moves(batch)
-            self._loop = make_program(rows, moves, self._most_threads)
+            self._loop = make_program(rows, moves)
         self._trial.run(steps, self._repeat)
         return made
 

@@ -15,7 +15,7 @@ from thalweg.kernels.model import Model
 from thalweg.kernels.nest import Nest, all_axes, resized
 from thalweg.kernels.schedule import AbstractSchedule, Schedule, tasks
 
-GRABS, SWEEPING_GRABS = 8, 2  # of each thread
+CLAIMS, SWEEPING_CLAIMS = 16, 2  # of each thread, at most
 
 
 class Code(Record, eq=False):
@@ -116,10 +116,10 @@ class Part(Record):
         return sum(step.cycles * self.times(step) for step in self.steps)
 
     @property
-    def grabs(self) -> int:
-        """In how many grabs a thread takes its share; few where each sweeps over the operands."""
+    def claims(self) -> int:
+        """In how many claims a thread takes its share; few where each sweeps over the operands."""
         sweeps = any(step.code.schedule.chunk for step in self.steps)
-        return SWEEPING_GRABS if sweeps else GRABS
+        return SWEEPING_CLAIMS if sweeps else CLAIMS
 
     def times(self, step: Step) -> int:
         """How often one of the kernels runs."""

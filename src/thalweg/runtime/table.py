@@ -14,7 +14,7 @@ Row: TypeAlias = tuple[int, int, int, int]  # a kernel, its arguments, its tasks
 Move: TypeAlias = tuple[int, int]  # a word's address, and what is added to it after every time
 
 
-def make_program(rows: Sequence[Row], moves: Sequence[Move], threads: int) -> Program:
-    """The program of these rows and moves, for so many threads at most."""
+def make_program(rows: Sequence[Row], moves: Sequence[Move]) -> Program:
+    """The program of these rows and moves."""
     steps = np.array(rows, np.int64).reshape(-1, STEP_WORDS)
-    return Program(steps, len(rows), np.array(moves, np.int64).reshape(-1, MOVE_WORDS), threads)
+    return Program(steps, len(rows), np.array(moves, np.int64).reshape(-1, MOVE_WORDS))

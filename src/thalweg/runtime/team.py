@@ -32,29 +32,21 @@ _libc = ctypes.CDLL(None)
 
 
 class Program:
-    """Steps in memory, as the driver's native code reads them; see `driver.ProgramLayout`.
+    """Rows in memory, as the driver's native code reads them; see `driver.ProgramLayout`.
 
     Args:
-        steps: a contiguous int64 array, four words a step; None tells workers to end.
+        steps: a contiguous int64 array, four words a row.
         count: how many of them.
         moves: a contiguous int64 array, two words a move.
-        threads: how many may take part, for steps whose tasks they take from one another.
 
     Attributes:
         words: the description; the words about a call may be written between calls.
         address: of the words.
     """
 
-    def __init__(
-        self, steps: Words | None, count: int, moves: Words = _NO_MOVES, threads: int = 0
-    ) -> None:
-        grabbed = 0 if steps is None or not threads else int(_has_counters(steps).sum())
-        step_bytes = threads * driver.COUNTER_BYTES
-        counters = _aligned_words(grabbed * step_bytes)
-        self._kept = steps, moves, counters
-        first = 0 if steps is None else steps.ctypes.data
-        memory = (counters.ctypes.data, counters.nbytes, step_bytes)
-        description = (first, count, moves.ctypes.data, len(moves), 1, 1, 0, *memory)
+    def __init__(self, steps: Words, count: int, moves: Words = _NO_MOVES) -> None:
+        self._kept = steps, moves
+        description = (steps.ctypes.data, count, moves.ctypes.data, len(moves), 1, 1, 0)
         array = np.array(description, np.int64)
         self.words = array.data
         self.address = int(array.ctypes.data)
@@ -62,12 +54,6 @@ class Program:
     def repeat(self, times: int) -> None:
         """Run so many times in a call, at least once."""
         self.words[_REPEATS] = times
-
-
-def _has_counters(steps: Words) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which of the steps have their tasks taken in grabs."""
-    flags: np.ndarray[Any, np.dtype[np.bool_]] = steps[:, 3] & driver.STEALS != 0
-    return flags
 
 
 class Team:
@@ -120,7 +106,7 @@ class Team:
 
 
 class _Crew:
-    """The workers of a team, and the memory that they share."""
+    """The workers of a team, and the memory that they share with the thread that calls."""
 
     def __init__(self, native: Driver) -> None:
         self.workers: list[ctypes.c_void_p] = []
@@ -128,29 +114,27 @@ class _Crew:
         self._lock = threading.Lock()
         self._memory = _aligned_words(driver.TeamLayout.BYTES)
         self._address: int = self._memory.ctypes.data
-        self._seats: list[Words] = []
+        # The system gives memory for those seats only that somebody takes.
+        self._seats = _aligned_words(driver.MAX_THREADS * driver.SeatLayout.BYTES)
         self._set(self._memory, driver.TeamLayout.CPUS, settings.cpu_count())
-        _make_condition(self._memory, driver.TeamLayout.MUTEX, driver.TeamLayout.CONDITION)
+        self._set(self._memory, driver.TeamLayout.SEATS, self._seats.ctypes.data)
+        self._take_seat(0)
 
     def run(self, program: Program, threads: int) -> None:
         with self._lock:
             if threads > len(self.workers) + 1:
                 self._grow(threads)
-            self._run(program, threads)
-
-    def _run(self, program: Program, threads: int) -> None:
-        program.words[_THREADS], program.words[_TEAM] = threads, self._address
-        self._native.run(program.address)
+            program.words[_THREADS], program.words[_TEAM] = threads, self._address
+            self._native.run(program.address)
 
     def close(self) -> None:
         """End the workers. When a daemon thread still runs a program at exit, leave them to it."""
         if self._lock.acquire(blocking=False):
-            if self.workers:
-                end = Program(None, 0)
-                self._run(end, len(self.workers) + 1)
+            self._native.end(self._address)
             for worker in self.workers:
                 _libc.pthread_join(worker, None)
             self.workers.clear()
+            self._set(self._memory, driver.TeamLayout.STAGE, 0)
             self._lock.release()
 
     def _grow(self, threads: int) -> None:
@@ -163,8 +147,7 @@ class _Crew:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _start_worker(self) -> None:
-        number = len(self.workers) + 1
-        seat = self._new_seat(number)
+        seat = self._take_seat(len(self.workers) + 1)
         worker = ctypes.c_void_p()
         attributes = ctypes.create_string_buffer(_ATTRIBUTES_BYTES)
         _call("pthread_attr_init", attributes)
@@ -177,22 +160,18 @@ class _Crew:
             ctypes.c_void_p(seat.ctypes.data),
         )
         _call("pthread_attr_destroy", attributes)
-        self._link_seat(seat)
         self.workers.append(worker)
 
-    def _new_seat(self, number: int) -> Words:
-        seat = _aligned_words(driver.SeatLayout.BYTES)
+    def _take_seat(self, number: int) -> Words:
+        """Prepare the memory of a thread; 0 is the one that calls."""
+        words = driver.SeatLayout.BYTES // 8
+        seat = self._seats[number * words :][:words]
         self._set(seat, driver.SeatLayout.TEAM, self._address)
         self._set(seat, driver.SeatLayout.THREAD, number)
+        self._set(seat, driver.SeatLayout.PATIENCE, driver.PAUSES)
         _make_condition(seat, driver.SeatLayout.MUTEX, driver.SeatLayout.CONDITION)
+        self._set(self._memory, driver.TeamLayout.SEATED, number + 1)
         return seat
-
-    def _link_seat(self, seat: Words) -> None:
-        if self._seats:
-            self._set(self._seats[-1], driver.SeatLayout.NEXT, seat.ctypes.data)
-        else:
-            self._set(self._memory, driver.TeamLayout.SEATS, seat.ctypes.data)
-        self._seats.append(seat)
 
     @staticmethod
     def _set(memory: Words, offset: int, value: int) -> None:
