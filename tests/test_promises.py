@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.runtime.shared import shared_jit
+from thalweg.runtime.trial import Trial
 
 Array = np.ndarray[Any, Any]
 
@@ -58,6 +60,29 @@ def test_same_seed_same_bits_for_any_number_of_threads_and_every_run() -> None:
     for threads in (1, 2, 3):
         for mine, other in zip(reference, train(threads), strict=True):
             np.testing.assert_array_equal(mine, other)
+
+
+def test_same_bits_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever numbers of threads are tried, and whoever loses the CPU."""
+    reference = train(1)
+    rng, chosen = random.Random(0), set()
+
+    def choose(trial: Trial) -> int:
+        chosen.add(threads := rng.choice(trial._options))
+        return threads
+
+    monkeypatch.setattr(Trial, "choose", choose)
+    spin = [sys.executable, "-S", "-c", "while True: pass"]
+    spinners = [subprocess.Popen(spin) for _ in range(2)]
+    try:
+        for threads in (2, 3, 8):
+            for mine, other in zip(reference, train(threads), strict=True):
+                np.testing.assert_array_equal(mine, other)
+        assert max(chosen) > 1
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 def test_a_new_batch_size_compiles_nothing() -> None:

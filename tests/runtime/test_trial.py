@@ -2,165 +2,190 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Mapping
 
-from thalweg.runtime.trial import BURST, BurstTrial, LoopTrial, Trial
+import numpy as np
+import pytest
 
-
-def use(trial: Trial, seconds: dict[int, float], times: int) -> Counter[int]:
-    """How often each number of threads was chosen, if the work takes so long with it."""
-    chosen: Counter[int] = Counter()
-    for _ in range(times):
-        threads = trial.choose()
-        trial.took(threads, seconds[threads])
-        chosen[threads] += 1
-    return chosen
-
-
-def test_everything_is_tried_and_the_fastest_stays() -> None:
-    chosen = use(Trial([4, 2, 1]), {1: 1.0, 2: 0.6, 4: 0.8}, 300)
-    assert set(chosen) == {1, 2, 4}
-    assert chosen[2] > 270
-
-
-def test_the_cost_of_trying_is_some_per_cent() -> None:
-    for slower in (1.05, 2.0, 10.0):
-        seconds = {1: slower, 2: 1.0}
-        chosen = use(Trial([2, 1]), seconds, 1000)
-        spent = sum(seconds[threads] * count for threads, count in chosen.items())
-        assert spent < 1.05 * 1000
-
-
-def test_a_machine_that_is_busy_for_a_while() -> None:
-    trial = Trial([2, 1])
-    use(trial, {1: 1.0, 2: 0.6}, 50)
-    assert use(trial, {1: 1.0, 2: 4.0}, 50)[1] > 40
-    assert use(trial, {1: 1.0, 2: 0.6}, 400)[2] > 200
-
-
-def test_the_first_time_and_a_single_long_one_are_not_believed() -> None:
-    trial = Trial([2, 1])
-    trial.took(2, 30.0)
-    use(trial, {1: 1.0, 2: 0.6}, 20)
-    assert trial.choose() == 2
-    trial.took(2, 100.0)
-    assert use(trial, {1: 1.0, 2: 0.6}, 10)[2] == 10
-
-
-def test_a_bad_beginning_is_not_believed_for_long() -> None:
-    """Another process had the second CPU when it was measured for the first time."""
-    trial = Trial([2, 1])
-    for threads, seconds in ((2, 1.0), (2, 50.0), (1, 1.0), (1, 1.0)):
-        assert trial.choose() == threads
-        trial.took(threads, seconds)
-    assert use(trial, {1: 1.0, 2: 0.6}, 400)[2] > 200
-
-
-def test_a_single_long_time_early_on_is_not_believed_either() -> None:
-    trial = Trial([2, 1])
-    for threads, seconds in ((2, 1.0), (2, 0.6), (1, 1.0), (1, 1.0), (2, 30.0)):
-        assert trial.choose() == threads
-        trial.took(threads, seconds)
-    assert use(trial, {1: 1.0, 2: 0.6}, 20)[2] == 20
-
-
-def test_short_work_keeps_a_choice_for_a_burst() -> None:
-    trial = BurstTrial([2, 1])
-    chosen: list[int] = []
-    for _ in range(100 * BURST):
-        threads = trial.choose()
-        changed = bool(chosen) and threads != chosen[-1]
-        chosen.append(threads)
-        trial.took({1: 1.0, 2: 0.6}[threads] + 5.0 * changed)  # caches follow
-    bursts = [chosen[n : n + BURST] for n in range(0, len(chosen), BURST)]
-    assert all(len(set(burst)) == 1 for burst in bursts)
-    assert chosen.count(2) > 0.9 * len(chosen)
+from thalweg.runtime.trial import LoopTrial, Trial, options
 
 
 class Machine:
-    """Makes steps in a time of its own; after a pause of the second thread the first are long.
+    """Does work in a time of its own.
 
     Args:
-        seconds: of a step, by the number of threads.
-        long: seconds of a step with two threads in the first milliseconds after a pause.
+        seconds: of a unit of work, by the number of threads; may be changed.
     """
 
-    def __init__(self, seconds: dict[int, float], long: float = 0.0) -> None:
-        self.seconds, self.long = seconds, long
+    def __init__(self, seconds: Mapping[int, float]) -> None:
+        self.seconds = seconds
         self.spent, self.made = 0.0, Counter[int]()
-        self._awake = 0.0
 
-    def pause(self) -> None:
-        """The second thread falls asleep."""
-        self._awake = 0.0
-
-    def __call__(self, steps: int, threads: int) -> float:
-        took = 0.0
-        for _ in range(steps):
-            step = self.seconds[threads]
-            if threads > 1:
-                step = self.long if self._awake < 0.01 and self.long else step
-                self._awake += step
-            else:
-                self._awake = 0.0
-            took += step
-        self.made[threads] += steps
+    def __call__(self, units: int, threads: int) -> float:
+        took = self.seconds[threads] * units
+        self.made[threads] += units
         self.spent += took
         return took
 
+    def loss(self) -> float:
+        """How much longer it took than with the best number of threads, as a share."""
+        return self.spent / (min(self.seconds.values()) * self.made.total()) - 1.0
 
-def repeat(trial: LoopTrial, machine: Machine, times: int, steps: int = 500) -> None:
-    """As many slices of a loop."""
-    for _ in range(times):
+    def forget(self) -> None:
+        """Count anew."""
+        self.spent, self.made = 0.0, Counter()
+
+
+def use(trial: Trial, machine: Machine, seconds: float) -> None:
+    """Work for so long, and until a piece of work is done."""
+    end = machine.spent + seconds
+    while machine.spent < end:
+        trial.took(machine(1, trial.choose()))
+
+
+def best(machine: Machine) -> int:
+    """The number of threads that is fastest."""
+    return min(machine.seconds, key=machine.seconds.__getitem__)
+
+
+STEPS = [3e-5, 1e-3, 1e-2, 1e-1]  # seconds
+
+
+def test_what_is_worth_trying() -> None:
+    assert [options(n) for n in (1, 2, 3, 4, 16)] == [
+        (1,),
+        (2, 1),
+        (3, 2, 1),
+        (4, 3, 2, 1),
+        (16, 15, 8, 1),
+    ]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("ratios", [{1: 1.8, 2: 1}, {1: 1, 2: 1.3}, {1: 1, 2: 10}, {1: 1, 2: 1.01}])
+def test_the_fastest_is_found_and_trying_costs_little(
+    step: float, ratios: dict[int, float]
+) -> None:
+    trial, machine = Trial(2), Machine({n: step * ratio for n, ratio in ratios.items()})
+    use(trial, machine, max(0.03, 50 * step * max(ratios.values())))
+    assert machine.made.keys() == {1, 2}
+    machine.forget()
+    use(trial, machine, 100.0 if step > 1e-4 else 5.0)
+    assert machine.loss() < (0.003 if best(machine) == 2 else 0.06)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_machine_that_becomes_busy_and_free_again(step: float) -> None:
+    free, busy = {1: 1.8 * step, 2: step}, {1: 1.8 * step, 2: 6 * step}
+    trial, machine = Trial(2), Machine(free)
+    use(trial, machine, max(2.0, 20 * step))
+    machine.seconds = busy
+    use(trial, machine, max(0.1, 30 * step))
+    machine.forget()
+    use(trial, machine, 5.0)
+    assert machine.loss() < 0.05
+    machine.seconds = free
+    use(trial, machine, 1.0 if step < 0.05 else 40.0)
+    machine.forget()
+    use(trial, machine, 5.0)
+    assert machine.loss() < (0.005 if step < 0.05 else 0.02)  # one step on one thread
+
+
+def test_a_machine_that_was_busy_at_first() -> None:
+    machine = Machine({1: 1.2e-3, 2: 14e-3})
+    trial = Trial(2)
+    use(trial, machine, 0.2)
+    machine.forget()
+    use(trial, machine, 2.0)
+    assert machine.loss() < 0.06
+    machine.seconds = {1: 1.2e-3, 2: 0.7e-3}
+    use(trial, machine, 1.0)
+    assert trial.choose() == 2
+
+
+def test_what_counts_is_the_mean_and_not_the_usual() -> None:
+    """Two steps of three are fast, and then another process has the CPU for a while."""
+    turns = itertools.cycle((1.0, 1.0, 10.0))
+    machine = Machine({1: 0.0, 2: 7e-4})
+    trial = Trial(2)
+    for _ in range(2000):
+        threads = trial.choose()
+        trial.took(1.2e-3 if threads == 1 else 7e-4 * next(turns))
+        machine.made[threads] += 1
+    assert machine.made[1] > 0.95 * 2000
+
+
+def test_single_long_steps_change_no_minds() -> None:
+    rng = np.random.default_rng(0)
+    for step in STEPS[:3]:
+        machine = Machine({1: 1.8 * step, 2: step})
+        trial = Trial(2)
+        use(trial, machine, 1.0)
+        machine.forget()
+        for _ in range(50):
+            trial.took(rng.uniform(10, 30) * step + 5e-3)  # an interrupt
+            use(trial, machine, max(0.1, 10 * step))
+        assert machine.made[2] > 0.95 * machine.made.total()
+
+
+def test_what_is_dear_to_try_is_not_tried_soon() -> None:
+    """With one thread instead of 16 a step of a tenth of a second takes more than a second."""
+    trial, machine = Trial(16), Machine({16: 0.1, 15: 0.11, 8: 0.2, 1: 1.6})
+    use(trial, machine, 20.0)
+    assert machine.made[1] == 0
+    assert machine.made[16] > 0.95 * machine.made.total()
+
+
+def test_one_of_many_cpus_is_busy() -> None:
+    trial, machine = Trial(16), Machine({16: 1e-3, 15: 1.1e-3, 8: 2e-3, 1: 16e-3})
+    use(trial, machine, 2.0)
+    machine.seconds = {16: 3e-3, 15: 1.1e-3, 8: 2e-3, 1: 16e-3}
+    use(trial, machine, 0.2)
+    assert trial.choose() == 15
+
+
+def test_the_first_run_says_nothing() -> None:
+    trial = Trial(2)
+    trial.took(30.0)
+    machine = Machine({1: 1.8e-3, 2: 1e-3})
+    use(trial, machine, 1.0)
+    machine.forget()
+    use(trial, machine, 4.0)
+    assert machine.made[2] > 0.99 * machine.made.total()
+
+
+def test_one_thread_is_no_choice() -> None:
+    trial, machine = Trial(1), Machine({1: 1e-3})
+    use(trial, machine, 1.0)
+    assert trial.choose() == 1
+
+
+def repeat(trial: LoopTrial, machine: Machine, seconds: float) -> None:
+    """Slices of a loop, of about 50 ms each, as `thalweg.loop` makes them."""
+    end, slice = machine.spent + seconds, 1
+    while machine.spent < end:
+        start = machine.spent
+        trial.run(slice, machine)
+        took = machine.spent - start
+        slice = max(1, min(8 * slice, int(slice * 0.05 / took)))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_loop_finds_the_fastest_and_follows_the_machine(step: float) -> None:
+    trial, machine = LoopTrial(2), Machine({1: 1.8 * step, 2: step})
+    repeat(trial, machine, max(0.2, 5 * step))
+    for seconds in ({1: 1.8 * step, 2: step}, {1: 1.8 * step, 2: 6 * step}) * 2:
+        machine.seconds = seconds
+        repeat(trial, machine, 1.0 if step < 0.05 else 40.0)
+        machine.forget()
+        repeat(trial, machine, 5.0)
+        assert machine.loss() < 0.05
+
+
+def test_a_loop_makes_all_its_steps() -> None:
+    trial, machine = LoopTrial(2), Machine({1: 1e-4, 2: 1e-4})
+    for steps in (1, 0, 7, 500, 3, 10_000):
         trial.run(steps, machine)
-
-
-def test_a_loop_finds_the_fastest_and_pays_little_for_trying() -> None:
-    for slower in (1.05, 2.0, 10.0):
-        for seconds in ({2: 1e-4, 1: slower * 1e-4}, {2: slower * 1e-4, 1: 1e-4}):
-            machine = Machine(seconds)
-            repeat(LoopTrial([2, 1]), machine, 500)
-            assert sum(machine.made.values()) == 500 * 500
-            assert machine.spent < 1.05 * 500 * 500 * 1e-4
-
-
-def test_a_loop_gives_threads_time_to_wake() -> None:
-    machine = Machine({2: 6e-5, 1: 1e-4}, long=1.2e-3)
-    repeat(LoopTrial([2, 1]), machine, 100)
-    assert machine.made[2] > 0.95 * 100 * 500
-
-
-def test_a_loop_that_began_badly_recovers_in_seconds() -> None:
-    """The second CPU was away when it was tried first."""
-    machine, trial = Machine({2: 1.2e-3, 1: 1e-4}), LoopTrial([2, 1])
-    repeat(trial, machine, 5, steps=100)
-    machine.seconds[2] = 6e-5
-    machine.made.clear()
-    repeat(trial, machine, 100)  # each takes some 50 ms
-    assert machine.made[2] > 0.5 * 100 * 500
-
-
-def test_the_first_moments_of_a_loop_change_no_minds() -> None:
-    """The second thread slept while the program did something else."""
-    machine, trial = Machine({2: 6e-5, 1: 9e-5}, long=1.6e-3), LoopTrial([2, 1])
-    repeat(trial, machine, 50)
-    for _ in range(10):
-        machine.pause()
-        machine.made.clear()
-        for steps in (1, 8, 30, 64, 512):
-            trial.run(steps, machine)
-        # A slice in which one thread is tried gives it an eighth of its steps.
-        assert machine.made[2] > 0.85 * 512 + 0.75 * (1 + 8 + 30 + 64)
-
-
-def test_a_loop_of_few_long_steps_is_tried_too() -> None:
-    """Steps take so long on a busy machine that a slice has only some of them."""
-    machine = Machine({2: 3.6e-3, 1: 1e-4})
-    repeat(LoopTrial([2, 1]), machine, 100, steps=13)
-    assert machine.made[2] < 0.1 * 100 * 13
-
-
-def test_a_loop_too_short_to_tell_goes_on_with_what_is_best() -> None:
-    machine = Machine({2: 1e-6, 1: 2e-6})
-    repeat(LoopTrial([2, 1]), machine, 1000, steps=3)
-    assert machine.made == {2: 3000}
+    assert machine.made.total() == 10_511

@@ -34,12 +34,12 @@ from thalweg.runtime.shared import shared_cache, shared_jit
 from thalweg.runtime.table import Move, Row, make_program
 from thalweg.runtime.team import Program as Table
 from thalweg.runtime.team import chain_kernel, shared_team
-from thalweg.runtime.trial import BurstTrial, LoopTrial
+from thalweg.runtime.trial import LoopTrial, Trial
 
 Array = np.ndarray[Any, Any]
 
 # Cycles of shareable work under which a program stays on the calling thread while the others may be
-# asleep: waking them takes 25 us, half of what so many cycles take.
+# asleep: waking them takes 25 us, half of what so many cycles take on one.
 SMALL_PROGRAM = 150_000
 TINY_PROGRAM = 40_000  # the same while they are awake
 AWAKE_SECONDS = 150e-6  # for which they surely are, after a run
@@ -48,8 +48,6 @@ SMALL_WORK = 30_000  # cycles under which waking other threads costs more than i
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
 # Cycles from which on threads claim a kernel's tasks bit by bit: 25 us on two threads.
 LARGE_WORK = 150_000
-# Cycles of shareable work from which on a loop need not find out whether sharing pays.
-LARGE_PROGRAM = 3_000_000
 ROW_NUMBER_BYTES = 8
 
 
@@ -239,11 +237,11 @@ class NativeProgram:
         self._checked = kernels.checked
         self._verdicts = memory.zeros((len(kernels.checked), 2), np.int64)
         self._bound_arena = -1
-        shared = sum(part.cycles for part in parts if not part.is_serial(SMALL_WORK))
-        self._threads = threads if shared >= SMALL_PROGRAM else 1
-        self._trial = LoopTrial(_loop_threads(parts, threads))
-        tries = threads > 1 and TINY_PROGRAM <= shared < SMALL_PROGRAM
-        self._run_trial = BurstTrial((threads, 1)) if tries else None
+        shared = _shareable(parts, SMALL_WORK)
+        self._threads = threads if shared >= TINY_PROGRAM else 1
+        self._sleepy = shared < SMALL_PROGRAM  # not worth waking anybody
+        self._trial = Trial(self._threads)
+        self._loop_trial = LoopTrial(threads if _shareable(parts, SMALL_WORK_IN_LOOP) else 1)
         self._ended = 0.0
         self._words = self._lay_out()
         places = enumerate((*self._fed, *self._fetched))
@@ -321,8 +319,8 @@ class NativeProgram:
                 rows.append((chain_kernel(), self._chain(part, places), part.tasks, flags))
             else:
                 rows.append((part.steps[0].code.address, places[0], part.tasks, flags))
-            for number in [n for step in part.steps for n in _decided(step.code.nest)]:
-                rows.append((0, int(self._verdicts.ctypes.data) + 16 * number, 0, VERDICT))
+            decided = [n for step in part.steps for n in _decided(step.code.nest)]
+            rows += [(0, int(self._verdicts.ctypes.data) + 16 * n, 0, VERDICT) for n in decided]
         return rows
 
     def _chain(self, part: Part, places: Sequence[int]) -> int:
@@ -357,21 +355,20 @@ class NativeProgram:
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         made = [memory.empty(shape, dtype) for shape, dtype in self._fetches]
         self._bind([*feeds, *made], run_counter)
-        if self._run_trial is None:
-            self._execute(self._program, self._threads)
+        if self._threads == 1:
+            self._execute(self._program, 1)
         else:
-            self._execute_often(self._run_trial)
+            self._execute_timed()
         return made
 
-    def _execute_often(self, trial: BurstTrial) -> None:
-        """Share a small program if the workers are awake, and if that is found to be faster."""
+    def _execute_timed(self) -> None:
+        """Run on as many threads as are fastest at present."""
         start = time.perf_counter()
-        awake = start - self._ended < AWAKE_SECONDS
-        threads = trial.choose() if awake else 1
-        self._execute(self._program, threads)
+        apart = self._sleepy and start - self._ended > AWAKE_SECONDS
+        self._execute(self._program, 1 if apart else self._trial.choose())
         self._ended = time.perf_counter()
-        if awake:
-            trial.took(self._ended - start)
+        if not apart:
+            self._trial.took(self._ended - start)
 
     def tune(self) -> dict[str, float]:
         from thalweg.runtime.tuning import tune
@@ -402,7 +399,7 @@ class NativeProgram:
             batch = orders[0].shape[1] if orders else 0
             rows, moves = self._rows(SMALL_WORK_IN_LOOP), self._moves(batch)
             self._loop = make_program(rows, moves)
-        self._trial.run(steps, self._repeat)
+        self._loop_trial.run(steps, self._repeat)
         return made
 
     def _repeat(self, steps: int, threads: int) -> float:
@@ -481,12 +478,9 @@ def _decided(nest: Nest) -> list[int]:
     return [s.number for s in written if isinstance(s, values.Verdict) and s.word == 1]
 
 
-def _loop_threads(parts: Sequence[Part], threads: int) -> tuple[int, ...]:
-    """The numbers of threads that a loop may use; it finds out which is faster."""
-    shared = sum(part.cycles for part in parts if not part.is_serial(SMALL_WORK_IN_LOOP))
-    if threads == 1 or not shared:
-        return (1,)
-    return (threads, 1) if shared < LARGE_PROGRAM else (threads,)
+def _shareable(parts: Sequence[Part], small_work: float) -> float:
+    """Cycles of the parts that threads share."""
+    return sum(part.cycles for part in parts if not part.is_serial(small_work))
 
 
 def _summary(step: Step, part: Part, types: Mapping[str, str]) -> KernelSummary:

@@ -1,165 +1,147 @@
-"""Which number of threads is fastest, found out while the work is done."""
+"""Which number of threads is fastest at present, found out while the work is done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 
-WEIGHT = 0.5  # of the latest measurement in what is expected
-SUDDEN = 1.5  # times as long as expected: no more is believed, since an interrupt can cost anything
-BURST = 16  # times for which a choice stays
-PROBES = 16  # in this part of a loop's steps, twice, another choice is tried
-TELLING_SECONDS = 1e-3  # a shorter time says more about waking than about the steps
-FULL_SECONDS = 0.02  # of a loop's steps; what took less time counts for less
+WINDOW_SECONDS = 8e-3  # after which a choice is judged: some turns of the system's scheduler
+WARM_SECONDS = 2e-3  # at first, for threads to wake and caches to follow, that say nothing
+LONG_SECONDS = 2e-2  # work that takes so long is judged at once
+WEIGHT = 0.5  # of the latest window in what is expected
+SUDDEN = 1.5  # times as long as expected: no more is believed of one window
+MOST_WINDOWS = 16.0  # after which everything is believed
+FREE_SECONDS = 0.25  # that may be lost in order to know an option at all
+SHARE = 0.02  # of all time, that may be lost so too
+# More threads are tried again after such a time, as the machine may have become free. That it has
+# become busy shows without trying: what is expected of the present choice becomes worse.
+RETRY_MORE_SECONDS, RETRY_FEWER_SECONDS = 0.5, 5.0
+# They are tried no sooner than after so many times what is lost by it: 5 % and 0.2 % of the time.
+THRIFT_MORE, THRIFT_FEWER = 20, 500
+
+
+def options(threads: int) -> tuple[int, ...]:
+    """The numbers of threads that are worth trying: all, all but one, half of them, and one."""
+    return tuple(sorted({threads, max(threads - 1, 1), max(threads // 2, 1), 1}, reverse=True))
 
 
 class Trial:
-    """Chooses among numbers of threads by the time that work took.
+    """Chooses a number of threads for work that comes again and again, by the time it takes.
 
-    What was not tried lately is thought of as a little faster each time, so that it is tried again:
-    with patience 0.992, what is twice as slow costs one try in 87, and what is almost as fast costs
-    hardly anything. So the choice follows a machine that becomes busy, and one that ceases to be.
-    The first time of each option is not believed: threads may have had to start for it. Nor is the
-    second, if it is many times that of another: it may have met another process.
+    A choice stays for a window of some milliseconds. What counts is the mean over a window: where
+    another process takes a CPU for some milliseconds at a time, most steps are as fast as ever and
+    some take ten times as long. After each window the number of threads goes on that is expected to
+    be fastest, or one that is due to be tried for a window.
+
+    All times are times of this work, and so is the time after which something is tried again.
 
     Args:
-        options: numbers of threads, tried first in this order.
-        patience: the factor by which an option seems faster for each time that it is not tried.
-        doubt: times as long as another option; no more is believed of what was measured once.
+        threads: the most there are.
     """
 
-    def __init__(self, options: Sequence[int], patience: float = 0.992, doubt: float = 4.0) -> None:
-        self._expected = dict.fromkeys(options, 0.0)  # seconds; 0 for not known
-        self._seeming = dict.fromkeys(options, 0.0)  # the same, less what time has taken off
-        self._unwarmed = set(options)
-        self._fresh = set(options)  # believed once at most
-        self._doubted: set[int] = set()  # what was measured of them is not what is expected
-        self._patience, self._believable = patience, doubt
+    def __init__(self, threads: int) -> None:
+        self._options = options(threads)
+        self._best = self._choice = threads
+        self._expected: dict[int, float] = {}  # seconds for a unit of work
+        self._measured = dict.fromkeys(self._options, 0.0)  # when, by the clock of the work
+        self._clock = 0.0
+        self._since = -math.inf  # seconds for which the choice has stood; the first work is cold
+        self._spent, self._made = 0.0, 0  # seconds and units of the window
+        self._pace = 0.0  # seconds for a unit of the latest work
 
     def choose(self) -> int:
         """The number of threads to use now."""
-        return min(self._seeming, key=self._seeming.__getitem__)
+        return self._choice
 
     @property
-    def best(self) -> int:
-        """The number of threads that is expected to be fastest, or the first if none is known."""
-        known = {option: seconds for option, seconds in self._expected.items() if seconds}
-        return min(known, key=known.__getitem__) if known else next(iter(self._expected))
+    def is_settled(self) -> bool:
+        """Whether the choice is the one that is expected to be fastest, and has begun."""
+        if len(self._options) == 1:
+            return True
+        tried = len(self._expected) == len(self._options)
+        return tried and self._choice == self._best and self._since >= WARM_SECONDS
 
-    def expected(self, threads: int) -> float:
-        """The seconds that a unit of work takes with so many threads; 0 if that is not known."""
-        return self._expected[threads]
+    def units(self, seconds: float) -> int:
+        """How many units of work take about so long, at the latest pace; at least one."""
+        return max(int(seconds / self._pace), 1) if self._pace else 1
 
-    def took(self, threads: int, seconds: float, weight: float = 1.0) -> None:
-        """Note that a unit of work took so long with so many threads.
+    def took(self, seconds: float, units: int = 1) -> None:
+        """Note how long work took with the number of threads that was chosen.
 
         Args:
-            threads: how many it was made with.
             seconds: that it took.
-            weight: how much it says, beside what was noted before; at most 1.
+            units: how many pieces of work it was.
         """
-        if threads in self._unwarmed:
-            self._unwarmed.remove(threads)
-            return
-        for option in self._seeming:
-            self._seeming[option] *= self._patience**weight
-        expected = self._expected[threads]
-        if expected:
-            self._fresh.discard(threads)
-        if not expected or threads in self._doubted:
-            self._doubted.discard(threads)
-            expected = seconds
-        surprise = min(seconds, SUDDEN * expected) - expected
-        self._set(threads, expected + WEIGHT * weight * surprise)
-        self._doubt(self._believable * min(filter(None, self._expected.values())))
+        self._pace = seconds / units
+        warm = self._since >= WARM_SECONDS or seconds >= LONG_SECONDS * units
+        if warm and self._since >= 0.0:
+            self._spent += seconds
+            self._made += units
+        self._since = max(self._since, 0.0) + seconds
+        if self._spent >= WINDOW_SECONDS:
+            self._judge()
 
-    def _doubt(self, most: float) -> None:
-        """Believe no more than that of what was measured once."""
-        for option in [o for o in self._fresh if self._expected[o] > most]:
-            self._fresh.remove(option)
-            self._doubted.add(option)
-            self._set(option, most)
+    def _judge(self) -> None:
+        """End the window: note what is expected, and choose for the next."""
+        self._clock += self._spent
+        self._note(self._choice, self._spent / self._made, self._made)
+        self._spent, self._made = 0.0, 0
+        self._best = min(self._expected, key=self._expected.__getitem__)
+        due = [option for option in self._options if option != self._best and self._is_due(option)]
+        choice = due[0] if due else self._best
+        if choice != self._choice:
+            self._choice, self._since = choice, 0.0
 
-    def _set(self, threads: int, seconds: float) -> None:
-        self._expected[threads] = self._seeming[threads] = seconds
+    def _note(self, option: int, seconds: float, units: int) -> None:
+        """What so many units of work took on average, with an option that stays or was tried."""
+        stays = option == self._best and option in self._expected
+        expected = self._expected[option] if stays else seconds
+        windows = min(units * expected / WINDOW_SECONDS, units, MOST_WINDOWS)  # as was expected
+        windows = max(windows, 1.0)
+        surprise = min(seconds, SUDDEN**windows * expected) - expected
+        self._expected[option] = expected + (1.0 - WEIGHT**windows) * surprise
+        self._measured[option] = self._clock
 
+    def _is_due(self, option: int) -> bool:
+        """Whether to try it: it may have become the fastest, and trying costs little enough."""
+        known = option in self._expected
+        loss = self._loss(option)
+        if not known:
+            return loss <= FREE_SECONDS + SHARE * self._clock
+        age = self._clock - self._measured[option]
+        if option > self._best:
+            return age >= max(RETRY_MORE_SECONDS, THRIFT_MORE * loss)
+        return age >= max(RETRY_FEWER_SECONDS, THRIFT_FEWER * loss)
 
-class BurstTrial:
-    """A trial for short work that comes in quick succession.
-
-    It stays with a choice for a burst and measures the second half, when the caches have followed.
-
-    Args:
-        options: as for `Trial`.
-    """
-
-    def __init__(self, options: Sequence[int]) -> None:
-        self._trial = Trial(options)
-        self._left = 0
-        self._threads = 1
-        self._seconds = 0.0
-
-    def choose(self) -> int:
-        """The number of threads to use now."""
-        if not self._left:
-            self._left, self._seconds = BURST, 0.0
-            self._threads = self._trial.choose()
-        return self._threads
-
-    def took(self, seconds: float) -> None:
-        """Note that the work took so long."""
-        self._left -= 1
-        if self._left < BURST // 2:
-            self._seconds += seconds
-        if not self._left:
-            self._trial.took(self._threads, self._seconds)
+    def _loss(self, option: int) -> float:
+        """Seconds that are lost by trying an option for a window, as far as can be known."""
+        best = self._expected[self._best]
+        seconds = self._expected.get(option, best * max(self._best / option, 1.0))
+        units = math.ceil(WINDOW_SECONDS / seconds)
+        if seconds < LONG_SECONDS:
+            units += math.ceil(WARM_SECONDS / seconds)
+        return units * (seconds - best)
 
 
 class LoopTrial:
     """A trial for steps that are made many at a time.
 
-    What is not the best so far is tried for a few of them: threads that have slept may need some
-    milliseconds to get a CPU, in which a step can take twenty times as long. So they are given such
-    a time first, and can be tried more often. For the same reason the first, short slices of a loop
-    count for little.
-
     Args:
-        options: as for `Trial`.
+        threads: as for `Trial`.
     """
 
-    def __init__(self, options: Sequence[int]) -> None:
-        self._trial = Trial(options, patience=0.95, doubt=2.0)
-        self._options = len(options)
+    def __init__(self, threads: int) -> None:
+        self._trial = Trial(threads)
 
     def run(self, steps: int, work: Callable[[int, int], float]) -> None:
-        """Make steps, at least one.
+        """Make steps.
 
         Args:
             steps: how many.
             work: `work(steps, threads)` makes some of them and returns the seconds they took.
         """
-        is_open = self._options > 1 and steps > 2 * self._options
-        few = max(steps // PROBES, 1) if is_open else 0
-        for _ in range(self._options):
-            if not few or not self._is_unsure(few):
-                break
-            self._try(few, self._trial.choose(), work)
-            steps -= 2 * few
-        known = self._trial.expected(self._trial.best) > 0.0
-        threads = self._trial.best if known else self._trial.choose()
-        seconds = work(steps, threads)
-        if seconds > TELLING_SECONDS:
-            self._trial.took(threads, seconds / steps, min(seconds / FULL_SECONDS, 1.0))
-
-    def _is_unsure(self, few: int) -> bool:
-        """Whether another choice is due, and so many steps would tell something about it."""
-        best = self._trial.best
-        usual = few * self._trial.expected(best)
-        return usual == 0.0 or (usual > TELLING_SECONDS and self._trial.choose() != best)
-
-    def _try(self, few: int, threads: int, work: Callable[[int, int], float]) -> None:
-        usual = few * self._trial.expected(self._trial.best)
-        first, second = work(few, threads), work(few, threads)
-        if max(usual, second) > TELLING_SECONDS:
-            if not self._trial.expected(threads):
-                self._trial.took(threads, first / few)  # the first time, which is not believed
-            self._trial.took(threads, second / few)
+        trial = self._trial
+        while steps:
+            some = steps if trial.is_settled else min(steps, trial.units(WINDOW_SECONDS / 4))
+            trial.took(work(some, trial.choose()), some)
+            steps -= some
