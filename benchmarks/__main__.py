@@ -4,6 +4,9 @@ It makes the peers' environments in benchmarks/.envs the first time, checks for 
 all sides compute the same, times them in turn, prints tables and writes JSON, a plot and a page.
 A side that cannot be measured does not keep the others from it. If a side computes something else
 than the others, the exit status is 1.
+
+With `--busy N`, so many spinning processes run beside every system, and Thalweg takes part once
+more with one thread: what it makes of more threads should not be slower than that.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from pathlib import Path
 from benchmarks import environments, machine, measure, plot, report, roofline
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import System
-from benchmarks.peers import PEERS
+from benchmarks.neighbours import Neighbours
+from benchmarks.peers import PEERS, SINGLE, THALWEG
 from benchmarks.process import PATIENCE, ROOT, confine
 from benchmarks.results import Report
 from benchmarks.workloads import OVERHEADS, STARTED, WORKLOADS
@@ -26,7 +30,7 @@ from thalweg.base import settings
 
 DOCS = ROOT / "docs" / "benchmarks.md"
 DOCS_PLOT = DOCS.with_suffix(".svg")
-JSON = ROOT / "benchmarks" / ".results" / "latest.json"
+RESULTS, JSON = ROOT / "benchmarks" / ".results", "latest.json"
 IMPORT_RUNS, START_RUNS = 5, 3
 
 
@@ -34,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report; the process's exit status."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    if options.write_docs and (options.only or options.peers):
-        parser.error("--write-docs: the page shows everything; leave --only and --peers out")
+    if options.write_docs and (options.only or options.peers or options.busy):
+        parser.error("--write-docs: the page shows everything; leave --only, --peers, --busy out")
+    options.json = options.json or RESULTS / (f"busy_{options.busy}.json" if options.busy else JSON)
     made = run(options)
     print(report.text(made))
     print(f"written: {options.json}")
@@ -74,7 +79,14 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help=f"for a worker's answer, after which it is killed (default: {PATIENCE:.0f})",
     )
-    parser.add_argument("--json", type=Path, default=JSON, help=f"default: {JSON}")
+    parser.add_argument(
+        "--busy",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="spinning processes beside every system (default: 0); without imports and starts",
+    )
+    parser.add_argument("--json", type=Path, help=f"default: {JSON} or busy_N.json in {RESULTS}")
     parser.add_argument("--plot", type=Path, help="write an SVG")
     parser.add_argument("--write-docs", action="store_true", help=f"write {DOCS} and its plot")
     return parser
@@ -91,8 +103,17 @@ def positive(text: str) -> int:
     return number
 
 
+def not_negative(text: str) -> int:
+    """A whole number of at least 0.
+
+    Raises:
+        ValueError: it is not.
+    """
+    return positive(text) if text != "0" else 0
+
+
 def run(options: argparse.Namespace) -> Report:
-    """Measure what the options ask for. With `--only`, starts and imports are left out.
+    """Measure what the options ask for. With `--only` or `--busy`, starts and imports are left out.
 
     What is measured so far is in the JSON file after each workload.
     """
@@ -101,18 +122,22 @@ def run(options: argparse.Namespace) -> Report:
     confine(threads)
     systems = [system(name, threads, options.patience) for name in options.peers or PEERS]
     there = [s for s in systems if not s.not_run]
+    if options.busy and systems[0].peer is THALWEG:
+        systems.insert(1, replace(systems[0], peer=SINGLE, threads=1))
     limits = roofline.measure(threads)
     versions = {s.peer.label: dict(s.versions) for s in there}
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    made = Report(date, options.rounds, machine.describe(cores, threads, versions, limits), [])
+    where = machine.describe(cores, threads, versions, limits)
+    made = Report(date, options.rounds, where, [], busy=options.busy)
     for name in options.only or WORKLOADS:
-        result = measure.measure(WORKLOADS[name], systems, options.rounds, limits)
+        with Neighbours(options.busy):
+            result = measure.measure(WORKLOADS[name], systems, options.rounds, limits, options.busy)
         if WORKLOADS[name] in OVERHEADS:
             made = replace(made, overheads=[*made.overheads, result])
         else:
             made = replace(made, results=[*made.results, result])
         save(made, options.json)
-    for one in [] if options.only else there:
+    for one in [] if options.only or options.busy else there:
         made = with_start(made, one)
         save(made, options.json)
     return made

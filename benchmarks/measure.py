@@ -88,11 +88,20 @@ class Turn:
         return None
 
 
-def measure(workload: Workload, systems: Sequence[System], rounds: int, limits: Limits) -> Result:
+def measure(
+    workload: Workload, systems: Sequence[System], rounds: int, limits: Limits, busy: int = 0
+) -> Result:
     """All sides of a workload.
 
     A side that cannot be measured is said not to have run, and why. One whose values are wrong is
     said so, and is not timed. Neither keeps the others from being measured.
+
+    Args:
+        workload: what they do.
+        systems: who takes part.
+        rounds: how often each is timed.
+        limits: of the machine.
+        busy: how many processes keep it busy meanwhile, which are no others.
     """
     data = workload.data()
     _say(f"{workload.name}: {workload.title}")
@@ -103,7 +112,7 @@ def measure(workload: Workload, systems: Sequence[System], rounds: int, limits: 
         workers = [stack.enter_context(s.start()) for s in systems if not s.not_run]
         prepared = [turn for worker in workers for turn in _prepare(workload, worker, path)]
         difference = check(workload, [turn for turn in prepared if not turn.side.missing])
-        others = _take_turns(workload, prepared, rounds)
+        others = max(_take_turns(workload, prepared, rounds) - busy, 0.0)
     sides = [_outcome(turn) for turn in prepared] + missing
     result = Result(workload.name, workload.title, sides, difference, workload.tolerance, others)
     if workload.cost is None:

@@ -13,6 +13,7 @@ TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 LEAST, MOST = 0.8, 3.0  # the axis shows at least this range of ratios
 COLOURS = {
     "Thalweg": "#0b6e99",
+    "Thalweg, one thread": "#6ba7c2",
     "PyTorch": "#d9662b",
     "TensorFlow": "#e0a526",
     "JAX": "#7a5aa6",

@@ -28,7 +28,10 @@ class Recipe:
 RECIPES = {
     "softmax": Recipe("softmax", "sgd", 0.01, mean=False),
     "softmax_loop": Recipe("softmax", "sgd", 0.01, mean=False),
+    "mlp_64": Recipe("mlp", "adam", 1e-3),
+    "mlp_320": Recipe("mlp", "adam", 1e-3),
     "mlp": Recipe("mlp", "adam", 1e-3),
+    "gan": Recipe("gan", "adam", 2e-4),
     "cnn": Recipe("cnn", "adam", 1e-4, mean=False, keep=0.5),
     "resnet": Recipe("resnet", "momentum", 0.01),
     "transformer": Recipe("transformer", "adam", 1e-4),

@@ -78,6 +78,8 @@ def text(report: Report) -> str:
     tables = [details(report.results), overheads(report), checks(report)]
     if any(result.ratio for result in report.results):
         tables.insert(0, summary(report.results))
+    if any(result.by_threads for result in report.results):
+        tables.insert(0, threads(report.results))
     limits = f"- limits: {_peak(report):.0f} GFLOP/s; {_bandwidths(report)}"
     parts = [*tables, notes(report), machine_text(report) + "\n" + limits]
     return "\n\n".join(filter(None, parts))
@@ -121,6 +123,16 @@ def summary(results: Sequence[Result]) -> str:
                 _share(result, ours),
             )
         )
+    return _markdown(headings, rows)
+
+
+def threads(results: Sequence[Result]) -> str:
+    """A line for each workload: Thalweg, and Thalweg with one thread."""
+    headings = ("Workload", "Thalweg ms", "one thread ms", "x one thread")
+    rows = [
+        (r.title, _ms(r.thalweg), _ms(r.single), f"{r.by_threads:.2f}" if r.by_threads else "-")
+        for r in results
+    ]
     return _markdown(headings, rows)
 
 
@@ -177,6 +189,7 @@ def machine_text(report: Report) -> str:
     m = report.machine
     lines = [
         f"- {m.cpu}, {m.cores} cores; {m.threads} threads used; {m.system}",
+        *([f"- spinning processes beside every system: {report.busy}"] if report.busy else []),
         *(f"- {name}: {_versions(v)}" for name, v in m.versions.items()),
         f"- {report.date}",
     ]

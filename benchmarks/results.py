@@ -17,6 +17,9 @@ def digits(number: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+OURS, SINGLE = "Thalweg", "Thalweg, one thread"  # labels
+
+
 @dataclass(frozen=True)
 class Side:
     """One system's rounds of a workload, in one variant.
@@ -88,12 +91,20 @@ class Result:
     @property
     def thalweg(self) -> Side | None:
         """Thalweg's side, if it took part."""
-        return next((side for side in self.measured if side.system == "Thalweg"), None)
+        return self._of(OURS)
+
+    @property
+    def single(self) -> Side | None:
+        """Thalweg's side with one thread, if it took part."""
+        return self._of(SINGLE)
+
+    def _of(self, system: str) -> Side | None:
+        return next((side for side in self.measured if side.system == system), None)
 
     @property
     def fastest_peer(self) -> Side | None:
         """The fastest side that is not Thalweg's."""
-        peers = [side for side in self.measured if side.system != "Thalweg"]
+        peers = [side for side in self.measured if side.system not in (OURS, SINGLE)]
         return min(peers, key=lambda side: side.median, default=None)
 
     @property
@@ -102,6 +113,13 @@ class Result:
         if self.thalweg is None or self.fastest_peer is None:
             return None
         return self.fastest_peer.median / self.thalweg.median
+
+    @property
+    def by_threads(self) -> float | None:
+        """How many times longer Thalweg's step takes than its step on one thread."""
+        if self.thalweg is None or self.single is None:
+            return None
+        return self.thalweg.median / self.single.median
 
     def share_of_limit(self, side: Side) -> float | None:
         """The machine's least time as a share of a side's; None if it was not counted."""
@@ -198,6 +216,7 @@ class Report:
 
     Attributes:
         notes: what could not be measured beside the workloads, and why.
+        busy: how many spinning processes ran beside every system.
     """
 
     date: str
@@ -208,6 +227,7 @@ class Report:
     imports: Sequence[ImportTime] = ()
     starts: Sequence[Start] = ()
     notes: Sequence[str] = ()
+    busy: int = 0
 
     @property
     def wrong(self) -> list[str]:
@@ -235,6 +255,7 @@ class Report:
         for group in ("results", "overheads"):
             for entry, result in zip(data[group], getattr(self, group), strict=True):
                 entry["ratio"] = result.ratio
+                entry["by_threads"] = result.by_threads
                 for side in entry["sides"]:
                     if times := side["ms_per_step"]:
                         side["median_ms"] = statistics.median(times)

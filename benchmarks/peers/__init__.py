@@ -32,6 +32,7 @@ class Peer:
 
 
 THALWEG = Peer("thalweg", "Thalweg", "thalweg")
+SINGLE = Peer("thalweg", "Thalweg, one thread", "thalweg")
 TENSORFLOW = (
     "tensorflow-cpu==2.21.0; sys_platform == 'linux' and platform_machine == 'x86_64'",
     "tensorflow==2.21.0; sys_platform != 'linux' or platform_machine != 'x86_64'",

@@ -33,6 +33,19 @@ def mlp(w: Weights, images: Any, dropout: Dropout) -> Any:
     return dense(w, jax.nn.relu(dense(w, h, "hidden2")), "out")
 
 
+def gan(w: Weights, inputs: Any, dropout: Dropout) -> Any:
+    """A generator and a discriminator, of what is real and of what is drawn."""
+
+    def judged(images: Any) -> Any:
+        return dense(w, jax.nn.relu(dense(w, images, "judge1")), "judge2")
+
+    noise = w["draw1_w"].shape[0]
+    images, random = inputs[:, :-noise], inputs[:, -noise:]
+    drawn = jax.nn.sigmoid(dense(w, jax.nn.relu(dense(w, random, "draw1")), "draw2"))
+    turned = 2 * lax.stop_gradient(drawn) - drawn
+    return jnp.stack([judged(images), judged(turned)], 1)
+
+
 def cnn(w: Weights, images: Any, dropout: Dropout) -> Any:
     """The tutorial's network."""
     h = images.reshape(-1, 28, 28, 1)
@@ -125,6 +138,7 @@ def lstm_unrolled(w: Weights, images: Any, dropout: Dropout) -> Any:
 NETWORKS: dict[str, dict[str, Logits]] = {  # by the name of the way, if there is a choice
     "softmax": {"": softmax},
     "mlp": {"": mlp},
+    "gan": {"": gan},
     "cnn": {"": cnn},
     "resnet": {"": resnet},
     "transformer": {

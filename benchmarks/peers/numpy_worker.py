@@ -135,6 +135,8 @@ class AddOne(Predictor):
 MODELS: dict[str, Callable[[Data], Model]] = {
     "softmax": lambda data: Trained(data, RECIPES["softmax"]),
     "softmax_loop": lambda data: Looped(data, RECIPES["softmax_loop"]),
+    "mlp_64": lambda data: Trained(data, RECIPES["mlp_64"]),
+    "mlp_320": lambda data: Trained(data, RECIPES["mlp_320"]),
     "mlp": lambda data: Trained(data, RECIPES["mlp"]),
     "empty": Constant,
     "add": AddOne,

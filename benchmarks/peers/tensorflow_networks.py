@@ -30,6 +30,19 @@ def mlp(w: Weights, images: Any, keep: float) -> Any:
     return dense(w, tf.nn.relu(dense(w, h, "hidden2")), "out")
 
 
+def gan(w: Weights, inputs: Any, keep: float) -> Any:
+    """A generator and a discriminator, of what is real and of what is drawn."""
+
+    def judged(images: Any) -> Any:
+        return dense(w, tf.nn.relu(dense(w, images, "judge1")), "judge2")
+
+    noise = w["draw1_w"].shape[0]
+    images, random = inputs[:, :-noise], inputs[:, -noise:]
+    drawn = tf.sigmoid(dense(w, tf.nn.relu(dense(w, random, "draw1")), "draw2"))
+    turned = 2.0 * tf.stop_gradient(drawn) - drawn
+    return tf.reshape(tf.stack([judged(images), judged(turned)], 1), [-1, 2])
+
+
 def cnn(w: Weights, images: Any, keep: float) -> Any:
     """The tutorial's network."""
     h = tf.reshape(images, [-1, 28, 28, 1])
@@ -116,6 +129,7 @@ def lstm_looped(w: Weights, images: Any, keep: float) -> Any:
 NETWORKS: dict[str, dict[str, Logits]] = {  # by the name of the way, if there is a choice
     "softmax": {"": softmax},
     "mlp": {"": mlp},
+    "gan": {"": gan},
     "cnn": {"": cnn},
     "resnet": {"": resnet},
     "transformer": {"": transformer},

@@ -52,6 +52,25 @@ def mlp(arrays: Mapping[str, Any]) -> list[Network]:
     return [Network("", _transposed(arrays), logits)]
 
 
+def gan(arrays: Mapping[str, Any]) -> list[Network]:
+    """A generator and a discriminator, of what is real and of what is drawn."""
+    noise = arrays["draw1_w"].shape[0]
+
+    def dense(w: Parameters, h: Any, name: str) -> Any:
+        return F.linear(h, w[f"{name}_w"], w[f"{name}_b"])
+
+    def judged(w: Parameters, images: Any) -> Any:
+        return dense(w, F.relu(dense(w, images, "judge1")), "judge2")
+
+    def logits(w: Parameters, inputs: Any, keep: float) -> Any:
+        images, random = inputs[:, :-noise], inputs[:, -noise:]
+        drawn = torch.sigmoid(dense(w, F.relu(dense(w, random, "draw1")), "draw2"))
+        turned = 2.0 * drawn.detach() - drawn
+        return torch.stack([judged(w, images), judged(w, turned)], 1)
+
+    return [Network("", _transposed(arrays), logits)]
+
+
 def cnn(arrays: Mapping[str, Any]) -> list[Network]:
     """The tutorial's network. Its features are in the order of the layout: no layout copies."""
     return [_cnn(arrays, channels_last) for channels_last in (True, False)]
@@ -175,6 +194,7 @@ def lstm(arrays: Mapping[str, Any]) -> list[Network]:
 NETWORKS: dict[str, Callable[[Mapping[str, Any]], list[Network]]] = {
     "softmax": softmax,
     "mlp": mlp,
+    "gan": gan,
     "cnn": cnn,
     "resnet": resnet,
     "transformer": transformer,

@@ -1,6 +1,6 @@
 """The workloads, in the order of the table. A new one is a file here and a line in this list."""
 
-from benchmarks.workloads import cnn, lstm, mlp, overheads, resnet, softmax, transformer
+from benchmarks.workloads import cnn, gan, lstm, mlp, overheads, resnet, softmax, transformer
 from benchmarks.workloads.workload import Cost, Workload
 
 __all__ = ["OVERHEADS", "STARTED", "WORKLOADS", "Cost", "Workload"]
@@ -10,7 +10,10 @@ WORKLOADS = {
     for w in (
         softmax.FED,
         softmax.LOOP,
+        mlp.NARROWEST,
+        mlp.NARROW,
         mlp.WORKLOAD,
+        gan.WORKLOAD,
         cnn.TRAINING,
         cnn.LATENCY,
         cnn.THROUGHPUT,

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from benchmarks import environments, machine, measure
 from benchmarks.errors import BenchmarkError, WorkerError
 from benchmarks.measure import System, relative_difference
 from benchmarks.models import ALIGNMENT, Data, Model, Predictor, aligned
+from benchmarks.neighbours import Neighbours
 from benchmarks.peers import PEERS, Peer
 from benchmarks.process import ROOT, Worker
 from benchmarks.protocol import Server, fastest
@@ -160,6 +162,45 @@ def test_the_command_goes_on_after_a_side_that_died(
     shown = capsys.readouterr().out
     assert "not run: prepare: the worker ended with -6" in shown
     assert "- not measured: start of Fake broken: " in shown
+
+
+def test_on_a_busy_machine_our_own_system_runs_on_one_thread_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "results.json"
+    monkeypatch.setattr(command, "THALWEG", FAKE)
+    monkeypatch.setattr(command, "SINGLE", SOUND.peer)
+    assert run_command(monkeypatch, path, ["good"], "--busy", "1", "--peers", "fake") == 0
+    made = json.loads(path.read_text())
+    assert made["busy"] == 1
+    (result,) = made["results"]
+    assert [side["system"] for side in result["sides"]] == ["Fake", "Sound"]
+    assert not made["starts"]
+
+
+def test_neighbours_keep_cpus_busy_and_end() -> None:
+    with Neighbours(2) as neighbours:
+        processes = neighbours._processes
+        assert [process.poll() for process in processes] == [None, None]
+    assert [process.poll() for process in processes] == [-9, -9]
+
+
+def test_neighbours_do_not_outlive_who_started_them() -> None:
+    program = (
+        "from benchmarks.neighbours import Neighbours\n"
+        "import os\n"
+        "(process,) = Neighbours(1).__enter__()._processes\n"
+        "print(process.pid, flush=True)\n"
+        "os._exit(0)\n"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, timeout=60)
+    for _ in range(1000):
+        try:
+            os.kill(int(printed), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+    pytest.fail("it is still there")
 
 
 def test_the_command_fails_at_the_end_if_values_are_wrong(
@@ -315,7 +356,13 @@ def test_predictors_check_what_they_answer() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--rounds", "0"], ["--only", "softmax", "--write-docs"], ["--peers", "jax", "--write-docs"]],
+    [
+        ["--rounds", "0"],
+        ["--busy", "-1"],
+        ["--only", "softmax", "--write-docs"],
+        ["--peers", "jax", "--write-docs"],
+        ["--busy", "1", "--write-docs"],
+    ],
 )
 def test_options_that_make_no_sense(arguments: list[str]) -> None:
     with pytest.raises(SystemExit):

@@ -66,6 +66,23 @@ def test_without_thalweg_there_is_nothing_to_compare() -> None:
     assert cells(report.details([peers]))[2][3:6] == ["1 to 1.5", "-", "-"]
 
 
+def test_on_a_busy_machine_one_thread_is_shown_and_is_no_peer() -> None:
+    quiet = made_up()
+    (result,) = quiet.results
+    single = Side("Thalweg, one thread", "", [0.2, 0.4, 0.3])
+    (made,) = results = [replace(result, sides=[result.sides[0], single, *result.sides[1:]])]
+    assert made.single == single
+    assert made.fastest_peer == result.fastest_peer
+    assert cells(report.threads(results))[2] == ["Tiny network", "0.5", "0.3", "1.67"]
+    busy = replace(quiet, results=results, busy=2)
+    for words in ("x one thread", "beside every system: 2"):
+        assert words in report.text(busy)
+        assert words not in report.text(quiet)
+    data = json.loads(report.json_text(busy))
+    assert data["busy"] == 2
+    assert data["results"][0]["by_threads"] == pytest.approx(5 / 3)
+
+
 def test_what_went_wrong_is_told() -> None:
     good = made_up()
     (result,) = good.results

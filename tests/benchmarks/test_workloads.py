@@ -13,6 +13,7 @@ from benchmarks.peers.numpy_worker import MODELS
 from benchmarks.workloads import (
     WORKLOADS,
     cnn,
+    gan,
     lstm,
     mlp,
     overheads,
@@ -25,7 +26,10 @@ from benchmarks.workloads.workload import Cost, prediction_cost, training_cost
 SMALL: dict[str, Callable[[], Data]] = {
     "softmax": lambda: softmax.data(3, 10),
     "softmax_loop": lambda: softmax.data(3),
+    "mlp_64": lambda: mlp.data(3, 4, mlp.NARROWEST_WIDTHS),
+    "mlp_320": lambda: mlp.data(3, 4, mlp.NARROW_WIDTHS),
     "mlp": lambda: mlp.data(3, 4),
+    "gan": lambda: gan.data(3, 4),
     "cnn": lambda: cnn.data(3, 2),
     "cnn_predict_1": lambda: cnn.data(2, 1),
     "cnn_predict_256": lambda: cnn.data(2, 3),
@@ -35,7 +39,7 @@ SMALL: dict[str, Callable[[], Data]] = {
     "empty": overheads.data,
     "add": overheads.data,
 }
-CLASSES = {"transformer": 1000}
+CLASSES = {"transformer": 1000, "gan": 2}
 
 
 @pytest.mark.parametrize("name", [n for n in WORKLOADS if WORKLOADS[n].cost and "predict" not in n])
@@ -51,7 +55,7 @@ def test_training_starts_at_chance_and_can_be_repeated(name: str) -> None:
         assert first[0] == pytest.approx(np.log(CLASSES.get(name, 10)), rel=0.5)
 
 
-@pytest.mark.parametrize("name", ["softmax", "softmax_loop", "mlp"])
+@pytest.mark.parametrize("name", ["softmax", "softmax_loop", "mlp", "mlp_64", "mlp_320"])
 def test_losses_are_those_of_numpy(name: str) -> None:
     data = SMALL[name]()
     expected = MODELS[name](data).check(3)
@@ -100,9 +104,16 @@ def test_cost_of_the_cnn_is_the_textbook_sum() -> None:
     assert cost.flops == 2 * sum(layers)
 
 
-@pytest.mark.parametrize("name", ["mlp", "lstm"])
+WHOLE: dict[str, Callable[[], Data]] = {
+    "mlp": lambda: mlp.data(1, 128),
+    "gan": lambda: gan.data(1, 64),
+    "lstm": lambda: lstm.data(1, 32),
+}
+
+
+@pytest.mark.parametrize("name", list(WHOLE))
 def test_cost_is_what_the_compiler_counts(name: str) -> None:
-    data = mlp.data(1, 128) if name == "mlp" else lstm.data(1, 32)
+    data = WHOLE[name]()
     workload = WORKLOADS[name]
     model = workload.build(data, 1)
     (batch,) = model.batches  # type: ignore[attr-defined]
