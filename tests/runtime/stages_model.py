@@ -162,7 +162,8 @@ class Model:
         yield self._to(state, number, me, "read_threads", tasks=state.tasks)
 
     def _read_threads(self, state: State, number: int, me: Thread) -> Iterator[State]:
-        yield self._to(state, number, me, "look", threads=state.sharing, victim=0, sum=0)
+        ready = replace(me, threads=state.sharing, victim=0, sum=0)
+        yield self._decide(state, number, ready, (me.stage, 0))
 
     def _share(self, number: int, me: Thread) -> tuple[int, int, int]:
         """Whose share is looked at, where it begins and how many tasks it has."""
@@ -179,9 +180,14 @@ class Model:
         its = ticket[0] == me.stage or self._fault == "no stage in tickets"
         if its and ticket[1] < size:
             return self._to(state, number, me, "claim", ticket=ticket)
+        if me.sum:
+            return self._to(state, number, me, "tell")
+        return self._next_share(state, number, me)
+
+    def _next_share(self, state: State, number: int, me: Thread) -> State:
         if me.victim + 1 < me.threads:
-            return self._to(state, number, me, "look", victim=me.victim + 1)
-        return self._to(state, number, me, "tell" if me.sum else "wait")
+            return self._to(state, number, me, "look", victim=me.victim + 1, sum=0)
+        return self._to(state, number, me, "wait")
 
     def _claim(self, state: State, number: int, me: Thread) -> Iterator[State]:
         whose, begin, size = self._share(number, me)
@@ -212,7 +218,7 @@ class Model:
     def _tell(self, state: State, number: int, me: Thread) -> Iterator[State]:
         done = state.done + me.sum
         if done != me.tasks:
-            yield self._to(replace(state, done=done), number, me, "wait")
+            yield self._next_share(replace(state, done=done), number, me)
             return
         if len(state.executed) != self._row(state):
             raise BrokenError(f"not all is done: {state}")

@@ -14,7 +14,7 @@ MANY: list[Run] = [(3, (3,)), (2, (4,))]
 
 @pytest.mark.parametrize(("runs", "sleeps"), [(UNEVEN, False), (TWO, True), (FEWER, False)])
 def test_every_order_is_right(runs: list[Run], sleeps: bool) -> None:
-    assert Model(runs, sleeps).explore() > 5000
+    assert Model(runs, sleeps).explore() > 1000
 
 
 @pytest.mark.parametrize("fault", ["no stage in tickets", "describe first", "renew own"])
