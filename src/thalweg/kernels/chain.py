@@ -79,9 +79,10 @@ class Run(Record):
 def chain(groups: Sequence[Group]) -> list[Group | Run]:
     """Find the groups that are worth running slice by slice."""
     readers = _readers(groups)
+    deciding = _deciding(groups, readers)
     left, done = list(groups), list[Group | Run]()
     while left:
-        candidate = _Candidate(left)
+        candidate = _Candidate(left, deciding)
         done += candidate.earlier
         done += candidate.run(readers)
         left = candidate.left
@@ -93,6 +94,7 @@ class _Candidate:
 
     Args:
         groups: in execution order.
+        deciding: what decides which slices of others are needed; see `_deciding`.
 
     Attributes:
         members: those groups, in order.
@@ -100,7 +102,8 @@ class _Candidate:
         left: those that must come after, in order.
     """
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], deciding: AbstractSet[Value]) -> None:
+        self._deciding = deciding
         self.members = _Block()
         self.earlier: list[Group] = []
         self.left: list[Group] = []
@@ -115,7 +118,7 @@ class _Candidate:
 
     def _take(self, group: Group) -> bool:
         """Find a place for a group; says whether to go on."""
-        could = _may_be_sliced(group)
+        could = _may_be_sliced(group, self._deciding)
         if self._waiting.is_needed_by(group):
             if could:
                 return False  # another run may begin here
@@ -175,7 +178,7 @@ class _Sum(Record):
     @staticmethod
     def of(group: Group, run: _Block) -> _Sum | None:
         """The sum in a group, if it has one that can be taken slice by slice."""
-        summing = [d for d in group if d.body.reductions]
+        summing = [d for d in group if d.body.reductions and not d.when]
         if len(summing) != 1 or len(summing[0].body.reductions) != 1:
             return None
         (definition,) = summing
@@ -241,9 +244,22 @@ def _joins(group: Group, run: _Block) -> bool:
     return all(_is_sliced(read, d.axes[0]) for d, read in passed)
 
 
-def _may_be_sliced(group: Group) -> bool:
+def _deciding(groups: Sequence[Group], readers: Mapping[Value, list[Group]]) -> set[Value]:
+    """The words that say which kernels are needed, and what is only made for these words."""
+    found = {word.source.root for group in groups for d in group for word in d.when}
+    for group in reversed(groups):
+        users = [d for each in group for user in readers.get(each.value, ()) for d in user]
+        if users and all(d.value in found for d in users):
+            found.update(d.value for d in group)
+    return found
+
+
+def _may_be_sliced(group: Group, deciding: AbstractSet[Value]) -> bool:
     """Whether a group can compute slice by slice, and loses nothing by it."""
-    return all(_slices(d) for d in group) and FEW_BYTES <= _bytes_of_slice(group) <= MOST_BYTES
+    if not all(_slices(d) for d in group):
+        return False
+    least = 0 if all(d.value in deciding for d in group) else FEW_BYTES
+    return least <= _bytes_of_slice(group) <= MOST_BYTES
 
 
 def _bytes_of_slice(group: Group) -> int:
@@ -316,7 +332,9 @@ def _is_worthwhile(
         d.value
         for group in run
         for d in group
-        if d.value in used and any(r is not group for r in readers.get(d.value, ()))
+        if not d.when  # or it is hardly ever made
+        and d.value in used
+        and any(r is not group for r in readers.get(d.value, ()))
     ]
     return sum(typical_size(value.shape) * value.dtype.size for value in passed) >= LEAST_BYTES
 
@@ -366,6 +384,7 @@ def slice_run(run: Run, shared: AbstractSet[Value]) -> Sliced:
 def _slice_of(definition: Definition, slices: dict[Value, Value]) -> Definition:
     first = definition.axes[0]
     rewrite = _rewrite(definition.reads(), first, slices)
+    when = tuple([word for read in definition.when for word in rewrite(read).reads])
     return Definition(
         _first_slice(definition.value, slices),
         definition.axes[1:],
@@ -373,6 +392,7 @@ def _slice_of(definition: Definition, slices: dict[Value, Value]) -> Definition:
         tuple(map(rewrite.index, definition.store)),
         definition.order,
         definition.ops,
+        when=when,
     )
 
 

@@ -8,6 +8,7 @@ vector of partial sums instead, added up at the end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import product
 
@@ -21,9 +22,16 @@ from thalweg.kernels.values import work
 
 
 def choose(nest: Nest, machine: Machine) -> Schedule:
-    """The cheapest schedule by the model."""
+    """The cheapest schedule by the model; of those with little code if it will hardly ever run."""
     candidates = _candidates(nest, lanes_for(nest, machine), machine)
+    if nest.when:
+        candidates = (s for s in candidates if _vectors(s) <= FEW)
     return complete(nest, min(candidates, key=Model(nest).cycles))
+
+
+def _vectors(s: Schedule) -> int:
+    """How many vectors a tile has."""
+    return math.prod(n // s.lanes if axis is s.vector else n for axis, n in s.tile.items())
 
 
 def alternatives(nest: Nest, chosen: Schedule, machine: Machine, count: int) -> list[Schedule]:
@@ -71,6 +79,7 @@ def complete(nest: Nest, s: Schedule) -> Schedule:
 # -- candidates
 
 MOST_ROWS = 28  # of a tile
+FEW = 6  # vectors of a tile that is compiled soon
 LIGHT = 8  # instructions for a point
 MANY_POINTS = 4096
 
@@ -281,7 +290,7 @@ def _parallel_loops(order: Iterable[Axis], s: Schedule) -> int:
 
 def _unroll(nest: Nest, s: Schedule) -> int:
     """Unroll small reductions wholly, longer ones so that loop control is hidden."""
-    if not nest.reductions:
+    if not nest.reductions or nest.when:
         return 1
     points = 1
     for axis in nest.axes:

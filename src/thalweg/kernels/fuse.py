@@ -119,7 +119,7 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     if first.parts + second.parts > MOST_PARTS:
         return False
     members = first.members + second.members
-    if first.joins or second.joins:
+    if first.joins or second.joins or any(d.when for d in members):
         return False
     if any(isinstance(d.value.storage, Verdict) for d in members):
         return False  # what comes after a check must not run where it fails

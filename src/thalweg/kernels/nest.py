@@ -70,6 +70,7 @@ class Nest(Record, eq=False):
         ops: names of the graph's operations that it computes.
         scratch: where unfinished sums rest between sweeps, if there are sweeps, and the totals of
             their blocks, one store each; the last slots are theirs.
+        when: slots of words; if there are any, there is nothing to do unless a word holds.
     """
 
     remembered: ClassVar[tuple[str, ...]] = ("exprs", "numbers", "sizes", "structure")
@@ -79,6 +80,12 @@ class Nest(Record, eq=False):
     slots: tuple[Value, ...]
     ops: tuple[str, ...]
     scratch: tuple[Store, ...] = ()
+    when: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """How many words there are in each of these slots: one, or one for each image."""
+        return tuple(next(iter(self.slots[slot].shape), 1) for slot in self.when)
 
     @property
     def bodies(self) -> tuple[Expr, ...]:
@@ -126,6 +133,7 @@ class Nest(Record, eq=False):
         cleared = [store.cleared for store in self.stores if store.cleared is not None]
         found = [axis.extent for axis in (*all_axes(self), *cleared)]
         found += [factor for at in self._walked for _, factor in at.terms]
+        found += self.words
         return tuple(dict.fromkeys(n for n in found if isinstance(n, Dim)))
 
     @cached_property
@@ -175,7 +183,8 @@ def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) ->
             offset, dtype = flat_index(store, value.shape, value.panel), value.dtype
             stores.append(Store(slot, offset, flatten(body), dtype, _cleared(member)))
     ops = tuple(dict.fromkeys(name for member in members for name in member.ops))
-    return simplify(Nest(axes, tuple(stores), tuple(memory), ops))
+    when = tuple([slot_of(word.source) for word in members[0].when])
+    return simplify(Nest(axes, tuple(stores), tuple(memory), ops, when=when))
 
 
 def _split_at_panels(members: Sequence[Definition]) -> tuple[tuple[Axis, ...], tuple[Affine, ...]]:
@@ -237,7 +246,7 @@ def _rewritten(nest: Nest, axes: Sequence[Axis], rewrite: Rewrite) -> Nest:
     stores = tuple(
         replace(s, offset=rewrite.index(s.offset), body=rewrite(s.body)) for s in nest.stores
     )
-    return Nest(tuple(axes), stores, nest.slots, nest.ops)
+    return Nest(tuple(axes), stores, nest.slots, nest.ops, when=nest.when)
 
 
 class _Reductions(Rewrite):
@@ -353,7 +362,7 @@ def resized(nest: Nest, sizes: Sizes) -> Nest:
         for v in nest.slots
     )
     own, stores = tuple(axes[a] for a in nest.axes), tuple(map(moved, nest.stores))
-    return Nest(own, stores, slots, nest.ops, tuple(map(moved, nest.scratch)))
+    return Nest(own, stores, slots, nest.ops, tuple(map(moved, nest.scratch)), nest.when)
 
 
 class _Resize(Rewrite):
@@ -455,13 +464,15 @@ def _structure(nest: Nest) -> str:
     kinds = [v.dtype.name + "+" * isinstance(v.storage, RowNumbers) for v in nest.slots]
     nodes = [write.expr(e) for e in nest.exprs]
     stores = [write.store(store) for store in nest.stores]
-    return ";".join([f"{len(nest.axes)}", *loops, *kinds, *nodes, *stores])
+    asked = [f"if {at}<{write.number(n)}" for at, n in zip(nest.when, nest.words, strict=True)]
+    return ";".join([f"{len(nest.axes)}", *loops, *kinds, *nodes, *stores, *asked])
 
 
 def show(nest: Nest) -> str:
     """The nest as readable text."""
     loops = ", ".join(f"{a.name}<{int(a.extent)}" for a in nest.axes) or "once"
-    lines = [f"for {loops}:"]
+    asked = " or ".join(nest.slots[slot].name for slot in nest.when)
+    lines = [f"if {asked}, for {loops}:" if asked else f"for {loops}:"]
     for store in nest.stores:
         target = f"{nest.slots[store.slot].name}[{show_index(store.offset)}]"
         sign = "=" if store.cleared is None else "+="

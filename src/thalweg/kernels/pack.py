@@ -69,6 +69,8 @@ def pack(definitions: list[Definition], machine: Machine) -> list[Definition]:
     wanted: dict[Copied, list[Use]] = {}
     for definition in definitions:
         _walk_forwards(definition)
+        if definition.when:  # a copy would be made even if it is not needed
+            continue
         for read, vector, place in _hard_to_stream(definition):
             copied = Copied(read.source, place, tuple(map(_fixed, read.index)))
             wanted.setdefault(copied, []).append((definition, read, vector))

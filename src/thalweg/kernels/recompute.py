@@ -29,6 +29,8 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
     for producer in definitions:
         if not producer.is_pointwise or producer.value.storage or not is_cheap(producer):
             continue
+        if producer.when:
+            continue
         users = outside(producer.value)
         if not all(source.storage or outside(source) for source in large_sources(producer)):
             continue

@@ -36,7 +36,7 @@ def split(definitions: list[Definition], machine: Machine) -> list[Definition]:
 
 def _split(definition: Definition) -> list[Definition]:
     reduces = definition.body.reductions
-    if len(reduces) != 1 or not definition.stores_in_place:
+    if len(reduces) != 1 or not definition.stores_in_place or definition.when:
         return []
     reduce = reduces[0]
     if parts := _parts(definition, reduce):

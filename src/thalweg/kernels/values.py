@@ -161,6 +161,8 @@ class Definition(Record, frozen=False, eq=False):
         order: place in the schedule of the graph's operations.
         ops: names of the operations that are computed here.
         after: definitions that must run before, beyond those whose values are read.
+        when: words of which one must hold for the value to be needed; those that are read along
+            the first axis decide for each of its places. Where none holds, memory is left as it is.
     """
 
     value: Value
@@ -170,6 +172,7 @@ class Definition(Record, frozen=False, eq=False):
     order: int
     ops: tuple[str, ...]
     after: set[Definition] = field(default_factory=set)
+    when: tuple[Read, ...] = ()
 
     @property
     def is_pointwise(self) -> bool:
@@ -187,12 +190,12 @@ class Definition(Record, frozen=False, eq=False):
         return bool(expressions(*self.store))
 
     def reads(self) -> tuple[Read, ...]:
-        """Every read of the body and the store."""
+        """Every read of the body and the store, and of the words that ask for the value."""
         inside = expressions(*self.store)
-        if not inside:  # as a rule; the body remembers its own
+        if not inside and not self.when:  # as a rule; the body remembers its own
             return self.body.reads
         scattered = [read for e in inside for read in e.reads]
-        return tuple(dict.fromkeys((*self.body.reads, *scattered)))
+        return tuple(dict.fromkeys((*self.body.reads, *scattered, *self.when)))
 
 
 class Readers:

@@ -79,8 +79,8 @@ class Step(Record, eq=False):
 
     @property
     def cost(self) -> Cost:
-        """What that one costs."""
-        return cost_of(self.nest)
+        """What that one costs; nothing if it is hardly ever needed."""
+        return Cost(0, 0) if self.nest.when else cost_of(self.nest)
 
     @property
     def words(self) -> int:
@@ -112,8 +112,14 @@ class Part(Record):
 
     @cached_property
     def cycles(self) -> float:
-        """About what one thread would take."""
-        return sum(step.cycles * self.times(step) for step in self.steps)
+        """About what one thread would take, with what is hardly ever needed only if that is all."""
+        usual = [step for step in self.steps if not step.code.nest.when] or self.steps
+        return sum(step.cycles * self.times(step) for step in usual)
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether there is hardly ever anything to do."""
+        return all(step.code.nest.when for step in self.steps)
 
     @property
     def claims(self) -> int:

@@ -28,6 +28,7 @@ from thalweg.backends.llvm.functions import (
 )
 from thalweg.backends.llvm.long_sums import LongSums, Sweep
 from thalweg.backends.llvm.reductions import Accumulator, Rest, results
+from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
 from thalweg.base.record import replace
@@ -84,14 +85,32 @@ class _Writer(Expressions):
     # -- loops
 
     def write(self) -> str:
-        b = self.b
+        if self.nest.when:
+            with self._opened(), self.b.when(self._is_asked()), self._scope():
+                self._all_tasks()
+        else:
+            self._all_tasks()
+        self.b.line("ret void")
+        return self.b.body_text()
+
+    def _is_asked(self) -> Value:
+        """Whether one of the words holds that ask for the kernel."""
+        b, kind = self.b, memory_type(dtypes.bool_)
+        found = b.local(kind)
+        b.store(b.constant(kind, 0), found)
+        for slot, count in zip(self.nest.when, self.nest.words, strict=True):
+            words = self._slot(slot)
+            with b.loop(b.index(0), self.number(count)) as word:
+                held = b.load(kind, b.address(words, word.index, kind.element))
+                b.store(b.load(kind, found) | held, found)
+        return b.load(kind, found).differs(0)
+
+    def _all_tasks(self) -> None:
         if self.s.chunk:
             self._sweeps()
         else:
             self._empty_stages()
             self._task_loop()
-        b.line("ret void")
-        return b.body_text()
 
     def _task_loop(self) -> None:
         begin, end = Value(self.b, I64, "%begin"), Value(self.b, I64, "%end")

@@ -282,13 +282,33 @@ class Expressions:
         if is_of_indices(condition):
             chosen = (*guards, condition)
             left = (*guards, self._negation(condition))
+        first = None
+        if chosen is guards and not guards and isinstance(then, Read):
+            first = self._load_if(condition, then, point)
         args = [
             self.value(condition, point, guards),
-            self.value(then, point, chosen),
+            first or self.value(then, point, chosen),
             self.value(other, point, left),
         ]
         kinds = [condition.dtype, then.dtype, other.dtype]
         return emit_function(self.b, "select", args, kinds, expr.dtype)
+
+    def _load_if(self, condition: Expr, read: Read, point: Point) -> Value | None:
+        """A vector of consecutive elements if a condition holds for all of it, else the first one.
+
+        So memory is left alone that has never been written, as what is hardly ever needed has not.
+        To read it takes long, even if all lanes are masked off.
+        """
+        vector, index = self.s.vector, read.index[0]
+        if vector is None or vector in self.deps(condition) or index.coefficient(vector) != 1:
+            return None
+        if not self._is_contiguous(index, vector):
+            return None
+        pointer = self._pointer(read.source, index, read.dtype, point)
+        safe = self.value(condition, point).select(pointer, self._slot(read.source))
+        mask = self._mask(point.get(vector, 0), [])
+        loaded = self.b.load(memory_type(read.dtype, self.s.lanes), safe, mask)
+        return from_memory(loaded, read.dtype)
 
     def _negation(self, condition: Expr) -> Expr:
         if id(condition) not in self._negations:
