@@ -40,8 +40,10 @@ class ConfigProto(Record, frozen=False):
     Attributes:
         intra_op_parallelism_threads: threads of the session; 0 for as many as the process may use.
         inter_op_parallelism_threads: accepted for TensorFlow 1 and ignored, as are all that follow
-            up to the last.
+            up to the last two.
         backend: "llvm" for native code, "numpy" for the reference.
+        use_winograd: whether native code may compute convolutions with fewer multiplications. That
+            rounds in another way; `docs/how_it_works.md` says by how much.
     """
 
     intra_op_parallelism_threads: int = 0
@@ -57,6 +59,7 @@ class ConfigProto(Record, frozen=False):
     gpu_options: GPUOptions = field(default_factory=GPUOptions)
     graph_options: GraphOptions = field(default_factory=GraphOptions)
     backend: str = "llvm"
+    use_winograd: bool = True
 
 
 class RunOptions(Record, frozen=False):

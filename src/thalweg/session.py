@@ -737,7 +737,7 @@ def _make_backend(config: ConfigProto) -> Backend:
         return NumpyBackend()
     module = importlib.import_module("thalweg.runtime.native")  # takes 10 ms: only when needed
     threads = config.intra_op_parallelism_threads or settings.num_threads()
-    backend: Backend = module.LlvmBackend(threads=threads)
+    backend: Backend = module.LlvmBackend(threads=threads, use_winograd=config.use_winograd)
     return backend
 
 

@@ -151,16 +151,3 @@ def test_bits_do_not_depend_on_threads() -> None:
         other, _ = convolution(x, w, "SAME", threads=threads)
         for one, two in zip(first, other, strict=True):
             np.testing.assert_array_equal(one, two)
-
-
-def test_infinity_stays_where_it_is_seen() -> None:
-    """Points multiply and add what a plain sum keeps apart: other results of a tile may be NaN.
-
-    But nothing that is not finite may become finite, and no other tile is touched.
-    """
-    x, w = random(4, 8, 8, 16), random(3, 3, 16, 16)
-    x[2, 1, 1, 3] = np.inf
-    y = convolution(x, w, "SAME")[0][0]
-    assert not np.isfinite(y[2, :3, :3]).any()
-    assert np.isfinite(np.delete(y, 2, axis=0)).all()
-    assert np.isfinite(y[2, 4:]).all()

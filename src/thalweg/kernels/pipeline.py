@@ -44,6 +44,7 @@ def make_kernels(
     choose: Callable[[Nest], Schedule],
     picked: Mapping[int, DType],
     begin: Callable[[Nest, Schedule], None] = lambda nest, schedule: None,
+    winograd: bool = True,
 ) -> Kernels:
     """Lower, inline, split, pack and fuse a plan, and choose how its nests run.
 
@@ -53,10 +54,11 @@ def make_kernels(
         choose: the schedule of a nest.
         picked: the feeds, by number, of which each step takes other rows, with their dtype.
         begin: told each kernel as soon as it is known.
+        winograd: whether convolutions may be computed with fewer multiplications.
     """
     scheduled = partial(_scheduled, choose=choose, begin=begin)
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
-    runs = chain(_groups_of(lowering.definitions, machine))
+    runs = chain(_groups_of(lowering.definitions, machine, winograd))
     shared = _store_what_is_shared(runs)
     runs = _copied_early([part for run in runs for part in _separated(run)])
     return _kernels(runs, shared, scheduled, lowering.checked)
@@ -75,7 +77,7 @@ def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
     return _kernels(groups, shared, partial(_scheduled, choose=plain), lowering.checked)
 
 
-def _groups_of(definitions: list[Definition], machine: Machine) -> list[Group]:
+def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) -> list[Group]:
     """The definitions after all passes, as groups that become one kernel each."""
     kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
     verifier = Verifier(kept) if settings.is_strict() else None
@@ -91,7 +93,8 @@ def _groups_of(definitions: list[Definition], machine: Machine) -> list[Group]:
     run(merge_padding, kept)
     run(narrow, kept)
     count = len(definitions)
-    run(use_winograd)
+    if winograd:
+        run(use_winograd)
     if len(definitions) > count:
         run(reindex, kept)
     run(split, machine)
@@ -232,6 +235,7 @@ def _touched(nest: Nest) -> Touched:
     read = {nest.slots[e.source] for e in nest.exprs if isinstance(e, Read)}
     written = {nest.slots[store.slot] for store in nest.stores}
     written |= {nest.slots[store.slot] for store in nest.scratch}
+    read.update(nest.slots[slot] for slot in nest.when)
     return [v for v in read if _is_temporary(v)], [v for v in written if _is_temporary(v)]
 
 

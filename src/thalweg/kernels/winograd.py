@@ -16,6 +16,11 @@ interpolated. Larger tiles would save more, but their coefficients grow, and rou
 points are chosen for small errors (Barabasz et al. 2020): with six of them, the error of a result
 is 1.5 to 2.5 times that of the plain sum in float32, in the mean; with four it is no larger.
 
+What a plain sum keeps apart is mixed in a tile. Images that are out of range (`guard.py`) are
+summed plainly, by kernels that do nothing as a rule:
+
+             y = out[n] ? sum over p, q, c of x[n, ...] * w : A' z A
+
 The rule looks at what the formula says, not at which operation it belongs to, so it covers the
 gradient by the image; and that by the filter, where places are few and taps are cut into tiles.
 """
@@ -43,7 +48,9 @@ from thalweg.formula import (
     affine,
     apply,
     sum_over,
+    where,
 )
+from thalweg.kernels.guard import Guards, any_of, read_word
 from thalweg.kernels.values import Definition, Value
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -58,11 +65,14 @@ MANY = 64  # tiles without which the transforms do not pay
 
 def use_winograd(definitions: list[Definition]) -> list[Definition]:
     """Replace the convolutions that it suits; bodies are changed in place."""
+    found = {d: _Convolution.of(d) for d in definitions}
+    chosen = [convolution for convolution in found.values() if convolution is not None]
+    guards = Guards(definitions, {r.source for c in chosen for r in (c.image, c.filter)})
     result: list[Definition] = []
     for definition in definitions:
-        convolution = _Convolution.of(definition)
+        convolution = found[definition]
         if convolution is not None:
-            result += convolution.replace()
+            result += convolution.replace(guards)
         result.append(definition)
     return result
 
@@ -203,7 +213,8 @@ class _Convolution(Record):
                     for r in (image, filter)
                 )
                 found = _Convolution(definition, reduce, one, other, slides)
-                return found if found.is_plain and found.is_worthwhile else None
+                suits = found.is_plain and found.is_by_image and found.is_worthwhile
+                return found if suits else None
         return None
 
     @property
@@ -217,6 +228,15 @@ class _Convolution(Record):
         read = [a for r in (self.image, self.filter) for at in r.index for a, _ in at.terms]
         once = len(parts) == len(set(parts)) and set(parts) == set(self.definition.axes)
         return once and all(read.count(a) == 1 for a in (*self.rows, *self.columns))
+
+    @property
+    def is_by_image(self) -> bool:
+        """Whether images are the first dimension of what is read at places, and of the result."""
+        images = self.depth if self.cuts_taps else self.rows
+        reads = (self.image, self.filter) if self.cuts_taps else (self.image,)
+        if len(images) != 1 or not all(r.index[0].is_axis(images[0]) for r in reads):
+            return False
+        return self.cuts_taps or self.definition.axes[0] is images[0]
 
     @property
     def is_worthwhile(self) -> bool:
@@ -246,19 +266,72 @@ class _Convolution(Record):
         taps = [slide.tap for slide in self.slides]
         return [a for a in self.reduce.axes if a not in taps]
 
-    def replace(self) -> list[Definition]:
-        """The transforms and products; the definition is changed to combine these."""
-        tables = [slide.matrices for slide in self.slides]
-        image = self._transform("tiles", self.image, [t.b for t in tables], cut=True)
-        filter = self._transform("taps", self.filter, [t.g for t in tables], cut=self.cuts_taps)
-        products = self._products(image, filter)
-        self._combine(products)
-        return [filter, image, products]
+    def replace(self, guards: Guards) -> list[Definition]:
+        """The transforms and products; the definition is changed to combine these.
 
-    def _transform(self, what: str, read: Read, tables: Sequence[Matrix], cut: bool) -> Definition:
+        And the plain sums of images that are out of range.
+        """
+        bad = self._out_of_range(guards)
+        keep = bad if self.cuts_taps else []
+        tables = [slide.matrices for slide in self.slides]
+        image = self._transform("tiles", self.image, [t.b for t in tables], True, keep)
+        filter = self._transform("taps", self.filter, [t.g for t in tables], self.cuts_taps, keep)
+        products = self._products(image, filter)
+        plain = self._sum_of_images(guards, bad) if self.cuts_taps else self._sums_by_image(bad)
+        self._combine(products, plain)
+        return [*guards.take(), filter, image, products, plain]
+
+    def _out_of_range(self, guards: Guards) -> list[Value]:
+        """Words that say for which images the products are to be summed plainly."""
+        taps = [slide.tap for slide in self.slides]
+        image, filter = (
+            (read.source, [n for n, at in enumerate(read.index) if _any(at, taps)])
+            for read in (self.image, self.filter)
+        )
+        words = [guards.of_images(*image, self.definition)]
+        if self.cuts_taps:
+            return [*words, guards.of_images(*filter, self.definition)]
+        source, places = filter
+        channels = [n for n in range(len(source.shape)) if n not in places]
+        return [*words, guards.of_filter(source, channels, self.definition)]
+
+    def _sums_by_image(self, bad: Sequence[Value]) -> Definition:
+        """The plain sums, of which each belongs to an image."""
+        new = {a: Axis(a.extent, a.name) for a in self.definition.axes}
+        words = [read_word(word, new[self.definition.axes[0]]) for word in bad]
+        return self._define_plain(new, Rewrite(axes=dict(new))(self.reduce), words)
+
+    def _sum_of_images(self, guards: Guards, bad: Sequence[Value]) -> Definition:
+        """The plain sum over the images that are out of range.
+
+        They are copied for it, so that images which are not need not be kept till then.
+        """
+        new = {a: Axis(a.extent, a.name) for a in self.definition.axes}
+        sources = dict.fromkeys(read.source for read in (self.image, self.filter))
+        copies = {source: guards.copy(source, bad, self.definition) for source in sources}
+        rewrite = Rewrite(axes=dict(new), read=lambda r: Read(copies[r.source], r.index, r.dtype))
+        chosen = any_of([read_word(word, self.depth[0]) for word in bad])
+        product = where(chosen, rewrite(self.reduce.body), 0.0)
+        asked = guards.any_image(bad, self.definition)
+        body = sum_over(self.reduce.axes, product)
+        return self._define_plain(new, body, [Read(asked, (), asked.dtype)])
+
+    def _define_plain(
+        self, new: Mapping[Axis, Axis], body: Expr, words: Sequence[Read]
+    ) -> Definition:
+        index = tuple(new.values())
+        value = Value(f"{self.definition.value.name} plain", _extents(index), body.dtype)
+        made = self._define(value, index, body)
+        made.when = tuple(words)
+        return made
+
+    def _transform(
+        self, what: str, read: Read, tables: Sequence[Matrix], cut: bool, bad: Sequence[Value]
+    ) -> Definition:
         """What is read at all points: two dimensions become as many of points, and of tiles if cut.
 
         Every definition has axes of its own, made anew from those of the one that is replaced.
+        It is 0 for the images of which one of the words `bad` says something.
         """
         new = self._new_axes()
 
@@ -273,7 +346,10 @@ class _Convolution(Record):
         points = [Axis(s.points, name) for s, name in zip(self.slides, "kl", strict=True)]
         layout = self._layout(read, new, points, cut)
         value = Value(f"{self.definition.value.name} {what}", _extents(layout), read.dtype)
-        return self._define(value, layout, _combined(points, tables, element))
+        body = _combined(points, tables, element)
+        if bad:
+            body = where(any_of([read_word(word, layout[0]) for word in bad]), 0.0, body)
+        return self._define(value, layout, body)
 
     def _new_axes(self) -> dict[Axis | _Slide, Axis]:
         """An axis for each that is no place and no tap, and one over the tiles of each slide."""
@@ -307,7 +383,7 @@ class _Convolution(Record):
         name = f"{self.definition.value.name} products"
         return self._define(Value(name, _extents(index), body.dtype), index, body)
 
-    def _combine(self, products: Definition) -> None:
+    def _combine(self, products: Definition, plain: Definition) -> None:
         """Let the definition compute its sums from the products, a tile of results together."""
         definition = self.definition
         inner = {s: Axis(s.results, s.place.name) for s in self.slides}
@@ -332,6 +408,12 @@ class _Convolution(Record):
                 for s in self.slides
             }
         )
+        asked = any_of([read_word(word.source, definition.axes[0]) for word in plain.when])
+        plainly = _read(plain.value, definition.axes)
+        if self.cuts_taps:
+            total = total + where(asked, plainly, 0.0)
+        else:
+            total = where(asked, plainly, total)
         definition.body = rewrite(Replace(self.reduce, total)(definition.body))
         definition.store = tuple(map(rewrite.index, definition.store))
         definition.axes = tuple(made for a in definition.axes for made in parts.get(a, (a,)))
@@ -374,6 +456,11 @@ def _forwards(image: Read, slides: Sequence[_Slide]) -> Iterator[tuple[Axis, Aff
     for slide in slides:
         if any(at.coefficient(slide.tap) < 0 for at in image.index):
             yield slide.tap, slide.tap * -1 + (slide.tap.extent - 1)
+
+
+def _any(index: Affine, axes: Sequence[Axis]) -> bool:
+    """Whether the index has one of the axes in it."""
+    return any(index.coefficient(axis) for axis in axes)
 
 
 def _uses(read: Read, axis: Axis) -> bool:

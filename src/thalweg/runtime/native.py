@@ -80,8 +80,9 @@ class KernelSummary(Record):
         ops: names of the graph's operations that it computes; an operation may be in several.
         types: their types; "" for what the compiler has added.
         loops: the loops over its results, with their extents.
-        flops: floating-point operations; see `kernels.cost`.
-        bytes: of the elements that it reads and writes.
+        flops: floating-point operations; see `kernels.cost`. 0 for a kernel that is skipped unless
+            an image is out of range; see `kernels.guard`.
+        bytes: of the elements that it reads and writes; 0 for the same.
         lanes: of the vectors that it computes with.
         tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
         tasks: how many parts threads can share; 1 if one thread runs it.
@@ -104,10 +105,11 @@ class LlvmBackend:
 
     Args:
         threads: how many threads a program may use.
+        use_winograd: whether convolutions may be computed with fewer multiplications.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, threads: int, use_winograd: bool = True) -> None:
+        self._threads, self._use_winograd = threads, use_winograd
         self._library = shared_library()
         self._plans = Plans(self._library, shared_cache())
         self._arena = ArenaMemory()
@@ -127,7 +129,9 @@ class LlvmBackend:
         choose, begin = library.schedule, library.begin
 
         def fast() -> Program:
-            made = pipeline.make_kernels(plan, library.machine, choose, picked, begin)
+            made = pipeline.make_kernels(
+                plan, library.machine, choose, picked, begin, self._use_winograd
+            )
             return self._compiled(plan, seen, state, made, signature)
 
         def plain() -> Program:
@@ -154,18 +158,22 @@ class LlvmBackend:
         sizes = plan.trace.close()
         planned = Planned(kernels, cycles, plan.trace, seen)
         if signature is not None:
-            self._plans.put(signature, planned)
+            self._plans.put(self._signed(signature), planned)
         return self._program(planned, sizes, state, addresses)
 
     def recall(
         self, signature: str, numbers: Sequence[int], state: VariableStore
     ) -> tuple[NativeProgram, Interface] | None:
-        found = self._plans.get(signature, numbers)
+        found = self._plans.get(self._signed(signature), numbers)
         if found is None:
             return None
         planned, sizes = found
         addresses = self._library.code(planned.kernels.nests)
         return self._program(planned, sizes, state, addresses), planned.interface
+
+    def _signed(self, signature: str) -> str:
+        """What a plan is kept under: another one is made without Winograd's algorithm."""
+        return signature if self._use_winograd else f"{signature} without Winograd's algorithm"
 
     def _program(
         self, planned: Planned, sizes: Sizes, state: VariableStore, addresses: Sequence[int]
@@ -377,7 +385,7 @@ class NativeProgram:
         chained: dict[str, Kernel] = {}  # a chain's kernels run on one thread each
         for part in self._parts:
             for step in part.steps:
-                if step.cycles >= WORTH_TUNING:
+                if step.cycles >= WORTH_TUNING and not step.code.nest.when:
                     kernels = chained if part.parts else shared
                     kernels[step.nest.structure] = step.nest, step.schedule
         found = [
@@ -479,8 +487,9 @@ def _decided(nest: Nest) -> list[int]:
 
 
 def _shareable(parts: Sequence[Part], small_work: float) -> float:
-    """Cycles of the parts that threads share."""
-    return sum(part.cycles for part in parts if not part.is_serial(small_work))
+    """Cycles of the parts that threads share, as a rule."""
+    shared = (part for part in parts if not part.is_serial(small_work) and not part.is_rare)
+    return sum(part.cycles for part in shared)
 
 
 def _summary(step: Step, part: Part, types: Mapping[str, str]) -> KernelSummary:
