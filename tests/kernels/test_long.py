@@ -155,10 +155,21 @@ def recurrent(count: int) -> tuple[Any, dict[Any, Array]]:
     return tf.gradients(loss, weights.value()), {x: np.ones((2, count // 10, 4))}
 
 
-@pytest.mark.parametrize("build", [sums, layers, updates, recurrent])
+def in_turn(count: int) -> tuple[Any, dict[Any, Array]]:
+    variable = tf.Variable(0.0)
+    last: list[Any] = []
+    for _ in range(count // 4):
+        with tf.control_dependencies(last):
+            last = [variable.assign_add(1.0)]
+    return last[0], {}
+
+
+@pytest.mark.parametrize("build", [sums, layers, updates, recurrent, in_turn])
 def test_planning_takes_time_in_proportion(
-    build: Callable[[int], tuple[Any, dict[Any, Array]]],
+    build: Callable[[int], tuple[Any, dict[Any, Array]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("thalweg.session.WORTH_REMEMBERING", 1 << 30)  # so that all is planned
+
     def calls(count: int) -> int:
         with tf.Graph().as_default(), tf.Session() as session:
             fetch, feeds = build(count)
@@ -166,6 +177,24 @@ def test_planning_takes_time_in_proportion(
                 session.run(fetch, feeds)
         return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
-    calls(40)  # compiles what is the same for all sizes
-    small = calls(100)
-    assert calls(200) < 2.4 * small
+    for count in (80, 160):
+        calls(count)  # chooses and writes the kernels
+    assert calls(160) < 2.4 * calls(80)
+
+
+def test_updates_one_after_the_other() -> None:
+    variable = tf.Variable(0.0)
+    last: list[Any] = []
+    for _ in range(200):
+        with tf.control_dependencies(last):
+            last = [variable.assign_add(1.0)]
+    with tf.Session() as session:
+        assert session.run(last[0]) == 200.0
+
+
+def test_the_gradient_of_many_slices() -> None:
+    y = tf.placeholder(tf.float32, [100, 4])
+    total = tf.add_n([tf.reduce_sum(tf.square(part)) for part in tf.unstack(y)])
+    array = np.arange(400, dtype=np.float32).reshape(100, 4)
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(tf.gradients(total, y)[0], {y: array}), 2 * array)

@@ -112,6 +112,9 @@ class Lowering:
         waits: set[Definition] = set()
         for before in op.control_inputs:
             made = [self._definition_of(t) for t in before.outputs]
+            if isinstance(before.record, Assign):  # it stays whatever happens, and waits itself
+                waits.update(d for d in made if d)
+                continue
             inputs = [self._definition_of(t) for t in before.inputs]
             waits |= {d for d in (*made, *inputs) if d} | self._waits.get(before, set())
         return waits

@@ -278,10 +278,10 @@ def concat(values: Any, axis: Any = None, name: str | None = "concat") -> Tensor
         raise ValueError("concat needs an axis")
     with scope(name, "concat", *_sequence(values)) as full:
         at = static_ints("concat", axis)[0]
-        return _concat(at, _alike(_sequence(values)), full)
+        return joined(at, _alike(_sequence(values)), full)
 
 
-def _concat(axis: int, parts: list[Tensor], name: str) -> Tensor:
+def joined(axis: int, parts: Sequence[Tensor], name: str | None = None) -> Tensor:
     """The tensors one after the other; many of them in groups, which are joined in turn."""
     record, graph = Concat(axis), graph_of(parts)
     if len(parts) > MOST_INPUTS:
@@ -321,7 +321,7 @@ def stack(values: Sequence[Any], axis: int = 0, name: str | None = "stack") -> T
         parts = [emit(ExpandDims(axis), part) for part in _alike(list(values))]
         rank = next((len(p.static_shape) for p in parts if p.static_shape is not None), None)
         at = axis if axis >= 0 or rank is None else axis_index(axis, rank)
-        return _concat(at, parts, full)
+        return joined(at, parts, full)
 
 
 def unstack(

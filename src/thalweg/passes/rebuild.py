@@ -47,12 +47,8 @@ class Rebuild:
             made = self.copy(op, inputs).outputs
         for old, new in zip(op.outputs, made, strict=True):
             self.tensors.setdefault(old, new)
-        self._after[op] = (*control, *self._made(op, made))
-
-    def _made(self, op: Operation, made: Sequence[Tensor]) -> Iterable[Operation]:
-        if op in self._copies:
-            return (self._copies[op],)
-        return [tensor.op for tensor in made]
+        copy = self._copies.get(op)  # which waits for the same itself
+        self._after[op] = (copy,) if copy else (*control, *[tensor.op for tensor in made])
 
     def control(self, op: Operation) -> tuple[Operation, ...]:
         """The new operations that must run before the copy of `op`, beyond its inputs."""

@@ -15,7 +15,7 @@ from thalweg.ops import pointwise as pw
 from thalweg.ops.broadcast import Broadcast, SumTo
 from thalweg.ops.build import computed_constant, constant_like, emit
 from thalweg.ops.constant import Constant
-from thalweg.ops.join import Concat
+from thalweg.ops.join import joined
 from thalweg.ops.matmul import MatMul
 from thalweg.ops.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
 from thalweg.ops.slicing import SliceGrad
@@ -174,7 +174,7 @@ def _side_by_side(parts: Sequence[Tensor]) -> Tensor | None:
         pieces = sorted((place for place in places if place), key=lambda place: place[:2])
         bounds = [0, *(stop for _, stop, _ in pieces)]
         if None not in places and [start for start, _, _ in pieces] == bounds[:-1]:
-            return emit(Concat(axis), *(piece for _, _, piece in pieces))
+            return joined(axis, [piece for _, _, piece in pieces])
     return None
 
 
