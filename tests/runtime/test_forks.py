@@ -61,7 +61,8 @@ os._exit(bool(wrong))
 
 # A handler that runs a session whenever the main thread does.
 SIGNALS = """
-mine, other = model(64, 20), %s
+mine = model(64, 20)
+other = %s
 fed = [mine[3], -other[3]]
 expected = [s.run(y, {x: value}) for (s, x, y, _, _), value in zip((mine, other), fed)]
 calls, wrong = [0], [0, 0]

@@ -60,7 +60,7 @@ class Team:
     """Threads that run programs, at most `threads` of them unless a run asks for more.
 
     The workers are started when a run first needs them and sleep when there is nothing to do. Safe
-    to use from several threads, and after a fork.
+    to use from several threads, in signal handlers, after a fork, and at the end of the process.
 
     Raises:
         ValueError: `threads` is less than 1 or beyond what a team can have.
@@ -68,7 +68,7 @@ class Team:
 
     def __init__(self, threads: int) -> None:
         self.threads = _checked(threads)
-        self._native_run = _driver().run
+        self._native = _driver()
         self._renew()
         _teams.add(self)
 
@@ -85,8 +85,7 @@ class Team:
     def run_program(self, program: Program, threads: int) -> None:
         """Run a program on so many threads, this one included, and return when it is done."""
         if threads == 1:  # nothing is shared: any number of callers at once
-            program.words[_THREADS] = 1
-            self._native_run(program.address)
+            _run_alone(self._native, program)
         else:
             self._crew.run(program, _checked(threads))
 
@@ -111,7 +110,8 @@ class _Crew:
     def __init__(self, native: Driver) -> None:
         self.workers: list[ctypes.c_void_p] = []
         self._native = native
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_running = False
         self._memory = _aligned_words(driver.TeamLayout.BYTES)
         self._address: int = self._memory.ctypes.data
         # The system gives memory for those seats only that somebody takes.
@@ -122,10 +122,17 @@ class _Crew:
 
     def run(self, program: Program, threads: int) -> None:
         with self._lock:
-            if threads > len(self.workers) + 1:
-                self._grow(threads)
-            program.words[_THREADS], program.words[_TEAM] = threads, self._address
-            self._native.run(program.address)
+            if self._is_running:  # this is a signal handler, and its thread has the workers
+                _run_alone(self._native, program)
+                return
+            self._is_running = True
+            try:
+                if threads > len(self.workers) + 1:
+                    self._grow(threads)
+                program.words[_THREADS], program.words[_TEAM] = threads, self._address
+                self._native.run(program.address)
+            finally:
+                self._is_running = False
 
     def close(self) -> None:
         """End the workers. When a daemon thread still runs a program at exit, leave them to it."""
@@ -176,6 +183,11 @@ class _Crew:
     @staticmethod
     def _set(memory: Words, offset: int, value: int) -> None:
         memory[offset // 8] = value
+
+
+def _run_alone(native: Driver, program: Program) -> None:
+    program.words[_THREADS] = 1
+    native.run(program.address)
 
 
 def chain_kernel() -> int:
