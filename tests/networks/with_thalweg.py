@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 import thalweg as tf
-from tests.networks.layers import Layers, weights
+from tests.networks.layers import Array, Layers, weights
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "relu": tf.nn.relu,
@@ -35,10 +37,10 @@ class ThalwegLayers(Layers):
         return self._variable(weights(len(self.variables), shape, fan_in))
 
     def vector(self, size: int, value: float) -> Any:
-        return self._variable([value] * size)
+        return self._variable(np.full(size, value, np.float32))
 
-    def _variable(self, value: Any) -> Any:
-        self.variables.append(tf.Variable(tf.constant(value, self._dtype)))
+    def _variable(self, value: Array) -> Any:
+        self.variables.append(tf.Variable(tf.constant(value.astype(self._dtype), self._dtype)))
         return self.variables[-1]
 
     def channels(self, x: Any) -> int:
