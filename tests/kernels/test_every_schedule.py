@@ -42,6 +42,11 @@ def finished(a: Tensor, b: Tensor) -> Tensor:
     return tf.maximum(y - 0.5, y * 0.25) * tf.sigmoid(x)
 
 
+def gathered(a: Tensor, b: Tensor) -> Tensor:
+    """The columns of an operand are read in an order that is read, too."""
+    return tf.matmul(a, tf.gather(b, tf.argmax(tf.reshape(a, [-1, 3])[:11], 1), axis=1))
+
+
 def softmax_sums(x: Tensor) -> Tensor:
     return tf.reduce_sum(x, 1) * tf.reduce_max(x, 1) + tf.reduce_sum(x * x, 1)
 
@@ -62,6 +67,7 @@ CASES: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] = {
     "matmul-transposed-b": (product(False, True), ((9, 23), (13, 23))),
     "matmul-both": (product(True, True), ((23, 9), (13, 23))),
     "matmul-of-many": (product(False, False), ((2, 5, 11), (2, 11, 7))),
+    "gathered": (gathered, ((9, 23), (23, 13))),
     "finished": (finished, ((9, 23), (23, 13))),
     "convolution": (convolution(0, 1), (*IMAGES, (3, 5, 4, 9))),
     "strided": (convolution(0, 2), (*IMAGES, (3, 3, 2, 9))),

@@ -190,17 +190,18 @@ def _stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
     if any(isinstance(axis.extent, Dim) for axis in known) or not _is_product(reduce.body):
         return ()
     sources = [read.source for read in reduce.body.reads]
-    found = [r.source for r in reduce.body.reads if _is_panel(r, nest, vector)]
+    found = [r.source for r in _factors(reduce.body) if _is_panel(r, reduce, nest, vector)]
     if all(read.index[0].coefficient(vector) for read in reduce.body.reads):
         return ()  # nothing is used by several columns: they are not better taken one by one
     return tuple(slot for slot in found if sources.count(slot) == 1)
 
 
-def _is_panel(read: Read, nest: Nest, vector: Axis) -> bool:
-    """Whether a read depends on no axis of the output but this one."""
+def _is_panel(read: Read, reduce: Reduce, nest: Nest, vector: Axis) -> bool:
+    """Whether a read depends on no axis of the output but this one, and on all reduced axes."""
     index = read.index[0]
     others = any(index.coefficient(axis) for axis in nest.axes if axis is not vector)
-    return bool(index.coefficient(vector)) and not others and not expressions(index)
+    summed = all(index.coefficient(axis) for axis in reduce.axes)
+    return bool(index.coefficient(vector)) and summed and not others and not expressions(index)
 
 
 def _in_rows(nest: Nest, staged: tuple[int, ...]) -> bool:
@@ -212,11 +213,13 @@ def _in_rows(nest: Nest, staged: tuple[int, ...]) -> bool:
 
 def _is_product(body: Expr) -> bool:
     """Whether a body multiplies two values read from memory."""
-    return (
-        isinstance(body, Apply)
-        and body.function == "mul"
-        and all(isinstance(arg, Read) for arg in body.args)
-    )
+    return len(_factors(body)) == 2
+
+
+def _factors(body: Expr) -> list[Read]:
+    """The values read from memory that a body multiplies."""
+    factors = body.args if isinstance(body, Apply) and body.function == "mul" else ()
+    return [factor for factor in factors if isinstance(factor, Read)]
 
 
 def _stage_bytes(nest: Nest, s: Schedule) -> int:
