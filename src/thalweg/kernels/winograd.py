@@ -14,7 +14,8 @@ The matrices are those of Toom and Cook (Winograd, Arithmetic Complexity of Comp
 networks, Lavin & Gray 2016): polynomials are evaluated at some points, multiplied there, and
 interpolated. Larger tiles would save more, but their coefficients grow, and rounding with them. The
 points are chosen for small errors (Barabasz et al. 2020): with six of them, the error of a result
-is 1.5 to 2.5 times that of the plain sum in float32, in the mean; with four it is no larger.
+is 1.5 to 2.5 times that of the plain sum in float32, in the mean, and 2.5 to 5.5 times for the
+gradient by a filter; with four it is no larger.
 
 What a plain sum keeps apart is mixed in a tile. Images that are out of range (`guard.py`) are
 summed plainly, by kernels that do nothing as a rule:
