@@ -261,8 +261,11 @@ def use_guards(side: Side) -> None:
 
     replace(emit, "emit", emit_guarded)
     own_init = native.LlvmBackend.__init__
-    # The arrays of a kernel that are on the stack otherwise serve one thread.
-    replace(native.LlvmBackend, "__init__", lambda self, threads: own_init(self, 1))
+
+    def init_alone(backend: native.LlvmBackend, threads: int, **options: Any) -> None:
+        own_init(backend, 1, **options)  # stack arrays, which are guarded, serve one thread
+
+    replace(native.LlvmBackend, "__init__", init_alone)
 
 
 def _preceded(function: Callable[..., Any], first: Callable[[], None]) -> Callable[..., Any]:
