@@ -85,7 +85,7 @@ def test_a_machine_that_becomes_busy_and_free_again(step: float) -> None:
     use(trial, machine, max(0.1, 30 * step))
     machine.forget()
     use(trial, machine, 5.0)
-    assert machine.loss() < 0.05
+    assert machine.loss() < 0.06
     machine.seconds = free
     use(trial, machine, 1.0 if step < 0.05 else 40.0)
     machine.forget()
@@ -117,6 +117,24 @@ def test_what_counts_is_the_mean_and_not_the_usual() -> None:
     assert machine.made[1] > 0.95 * 2000
 
 
+def test_on_a_busy_machine_an_unlucky_try_is_soon_repeated() -> None:
+    """The one thread had no CPU while it was tried, and more have one only at times."""
+    turns = itertools.cycle(
+        (1.0, 2.0, 1.0, 7.0, 1.0, 1.0, 15.0, 3.0, 1.0, 1.0, 1.0, 1.0, 5.0, 1.0, 9.0)
+    )
+    trial = Trial(2)
+    spent, made = 0.0, Counter[int]()
+    while spent < 4.0:
+        threads = trial.choose()
+        seconds = 1e-3 if threads == 1 else 7e-4 * next(turns) * 2
+        if threads == 1 and made[1] < 6:
+            seconds = 2.5e-2
+        trial.took(seconds)
+        spent += seconds
+        made[threads] += 1
+    assert made[1] > 0.8 * made.total()
+
+
 def test_single_long_steps_change_no_minds() -> None:
     rng = np.random.default_rng(0)
     for step in STEPS[:3]:
@@ -125,8 +143,8 @@ def test_single_long_steps_change_no_minds() -> None:
         use(trial, machine, 1.0)
         machine.forget()
         for _ in range(50):
-            trial.took(rng.uniform(10, 30) * step + 5e-3)  # an interrupt
-            use(trial, machine, max(0.1, 10 * step))
+            trial.took(step + rng.uniform(5e-3, 3e-2))  # an interrupt
+            use(trial, machine, max(0.2, 20 * step))
         assert machine.made[2] > 0.95 * machine.made.total()
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 WINDOW_SECONDS = 8e-3  # after which a choice is judged: some turns of the system's scheduler
+WINDOW_UNITS = 4  # of work that a window has at least, or else four times the seconds
 WARM_SECONDS = 2e-3  # at first, for threads to wake and caches to follow, that say nothing
 LONG_SECONDS = 2e-2  # work that takes so long is judged at once
 WEIGHT = 0.5  # of the latest window in what is expected
@@ -18,6 +19,8 @@ SHARE = 0.02  # of all time, that may be lost so too
 RETRY_MORE_SECONDS, RETRY_FEWER_SECONDS = 0.5, 5.0
 # They are tried no sooner than after so many times what is lost by it: 5 % and 0.2 % of the time.
 THRIFT_MORE, THRIFT_FEWER = 20, 500
+DISTURBED = 1.3  # times as long as it took once: then what was measured says little
+FORGETTING = 1.001  # what it took once is thought of as that much longer after each window
 
 
 def options(threads: int) -> tuple[int, ...]:
@@ -44,6 +47,7 @@ class Trial:
         self._best = self._choice = threads
         self._expected: dict[int, float] = {}  # seconds for a unit of work
         self._measured = dict.fromkeys(self._options, 0.0)  # when, by the clock of the work
+        self._least = dict.fromkeys(self._options, math.inf)  # seconds in the best window
         self._clock = 0.0
         self._since = -math.inf  # seconds for which the choice has stood; the first work is cold
         self._spent, self._made = 0.0, 0  # seconds and units of the window
@@ -78,7 +82,8 @@ class Trial:
             self._spent += seconds
             self._made += units
         self._since = max(self._since, 0.0) + seconds
-        if self._spent >= WINDOW_SECONDS:
+        enough = WINDOW_SECONDS if self._made >= WINDOW_UNITS else 4 * WINDOW_SECONDS
+        if self._spent >= enough:
             self._judge()
 
     def _judge(self) -> None:
@@ -96,11 +101,12 @@ class Trial:
         """What so many units of work took on average, with an option that stays or was tried."""
         stays = option == self._best and option in self._expected
         expected = self._expected[option] if stays else seconds
-        windows = min(units * expected / WINDOW_SECONDS, units, MOST_WINDOWS)  # as was expected
-        windows = max(windows, 1.0)
+        by_time, by_units = units * expected / WINDOW_SECONDS, units / WINDOW_UNITS
+        windows = max(min(by_time, by_units, MOST_WINDOWS), 1.0)
         surprise = min(seconds, SUDDEN**windows * expected) - expected
         self._expected[option] = expected + (1.0 - WEIGHT**windows) * surprise
         self._measured[option] = self._clock
+        self._least[option] = min(self._least[option] * FORGETTING, seconds)
 
     def _is_due(self, option: int) -> bool:
         """Whether to try it: it may have become the fastest, and trying costs little enough."""
@@ -109,15 +115,20 @@ class Trial:
         if not known:
             return loss <= FREE_SECONDS + SHARE * self._clock
         age = self._clock - self._measured[option]
-        if option > self._best:
+        disturbed = self._expected[self._best] > DISTURBED * self._least[self._best]
+        if option > self._best or disturbed:
             return age >= max(RETRY_MORE_SECONDS, THRIFT_MORE * loss)
         return age >= max(RETRY_FEWER_SECONDS, THRIFT_FEWER * loss)
 
     def _loss(self, option: int) -> float:
         """Seconds that are lost by trying an option for a window, as far as can be known."""
         best = self._expected[self._best]
-        seconds = self._expected.get(option, best * max(self._best / option, 1.0))
+        seconds = self._expected.get(option, best)
+        if option < self._best:  # it is not slower than all the work on fewer threads
+            most = best * self._best / option
+            seconds = min(self._expected.get(option, most), most)
         units = math.ceil(WINDOW_SECONDS / seconds)
+        units = max(units, min(WINDOW_UNITS, math.ceil(4 * WINDOW_SECONDS / seconds)))
         if seconds < LONG_SECONDS:
             units += math.ceil(WARM_SECONDS / seconds)
         return units * (seconds - best)
