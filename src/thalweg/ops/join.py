@@ -22,6 +22,8 @@ from thalweg.ops.slicing import StridedSliceGrad, strided, strided_items
 
 Grads = Sequence[Tensor | None]
 
+MOST_PIECES = 1 << 16  # that a tensor can be cut into, each an operation of the graph
+
 MOST_INPUTS = 32  # of one operation: what finds the input of an element tests one after the other
 
 
@@ -340,6 +342,7 @@ def unstack(
         count = extent if num is None else num
         if count is None or count < 0 or extent not in (None, count):
             raise ShapeError(f"num is {num}, but {show(x.static_shape)} has {extent}")
+        _checked_count(count)
         if extent is None or x.static_shape is None:
             return [emit(Squeeze((axis,)), piece) for piece in _cut(x, (1,) * count, axis)]
         lead = (slice(None),) * axis_index(axis, len(x.static_shape))
@@ -351,9 +354,15 @@ def _extent_along(x: Tensor, axis: int) -> int | None:
     return None if shape is None else shape[axis_index(axis, len(shape))]
 
 
+def _checked_count(count: int) -> int:
+    if count > MOST_PIECES:
+        raise ShapeError(f"there can be at most {MOST_PIECES:,} pieces, not {count:,}")
+    return count
+
+
 def _cut(x: Tensor, sizes: tuple[int, ...] | int, axis: int) -> list[Tensor]:
     """The pieces of a tensor along an axis."""
-    count = sizes if isinstance(sizes, int) else len(sizes)
+    count = _checked_count(sizes if isinstance(sizes, int) else len(sizes))
     pieces = [Piece(n, sizes, axis) for n in range(count)]
     shape = x.static_shape
     if shape is None or _extent_along(x, axis) is None:
