@@ -126,8 +126,8 @@ def test_what_goes_wrong_inside_is_the_cause() -> None:
     with pytest.raises(DTypeError, match="relu: ") as caught:
         tf.nn.relu(object())
     assert "\n  at test_calls.py:" in str(caught.value)
-    with pytest.raises(ValueError, match="name_scope: cannot take") as attribute:
-        tf.name_scope(3).__enter__()  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="variables_initializer: cannot take") as attribute:
+        tf.variables_initializer([3])  # type: ignore[list-item]
     assert isinstance(attribute.value.__cause__, AttributeError)
 
 
