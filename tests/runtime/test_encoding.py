@@ -61,7 +61,7 @@ def again(value: Any) -> Any:
         Feed(3),
         AbstractSchedule((1, 0), None, 8, ((0, 4),), 1, 2, 0, (1,)),
     ],
-    ids=repr,
+    ids=lambda v: type(v).__name__,
 )
 def test_what_is_read_is_what_was_written(value: Any) -> None:
     made = again(value)
