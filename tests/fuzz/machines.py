@@ -30,9 +30,3 @@ def use_target(name: str) -> None:
         raise ValueError(f"this machine has no {name}")
     library = Library(Jit(target))
     native.shared_library = lambda: library  # type: ignore[assignment]
-
-
-def has_halves() -> bool:
-    """Whether the target converts float16 by itself: LLVM calls a library where it does not."""
-    target = native.shared_library()._jit.target
-    return target.architecture != "x86_64" or target.has("f16c")

@@ -8,7 +8,6 @@ import numpy as np
 
 import thalweg as tf
 from tests.fuzz.bench import WrongResultError
-from tests.fuzz.machines import has_halves
 from tests.fuzz.reference import Inputs, expected, mismatch
 from tests.ops.running import Case, build
 from thalweg.base.record import replace
@@ -49,9 +48,7 @@ def _cases(graph: Graph, number: int) -> list[Case]:
 
 
 def _dtypes(floating: bool) -> list[str]:
-    if not floating:
-        return ["float32"]
-    return [dtype for dtype in DTYPES if has_halves() or dtype != "float16"]
+    return list(DTYPES) if floating else ["float32"]
 
 
 def _samples(record: type[Op]) -> Iterator[Sample]:

@@ -45,7 +45,7 @@ def test_whatever_the_tile_what_is_turned_is_the_same(machine: Machine, dynamic:
 def test_a_transposition_moves_blocks_and_no_single_elements() -> None:
     nest = heaviest(lambda x: tf.transpose(x) + 1.0, (64, 96), dynamic=False)
     best, *_ = alternatives(nest, Schedule(nest.axes), MACHINES[1], 1)
-    text = emit(nest, best, "")
+    text = emit(nest, best, Target.host())
     assert "gather" not in text
     assert "scatter" not in text
 
@@ -119,7 +119,7 @@ def test_sums_along_the_rows_stay_in_registers() -> None:
     rows, columns = nest.axes
     schedule = complete(nest, Schedule(nest.axes, rows, 8, {rows: 24, columns: 4}))
     target = Target.host().restricted("x86-64-v3")
-    loops = innermost_loops(Jit(target).assembly(emit(nest, schedule, target.attributes)))
+    loops = innermost_loops(Jit(target).assembly(emit(nest, schedule, target)))
     sums = [loop for loop in loops if "vfmadd" in loop]
     assert sums
     assert not any(re.search(r"\(%rsp\), %ymm|%ymm\d+, -?\d*\(%rsp\)", loop) for loop in sums)

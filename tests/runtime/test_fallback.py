@@ -40,8 +40,8 @@ def _raise(*arguments: object, **more: object) -> Any:
 def _fail_on(schedules: Callable[[Nest, Schedule], bool], how: Callable[[], str]) -> Any:
     """An emitter that fails on some schedules."""
 
-    def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
-        return how() if schedules(nest, schedule) else right(nest, schedule, attributes)
+    def emit(nest: Nest, schedule: Schedule, target: Target) -> str:
+        return how() if schedules(nest, schedule) else right(nest, schedule, target)
 
     right = emitter.emit
     return emit

@@ -128,13 +128,13 @@ class Library:
 
     def _source(self, nest: Nest, schedule: Schedule) -> Source:
         how = AbstractSchedule.of(schedule, nest)
-        attributes = self._jit.target.attributes
+        target = self._jit.target
         key = f"{_stamp(_CHOICE + _TEXT)};{nest.structure};{how}"
 
         def write() -> str:
             from thalweg.backends.llvm.emit import emit
 
-            return emit(nest, schedule, attributes)
+            return emit(nest, schedule, target)
 
         return Source(key, write)
 

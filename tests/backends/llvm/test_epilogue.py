@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import thalweg as tf
 from thalweg.backends.llvm import emit
 from thalweg.backends.llvm.epilogue import by_row
+from thalweg.backends.llvm.target import Target
 from thalweg.runtime.native import NativeProgram
 
 Array = np.ndarray[Any, Any]
@@ -48,7 +49,7 @@ def text_of(tail: Tail, rows: int) -> tuple[str, int]:
         _, program = session.program(made, {w: np.zeros((40, 64))})
         assert isinstance(program, NativeProgram)
         step = max(program.steps, key=lambda step: step.cost.flops)
-        text = emit.emit(step.nest, step.schedule, "")
+        text = emit.emit(step.nest, step.schedule, Target.host())
         tile = {a: n for a, n in step.schedule.tile.items() if a is not step.schedule.vector}
         return text, max(tile.values(), default=1)
 

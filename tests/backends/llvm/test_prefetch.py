@@ -40,7 +40,7 @@ def fetched(nest: Nest, schedule: Schedule, memory: list[Array]) -> list[int]:
     """The addresses that a kernel has fetched ahead, when one thread runs it on this memory."""
     jit = Jit()
     notes = np.zeros(100_000, np.int64)
-    text = CALL.sub(r"call void @note(ptr \1)", emit(nest, schedule, jit.target.attributes))
+    text = CALL.sub(r"call void @note(ptr \1)", emit(nest, schedule, jit.target))
     assert "@llvm.prefetch.p0(ptr %" not in text
     (address,) = jit.compile([Source.of(text + NOTE.format(notes=address_of(notes)))])
     words = np.array([*map(address_of, memory), *nest.numbers], np.int64)
@@ -144,9 +144,9 @@ def test_short_sums_fetch_nothing() -> None:
         y = tf.matmul(x, tf.Variable(tf.zeros([8, 64]))) + tf.matmul(x, tf.zeros([8, 64]))
         _, program = session.program(y, {x: np.ones((48, 8), np.float32)})
     assert isinstance(program, NativeProgram)
-    attributes = Jit().target.attributes
+    target = Jit().target
     for step in program.steps:
-        assert "llvm.prefetch" not in emit(step.nest, step.schedule, attributes)
+        assert "llvm.prefetch" not in emit(step.nest, step.schedule, target)
 
 
 @pytest.mark.parametrize("rows", [1, 5])

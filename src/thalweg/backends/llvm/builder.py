@@ -271,9 +271,14 @@ class Function(Record):
 
 
 class Builder:
-    """Writes one function's body. Instructions go to the current place; `at` moves it."""
+    """Writes one function's body. Instructions go to the current place; `at` moves it.
 
-    def __init__(self) -> None:
+    Args:
+        converts_halves: whether the CPU has instructions that convert float16.
+    """
+
+    def __init__(self, converts_halves: bool = True) -> None:
+        self.converts_halves = converts_halves
         self._names = count()
         self.entry: Lines = []
         self._body: Lines = []
@@ -392,7 +397,7 @@ class Builder:
     def _written(
         self, name: str, write: Callable[..., Sequence[Value]], types: Sequence[Type], inlined: bool
     ) -> Function:
-        inner = Builder()
+        inner = Builder(self.converts_halves)
         parameters = [Value(inner, type, f"%p{n}") for n, type in enumerate(types)]
         results = write(*parameters)
         record = f"{{{', '.join(str(result.type) for result in results)}}}"

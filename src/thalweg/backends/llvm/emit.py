@@ -28,6 +28,7 @@ from thalweg.backends.llvm.functions import (
 )
 from thalweg.backends.llvm.long_sums import LongSums, Sweep
 from thalweg.backends.llvm.reductions import Accumulator, Rest, results
+from thalweg.backends.llvm.target import Target
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
@@ -57,9 +58,9 @@ FEW = 32  # terms of a sum, in which time memory is not heard from
 Body = Callable[[Value | Loop, Sequence[int]], None]  # of a loop, or at one index
 
 
-def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
+def emit(nest: Nest, schedule: Schedule, target: Target) -> str:
     """A module of IR that defines `@kernel` for a nest; its numbers follow the pointers."""
-    writer = _Writer(nest, schedule)
+    writer, attributes = _Writer(nest, schedule, target), target.attributes
     body = writer.write()
     declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
     apart = [function.text(attributes) for function in writer.b.functions.values()]
@@ -73,8 +74,8 @@ def emit(nest: Nest, schedule: Schedule, attributes: str) -> str:
 
 
 class _Writer(Expressions):
-    def __init__(self, nest: Nest, schedule: Schedule) -> None:
-        super().__init__(nest, schedule)
+    def __init__(self, nest: Nest, schedule: Schedule, target: Target) -> None:
+        super().__init__(nest, schedule, target)
         self.sweep: Sweep | None = None
         self._in_sweep = 0  # the depth of its scope
         self._offsets: dict[Axis, list[int]] = {}

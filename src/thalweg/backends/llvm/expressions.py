@@ -20,6 +20,7 @@ from thalweg.backends.llvm.functions import (
     random_words,
     register_type,
 )
+from thalweg.backends.llvm.target import Target
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
@@ -79,8 +80,8 @@ class Expressions:
             which on these surround it; nothing of it is written into them.
     """
 
-    def __init__(self, nest: Nest, schedule: Schedule) -> None:
-        self.b = Builder()
+    def __init__(self, nest: Nest, schedule: Schedule, target: Target) -> None:
+        self.b = Builder(target.converts_halves)
         self.nest = nest
         self.s = schedule
         self.scopes = [Scope(frozenset())]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from thalweg.backends.llvm import vector_math
+from thalweg.backends.llvm import halves, vector_math
 from thalweg.backends.llvm.builder import Builder, Type, Value
 from thalweg.backends.llvm.philox import philox4x32
 from thalweg.base.dtypes import DType
@@ -18,9 +18,7 @@ REGISTER = {
     "uint8": "i8", "uint16": "i16", "bool": "i1",
 }  # fmt: skip
 HALVES = frozenset({"float16", "bfloat16"})
-# The upper half of a float is handled as an integer: for LLVM's own type it calls functions of
-# compiler-rt, which no system need have, on all CPUs that lack instructions for it.
-MEMORY = {**REGISTER, "float16": "half", "bfloat16": "i16", "bool": "i8"}
+MEMORY = {**REGISTER, "float16": "i16", "bfloat16": "i16", "bool": "i8"}
 
 
 def register_type(dtype: DType, lanes: int = 0) -> Type:
@@ -36,27 +34,19 @@ def memory_type(dtype: DType, lanes: int = 0) -> Type:
 def from_memory(value: Value, dtype: DType) -> Value:
     """A loaded element as the type it is computed with."""
     if dtype.name == "bfloat16":
-        return (value.convert("zext", "i32") << 16).bitcast("float")
+        return halves.float_of_bfloat16(value)
     if dtype.name == "float16":
-        return value.convert("fpext", "float")
+        return halves.float_of_float16(value)
     return value.differs(0) if dtype.is_bool else value
 
 
 def to_memory(value: Value, dtype: DType) -> Value:
     """A computed element as it is stored."""
     if dtype.name == "bfloat16":
-        return _upper_half(value)
+        return halves.bfloat16_of_float(value)
     if dtype.name == "float16":
-        return value.convert("fptrunc", "half")
+        return halves.float16_of_float(value)
     return value.convert("zext", "i8") if dtype.is_bool else value
-
-
-def _upper_half(value: Value) -> Value:
-    """A float rounded to the upper half of its bits, to nearest, ties to even."""
-    bits = value.bitcast("i32")
-    rounded = (bits + 0x7FFF + (bits.lshr(16) & 1)).lshr(16)
-    quiet = bits.lshr(16) | 0x40  # the rounding of a NaN could carry into an infinity
-    return value.is_nan().select(quiet, rounded).convert("trunc", "i16")
 
 
 def unify(builder: Builder, args: Sequence[Value]) -> list[Value]:

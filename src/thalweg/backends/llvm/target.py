@@ -58,6 +58,11 @@ class Target(Record):
         return "aarch64" if name.startswith("arm64") else name
 
     @property
+    def converts_halves(self) -> bool:
+        """Whether the CPU has instructions that convert float16."""
+        return self.architecture == "aarch64" or self.has("f16c")
+
+    @property
     def vector_bits(self) -> int:
         """Width of the vector registers: 512 (AVX-512), 256 (AVX) or 128 (SSE, NEON)."""
         if self.has("avx512f") and self.has("avx512vl"):
