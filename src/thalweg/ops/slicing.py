@@ -53,9 +53,13 @@ class Slice(Op):
 
     def infer(self, input: Spec) -> Spec:
         shape = shapes.merge(input.shape, (None,) * len(self.sizes)) or ()
-        for extent, first, last in zip(shape, self.begins, self._lasts(), strict=True):
+        for extent, size, first, last in zip(
+            shape, self.sizes, self.begins, self._lasts(), strict=True
+        ):
             low, high = min(first, last), max(first, last)
-            if low < 0 or (extent is not None and high >= extent and 0 not in self.sizes):
+            outside = low < 0 or (extent is not None and high >= extent)
+            # An empty part may begin anywhere: Python's x[::-1] of nothing begins at -1.
+            if size < 0 or (outside and size != 0):
                 raise ShapeError(
                     f"begin {show(self.begins)} and size {show(self.sizes)} reach outside "
                     f"{show(shape)}"
