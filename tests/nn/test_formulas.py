@@ -102,12 +102,16 @@ def _power(exponent: float) -> Case:
     def build(x: Any) -> Any:
         return tf.pow(x, tf.placeholder_with_default(np.array(exponent, x.dtype.numpy), ()))
 
-    as_in_c = {-1: math.inf} if exponent == 2.5 else {}  # a square root's is NaN
-    return Case(build, _exact_power(exponent), {}, ulps=12 + 2 * abs(exponent), at_infinity=as_in_c)
+    return _power_by(build, exponent)
 
 
 def _constant_power(exponent: float) -> Case:
-    return Case(lambda x: x**exponent, _exact_power(exponent), ulps=12 + 2 * abs(exponent))
+    return _power_by(lambda x: x**exponent, exponent)
+
+
+def _power_by(build: Callable[[Any], Any], exponent: float) -> Case:
+    as_in_c = {} if exponent == int(exponent) else {-1: math.inf if exponent > 0 else 0.0}
+    return Case(build, _exact_power(exponent), ulps=12 + 2 * abs(exponent), at_infinity=as_in_c)
 
 
 def _exact_power(exponent: float) -> Exact:
@@ -158,6 +162,8 @@ TABLE: dict[str, Case] = {
     "pow 2.5": _power(2.5),
     "pow -1": _power(-1),
     "pow -2": _power(-2),
+    "power 0.5": _constant_power(0.5),
+    "power -0.5": _constant_power(-0.5),
     "power 2": _constant_power(2),
     "power 5": _constant_power(5),
     "power -1": _constant_power(-1),

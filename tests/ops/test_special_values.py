@@ -179,3 +179,42 @@ def test_a_gradient_that_is_not_chosen_is_0_whatever_it_is() -> None:
         session = tf.Session(config=tf.ConfigProto(backend=backend))
         found = session.run(wanted, {x: [-1, -1, 1], dy: [np.nan, np.inf, 2]})
         assert found[0].tolist() == found[1].tolist() == [0, 0, 2]
+
+
+EXPONENTS = [0, 1, 2, 3, 16, -1, -2, -3, 0.5, -0.5, 1.5]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("opened", [False, True])
+def test_constant_exponents_mean_what_fed_ones_do(dtype: str, opened: bool) -> None:
+    """Roots, too: the power of -0 and -infinity is not their square root."""
+    values = specials(dtype)
+    x = tf.placeholder(dtype, [None] if opened else values.shape)
+    fed = {n: tf.placeholder(dtype, ()) for n in EXPONENTS}
+    check(
+        {f"{n}": x**n for n in EXPONENTS},
+        {f"{n}": x**y for n, y in fed.items()},
+        {x: values, **{y: n for n, y in fed.items()}},
+    )
+
+
+@pytest.mark.parametrize("exponent", [0.5, -0.5])
+def test_derivatives_of_roots_are_those_of_powers(exponent: float) -> None:
+    """But for the sign of a zero, which `+ 0.0` makes positive."""
+    values = specials("float64")
+    x, y = tf.placeholder(tf.float64, values.shape), tf.placeholder(tf.float64, ())
+    constant, fed = _gradient(lambda x: x**exponent), _gradient(lambda x: x**y)
+    check(
+        {"first": constant(x) + 0.0, "second": _gradient(constant)(x) + 0.0},
+        {"first": fed(x) + 0.0, "second": _gradient(fed)(x) + 0.0},
+        {x: values, y: exponent},
+    )
+
+
+def test_the_square_root_stays_what_it_is() -> None:
+    x = tf.placeholder(tf.float32, [3])
+    for backend in BACKENDS:
+        session = tf.Session(config=tf.ConfigProto(backend=backend))
+        root = session.run(tf.sqrt(x), {x: [-0.0, -np.inf, 4]})
+        assert np.signbit(root[0])
+        np.testing.assert_array_equal(root, [0, np.nan, 2])

@@ -123,8 +123,9 @@ def squared_difference(x: Any, y: Any, name: str | None = None) -> Tensor:
 def pow(x: Any, y: Any, name: str | None = None) -> Tensor:
     """X to the power y.
 
-    A constant exponent that is a small whole number or a half becomes products and roots. Integers
-    need such an exponent, and a non-negative one.
+    A constant exponent that is a small whole number or a half becomes products and roots, which are
+    the same at infinities, NaN and zeros of both signs. Integers need such an exponent, and a
+    non-negative one.
 
     Raises:
         DTypeError: for integers to the power of a tensor, or of a negative number.
@@ -153,7 +154,7 @@ _ROOTS: dict[float, type[records.Elementary]] = {0.5: records.Sqrt, -0.5: record
 
 def _constant_power(x: Tensor, exponent: float, name: str) -> Tensor:
     if exponent in _ROOTS:
-        return _ROOTS[exponent].of(x, name=name)
+        return _ROOTS[exponent].of(_radicand(x), name=name)
     count = int(exponent)
     if count == 0:
         return ones_like(x, name=name)
@@ -167,6 +168,11 @@ def _constant_power(x: Tensor, exponent: float, name: str) -> Tensor:
     if count == -1:
         return records.Reciprocal.of(x, name=name)
     return _product(records.Reciprocal.of(x), -count, name)
+
+
+def _radicand(x: Tensor) -> Tensor:
+    """What x to the power of 1/2 is the square root of, as C's `pow` takes 0 for -0 and so on."""
+    return where(equal(x, -float("inf")), float("inf"), x) + 0.0
 
 
 def _product(x: Tensor, count: int, name: str | None = None) -> Tensor:
