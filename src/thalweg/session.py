@@ -194,10 +194,8 @@ class Session(Shared):
             feeds = self._fed(feed_dict) if feed_dict is not None else {}
             choice = self._chosen(fetched, feeds)
             try:
-                entry = choice.only or self._entry(choice, feeds)
-                number = self._runs
-                self._runs = number + 1
-                values = self._execute(entry, feeds, number)
+                values = self._execute(choice.only or self._entry(choice, feeds), feeds, self._runs)
+                self._runs += 1
             except MemoryError as error:
                 raise _exhausted(fetched.tensors, fetched.targets, error) from error
         if choice.fetches is not fetched.tensors:

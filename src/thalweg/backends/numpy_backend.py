@@ -96,6 +96,8 @@ class NumpyProgram:
         try:
             inputs = [values[tensor] for tensor in op.inputs]
             return outputs(op.record, inputs, [tensor.dtype for tensor in op.outputs])
+        except MemoryError:
+            raise
         except Exception as error:
             raise failed(op, error) from error
 

@@ -165,7 +165,7 @@ class Trace:
             for (function, arguments), answer in self._asked.items():
                 if function(*[values[a] for a in arguments]) is not answer:
                     return None
-        except (ValueError, TypeError, IndexError, ArithmeticError):
+        except (ValueError, TypeError, IndexError, ArithmeticError, AttributeError):
             return None  # planning will say what is wrong
         return Sizes(self, values)
 

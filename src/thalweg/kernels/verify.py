@@ -273,13 +273,17 @@ def _grid_of(axes: Sequence[Axis]) -> Grid:
     many = iterations(map(_plain, axes)) > MANY
     grid = {}
     for n, axis in enumerate(axes):
-        values = np.arange(plain(axis.extent), dtype=np.int64)
-        if many and values.size > FEW:
-            ends = FEW // 3
-            middle = values[ends : -ends : max(1, values.size // ends)]
-            values = np.concatenate([values[:ends], middle, values[-ends:]])
+        extent = plain(axis.extent)
+        values = _some(extent) if many and extent > 2 * FEW else np.arange(extent, dtype=np.int64)
         grid[axis] = values.reshape([-1 if k == n else 1 for k in range(len(axes))])
     return grid
+
+
+def _some(extent: int) -> Array:
+    """The numbers below an extent that are near its ends, and some between."""
+    few = FEW // 3
+    inside = np.linspace(few, extent - few, few, endpoint=False, dtype=np.int64)
+    return np.concatenate([np.arange(few), inside, np.arange(extent - few, extent)])
 
 
 def _values(index: Affine, grid: Grid) -> Array:
