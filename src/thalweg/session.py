@@ -149,7 +149,7 @@ class Session(Shared):
         self._backend: Backend | None = None
         self._runs = 0
         self._work = threading.RLock()  # held while a program runs
-        self._is_working = False
+        self._is_working = False  # if it is, a signal handler's run needs memory of its own
         self._closed = False
         self._entered: list[ExitStack] = []
         self.why_recompiled: list[str] = []
@@ -384,11 +384,17 @@ class Session(Shared):
         if entry.program is None:
             return []
         arrays = [feeds[tensor] for tensor in entry.feeds] if feeds else []
-        if entry.ready:
-            return self._at_work(entry.program, lambda program: program.run(arrays, number))
-        self._prepare(entry, number)
-        made = self._at_work(entry.program, lambda program: program.run(arrays, number))
-        self._done(entry)
+        if not entry.ready:
+            self._prepare(entry, number)
+        program = entry.program.apart() if self._is_working else entry.program
+        before, self._is_working = self._is_working, True
+        try:
+            with self._work:
+                made = program.run(arrays, number)
+        finally:
+            self._is_working = before
+        if not entry.ready:
+            self._done(entry)
         return made
 
     def _execute_steps(
@@ -401,27 +407,16 @@ class Session(Shared):
             self._runs += steps
             return []
         fed = [feeds[tensor] for tensor in entry.feeds]
-
-        def run(program: Program) -> list[Array]:
-            try:
+        program = entry.program.apart() if self._is_working else entry.program
+        before, self._is_working = self._is_working, True
+        try:
+            with self._work:
                 return program.run_steps(fed, self._runs, steps)
-            finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
-                self._runs += program.finished
-                if program.finished and not entry.ready:
-                    self._done(entry)
-
-        return self._at_work(entry.program, run)
-
-    def _at_work(self, program: Program, run: Callable[[Program], T]) -> T:
-        """Run a program, or one like it where this is a signal handler that interrupts a run."""
-        if self._is_working:
-            return run(program.apart())
-        with self._work:
-            self._is_working = True
-            try:
-                return run(program)
-            finally:
-                self._is_working = False
+        finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
+            self._is_working = before
+            self._runs += program.finished
+            if program.finished and not entry.ready:
+                self._done(entry)
 
     def _prepare(self, entry: _Entry, number: int) -> None:
         """Give the variables that it needs their initial values, if they have none."""
