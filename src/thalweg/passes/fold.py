@@ -42,16 +42,25 @@ def fold(plan: Plan) -> Plan:
         if not any(_may_change(op, wanted, held) for op in ops):
             break
 
+        changed: list[Operation] = []
+
         def step(
             new: Rebuild,
             op: Operation,
             inputs: tuple[Tensor, ...],
             wanted: set[Tensor] = wanted,
             held: set[Operation] = held,
+            changed: list[Operation] = changed,
         ) -> Sequence[Tensor] | None:
-            return fold_or_expand(op, inputs, wanted, held)
+            made = fold_or_expand(op, inputs, wanted, held)
+            if made is not None:
+                changed.append(op)
+            return made
 
-        plan = rebuild(plan, step)
+        rebuilt = rebuild(plan, step)
+        if not changed:  # what could have been expanded was not
+            break
+        plan = rebuilt
     return plan
 
 
