@@ -19,7 +19,7 @@ SHARE = 0.02  # of all time, that may be lost so too
 RETRY_MORE_SECONDS, RETRY_FEWER_SECONDS = 0.5, 5.0
 # They are tried no sooner than after so many times what is lost by it: 5 % and 0.2 % of the time.
 THRIFT_MORE, THRIFT_FEWER = 20, 500
-DISTURBED = 1.3  # times as long as it took once: then what was measured says little
+DISTURBED = 2.0  # times as long as it took once: then what was measured says little
 FORGETTING = 1.001  # what it took once is thought of as that much longer after each window
 
 
