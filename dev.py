@@ -57,10 +57,11 @@ def lint() -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Runs pytest."""
-    announce(" ".join(["pytest", *arguments]))
+    """Runs pytest, in as many processes as there are CPUs."""
+    command = ["pytest", "-n", "auto", "--dist", "worksteal", *arguments]
+    announce(" ".join(command))
     os.chdir(ROOT)
-    return become(["pytest", *arguments])
+    return become(command)
 
 
 def become(module: Sequence[str]) -> int:
