@@ -29,7 +29,7 @@ _CHOICE = (
     ("runtime", "library"),
     *((_KERNELS, name) for name in ("nest", "blocks", "schedule", "model", "choose")),
 )
-_LOOPS = ("emit", "across", "epilogue", "reductions", "long_sums")
+_LOOPS = ("emit", "across", "epilogue", "reductions", "long_sums", "target")
 _POINTS = ("expressions", "builder", "functions")
 _MATHEMATICS = ("vector_math", "polynomials", "philox")
 _TEXT = tuple((_LLVM, name) for name in _LOOPS + _POINTS + _MATHEMATICS)
