@@ -31,7 +31,7 @@ _CHOICE = (
 )
 _LOOPS = ("emit", "across", "epilogue", "reductions", "long_sums", "target")
 _POINTS = ("expressions", "builder", "functions")
-_MATHEMATICS = ("vector_math", "polynomials", "philox")
+_MATHEMATICS = ("vector_math", "polynomials", "philox", "halves")
 _TEXT = tuple((_LLVM, name) for name in _LOOPS + _POINTS + _MATHEMATICS)
 
 
