@@ -137,3 +137,21 @@ def test_small_slices_are_not_worth_a_call() -> None:
         _, program = session.program(y, {x: random(16384, 64)})
         assert isinstance(program, NativeProgram)
         assert not any(part.parts for part in program._parts)
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_flattened_images_are_no_slices_even_if_there_are_none(rows: int) -> None:
+    """No images are as many as no rows of pixels."""
+    x = tf.placeholder(tf.float32, [None, 7, 7, 16])
+    filters = tf.constant(random(4, 4, 16, 15) * np.float32(0.1))
+    flat = tf.reshape(x, [-1, 16])
+    y = tf.nn.swish(tf.nn.conv2d(x, filters, [1, 1, 1, 1], "SAME"))
+    (gradient,) = tf.gradients(tf.reduce_sum(flat * flat) + tf.reduce_sum(y * y), x)
+    fed = random(rows, 7, 7, 16)
+    made = []
+    for backend in ("numpy", "llvm"):
+        with tf.Session(config=tf.ConfigProto(backend=backend)) as session:
+            made.append(session.run(gradient, {x: fed}))
+    # Sums of up to 256 products of numbers near 1: 1e-5 of the largest.
+    largest = np.abs(made[0]).max(initial=0.0)
+    np.testing.assert_allclose(made[1], made[0], rtol=0, atol=1e-5 * largest)

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from thalweg.base.record import Record
-from thalweg.base.shapes import same_shape, typical_size
+from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import (
     Affine,
     Axis,
@@ -307,6 +307,8 @@ def _is_sliced(read: Read, first: Axis) -> bool:
         return False
     slices = (first.extent,)
     same = same_shape(source.shape[:1], slices) and same_shape(root.shape[:1], slices)
+    if source is not root and size(source.shape[1:]) != size(root.shape[1:]):
+        return False  # of no slices at all, any two arrays have as many
     return same and _walks_alone(read.index, first)
 
 
