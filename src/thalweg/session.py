@@ -386,13 +386,13 @@ class Session(Shared):
         arrays = [feeds[tensor] for tensor in entry.feeds] if feeds else []
         if not entry.ready:
             self._prepare(entry, number)
-        program = entry.program.apart() if self._is_working else entry.program
-        before, self._is_working = self._is_working, True
-        try:
-            with self._work:
+        with self._work:
+            program = entry.program.apart() if self._is_working else entry.program
+            before, self._is_working = self._is_working, True
+            try:
                 made = program.run(arrays, number)
-        finally:
-            self._is_working = before
+            finally:
+                self._is_working = before
         if not entry.ready:
             self._done(entry)
         return made
@@ -407,16 +407,16 @@ class Session(Shared):
             self._runs += steps
             return []
         fed = [feeds[tensor] for tensor in entry.feeds]
-        program = entry.program.apart() if self._is_working else entry.program
-        before, self._is_working = self._is_working, True
-        try:
-            with self._work:
+        with self._work:
+            program = entry.program.apart() if self._is_working else entry.program
+            before, self._is_working = self._is_working, True
+            try:
                 return program.run_steps(fed, self._runs, steps)
-        finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
-            self._is_working = before
-            self._runs += program.finished
-            if program.finished and not entry.ready:
-                self._done(entry)
+            finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
+                self._is_working = before
+                self._runs += program.finished
+                if program.finished and not entry.ready:
+                    self._done(entry)
 
     def _prepare(self, entry: _Entry, number: int) -> None:
         """Give the variables that it needs their initial values, if they have none."""

@@ -196,3 +196,17 @@ def test_a_fork_waits_for_a_run_and_holds_up_the_next() -> None:
     assert time.monotonic() - start < forks.PATIENCE_S
     ends.set()
     thread.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_does_not_think_that_another_thread_still_works() -> None:
+    """Nor when that thread was just about to; each run would have memory of its own for ever."""
+    x = tf.placeholder(tf.float32, [3])
+    session, y = tf.Session(), x + 1.0
+    session.run(y, {x: np.zeros(3)})
+    thread = threading.Thread(target=lambda: session.run(y, {x: np.zeros(3)}))
+    with session._work:
+        thread.start()
+        time.sleep(0.2)  # it waits for its turn now
+        assert _in_child(lambda: not session._is_working)
+    thread.join()
