@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.results import Limits
-from thalweg.backends.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import Jit, Source
 
 ACCUMULATORS = 12  # enough for two units of four or five cycles; 16 registers hold them
 VECTORS = 4  # of each array, in a pass of a memory kernel's loop

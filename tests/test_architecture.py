@@ -22,21 +22,14 @@ STAGES = [
     "passes",
     "kernels",
     "backends",
-    "runtime",
-    "config",
-    "fetches",
-    "feeds",
-    "batches",
-    "loop",
     "session",
-    "explain",
+    "inspect",
 ]
 # Beside the road: what each may import.
 BESIDE = {
     "nn": {"base", "formula", "graph", "ops"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
     "datasets": set[str](),
-    "progress": set[str](),
 }
 
 

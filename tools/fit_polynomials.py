@@ -1,6 +1,6 @@
-"""Fit the polynomials of `thalweg.backends.llvm.vector_math` and print them as a Python module.
+"""Fit the polynomials of `vector_math` and print them as a Python module.
 
-    python tools/fit_polynomials.py > src/thalweg/backends/llvm/polynomials.py
+    python tools/fit_polynomials.py > src/thalweg/backends/native/llvm/polynomials.py
 
 Each is the minimax polynomial of its kernel under the weight that turns its error into the relative
 error of the function computed, found by Remez's exchange algorithm (Remez 1934; Muller, Elementary

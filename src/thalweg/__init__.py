@@ -6,8 +6,8 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import autodiff as _autodiff
 from thalweg import nn, train
+from thalweg.autodiff.gradients import gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
     DType,
@@ -25,34 +25,13 @@ from thalweg.base.dtypes import (
 )
 from thalweg.base.dtypes import bool_ as bool
 from thalweg.base.shapes import Dimension, TensorShape
-from thalweg.config import (
-    ConfigProto,
-    GPUOptions,
-    GraphOptions,
-    OptimizerOptions,
-    RunMetadata,
-    RunOptions,
-)
-from thalweg.explain import Explanation, explain
 from thalweg.graph import Graph, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.keys import GraphKeys
-from thalweg.ops.broadcast import broadcast_to, tile
-from thalweg.ops.control import (
-    add_to_collection,
-    add_to_collections,
-    control_dependencies,
-    device,
-    get_collection,
-    get_collection_ref,
-    group,
-    name_scope,
-    no_op,
-    op_scope,
-)
-from thalweg.ops.control import tuple_ as tuple
-from thalweg.ops.create import (
+from thalweg.inspect.explain import Explanation, explain
+from thalweg.ops.arrays.broadcast import broadcast_to, tile
+from thalweg.ops.arrays.create import (
     constant,
     convert_to_tensor,
     fill,
@@ -64,12 +43,36 @@ from thalweg.ops.create import (
     zeros,
     zeros_like,
 )
-from thalweg.ops.create import range_ as range
-from thalweg.ops.gather import gather
-from thalweg.ops.join import concat, split, stack, unstack
-from thalweg.ops.join import stack as pack
-from thalweg.ops.join import unstack as unpack
-from thalweg.ops.math import (
+from thalweg.ops.arrays.create import range_ as range
+from thalweg.ops.arrays.gather import gather
+from thalweg.ops.arrays.join import concat, split, stack, unstack
+from thalweg.ops.arrays.join import stack as pack
+from thalweg.ops.arrays.join import unstack as unpack
+from thalweg.ops.arrays.pad import pad
+from thalweg.ops.arrays.reshape import (
+    expand_dims,
+    identity,
+    reshape,
+    squeeze,
+    stop_gradient,
+    transpose,
+)
+from thalweg.ops.arrays.shape import rank, shape, size
+from thalweg.ops.arrays.slicing import slice_ as slice
+from thalweg.ops.control.control import (
+    add_to_collection,
+    add_to_collections,
+    control_dependencies,
+    device,
+    get_collection,
+    get_collection_ref,
+    group,
+    name_scope,
+    no_op,
+    op_scope,
+)
+from thalweg.ops.control.control import tuple_ as tuple
+from thalweg.ops.elementwise.math import (
     abs,
     add,
     ceil,
@@ -123,14 +126,18 @@ from thalweg.ops.math import (
     truediv,
     where,
 )
-from thalweg.ops.math import multiply as mul
-from thalweg.ops.math import negative as neg
-from thalweg.ops.math import subtract as sub
-from thalweg.ops.matmul import matmul
-from thalweg.ops.pad import pad
-from thalweg.ops.pointwise import add_n, cast
-from thalweg.ops.random import random_normal, random_uniform, set_random_seed, truncated_normal
-from thalweg.ops.reduce import (
+from thalweg.ops.elementwise.math import multiply as mul
+from thalweg.ops.elementwise.math import negative as neg
+from thalweg.ops.elementwise.math import subtract as sub
+from thalweg.ops.elementwise.pointwise import add_n, cast
+from thalweg.ops.linalg.matmul import matmul
+from thalweg.ops.random.random import (
+    random_normal,
+    random_uniform,
+    set_random_seed,
+    truncated_normal,
+)
+from thalweg.ops.reduction.reduce import (
     argmax,
     argmin,
     reduce_all,
@@ -142,12 +149,9 @@ from thalweg.ops.reduce import (
     reduce_prod,
     reduce_sum,
 )
-from thalweg.ops.reduce import argmax as arg_max
-from thalweg.ops.reduce import argmin as arg_min
-from thalweg.ops.reshape import expand_dims, identity, reshape, squeeze, stop_gradient, transpose
-from thalweg.ops.shape import rank, shape, size
-from thalweg.ops.slicing import slice_ as slice
-from thalweg.ops.variable import (
+from thalweg.ops.reduction.reduce import argmax as arg_max
+from thalweg.ops.reduction.reduce import argmin as arg_min
+from thalweg.ops.state.variable import (
     Variable,
     all_variables,
     assign,
@@ -162,7 +166,15 @@ from thalweg.ops.variable import (
     trainable_variables,
     variables_initializer,
 )
-from thalweg.session import InteractiveSession, Session, get_default_session
+from thalweg.session.config import (
+    ConfigProto,
+    GPUOptions,
+    GraphOptions,
+    OptimizerOptions,
+    RunMetadata,
+    RunOptions,
+)
+from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 __all__ = [
     "ConfigProto",
@@ -336,7 +348,6 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-gradients = _autodiff.gradients
 double = float64
 half = float16
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from thalweg.cli import main
+from thalweg.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

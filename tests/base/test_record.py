@@ -153,6 +153,6 @@ def test_importing_compiles_no_dataclass() -> None:
 import numpy, dataclasses
 def compiled(*args, **kwargs): raise AssertionError(args)
 dataclasses._process_class = compiled
-import thalweg, thalweg.runtime.native
+import thalweg, thalweg.backends.native.backend
 """
     subprocess.run([sys.executable, "-c", code], check=True)

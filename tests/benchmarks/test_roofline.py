@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import roofline
-from thalweg.backends.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import Jit, Source
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ import thalweg as tf
 from tests.fuzz.reference import Array, Expected, Inputs, Reference, epsilon, expected, mismatch
 from thalweg.base.dtypes import as_dtype
 from thalweg.graph import Graph, Tensor
+from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.catalogue import BY_TYPE
-from thalweg.ops.constant import Placeholder
 
 STEP = 1e-4  # of differences; their error by curvature is about its square
 FLAT = 1e-3  # how far a derivative may be off, relative to the terms that it is summed from

@@ -21,14 +21,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from thalweg import session
-from thalweg.backends import memory
-from thalweg.backends.llvm import emit
+from thalweg.backends.native import backend as native
+from thalweg.backends.native import memory, parts
+from thalweg.backends.native.llvm import emit
 from thalweg.backends.state import address_of
 from thalweg.kernels.memory import NOTHING, Arena, Lives
-from thalweg.kernels.nest import Nest, show
+from thalweg.kernels.nests.nest import Nest, show
 from thalweg.kernels.values import Value
-from thalweg.runtime import native, parts
+from thalweg.session import session
 
 Array = np.ndarray[Any, Any]
 Side = Literal["end", "begin"]

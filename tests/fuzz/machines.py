@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.fuzz.guard import Side, use_guards
-from thalweg.backends.llvm.jit import Jit
-from thalweg.backends.llvm.target import Target
-from thalweg.runtime import native
-from thalweg.runtime.library import Library
+from thalweg.backends.native import backend as native
+from thalweg.backends.native.library import Library
+from thalweg.backends.native.llvm.jit import Jit
+from thalweg.backends.native.llvm.target import Target
 
 LEVELS = {"avx512": "x86-64-v4", "avx2": "x86-64-v3", "sse": "x86-64"}
 

@@ -17,8 +17,8 @@ import ml_dtypes
 import numpy as np
 
 from thalweg.graph import Operation, Tensor
-from thalweg.ops.constant import Placeholder, RunCounter
-from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
+from thalweg.ops.arrays.constant import Placeholder, RunCounter
+from thalweg.ops.state.variable import Assign, ReadVariable, VariableHandle
 
 Array = np.ndarray[Any, Any]
 

@@ -10,7 +10,7 @@ from tests.fuzz.generator import Line, Program
 from tests.fuzz.guard import Side
 from tests.fuzz.menu import program
 from tests.fuzz.samples import SAMPLED
-from thalweg.backends.llvm.target import Target
+from thalweg.backends.native.llvm.target import Target
 
 JOBS = 2
 X86 = pytest.mark.skipif(Target.host().architecture != "x86_64", reason="needs an x86-64")

@@ -17,8 +17,8 @@ import thalweg as tf
 from thalweg.base.errors import DTypeError, ThalwegError
 from thalweg.graph import Op
 from thalweg.graph.calls import explained
+from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.catalogue import ALL
-from thalweg.ops.constant import Placeholder
 
 JUNK: list[Any] = [
     None, -1, 3, 1.5, True, float("nan"), "x", b"x", [], [1, [2]], [[]], {}, object(), 2**40,

@@ -13,7 +13,7 @@ import pytest
 import thalweg as tf
 from thalweg.base import dtypes
 from thalweg.formula import Apply, Const, Expr, Read, Rewrite, affine, apply, axes, walk
-from thalweg.kernels.nest import LONGEST, show_expr
+from thalweg.kernels.nests.nest import LONGEST, show_expr
 from thalweg.kernels.values import Value, is_free
 
 Array = np.ndarray[Any, Any]
@@ -168,7 +168,9 @@ def in_turn(count: int) -> tuple[Any, dict[Any, Array]]:
 def test_planning_takes_time_in_proportion(
     build: Callable[[int], tuple[Any, dict[Any, Array]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thalweg.session.WORTH_REMEMBERING", 1 << 30)  # so that all is planned
+    monkeypatch.setattr(
+        "thalweg.session.session.WORTH_REMEMBERING", 1 << 30
+    )  # so that all is planned
 
     def calls(count: int) -> int:
         with tf.Graph().as_default(), tf.Session() as session:

@@ -20,7 +20,7 @@ from thalweg.formula import (
     sum_over,
     where,
 )
-from thalweg.kernels.nest import Nest, make_nest
+from thalweg.kernels.nests.nest import Nest, make_nest
 from thalweg.kernels.values import Definition, Feed, Fetch, Value, Variable
 from thalweg.kernels.verify import Verifier, verify_nest
 

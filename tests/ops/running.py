@@ -11,11 +11,11 @@ import numpy as np
 
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
-from thalweg.config import ConfigProto
 from thalweg.graph import Graph, Op, Sample, Tensor
+from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.build import constant_like
-from thalweg.ops.constant import Constant, Placeholder
-from thalweg.session import Session
+from thalweg.session.config import ConfigProto
+from thalweg.session.session import Session
 
 Array = np.ndarray[Any, Any]
 Feeds = Mapping[Any, Any]

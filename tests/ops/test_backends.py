@@ -15,12 +15,13 @@ from tests.ops.running import (
     placeholder,
     run,
 )
-from thalweg.backends.llvm.vector_math import BOUNDS
+from thalweg.backends.native.llvm.vector_math import BOUNDS
 from thalweg.base import dtypes
 from thalweg.graph import Graph, Op, Tensor
-from thalweg.ops import math as m
-from thalweg.ops import pointwise, reduce
 from thalweg.ops.catalogue import ALL
+from thalweg.ops.elementwise import math as m
+from thalweg.ops.elementwise import pointwise
+from thalweg.ops.reduction import reduce
 
 SAMPLED = [record for record in ALL if list(record.samples())]
 HALF = {

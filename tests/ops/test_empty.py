@@ -9,13 +9,13 @@ import pytest
 
 import thalweg as tf
 from tests.ops.running import Array, run
-from thalweg.autodiff import gradients
+from thalweg.autodiff.gradients import gradients
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, ShapeError, ThalwegError
 from thalweg.graph import Graph, Op, Sample, Tensor
+from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.build import constant_like
 from thalweg.ops.catalogue import ALL
-from thalweg.ops.constant import Placeholder
 
 SAMPLED = [record for record in ALL if any(s.inputs for s in record.samples())]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.ops.running import Array, Case, build, evaluate, placeholder, run
-from thalweg.autodiff import gradients
+from thalweg.autodiff.gradients import gradients
 from thalweg.base.errors import ShapeError
 from thalweg.graph import Graph, Op, Tensor
-from thalweg.ops import math as m
-from thalweg.ops import reduce
+from thalweg.ops.arrays.reshape import StopGradient
 from thalweg.ops.catalogue import ALL
-from thalweg.ops.pointwise import FloorDiv, Rounding
-from thalweg.ops.reshape import StopGradient
+from thalweg.ops.elementwise import math as m
+from thalweg.ops.elementwise.pointwise import FloorDiv, Rounding
+from thalweg.ops.reduction import reduce
 
 STEP = 1e-5  # the differences' own error is about STEP**2 by curvature and 1e-16 / STEP by rounding
 TOLERANCE = 1e-7

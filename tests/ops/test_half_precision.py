@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.backends.llvm.jit import Jit
-from thalweg.backends.llvm.target import Target
+from thalweg.backends.native import backend as native
+from thalweg.backends.native.library import Library
+from thalweg.backends.native.llvm.jit import Jit
+from thalweg.backends.native.llvm.target import Target
 from thalweg.base.dtypes import as_dtype
-from thalweg.runtime import native
-from thalweg.runtime.library import Library
 
 HOST = Target.host()
 # Of the levels of x86-64 the lowest cannot convert float16.

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from tests.ops.running import Array, check_close, placeholder, run
-from thalweg.autodiff import gradients
-from thalweg.backends.llvm.jit import Jit
-from thalweg.backends.llvm.target import Target
+from thalweg.autodiff.gradients import gradients
+from thalweg.backends.native import backend as native
+from thalweg.backends.native.library import Library
+from thalweg.backends.native.llvm.jit import Jit
+from thalweg.backends.native.llvm.target import Target
 from thalweg.graph import Graph, Tensor
-from thalweg.ops import conv, matmul, reduce
-from thalweg.ops import math as m
-from thalweg.ops.max_pool import max_pool
-from thalweg.runtime import native
-from thalweg.runtime.library import Library
+from thalweg.ops.convolution import conv
+from thalweg.ops.convolution.max_pool import max_pool
+from thalweg.ops.elementwise import math as m
+from thalweg.ops.linalg import matmul
+from thalweg.ops.reduction import reduce
 
 LEVELS = {"x86-64": 128, "x86-64-v3": 256}
 HOST = Target.host()

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from tests.ops.running import Array
-from thalweg.autodiff import gradients
+from thalweg.autodiff.gradients import gradients
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, ShapeError, ThalwegError
 from thalweg.graph import Graph, Op, Sample, Tensor
-from thalweg.ops import reduce
+from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.catalogue import ALL
-from thalweg.ops.constant import Placeholder
-from thalweg.session import Session
+from thalweg.ops.reduction import reduce
+from thalweg.session.session import Session
 
 SAMPLED = [record for record in ALL if list(record.samples())]
 CHANGES: dict[str, Callable[[int], int]] = {

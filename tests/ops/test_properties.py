@@ -16,14 +16,16 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.ops.running import Array, check_close, placeholder, run
-from thalweg.autodiff import gradients
+from thalweg.autodiff.gradients import gradients
 from thalweg.graph import Graph, Tensor
-from thalweg.ops import conv, matmul, reduce
-from thalweg.ops import math as m
-from thalweg.ops.avg_pool import avg_pool
-from thalweg.ops.join import concat
-from thalweg.ops.max_pool import max_pool
-from thalweg.ops.reshape import transpose
+from thalweg.ops.arrays.join import concat
+from thalweg.ops.arrays.reshape import transpose
+from thalweg.ops.convolution import conv
+from thalweg.ops.convolution.avg_pool import avg_pool
+from thalweg.ops.convolution.max_pool import max_pool
+from thalweg.ops.elementwise import math as m
+from thalweg.ops.linalg import matmul
+from thalweg.ops.reduction import reduce
 
 # Every example is compiled anew, so there are few, and failing ones are not made smaller.
 few = settings(

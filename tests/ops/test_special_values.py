@@ -14,8 +14,8 @@ import pytest
 
 import thalweg as tf
 from thalweg.graph import Tensor
-from thalweg.ops import pointwise
 from thalweg.ops.build import emit
+from thalweg.ops.elementwise import pointwise
 
 Array = np.ndarray[Any, Any]
 SMALLEST = {"float32": 2.0**-126, "bfloat16": 2.0**-126, "float64": 2.0**-1022}

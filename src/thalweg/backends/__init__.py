@@ -1,1 +1,1 @@
-"""Backends: what turns a graph into something that runs."""
+"""Backends: what turns a plan into a program that runs."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.protocol import Feed
-from thalweg.ops.constant import Constant
+from thalweg.ops.arrays.constant import Constant
 from thalweg.passes.plan import Plan
 
 Array = np.ndarray[Any, Any]

@@ -9,8 +9,10 @@ import sys
 
 from thalweg.base.record import Record
 
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 # Frames that are not the user's: this package's, and those of its context managers.
-_OURS = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, contextlib.__file__)
+_OURS = (PACKAGE + os.sep, contextlib.__file__)
 
 
 class Source(Record):

@@ -1,1 +1,1 @@
-"""Formulas to loop nests to better loop nests: binding, fusion, packing, schedules, memory."""
+"""From formulas to scheduled loop nests."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg.base.record import Record
 from thalweg.formula import Apply, Combination, Expr, Read, iterations, walk
-from thalweg.kernels.nest import Nest
+from thalweg.kernels.nests.nest import Nest
 
 # Index arithmetic and choices are not floating-point work.
 _UNCOUNTED = frozenset({"cast", "select", "and", "or", "not", "random_unit"})

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from thalweg.base.record import Record
-from thalweg.kernels.checks import Checked
+from thalweg.kernels.lower.checks import Checked
 from thalweg.kernels.memory import Lives
-from thalweg.kernels.nest import Nest
-from thalweg.kernels.schedule import Schedule
+from thalweg.kernels.nests.nest import Nest
+from thalweg.kernels.schedules.schedule import Schedule
 
 Kernel = tuple[Nest, Schedule]
 
 
 class Chain(Record):
-    """Kernels that run one after the other for each slice of a dimension; see `kernels.chain`.
+    """Kernels that run one after the other for each slice of a dimension.
+
+    See `kernels.rewrites.chain`.
 
     Attributes:
         before: those that run once for each part of the slices, before these.

@@ -11,29 +11,29 @@ from thalweg.base.dtypes import DType
 from thalweg.base.fallback import first_working
 from thalweg.base.record import replace
 from thalweg.formula import Read
-from thalweg.kernels.accumulate import accumulate
-from thalweg.kernels.blocks import is_blocked, levels
-from thalweg.kernels.chain import Run, chain, slice_run
-from thalweg.kernels.checks import Checked
-from thalweg.kernels.fuse import fuse
-from thalweg.kernels.inline import inline
-from thalweg.kernels.join import copy_when_made, separate
 from thalweg.kernels.kernel import Chain, Kernel, Kernels, kernels_of
-from thalweg.kernels.lower import Lowering
+from thalweg.kernels.lower.checks import Checked
+from thalweg.kernels.lower.lower import Lowering
 from thalweg.kernels.memory import lifetimes
-from thalweg.kernels.narrow import narrow
-from thalweg.kernels.nest import Nest, Store, make_nest, row_major
-from thalweg.kernels.pack import pack
-from thalweg.kernels.padding import merge_padding
-from thalweg.kernels.recompute import recompute
-from thalweg.kernels.reindex import reindex
-from thalweg.kernels.schedule import Machine, Schedule, plain
-from thalweg.kernels.split import split
+from thalweg.kernels.nests.blocks import is_blocked, levels
+from thalweg.kernels.nests.nest import Nest, Store, make_nest, row_major
+from thalweg.kernels.rewrites.accumulate import accumulate
+from thalweg.kernels.rewrites.chain import Run, chain, slice_run
+from thalweg.kernels.rewrites.fuse import fuse
+from thalweg.kernels.rewrites.inline import inline
+from thalweg.kernels.rewrites.join import copy_when_made, separate
+from thalweg.kernels.rewrites.narrow import narrow
+from thalweg.kernels.rewrites.pack import pack
+from thalweg.kernels.rewrites.padding import merge_padding
+from thalweg.kernels.rewrites.recompute import recompute
+from thalweg.kernels.rewrites.reindex import reindex
+from thalweg.kernels.rewrites.split import split
+from thalweg.kernels.rewrites.winograd import use_winograd
+from thalweg.kernels.schedules.schedule import Machine, Schedule, plain
 from thalweg.kernels.values import Definition, Fetch, Part, Slice, Temporary, Value
 from thalweg.kernels.verify import Verifier, verify_nest
-from thalweg.kernels.winograd import use_winograd
+from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
-from thalweg.passes.schedule import order
 
 Group = list[Definition]
 

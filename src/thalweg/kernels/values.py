@@ -73,7 +73,7 @@ class RowNumbers(Record):
 
 
 class Verdict(Record):
-    """What a run has to say of a check; see `kernels.checks`.
+    """What a run has to say of a check; see `kernels.lower.checks`.
 
     Attributes:
         number: of the check.
@@ -98,7 +98,9 @@ class Slice(Record):
 
 
 class Part(Record):
-    """Some rows of a value, in which others that are joined to it lie too; see `kernels.join`.
+    """Some rows of a value, in which others that are joined to it lie too.
+
+    See `kernels.rewrites.join`.
 
     Attributes:
         whole: the value.

@@ -2,7 +2,7 @@
 
 What is read has been written before, by one definition that writes each element once; and no index
 leaves its array, wherever the tests around a read allow it. An index that is read from memory is
-the business of a check at run time, see `kernels.checks`.
+the business of a check at run time, see `kernels.lower.checks`.
 
 It takes as long as the passes themselves, so only tests ask for it, with `THALWEG_STRICT`.
 """
@@ -31,7 +31,7 @@ from thalweg.formula import (
     is_of_indices,
     iterations,
 )
-from thalweg.kernels.nest import Nest, show
+from thalweg.kernels.nests.nest import Nest, show
 from thalweg.kernels.values import Definition, Fetch, Temporary, Value, Variable
 
 MANY = 1 << 16  # points up to which an index is computed at all of them

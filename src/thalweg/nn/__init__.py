@@ -41,14 +41,14 @@ from thalweg.nn.normalisation import (
     l2_normalize,
     moments,
 )
-from thalweg.ops.avg_pool import avg_pool
-from thalweg.ops.conv import conv2d, conv2d_transpose
-from thalweg.ops.depthwise import (
+from thalweg.ops.convolution.avg_pool import avg_pool
+from thalweg.ops.convolution.conv import conv2d, conv2d_transpose
+from thalweg.ops.convolution.depthwise import (
     depthwise_conv2d,
     depthwise_conv2d_native,
     separable_conv2d,
 )
-from thalweg.ops.max_pool import max_pool
+from thalweg.ops.convolution.max_pool import max_pool
 
 __all__ = [
     "avg_pool",

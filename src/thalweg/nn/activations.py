@@ -6,13 +6,21 @@ import math
 from typing import Any
 
 from thalweg.graph import Tensor
-from thalweg.ops import math as arithmetic
-from thalweg.ops import reduce
+from thalweg.ops.arrays.create import ones_like
+from thalweg.ops.arrays.join import concat
+from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.build import convert, convert_pair, emit
-from thalweg.ops.create import ones_like
-from thalweg.ops.join import concat
-from thalweg.ops.pointwise import FLOATING, Relu, Select, Sigmoid, Softplus, Tanh, check_kind
-from thalweg.ops.reshape import stop_gradient
+from thalweg.ops.elementwise import math as arithmetic
+from thalweg.ops.elementwise.pointwise import (
+    FLOATING,
+    Relu,
+    Select,
+    Sigmoid,
+    Softplus,
+    Tanh,
+    check_kind,
+)
+from thalweg.ops.reduction import reduce
 
 
 def relu(features: Any, name: str | None = None) -> Tensor:

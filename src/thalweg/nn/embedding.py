@@ -8,13 +8,13 @@ from typing import Any
 from thalweg.base.errors import InvalidArgumentError, ShapeError
 from thalweg.base.shapes import show
 from thalweg.graph import Tensor
-from thalweg.ops import math as arithmetic
-from thalweg.ops import reduce
+from thalweg.ops.arrays.create import zeros_like
+from thalweg.ops.arrays.gather import gather
+from thalweg.ops.arrays.reshape import expand_dims
 from thalweg.ops.build import convert
-from thalweg.ops.create import zeros_like
-from thalweg.ops.gather import gather
-from thalweg.ops.pointwise import add_n, cast
-from thalweg.ops.reshape import expand_dims
+from thalweg.ops.elementwise import math as arithmetic
+from thalweg.ops.elementwise.pointwise import add_n, cast
+from thalweg.ops.reduction import reduce
 
 
 def embedding_lookup(

@@ -10,15 +10,15 @@ from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
 from thalweg.base.shapes import is_known, show
 from thalweg.graph import Tensor
 from thalweg.nn.activations import relu
-from thalweg.ops import math as arithmetic
-from thalweg.ops import matmul as products
-from thalweg.ops import reduce
+from thalweg.ops.arrays.create import one_hot, zeros_like
+from thalweg.ops.arrays.reshape import reshape
+from thalweg.ops.arrays.shape import shape as shape_of
 from thalweg.ops.build import checking, convert, convert_pair
-from thalweg.ops.create import one_hot, zeros_like
-from thalweg.ops.pointwise import FLOATING, Select, cast, check_kind
-from thalweg.ops.random import random_uniform
-from thalweg.ops.reshape import reshape
-from thalweg.ops.shape import shape as shape_of
+from thalweg.ops.elementwise import math as arithmetic
+from thalweg.ops.elementwise.pointwise import FLOATING, Select, cast, check_kind
+from thalweg.ops.linalg import matmul as products
+from thalweg.ops.random.random import random_uniform
+from thalweg.ops.reduction import reduce
 
 
 def bias_add(

@@ -9,13 +9,13 @@ from thalweg.base.errors import DTypeError, GraphError, ShapeError
 from thalweg.base.shapes import Shape, show
 from thalweg.graph import Tensor
 from thalweg.nn.activations import log_softmax
-from thalweg.ops import math as arithmetic
-from thalweg.ops import reduce
+from thalweg.ops.arrays.create import one_hot, zeros_like
+from thalweg.ops.arrays.gather import InRange
+from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.build import convert, emit
-from thalweg.ops.create import one_hot, zeros_like
-from thalweg.ops.gather import InRange
-from thalweg.ops.pointwise import FLOATING, Select, check_kind
-from thalweg.ops.reshape import stop_gradient
+from thalweg.ops.elementwise import math as arithmetic
+from thalweg.ops.elementwise.pointwise import FLOATING, Select, check_kind
+from thalweg.ops.reduction import reduce
 
 
 def _named_only(function: str, sentinel: Any, labels: Any, logits: Any) -> None:

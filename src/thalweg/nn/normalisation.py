@@ -7,13 +7,13 @@ from typing import Any
 
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.graph import Tensor
-from thalweg.ops import math as arithmetic
-from thalweg.ops import reduce
-from thalweg.ops.broadcast import broadcast_like
+from thalweg.ops.arrays.broadcast import broadcast_like
+from thalweg.ops.arrays.reshape import reshape, squeeze
+from thalweg.ops.arrays.shape import size_along
 from thalweg.ops.build import convert
-from thalweg.ops.pointwise import SquaredDeviation, cast
-from thalweg.ops.reshape import reshape, squeeze
-from thalweg.ops.shape import size_along
+from thalweg.ops.elementwise import math as arithmetic
+from thalweg.ops.elementwise.pointwise import SquaredDeviation, cast
+from thalweg.ops.reduction import reduce
 
 
 def moments(

@@ -1,1 +1,1 @@
-"""The operations: one record each, in one file per family, and the functions that build them."""
+"""The operations: a folder for each family, with records and the functions that build them."""

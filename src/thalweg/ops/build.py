@@ -15,8 +15,8 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
 from thalweg.graph.node import Hooks
-from thalweg.ops.constant import Constant
-from thalweg.ops.reference import outputs
+from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.evaluation import outputs
 
 
 def emit(record: Op, *inputs: Tensor, name: str | None = None) -> Tensor:

@@ -13,10 +13,10 @@ from thalweg.graph import Op
 def _defined() -> tuple[type[Op], ...]:
     """The concrete records of every module of the package, module by module."""
     found: list[type[Op]] = []
-    for module_info in sorted(pkgutil.iter_modules(ops.__path__), key=lambda info: info.name):
-        if module_info.name != "catalogue":
-            module = importlib.import_module(f"{ops.__name__}.{module_info.name}")
-            found += (item for item in vars(module).values() if _is_record(item, module.__name__))
+    for name in sorted(m.name for m in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}.")):
+        if name != __name__:
+            module = importlib.import_module(name)
+            found += (item for item in vars(module).values() if _is_record(item, name))
     return tuple(found)
 
 

@@ -11,8 +11,8 @@ from thalweg.base.dims import Dim, lift, replayed
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
 from thalweg.base.shapes import Shape, show
 from thalweg.graph import Spec, Tensor
+from thalweg.ops.arrays.constant import Constant
 from thalweg.ops.build import constant_value, to_array
-from thalweg.ops.constant import Constant
 
 
 def static_constant(what: str, tensor: Tensor) -> Constant:

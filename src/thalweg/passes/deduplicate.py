@@ -6,8 +6,8 @@ from collections.abc import Hashable, Sequence
 
 from thalweg.base.dims import Dim
 from thalweg.graph import Operation, Tensor
-from thalweg.ops.constant import RunCounter
-from thalweg.ops.variable import ReadVariable, VariableHandle
+from thalweg.ops.arrays.constant import RunCounter
+from thalweg.ops.state.variable import ReadVariable, VariableHandle
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, rebuild
 

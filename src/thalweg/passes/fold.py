@@ -16,8 +16,8 @@ from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Spec, Tensor, default_graph, failed
 from thalweg.graph.graph import infer
 from thalweg.graph.op import Op, known_specs
+from thalweg.ops.arrays.constant import Constant
 from thalweg.ops.build import Evaluation, computed_constant
-from thalweg.ops.constant import Constant
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
 from thalweg.passes.stable_logs import under_logs

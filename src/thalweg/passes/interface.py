@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from thalweg.base.shapes import known
-from thalweg.ops.variable import Assign, ReadVariable
+from thalweg.ops.state.variable import Assign, ReadVariable
+from thalweg.passes.order import order
 from thalweg.passes.plan import Interface, Plan
-from thalweg.passes.schedule import order
 
 
 def interface(plan: Plan) -> Interface:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from thalweg.base.dims import Trace
 from thalweg.graph import Graph, Operation, Tensor
-from thalweg.ops.constant import RunCounter
-from thalweg.ops.variable import VariableHandle
+from thalweg.ops.arrays.constant import RunCounter
+from thalweg.ops.state.variable import VariableHandle
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import has_effect, prune
 

@@ -11,14 +11,14 @@ from thalweg.base.dims import replayed
 from thalweg.base.errors import CompilerError
 from thalweg.base.shapes import known, same_shape
 from thalweg.graph import Operation, Tensor, default_graph
-from thalweg.ops import pointwise as pw
-from thalweg.ops.broadcast import Broadcast, SumTo
+from thalweg.ops.arrays.broadcast import Broadcast, SumTo
+from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.join import joined
+from thalweg.ops.arrays.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
+from thalweg.ops.arrays.slicing import SliceGrad
 from thalweg.ops.build import computed_constant, constant_like, emit
-from thalweg.ops.constant import Constant
-from thalweg.ops.join import joined
-from thalweg.ops.matmul import MatMul
-from thalweg.ops.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
-from thalweg.ops.slicing import SliceGrad
+from thalweg.ops.elementwise import pointwise as pw
+from thalweg.ops.linalg.matmul import MatMul
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, rebuild
 

@@ -10,10 +10,10 @@ import numpy as np
 from thalweg.base.dims import Trace
 from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Tensor
-from thalweg.ops.constant import Constant, Placeholder
-from thalweg.ops.control import NoOp
-from thalweg.ops.random import Distribution, RandomOfShape, with_key
-from thalweg.ops.variable import Assign, ReadVariable, VariableHandle
+from thalweg.ops.arrays.constant import Constant, Placeholder
+from thalweg.ops.control.control import NoOp
+from thalweg.ops.random.random import Distribution, RandomOfShape, with_key
+from thalweg.ops.state.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune

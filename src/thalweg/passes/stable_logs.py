@@ -25,12 +25,12 @@ import numpy as np
 from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, default_graph
-from thalweg.ops import pointwise as pw
-from thalweg.ops.broadcast import Broadcast, BroadcastLike, DynamicBroadcast, SumTo
+from thalweg.ops.arrays.broadcast import Broadcast, BroadcastLike, DynamicBroadcast, SumTo
+from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.reshape import SameElements, Transpose
+from thalweg.ops.arrays.slicing import Slice, SliceGrad, StridedSlice
 from thalweg.ops.build import constant_like, emit
-from thalweg.ops.constant import Constant
-from thalweg.ops.reshape import SameElements, Transpose
-from thalweg.ops.slicing import Slice, SliceGrad, StridedSlice
+from thalweg.ops.elementwise import pointwise as pw
 from thalweg.passes.deduplicate import deduplicate
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from thalweg.autodiff import gradients
+from thalweg.autodiff.gradients import gradients
 from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, GraphError, ShapeError
@@ -21,13 +21,13 @@ from thalweg.base.shapes import show
 from thalweg.graph import Graph, Operation, Tensor
 from thalweg.graph.calls import explained
 from thalweg.graph.keys import GraphKeys
-from thalweg.ops import math as arithmetic
+from thalweg.ops.arrays.create import zeros
+from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.build import convert
-from thalweg.ops.control import group
-from thalweg.ops.create import zeros
-from thalweg.ops.pointwise import cast
-from thalweg.ops.reshape import reshape
-from thalweg.ops.variable import Variable
+from thalweg.ops.control.control import group
+from thalweg.ops.elementwise import math as arithmetic
+from thalweg.ops.elementwise.pointwise import cast
+from thalweg.ops.state.variable import Variable
 
 GradAndVar: TypeAlias = tuple[Tensor | None, Variable]
 

@@ -13,10 +13,10 @@ from thalweg.base import dtypes
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.graph import Tensor
-from thalweg.ops import math as arithmetic
+from thalweg.ops.arrays.reshape import identity
 from thalweg.ops.build import convert, to_array
-from thalweg.ops.pointwise import cast
-from thalweg.ops.reshape import identity
+from thalweg.ops.elementwise import math as arithmetic
+from thalweg.ops.elementwise.pointwise import cast
 
 
 def _rate(learning_rate: Any) -> Tensor:

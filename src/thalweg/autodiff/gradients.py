@@ -1,0 +1,189 @@
+"""Reverse-mode differentiation of graphs.
+
+The gradient of a sum of `ys` is built by walking the operations between `xs` and `ys` backwards
+once, each op's record turning the gradient of its output into those of its inputs. (Griewank and
+Walther, "Evaluating Derivatives", 2008, chapter 3.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from thalweg.base import shapes
+from thalweg.base.errors import DTypeError, GradientError, GraphError, ShapeError
+from thalweg.base.source import caller
+from thalweg.graph import Operation, Tensor
+from thalweg.ops.arrays.create import ones_like
+from thalweg.ops.build import convert
+from thalweg.ops.elementwise.pointwise import add_n
+
+__all__ = ["gradients"]
+
+
+def gradients(
+    ys: Any,
+    xs: Any,
+    grad_ys: Any = None,
+    name: str = "gradients",
+    colocate_gradients_with_ops: bool = False,
+    gate_gradients: Any = False,
+    aggregation_method: Any = None,
+    stop_gradients: Any = None,
+) -> list[Tensor | None]:
+    """The derivatives of the sum of all `ys` with respect to each of `xs`.
+
+    Args:
+        ys: a tensor or several, floating-point.
+        xs: tensors or variables, one or several.
+        grad_ys: for each of `ys` the gradient that it starts with, of its shape; ones by default.
+        name: of the scope that the new operations go to.
+        colocate_gradients_with_ops: accepted for TensorFlow 1 and ignored.
+        gate_gradients: accepted for TensorFlow 1 and ignored.
+        aggregation_method: accepted for TensorFlow 1 and ignored.
+        stop_gradients: tensors to treat as constants: no gradient flows through them to what they
+            were made from. With those among `xs`, the results are partial derivatives.
+
+    Returns:
+        For each of `xs` a tensor of its shape, or None where no y depends on it.
+
+    Raises:
+        DTypeError: if a y is not floating-point.
+        ShapeError: if one of `grad_ys` has not the shape of its y.
+        GraphError: if there are not as many `grad_ys` as `ys`.
+        GradientError: if an operation on the way has no gradient.
+    """
+    targets = [_tensor(y) for y in _listed(ys)]
+    sources = [_source(x) for x in _listed(xs)]
+    if not targets:
+        raise GradientError("gradients: there are no ys")
+    for y in targets:
+        _check_target(y)
+    stopped = {_source(t) for t in _listed(stop_gradients)}
+    graph = targets[0].graph
+    with graph.as_default(), graph.name_scope(name):
+        sweep = _Sweep(targets, sources, stopped)
+        starts = _listed(grad_ys) or [None] * len(targets)
+        if len(starts) != len(targets):
+            raise GraphError(
+                f"gradients: there are {len(targets)} ys and {len(starts)} grad_ys\n  at {caller()}"
+            )
+        for y, start in zip(targets, starts, strict=True):
+            sweep.add(y, _start(y, start))
+        sweep.run()
+        return [sweep.total(x) for x in sources]
+
+
+def _listed(items: Any) -> list[Any]:
+    if items is None:
+        return []
+    return list(items) if isinstance(items, list | tuple) else [items]
+
+
+def _tensor(y: Any) -> Tensor:
+    return convert(y)
+
+
+def _source(x: Any) -> Tensor:
+    """The tensor to differentiate by: a variable's handle, through which all its reads go."""
+    element = x._as_graph_element() if hasattr(x, "_as_graph_element") else x
+    if not isinstance(element, Tensor):
+        raise TypeError(f"gradients: {x!r} is not a tensor or variable")
+    return element
+
+
+def _check_target(y: Tensor) -> None:
+    if not y.dtype.is_floating:
+        raise DTypeError(
+            f"gradients: {y.name!r} is {y.dtype}; only floating-point tensors have gradients\n"
+            f"  it was made at {y.op.source}"
+        )
+
+
+def _start(y: Tensor, given: Any) -> Tensor:
+    if given is None:
+        return ones_like(y)
+    start = convert(given, hint=y.dtype)
+    if start.dtype != y.dtype or not shapes.compatible(start.static_shape, y.static_shape):
+        raise ShapeError(
+            f"gradients: {y.name!r} is {y.spec}, its grad_ys {start.spec}\n"
+            f"  it was made at {y.op.source}"
+        )
+    return start
+
+
+class _Sweep:
+    """One walk backwards: gradients that arrived at each tensor and are still to be summed."""
+
+    def __init__(
+        self, targets: Sequence[Tensor], sources: Sequence[Tensor], stopped: set[Tensor]
+    ) -> None:
+        self._arrived: dict[Tensor, list[Tensor]] = {}
+        self._between = between(targets, sources, stopped)
+        made = {t for op in self._between for t in op.outputs}
+        self._depends = (made - stopped).union(sources)
+        self._stopped = stopped
+        self._ends = targets
+
+    def add(self, tensor: Tensor, gradient: Tensor) -> None:
+        self._arrived.setdefault(tensor, []).append(gradient)
+
+    def total(self, tensor: Tensor) -> Tensor | None:
+        """The sum of what arrived; kept, so that it is built once."""
+        parts = self._arrived.get(tensor)
+        if not parts:
+            return None
+        if len(parts) > 1:
+            parts[:] = [add_n(parts)]
+        return parts[0]
+
+    def run(self) -> None:
+        for op in reversed(self._between):
+            self._visit(op)
+
+    def _visit(self, op: Operation) -> None:
+        graph = op.graph
+        with graph.made_at(op.source), graph.name_scope(f"{op.name}_grad"):
+            if (dy := self.total(op.outputs[0])) is None or op.outputs[0] in self._stopped:
+                return
+            for tensor, gradient in zip(op.inputs, self._input_gradients(op, dy), strict=True):
+                if gradient is not None and tensor in self._depends and tensor.dtype.is_floating:
+                    self.add(tensor, gradient)
+
+    def _input_gradients(self, op: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+        if not op.record.differentiable:
+            raise GradientError(self._no_gradient(op))
+        return op.record.grad(op, dy)
+
+    def _no_gradient(self, op: Operation) -> str:
+        ends = ", ".join(repr(y.name) for y in self._ends)
+        return (
+            f"gradients: there is no gradient through {op.name!r} ({op.type}), which {ends} "
+            f"depends on\n  at {op.source}\n"
+            "  use tf.stop_gradient to treat it as a constant"
+        )
+
+
+def between(
+    targets: Iterable[Tensor], sources: Iterable[Tensor], stopped: set[Tensor]
+) -> list[Operation]:
+    """The operations on paths from sources to targets, in graph order."""
+    above = _ancestors(targets, stopped)
+    depends = set(sources)
+    found = []
+    for op in above:
+        if any(t in depends for t in op.inputs):
+            found.append(op)
+            depends.update(t for t in op.outputs if t not in stopped)
+    return found
+
+
+def _ancestors(targets: Iterable[Tensor], stopped: set[Tensor]) -> list[Operation]:
+    seen: set[Operation] = set()
+    waiting = [t.op for t in targets]
+    while waiting:
+        op = waiting.pop()
+        if op not in seen:
+            seen.add(op)
+            waiting.extend(t.op for t in op.inputs if t not in stopped)
+    return sorted(seen, key=lambda op: op.index)

@@ -1,0 +1,20 @@
+"""Parts of programs: their rows, and what moves between steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from thalweg.backends.native.llvm.driver import MOVE_WORDS, STEP_WORDS
+from thalweg.backends.native.team import Program
+
+Row: TypeAlias = tuple[int, int, int, int]  # a kernel, its arguments, its tasks, its flags
+Move: TypeAlias = tuple[int, int]  # a word's address, and what is added to it after every time
+
+
+def make_program(rows: Sequence[Row], moves: Sequence[Move]) -> Program:
+    """The program of these rows and moves."""
+    steps = np.array(rows, np.int64).reshape(-1, STEP_WORDS)
+    return Program(steps, len(rows), np.array(moves, np.int64).reshape(-1, MOVE_WORDS))

@@ -1,0 +1,226 @@
+"""What a run does: the kernels that its operations became, and what they cost."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from thalweg.base.errors import GraphError
+from thalweg.base.record import Record
+from thalweg.graph import Graph, default_graph
+from thalweg.session.feeds import feedable
+from thalweg.session.session import Session, get_default_session
+
+if TYPE_CHECKING:
+    from thalweg.backends.native.backend import KernelSummary
+
+__all__ = ["Explanation", "explain"]
+
+WIDTH = 100
+MOST_NAMED = 3  # operations of one scope that are named one by one
+# Operations that a list of what a kernel computes need not mention, unless there are no others.
+_MINOR = frozenset(
+    {"Broadcast", "Cast", "Const", "Identity", "ReadVariable", "Reshape", "RunCounter"}
+)
+_GRADIENT = re.compile(r"gradients(?:_\d+)?/(.+?)(?:/BroadcastLike(?:_\d+)?)?_grad/")
+
+
+class Explanation(Record):
+    """What a run does. Print it.
+
+    Attributes:
+        fetches: names of what is fetched.
+        kernels: in the order in which they run; each has `ops`, `flops`, `bytes`, `loops`, `tile`,
+            `tasks` and `formulas`. Empty with the NumPy backend.
+        arena_bytes: memory for values that only live during the run.
+        why_recompiled: a line for each plan of the session so far, with the reason for making it.
+        listing: the operations one by one, if the backend has no kernels.
+        formulas: whether `str` shows each kernel's formulas.
+    """
+
+    fetches: str
+    kernels: tuple[KernelSummary, ...]
+    arena_bytes: int
+    why_recompiled: tuple[str, ...]
+    listing: str = ""
+    formulas: bool = False
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of a run."""
+        return sum(kernel.flops for kernel in self.kernels)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the kernels read and write, each element counted once a kernel."""
+        return sum(kernel.bytes for kernel in self.kernels)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = WIDTH) -> str:
+        """The explanation as text, in lines of at most `width` characters."""
+        body = _table(self, width) if self.kernels else self.listing.splitlines()
+        plans = [f"  {line}" for line in self.why_recompiled]
+        lines = [f"{self.fetches or 'nothing'}: {self._totals()}", *body, "", "plans made:", *plans]
+        return "\n".join(_cut(line, width) for line in lines)
+
+    def _totals(self) -> str:
+        if not self.kernels:
+            return "not compiled" if self.listing else "nothing to compute"
+        count = len(self.kernels)
+        return (
+            f"{count} kernel{'' if count == 1 else 's'}, {_amount(self.flops)}FLOP, "
+            f"{_amount(self.bytes)}B moved, {_amount(self.arena_bytes)}B of temporaries"
+        )
+
+
+@runtime_checkable
+class _Native(Protocol):
+    """A program that consists of kernels."""
+
+    arena_bytes: int
+
+    def summary(self) -> tuple[KernelSummary, ...]: ...
+
+
+def explain(
+    fetches: Any,
+    feed_dict: Mapping[Any, Any] | None = None,
+    session: Session | None = None,
+    feed_shapes: Mapping[Any, Sequence[int]] | None = None,
+    formulas: bool = False,
+) -> Explanation:
+    """What a run of these fetches with these feeds does. It is compiled for it, but not run.
+
+    Args:
+        fetches: as for `Session.run`.
+        feed_dict: as for `Session.run`.
+        session: whose plans to look at; the default one or else a new one if not given.
+        feed_shapes: for tensors that are not in `feed_dict`, just the shapes.
+        formulas: whether to show each kernel's formulas when printed.
+
+    Raises:
+        FetchError, FeedError, SessionClosedError: as `Session.run` does.
+    """
+    own = session or get_default_session()
+    if own is None:
+        with Session(graph=_graph_of(fetches)) as temporary:
+            return explain(fetches, feed_dict, temporary, feed_shapes, formulas)
+    feeds = dict(feed_dict or {})
+    for key, shape in (feed_shapes or {}).items():
+        dtype = feedable(own.graph, key).dtype.numpy
+        feeds[key] = np.zeros(tuple(shape), dtype)
+    names, program = own.program(fetches, feeds)
+    reasons = tuple(own.why_recompiled)
+    if program is None:
+        return Explanation(names, (), 0, reasons)
+    if not isinstance(program, _Native):
+        return Explanation(names, (), 0, reasons, program.describe())
+    kernels, arena = program.summary(), program.arena_bytes
+    return Explanation(names, kernels, arena, reasons, formulas=formulas)
+
+
+def _graph_of(fetches: Any) -> Graph:
+    """The graph of the first fetch that has one."""
+    for fetch in _leaves(fetches):
+        graph = getattr(fetch, "graph", None)
+        if isinstance(graph, Graph):
+            return graph
+        if isinstance(fetch, Graph):
+            raise GraphError("explain takes fetches, not a graph: print the graph itself")
+    return default_graph()
+
+
+def _leaves(fetches: Any) -> Iterator[Any]:
+    if isinstance(fetches, Mapping):
+        fetches = list(fetches.values())
+    if isinstance(fetches, list | tuple):
+        for fetch in fetches:
+            yield from _leaves(fetch)
+    else:
+        yield fetches
+
+
+# -- text
+
+
+def _table(explanation: Explanation, width: int) -> list[str]:
+    head = ("#", "loops", "tile", "tasks", "FLOP", "bytes")
+    rows = [head, *(_row(n, kernel) for n, kernel in enumerate(explanation.kernels))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = {1, 2}
+    lines = []
+    for row, kernel in zip(rows, (None, *explanation.kernels), strict=True):
+        cells = [
+            cell.ljust(size) if n in left else cell.rjust(size)
+            for n, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        start = "  ".join(cells)
+        room = width - len(start) - 2
+        what = "operations" if kernel is None else _operations(kernel, room)
+        lines.append(f"{start}  {what}".rstrip())
+        if kernel is not None and explanation.formulas:
+            lines += ["      " + line for line in kernel.formulas]
+    return ["", *lines]
+
+
+def _row(number: int, kernel: KernelSummary) -> tuple[str, ...]:
+    loops = " ".join(f"{name}<{extent}" for name, extent in kernel.loops) or "once"
+    flops, size = _amount(kernel.flops).strip(), _amount(kernel.bytes).strip()
+    return (str(number), loops, kernel.tile, f"{kernel.tasks:,}", flops, size)
+
+
+def _amount(number: int) -> str:
+    """Three digits and a unit's prefix: 12.3 M."""
+    if number < 1000:
+        return f"{number} "
+    value, prefixes = number / 1000, iter("kMGTPE")
+    prefix = next(prefixes)
+    while value >= 999.5:
+        value, prefix = value / 1000, next(prefixes)
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} {prefix}"
+
+
+def _operations(kernel: KernelSummary, room: int) -> str:
+    """What the kernel computes: names without the minor ones, gathered by scope.
+
+    conv1/Conv2D, conv1/add, conv1/Relu               ->  conv1/{Conv2D, add, Relu}
+    gradients/fc/MatMul_grad/MatMul, Adam/update_W/*  ->  grad fc/MatMul + Adam/update_W (9 ops)
+    """
+    pairs = list(zip(kernel.ops, kernel.types, strict=True))
+    names = [name for name, kind in pairs if kind not in _MINOR] or list(kernel.ops)
+    names = list(dict.fromkeys(map(_forward, names)))
+    parts: list[str] = []
+    for scope, group in itertools.groupby(names, key=_scope):
+        parts += _gathered(scope, [name.removeprefix(f"{scope}/") for name in group])
+    return _cut(" + ".join(parts), room)
+
+
+def _forward(name: str) -> str:
+    """For an operation of a gradient, that whose gradient it is part of."""
+    match = _GRADIENT.match(name)
+    return f"grad {match[1]}" if match else name
+
+
+def _scope(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _gathered(scope: str, inner: Sequence[str]) -> Iterable[str]:
+    if not scope:
+        return inner
+    if len(inner) == 1:
+        return [f"{scope}/{inner[0]}"]
+    if len(inner) <= MOST_NAMED:
+        return [f"{scope}/{{{', '.join(inner)}}}"]
+    return [f"{scope} ({len(inner)} ops)"]
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: max(width - 3, 1)] + "..."

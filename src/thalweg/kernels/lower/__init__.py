@@ -1,0 +1,1 @@
+"""From the operations of a plan to definitions of values."""

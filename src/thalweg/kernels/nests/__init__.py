@@ -1,0 +1,1 @@
+"""Loop nests: what a kernel computes, over flat memory."""

@@ -1,0 +1,1 @@
+"""The kernel passes: definitions in, definitions out, one pass a file."""

@@ -1,0 +1,206 @@
+"""Group definitions over one index space into kernels.
+
+    before:  y[i, j] = sum over k of a[i, k] * b[k, j]      z[i, j] = max(y[i, j] + c[j], 0)
+    after:   one loop over i, j that computes both, with z as the epilogue of the sum
+
+Two kernels merge only if nothing has to run between them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import pairwise
+
+from thalweg.base.shapes import same_shape, size, typical_size
+from thalweg.formula import is_identity
+from thalweg.kernels.rewrites.inline import evaluations, is_contraction
+from thalweg.kernels.rewrites.join import joins
+from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
+
+WINDOW = 16  # elements up to which a reduction is small
+MOST_PARTS = 150  # expressions of a kernel, which LLVM compiles as one function
+EXPANDED = 2  # times as large as what it is made of
+
+
+class Group:
+    """Definitions that become one kernel, in order.
+
+    Attributes:
+        members: the definitions.
+        before: groups that must run earlier.
+        after: groups that must run later.
+        order: place of the last member in the schedule of the graph's operations.
+        is_pointwise: whether every member is.
+        is_windowed: whether every reduction is over a few elements, such as a pooling window.
+        reduced: the extents that every reduction is over, if none of them is a contraction and all
+            are over the same; else None.
+        parts: how many expressions its members have.
+        joins: whether it puts values one after the other, which is no kernel in the end.
+    """
+
+    def __init__(self, member: Definition) -> None:
+        self.members = [member]
+        self.before: set[Group] = set()
+        self.after: set[Group] = set()
+        self.order = member.order
+        self.is_pointwise = member.is_pointwise
+        self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
+        self.reduced = _reduced(member)
+        self.parts = member.body.parts
+        self.joins = member.value.storage is None and joins(member)
+
+    @property
+    def domain(self) -> tuple[int, ...]:
+        return tuple(axis.extent for axis in self.members[0].axes)
+
+    def follow(self, earlier: Group) -> None:
+        """Note that this group must run after another one."""
+        self.before.add(earlier)
+        earlier.after.add(self)
+
+    def absorb(self, other: Group) -> None:
+        """Take over the members of another group and its place among the others."""
+        self.members += other.members
+        self.order = max(self.order, other.order)
+        self.parts += other.parts
+        self.is_pointwise = self.is_pointwise and other.is_pointwise
+        self.is_windowed = self.is_windowed and other.is_windowed
+        self.reduced = self.reduced if self.reduced == other.reduced else None
+        for earlier in other.before:
+            earlier.after.discard(other)
+            if earlier is not self:
+                self.follow(earlier)
+        for later in other.after:
+            later.before.discard(other)
+            if later is not self:
+                later.follow(self)
+
+
+def _reduced(definition: Definition) -> tuple[int, ...] | None:
+    over = {tuple(axis.extent for axis in r.axes) for r in definition.body.reductions}
+    return over.pop() if len(over) == 1 and not is_contraction(definition) else None
+
+
+def fuse(definitions: list[Definition]) -> list[list[Definition]]:
+    """Kernels as lists of definitions, in an order that respects every dependency."""
+    owner = {d: Group(d) for d in definitions}
+    made = {d.value: d for d in definitions}
+    groups = list(owner.values())
+    for definition in definitions:
+        for earlier in _producers(definition, made) + list(definition.after):
+            if earlier is not definition:
+                owner[definition].follow(owner[earlier])
+    for definition in definitions:
+        for producer in _producers(definition, made):
+            _try_merge(owner, owner[producer], owner[definition])
+    _merge_siblings(owner, definitions)
+    left = [group for group in groups if owner[group.members[0]] is group]
+    return [sorted(g.members, key=lambda d: d.order) for g in _in_order(left)]
+
+
+def _producers(definition: Definition, made: Mapping[Value, Definition]) -> list[Definition]:
+    found = {r.source.root for r in definition.reads()} & made.keys()
+    return sorted((made[value] for value in found), key=lambda d: d.order)
+
+
+def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> None:
+    if first is second or not _may_share_loop(first, second):
+        return
+    if _reaches_around(first, second) or _reaches_around(second, first):
+        return
+    first.absorb(second)
+    for member in second.members:
+        owner[member] = first
+
+
+def _may_share_loop(first: Group, second: Group) -> bool:
+    if first.parts + second.parts > MOST_PARTS:
+        return False
+    members = first.members + second.members
+    if first.joins or second.joins or any(d.when for d in members):
+        return False
+    if any(isinstance(d.value.storage, Verdict) for d in members):
+        return False  # what comes after a check must not run where it fails
+    if not same_shape(first.domain, second.domain) or not all(d.stores_in_place for d in members):
+        return False
+    if any(d.value.panel for d in members) and any(map(is_contraction, members)):
+        return False  # the panels are not of the tiles' shape
+    windows = first.is_windowed and second.is_windowed
+    alike = first.reduced is not None and first.reduced == second.reduced
+    if not (first.is_pointwise or second.is_pointwise or windows or alike):
+        return False
+    written = {d.value.root for d in members}
+    stored: AbstractSet[Storage] = {
+        d.value.storage for d in members if isinstance(d.value.storage, Variable)
+    }
+    return all(_elementwise(d, written, stored) for d in members)
+
+
+def _elementwise(definition: Definition, written: set[Value], stored: AbstractSet[Storage]) -> bool:
+    """Whether what the group writes is read only at the point being computed."""
+    inside = {id(read) for reduce in definition.body.reductions for read in reduce.body.reads}
+    for read in definition.reads():
+        if read.source.root in written or read.source.root.storage in stored:
+            direct = read.source.base is None and is_identity(read.index, definition.axes)
+            if not direct or id(read) in inside:
+                return False
+    return True
+
+
+def _reaches_around(first: Group, second: Group) -> bool:
+    """Whether a path leads from `first` through some other group to `second`."""
+    if first.after <= {second} or first in second.after:  # nowhere else to go, or no way back
+        return False
+    pending = [g for g in second.before if g is not first]
+    seen: set[Group] = set()
+    while pending:
+        group = pending.pop()
+        if group is first:
+            return True
+        if group not in seen:
+            seen.add(group)
+            pending.extend(group.before)
+    return False
+
+
+def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition]) -> None:
+    """Merge light kernels over one index space that read a common array, or are all scalar."""
+    readers: dict[object, list[Definition]] = {}
+    for definition in definitions:
+        if _expands(definition):  # what is read once less is little beside what is written
+            continue
+        if owner[definition].is_windowed or owner[definition].reduced is not None:
+            if size([a.extent for a in definition.axes]) == 1:
+                readers.setdefault("scalar", []).append(definition)
+            for read in definition.reads():
+                if read.source.size > 1:
+                    readers.setdefault(read.source.root, []).append(definition)
+    for users in readers.values():
+        for a, b in pairwise(users):
+            _try_merge(owner, owner[a], owner[b])
+
+
+def _expands(definition: Definition) -> bool:
+    """Whether a value is much larger than all that it is computed from."""
+    sources = {read.source.root for read in definition.reads()}
+    read = sum(typical_size(value.shape) for value in sources)
+    return typical_size(definition.value.shape) > EXPANDED * read > 0
+
+
+def _in_order(groups: Sequence[Group]) -> list[Group]:
+    """Topological order, earliest operations first."""
+    missing = {group: len(group.before) for group in groups}
+    place = {group: (group.order, n) for n, group in enumerate(groups)}
+    ready = [(*place[group], group) for group in groups if not missing[group]]
+    heapq.heapify(ready)
+    result: list[Group] = []
+    while ready:
+        group = heapq.heappop(ready)[-1]
+        result.append(group)
+        for later in group.after:
+            missing[later] -= 1
+            if not missing[later]:
+                heapq.heappush(ready, (*place[later], later))
+    return result

@@ -1,0 +1,1 @@
+"""Schedules: how a nest runs, and how that is chosen."""

@@ -1,0 +1,1 @@
+"""Order, scopes and collections."""

@@ -1,0 +1,141 @@
+"""Order, scopes and collections: what shapes a graph without computing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
+
+from thalweg.base.errors import GraphError
+from thalweg.graph import Graph, Op, Operation, Tensor, default_graph
+from thalweg.ops.arrays.reshape import identity
+
+
+class NoOp(Op):
+    """Nothing; it holds control dependencies together."""
+
+    type: ClassVar[str] = "NoOp"
+    stateful: ClassVar[bool] = True
+
+    def infer(self) -> tuple[()]:
+        """No outputs."""
+        return ()
+
+    def evaluate(self, xp: Any) -> tuple[()]:
+        return ()
+
+
+def group(*inputs: Any, name: str | None = None) -> Operation:
+    """An operation that is done when all the inputs are.
+
+    Args:
+        inputs: tensors, operations, variables, or lists of them.
+        name: of the operation.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    flat = list(_flatten(inputs))
+    graph = _element_graph(flat)
+    before = [_operation(graph, item) for item in flat]
+    return graph.add(NoOp(), (), name or "group_deps", before)
+
+
+def no_op(name: str | None = None) -> Operation:
+    """An operation that does nothing."""
+    return default_graph().add(NoOp(), (), name)
+
+
+def tuple_(tensors: Sequence[Any], name: str | None = None) -> list[Tensor]:
+    """The same tensors, each available only once all of them have been computed.
+
+    Exported as `tf.tuple`.
+    """
+    graph = default_graph()
+    with graph.name_scope(name or "tuple"):
+        done = group(*(t for t in tensors if t is not None), name="group_deps")
+        with graph.control_dependencies([done]):
+            return [identity(t) for t in tensors]
+
+
+def _flatten(items: Any) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, list | tuple):
+            yield from _flatten(item)
+        elif isinstance(item, dict):
+            yield from _flatten(item.values())
+        elif item is not None:
+            yield item
+
+
+def _element_graph(items: Sequence[Any]) -> Graph:
+    graphs = [item.graph for item in items if hasattr(item, "graph")]
+    return graphs[0] if graphs else default_graph()
+
+
+def _operation(graph: Graph, item: Any) -> Operation:
+    found = graph.as_graph_element(item)
+    return found.op if isinstance(found, Tensor) else found
+
+
+def control_dependencies(control_inputs: Sequence[Any] | None) -> AbstractContextManager[None]:
+    """Operations made inside run after the given ones; None forgets those in force."""
+    return default_graph().control_dependencies(control_inputs)
+
+
+def device(device_name: str | Callable[[Any], str] | None) -> AbstractContextManager[None]:
+    """Note the device on operations made inside.
+
+    Raises:
+        DeviceError: if there is no such device here.
+    """
+    return default_graph().device(device_name)
+
+
+@contextmanager
+def name_scope(
+    name: str | None, default_name: str | None = None, values: Sequence[Any] | None = None
+) -> Iterator[str]:
+    """Prefix the names of what is made inside; yields the scope's name with a slash.
+
+    Args:
+        name: of the scope; "" goes back to the root, a name ending in "/" re-enters that scope.
+        default_name: used if `name` is None.
+        values: the tensors that the block works on; their graph becomes the default one.
+
+    Raises:
+        GraphError: if there are values and neither name.
+    """
+    chosen = default_name if name is None else name
+    if chosen is None and values is not None:
+        raise GraphError("name_scope: give a name, or a default_name beside the values")
+    graph = _element_graph(list(_flatten(values or ())))
+    with graph.as_default(), graph.name_scope(chosen) as scope:
+        yield scope
+
+
+def op_scope(
+    values: Sequence[Any], name: str | None, default_name: str | None = None
+) -> AbstractContextManager[str]:
+    """The older form of `name_scope`."""
+    return name_scope(name, default_name, values)
+
+
+def add_to_collection(name: str, value: Any) -> None:
+    """Add a value to a collection of the default graph."""
+    default_graph().add_to_collection(name, value)
+
+
+def add_to_collections(names: Any, value: Any) -> None:
+    """Add a value to several collections of the default graph."""
+    default_graph().add_to_collections(names, value)
+
+
+def get_collection(key: str, scope: str | None = None) -> list[Any]:
+    """A copy of a collection of the default graph; with a scope, only what is named inside it."""
+    return default_graph().get_collection(key, scope)
+
+
+def get_collection_ref(key: str) -> list[Any]:
+    """A collection of the default graph itself: changing the list changes the graph's."""
+    return default_graph().get_collection_ref(key)

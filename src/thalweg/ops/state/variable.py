@@ -1,0 +1,488 @@
+"""Variables: values that live in a session and outlast a run.
+
+A variable is three kinds of nodes. The handle stands for the memory, reads give its value and
+assigns replace it. Within one run reads come before writes, unless control dependencies say
+otherwise; writes of one variable come in the order in which they were made, and an update starts
+from what the writes before it have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, NoReturn
+
+from thalweg.base import shapes
+from thalweg.base.dtypes import DType, as_dtype
+from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.base.shapes import TensorShape, is_known, known, show
+from thalweg.formula import Alias, Lowered, Operand
+from thalweg.graph import Graph, Op, Operation, Spec, Tensor, default_graph
+from thalweg.graph.calls import explained
+from thalweg.graph.keys import GraphKeys
+from thalweg.graph.node import Hooks, Runner
+from thalweg.ops.build import convert
+from thalweg.ops.control.control import group
+from thalweg.ops.elementwise.pointwise import Add, Sub
+
+
+class VariableHandle(Op):
+    """The memory of a variable.
+
+    Attributes:
+        name: what sessions know the variable by; unique in its graph.
+    """
+
+    type: ClassVar[str] = "VariableV2"
+    stateful: ClassVar[bool] = True
+    dtype: DType
+    shape: tuple[int, ...]
+    name: str
+
+    def infer(self) -> Spec:
+        return Spec(self.shape, self.dtype)
+
+    def evaluate(self, xp: Any) -> Any:
+        raise AssertionError("the session provides the memory of variables")
+
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+        return []
+
+
+class ReadVariable(Op):
+    """The value of a variable.
+
+    Attributes:
+        after_writes: it comes after the writes of the same run that do not need it, not before.
+        updates: it is the first half of an update: it comes after the writes of the same run that
+            were made before it.
+    """
+
+    type: ClassVar[str] = "ReadVariable"
+    stateful: ClassVar[bool] = True
+    after_writes: bool = False
+    updates: bool = False
+
+    def infer(self, handle: Spec) -> Spec:
+        return handle
+
+    def evaluate(self, xp: Any, handle: Any) -> Any:
+        return handle
+
+    def lower(self, *inputs: Operand) -> Lowered:
+        return Alias(0)
+
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+        return [dy]
+
+
+class Assign(Op):
+    """Replace the value of a variable; the output is the new value."""
+
+    type: ClassVar[str] = "Assign"
+    stateful: ClassVar[bool] = True
+    differentiable: ClassVar[bool] = False
+    effect: ClassVar[bool] = True
+
+    def infer(self, handle: Spec, value: Spec) -> Spec:
+        if handle.dtype != value.dtype:
+            raise DTypeError(f"the variable is {handle.dtype}, the value {value.dtype}")
+        if not shapes.compatible(handle.shape, value.shape):
+            raise ShapeError(
+                f"the variable has the shape {show(handle.shape)}, the value {show(value.shape)}"
+            )
+        return handle
+
+    def evaluate(self, xp: Any, handle: Any, value: Any) -> Any:
+        return value
+
+
+def _binary(name: str) -> Callable[[Any, Any], Tensor]:
+    def method(self: Any, other: Any) -> Tensor:
+        result: Tensor = getattr(self._as_tensor(), name)(other)
+        return result
+
+    method.__name__ = name
+    return method
+
+
+def _unary(name: str) -> Callable[[Any], Tensor]:
+    def method(self: Any) -> Tensor:
+        result: Tensor = getattr(self._as_tensor(), name)()
+        return result
+
+    method.__name__ = name
+    return method
+
+
+class ReadOperators:
+    """The operators of tensors, applied to what `_as_tensor()` returns."""
+
+    __array_priority__ = 100  # so that `array * variable` asks the variable
+
+    def _as_tensor(self) -> Tensor:
+        raise NotImplementedError
+
+    __neg__ = _unary("__neg__")
+    __abs__ = _unary("__abs__")
+    __invert__ = _unary("__invert__")
+    __getitem__ = _binary("__getitem__")
+    __add__ = _binary("__add__")
+    __radd__ = _binary("__radd__")
+    __sub__ = _binary("__sub__")
+    __rsub__ = _binary("__rsub__")
+    __mul__ = _binary("__mul__")
+    __rmul__ = _binary("__rmul__")
+    __truediv__ = _binary("__truediv__")
+    __rtruediv__ = _binary("__rtruediv__")
+    __floordiv__ = _binary("__floordiv__")
+    __rfloordiv__ = _binary("__rfloordiv__")
+    __mod__ = _binary("__mod__")
+    __rmod__ = _binary("__rmod__")
+    __pow__ = _binary("__pow__")
+    __rpow__ = _binary("__rpow__")
+    __matmul__ = _binary("__matmul__")
+    __rmatmul__ = _binary("__rmatmul__")
+    __lt__ = _binary("__lt__")
+    __le__ = _binary("__le__")
+    __gt__ = _binary("__gt__")
+    __ge__ = _binary("__ge__")
+    __and__ = _binary("__and__")
+    __rand__ = _binary("__rand__")
+    __or__ = _binary("__or__")
+    __ror__ = _binary("__ror__")
+    __xor__ = _binary("__xor__")
+    __rxor__ = _binary("__rxor__")
+
+
+class Variable(ReadOperators):
+    """A value that lives in a session and outlasts a run.
+
+    It stands for its current value wherever a tensor is expected. A session gives it its initial
+    value when it is first used, so running an initialiser is allowed but not needed.
+
+    Args:
+        initial_value: a tensor, anything that converts to one, or a function that returns it. Its
+            shape must be fully known and is the variable's.
+        trainable: whether optimisers change it by default.
+        collections: the collections it joins; by default the global variables.
+        validate_shape: accepted for TensorFlow 1; the shape must always be known.
+        caching_device: accepted for TensorFlow 1 and ignored.
+        name: "Variable" if not given.
+        variable_def: accepted for TensorFlow 1; must be None.
+        dtype: by default that of the initial value.
+        expected_shape: accepted for TensorFlow 1; checked if given.
+        import_scope: accepted for TensorFlow 1 and ignored.
+        constraint: a function that optimisers apply to the new value after an update.
+
+    Raises:
+        ValueError: without an initial value.
+        ShapeError: if its shape is not fully known.
+        DTypeError: if it has not the asked dtype.
+    """
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool = True,
+        collections: Iterable[str] | None = None,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        name: str | None = None,
+        variable_def: Any = None,
+        dtype: Any = None,
+        expected_shape: Any = None,
+        import_scope: str | None = None,
+        constraint: Callable[[Any], Any] | None = None,
+    ) -> None:
+        if initial_value is None or variable_def is not None:
+            raise ValueError("a variable needs an initial_value, and takes no variable_def")
+        self.trainable = trainable
+        self.constraint = constraint
+        self._read: Tensor | None = None
+        graph = _graph_of_value(initial_value)
+        with graph.as_default(), graph.control_dependencies(None):
+            self._build(graph, initial_value, dtype, name, expected_shape)
+        self._join(graph, collections)
+
+    def _build(self, graph: Graph, value: Any, dtype: Any, name: str | None, expected: Any) -> None:
+        with graph.name_scope(name or "Variable") as scope:
+            self.initial_value = self._initial(value, dtype)
+            self.handle = self._make_handle(graph, scope, expected)
+            assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
+            self.initializer: Operation = assigned
+            self._read = graph.add(ReadVariable(), (self.handle,), "read").outputs[0]
+
+    @staticmethod
+    def _initial(value: Any, dtype: Any) -> Tensor:
+        kind = None if dtype is None else as_dtype(dtype)
+        return convert(value() if callable(value) else value, kind, "initial_value")
+
+    def _make_handle(self, graph: Graph, scope: str, expected: Any) -> Tensor:
+        shape = self.initial_value.static_shape
+        if not is_known(shape):
+            made = self.initial_value.op.source
+            raise ShapeError(
+                f"variable {scope[:-1]!r}: the shape of the initial value must be fully known; "
+                f"it is {show(shape)}\n  it was made at {made}"
+            )
+        if expected is not None:
+            shapes.merge(shape, shapes.as_shape(expected))
+        record = VariableHandle(self.initial_value.dtype, known(shape), scope[:-1])
+        return graph.add(record, (), scope).outputs[0]
+
+    def _join(self, graph: Graph, collections: Iterable[str] | None) -> None:
+        names = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
+        if self.trainable and GraphKeys.TRAINABLE_VARIABLES not in names:
+            names.append(GraphKeys.TRAINABLE_VARIABLES)
+        graph.add_to_collections([*names, GraphKeys.ALL_VARIABLES], self)
+
+    # -- what it is
+
+    @property
+    def op(self) -> Operation:
+        """The operation of the handle."""
+        return self.handle.op
+
+    @property
+    def graph(self) -> Graph:
+        """The graph it is part of."""
+        return self.handle.graph
+
+    @property
+    def name(self) -> str:
+        """The name of the handle's tensor: "W:0"."""
+        return self.handle.name
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype of its value."""
+        return self.handle.dtype
+
+    @property
+    def device(self) -> str:
+        """The device string in force where it was made."""
+        return self.handle.device
+
+    @property
+    def shape(self) -> TensorShape:
+        """The shape of its value."""
+        return self.handle.shape
+
+    @property
+    def static_shape(self) -> tuple[int, ...]:
+        """The shape as a plain tuple."""
+        return known(self.handle.static_shape)
+
+    def get_shape(self) -> TensorShape:
+        """The shape of its value."""
+        return self.shape
+
+    # -- its value
+
+    def value(self) -> Tensor:
+        """The current value, as a tensor."""
+        return self._as_tensor()
+
+    def read_value(self) -> Tensor:
+        """A read of its own, placed after the control dependencies in force here."""
+        return self._new_read(ReadVariable())
+
+    def initialized_value(self) -> Tensor:
+        """The value once initialised, for the initial values of other variables."""
+        with self.graph.control_dependencies(None):
+            return self._new_read(ReadVariable(after_writes=True))
+
+    def value_to_update(self) -> Tensor:
+        """What an update starts from: the value that earlier updates of the same run have left."""
+        return self._new_read(ReadVariable(updates=True))
+
+    def _new_read(self, record: ReadVariable) -> Tensor:
+        with self.graph.name_scope(None):
+            name = f"{self.op.name}/read"
+            return self.graph.add(record, (self.handle,), name).outputs[0]
+
+    def _as_tensor(self) -> Tensor:
+        if self._read is None or self.graph.in_control_context:
+            return self._new_read(ReadVariable())
+        return self._read
+
+    def _as_graph_element(self) -> Tensor:
+        return self.handle
+
+    def eval(self, session: Runner | None = None) -> Any:
+        """The value in the session, or in the default one."""
+        return self.handle.eval(session=session)
+
+    @explained
+    def load(self, value: Any, session: Any = None) -> None:
+        """Set the value in the session, or in the default one.
+
+        Raises:
+            FeedError: if the value has not the variable's shape, or cannot have its dtype.
+        """
+        runner: Any = session or Hooks.default_session()
+        if runner is None:
+            raise ValueError(f"there is no default session to load {self.name!r} in")
+        runner.load(self, value)
+
+    # -- changing it
+
+    @explained
+    def assign(
+        self,
+        value: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
+    ) -> Tensor:
+        """Replace the value when run; the tensor returned holds the new value.
+
+        Raises:
+            ShapeError, DTypeError: if the value does not fit the variable.
+        """
+        new = self._operand(value)
+        return self._assign(new, name or "Assign")
+
+    @explained
+    def assign_add(
+        self,
+        delta: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
+    ) -> Tensor:
+        """Add to the value when run; the tensor returned holds the new value."""
+        return self._update(Add(), delta, name or "AssignAdd")
+
+    @explained
+    def assign_sub(
+        self,
+        delta: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
+    ) -> Tensor:
+        """Subtract from the value when run; the tensor returned holds the new value."""
+        return self._update(Sub(), delta, name or "AssignSub")
+
+    def _operand(self, value: Any) -> Tensor:
+        with self.graph.as_default():
+            return convert(value, hint=self.dtype)
+
+    def _assign(self, value: Tensor, name: str) -> Tensor:
+        return self.graph.add(Assign(), (self.handle, value), name).outputs[0]
+
+    def _update(self, record: Op, delta: Any, name: str) -> Tensor:
+        change = self._operand(delta)
+        with self.graph.as_default(), self.graph.name_scope(name) as scope:
+            Assign().infer(self.handle.spec, change.spec)
+            old = self.graph.add(ReadVariable(updates=True), (self.handle,), "read").outputs[0]
+            new = self.graph.add(record, (old, change)).outputs[0]
+            return self._assign(new, scope)
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be iterated over; iterate over its read_value()")
+
+    def __bool__(self) -> bool:
+        return bool(self._as_tensor())
+
+    def __repr__(self) -> str:
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype}>"
+
+
+def _graph_of_value(value: Any) -> Graph:
+    return value.graph if isinstance(value, Tensor | Variable) else default_graph()
+
+
+def assign(
+    ref: Variable,
+    value: Any,
+    validate_shape: bool = True,
+    use_locking: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """Replace a variable's value; see `Variable.assign`."""
+    return ref.assign(value, name=name)
+
+
+def assign_add(
+    ref: Variable, value: Any, use_locking: bool = False, name: str | None = None
+) -> Tensor:
+    """Add to a variable's value; see `Variable.assign_add`."""
+    return ref.assign_add(value, name=name)
+
+
+def assign_sub(
+    ref: Variable, value: Any, use_locking: bool = False, name: str | None = None
+) -> Tensor:
+    """Subtract from a variable's value; see `Variable.assign_sub`."""
+    return ref.assign_sub(value, name=name)
+
+
+def _collection(key: str, scope: str | None) -> list[Variable]:
+    return default_graph().get_collection(key, scope)
+
+
+def global_variables(scope: str | None = None) -> list[Variable]:
+    """The variables of the default graph."""
+    return _collection(GraphKeys.GLOBAL_VARIABLES, scope)
+
+
+def all_variables() -> list[Variable]:
+    """The older name of `global_variables`."""
+    return global_variables()
+
+
+def local_variables(scope: str | None = None) -> list[Variable]:
+    """The local variables of the default graph."""
+    return _collection(GraphKeys.LOCAL_VARIABLES, scope)
+
+
+def trainable_variables(scope: str | None = None) -> list[Variable]:
+    """The variables of the default graph that optimisers change by default."""
+    return _collection(GraphKeys.TRAINABLE_VARIABLES, scope)
+
+
+def variables_initializer(var_list: Sequence[Variable], name: str = "init") -> Operation:
+    """An operation that gives the variables their initial values."""
+    return group(*(variable.initializer for variable in var_list), name=name)
+
+
+def global_variables_initializer() -> Operation:
+    """An operation that gives all global variables their initial values."""
+    return variables_initializer(global_variables())
+
+
+def local_variables_initializer() -> Operation:
+    """An operation that gives all local variables their initial values."""
+    return variables_initializer(local_variables())
+
+
+def initialize_variables(var_list: Sequence[Variable], name: str = "init") -> Operation:
+    """The older name of `variables_initializer`."""
+    return variables_initializer(var_list, name)
+
+
+def initialize_all_variables() -> Operation:
+    """The older name of `global_variables_initializer`."""
+    return global_variables_initializer()
+
+
+__all__ = [
+    "Assign",
+    "ReadVariable",
+    "Variable",
+    "VariableHandle",
+    "all_variables",
+    "assign",
+    "assign_add",
+    "assign_sub",
+    "global_variables",
+    "global_variables_initializer",
+    "initialize_all_variables",
+    "initialize_variables",
+    "local_variables",
+    "local_variables_initializer",
+    "trainable_variables",
+    "variables_initializer",
+]

@@ -1,0 +1,163 @@
+"""The order in which a plan's operations run."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from thalweg.base.shapes import known
+from thalweg.formula import Operand
+from thalweg.graph import Op, Operation, Tensor
+from thalweg.ops.state.variable import Assign, ReadVariable
+from thalweg.passes.plan import Plan
+
+
+def order(plan: Plan) -> list[Operation]:
+    """The operations in an order that respects data, control dependencies and variables.
+
+    A write of a variable waits for the consumers of those reads of it that do not depend on the
+    write, and for the operations whose inputs are checked, so that a run that fails has written
+    nothing; a read that asks for it waits for the writes. Where these wishes form a circle, data
+    and control dependencies win and the earliest write goes first.
+    """
+    return _Scheduler(plan.graph.operations).run()
+
+
+class _Scheduler:
+    """Takes the earliest operation that is ready, again and again."""
+
+    def __init__(self, ops: list[Operation]) -> None:
+        self._ops = ops
+        self._writes = [op for op in ops if isinstance(op.record, Assign)]
+        self._number = {write: n for n, write in enumerate(self._writes)}
+        self._behind = self._find_dependences()
+        self._users: dict[Operation, list[Operation]] = {}
+        self._missing: dict[Operation, int] = {}
+        for op in ops:
+            before = {*(t.op for t in op.inputs), *op.control_inputs, *self._late_writes(op)}
+            self._missing[op] = len(before)
+            for earlier in before:
+                self._users.setdefault(earlier, []).append(op)
+        self._blockers, self._blocks = self._find_blockers()
+
+    def _find_dependences(self) -> dict[Operation, int]:
+        """For each operation a bit for every write that it depends on."""
+        bit = {write: 1 << n for write, n in self._number.items()}
+        behind: dict[Operation, int] = {}
+        for op in self._ops:
+            mask = 0
+            for earlier in (*(t.op for t in op.inputs), *op.control_inputs):
+                mask |= behind[earlier] | bit.get(earlier, 0)
+            for write in self._late_writes(op):
+                mask |= behind.get(write, 0) | bit[write]
+            behind[op] = mask
+        return behind
+
+    def _depends(self, op: Operation, write: Operation) -> bool:
+        return bool(self._behind[op] >> self._number[write] & 1)
+
+    def _late_writes(self, op: Operation) -> Iterable[Operation]:
+        """The writes that a read waits for because it asks to come after them."""
+        if not (isinstance(op.record, ReadVariable) and op.record.after_writes):
+            return []
+        earlier = [w for w in self._writes if w.inputs[0] is op.inputs[0]]
+        return [w for w in earlier if not self._reaches(op, w)]
+
+    def _reaches(self, op: Operation, target: Operation) -> bool:
+        waiting, seen = [target], {target}
+        while waiting:
+            for earlier in _before(waiting.pop()):
+                if earlier is op:
+                    return True
+                if earlier not in seen:
+                    seen.add(earlier)
+                    waiting.append(earlier)
+        return False
+
+    def _find_blockers(self) -> tuple[dict[Operation, int], dict[Operation, list[Operation]]]:
+        """How many consumers of reads each write waits for, and whom each of these blocks."""
+        consumers = _consumers(self._ops)
+        checked = _checked(self._ops) if self._writes else []
+        count: dict[Operation, int] = {}
+        blocks: dict[Operation, list[Operation]] = {}
+        for write in self._writes:
+            waits = self._waits_of(write, consumers)
+            waits |= {op for op in checked if not self._depends(op, write)}
+            count[write] = len(waits)
+            for op in waits:
+                blocks.setdefault(op, []).append(write)
+        return count, blocks
+
+    def _waits_of(
+        self, write: Operation, consumers: dict[Tensor, list[Operation]]
+    ) -> set[Operation]:
+        waits: set[Operation] = set()
+        for read in consumers.get(write.inputs[0], ()):
+            if not isinstance(read.record, ReadVariable) or read.record.after_writes:
+                continue
+            if not self._depends(read, write):
+                users = consumers.get(read.outputs[0], ())
+                waits |= {read, *(u for u in users if not self._depends(u, write))}
+        return waits - {write}
+
+    def run(self) -> list[Operation]:
+        ready = [(op.index, op) for op in self._ops if self._missing[op] == 0]
+        ready = [(index, op) for index, op in ready if not self._blockers.get(op)]
+        heap = [index for index, _ in ready]
+        by_index = {op.index: op for op in self._ops}
+        held = {op for op in self._ops if self._missing[op] == 0 and self._blockers.get(op)}
+        done: list[Operation] = []
+        heapq.heapify(heap)
+        while heap or held:
+            if not heap:
+                forced = min(held, key=lambda op: op.index)
+                held.remove(forced)
+                heap.append(forced.index)
+            op = by_index[heapq.heappop(heap)]
+            done.append(op)
+            for free in self._release(op, held):
+                heapq.heappush(heap, free.index)
+        return done
+
+    def _release(self, op: Operation, held: set[Operation]) -> Iterable[Operation]:
+        """The operations that `op`, now done, was the last to hold back."""
+        for user in self._users.get(op, ()):
+            self._missing[user] -= 1
+            if self._missing[user] == 0:
+                if self._blockers.get(user):
+                    held.add(user)
+                else:
+                    yield user
+        for write in self._blocks.get(op, ()):
+            self._blockers[write] -= 1
+            if self._blockers[write] == 0 and write in held:
+                held.remove(write)
+                yield write
+
+
+def _before(op: Operation) -> list[Operation]:
+    return [*(t.op for t in op.inputs), *op.control_inputs]
+
+
+def _checked(ops: Iterable[Operation]) -> list[Operation]:
+    """The operations whose inputs are checked, without those that check the same as one before."""
+    seen: set[tuple[Tensor, int]] = set()
+    found: list[Operation] = []
+    for op in ops:
+        if type(op.record).checks is Op.checks:
+            continue  # almost all have none
+        specs = [(known(tensor.static_shape), tensor.dtype) for tensor in op.inputs]
+        operands = [Operand(n, *spec) for n, spec in enumerate(specs)]
+        checks = {(op.inputs[c.operand], c.limit) for c in op.record.checks(*operands)}
+        if checks - seen:
+            found.append(op)
+        seen |= checks
+    return found
+
+
+def _consumers(ops: Iterable[Operation]) -> dict[Tensor, list[Operation]]:
+    found: dict[Tensor, list[Operation]] = {}
+    for op in ops:
+        for tensor in op.inputs:
+            found.setdefault(tensor, []).append(op)
+    return found

@@ -1,0 +1,1 @@
+"""The session: plans what a run needs, has it compiled once, runs it."""

@@ -1,0 +1,117 @@
+"""Many steps in one call: which plan runs when, and for how long native code runs at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from thalweg.backends.protocol import Feed, Rows
+from thalweg.graph import Operation, Tensor
+from thalweg.passes.prune import prune
+from thalweg.passes.rebuild import effects
+from thalweg.session.batches import Batches
+from thalweg.session.fetches import Fetches
+
+Array = np.ndarray[Any, Any]
+Callback = Callable[[int, Any], object]
+
+SLICE_SECONDS = 0.05  # after which Python looks for signals
+
+
+class RunSlice(Protocol):
+    """What runs some steps, all alike."""
+
+    def __call__(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+        steps: int,
+    ) -> list[Array]:
+        """The values of the fetches in each of the steps, along a new first axis."""
+        ...
+
+
+class Loop:
+    """Steps of which some report.
+
+    Args:
+        run_slice: of the session.
+        fetched: what is computed in the steps that report.
+        feeds: what every step is fed.
+        batches: what each step is fed anew.
+    """
+
+    def __init__(
+        self,
+        run_slice: RunSlice,
+        fetched: Fetches,
+        feeds: Mapping[Tensor, Array],
+        batches: Batches,
+    ) -> None:
+        self._run_slice = run_slice
+        self._fetched = fetched
+        self._feeds = feeds
+        self._batches = batches
+        fed = {**feeds, **batches.take(0)}
+        self._wanted = tuple(tensor for tensor in fetched.tensors if tensor not in fed)
+        self._effects = tuple(effects(prune(self._wanted, fetched.targets, fed)))
+        self._slice = 1
+
+    def run(self, steps: int, every: int, callback: Callback | None) -> list[Array]:
+        """The values of each fetched tensor, along a new first axis."""
+        if every == 1 and callback is None:
+            reports = list(self._reports(steps))
+        else:
+            reports = [
+                self._report(step, every, callback) for step in range(every, steps + 1, every)
+            ]
+            self._skip(steps % every)
+        reports = reports or [self._values(0)]  # for their shapes
+        return [np.concatenate(values) for values in zip(*reports, strict=True)]
+
+    def _report(self, step: int, every: int, callback: Callback | None) -> list[Array]:
+        """Make `every` steps, up to `step`; the values of the last."""
+        self._skip(every - 1)
+        values = self._values(1)
+        if callback is not None:
+            callback(step, self._fetched.pack([value[0].copy() for value in values]))
+        return values
+
+    def _reports(self, steps: int) -> Iterator[list[Array]]:
+        for part in self._slices(steps):
+            yield self._values(part)
+
+    def _skip(self, steps: int) -> None:
+        for part in self._slices(steps):
+            self._run_slice((), self._effects, self._next_feeds(part), part)
+
+    def _values(self, steps: int) -> list[Array]:
+        """What the next steps compute, and what they are fed if that is fetched."""
+        feeds = self._next_feeds(steps)
+        made = self._run_slice(self._wanted, self._fetched.targets, feeds, steps)
+        known = dict(zip(self._wanted, made, strict=True))
+        return [known[t] if t in known else _fed(feeds[t], steps) for t in self._fetched.tensors]
+
+    def _next_feeds(self, steps: int) -> dict[Tensor, Feed]:
+        return {**self._feeds, **self._batches.take(steps)}
+
+    def _slices(self, steps: int) -> Iterator[int]:
+        """Numbers of steps that each take about `SLICE_SECONDS`, as the one before took it."""
+        while steps:
+            part = min(steps, self._slice, self._batches.most)
+            start = time.perf_counter()
+            yield part
+            seconds = max(time.perf_counter() - start, 1e-9)
+            self._slice = max(1, min(8 * part, int(part * SLICE_SECONDS / seconds)))
+            steps -= part
+
+
+def _fed(feed: Feed, steps: int) -> Array:
+    """What each of the steps is fed."""
+    if isinstance(feed, Rows):
+        return feed.batch(slice(None))
+    return np.repeat(feed[np.newaxis], steps, axis=0)
