@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +105,44 @@ def test_products_of_many_rows_and_one_matrix(shape: tuple[int | None, ...], emp
         np.testing.assert_array_equal(made, rows @ matrix)
         assert by_a.shape == rows.shape
         np.testing.assert_array_equal(by_b, np.full(matrix.shape, rows[..., :1].size))
+
+
+def _windows(x: Tensor, size: int, stride: int, padding: str) -> list[Tensor | None]:
+    """Every function that moves windows over images of three channels."""
+    full = tf.constant(np.ones((size, size, 3, 2), np.float32))
+    made = [
+        tf.nn.conv2d(x, full, stride, padding),
+        tf.nn.depthwise_conv2d(x, full, [1, stride, stride, 1], padding),
+        tf.nn.max_pool(x, size, stride, padding),
+        tf.nn.avg_pool(x, size, stride, padding),
+    ]
+    return [*made, *(gradients(y, [x])[0] for y in made)]
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["known", "open"])
+@pytest.mark.parametrize(("height", "width"), [(0, 5), (5, 0), (0, 0)])
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2), (2, 3)])
+def test_same_windows_over_an_image_without_pixels(
+    size: int, stride: int, height: int, width: int, is_open: bool
+) -> None:
+    shape = (2, height, width, 3)
+    with Graph().as_default():
+        x = tf.placeholder(tf.float32, (None,) * 4 if is_open else shape)
+        if is_open:
+            x.set_shape((None, None, None, 3))
+        fetches = _windows(x, size, stride, "SAME")
+        for backend in ("llvm", "numpy"):
+            with tf.Session(config=tf.ConfigProto(backend=backend)) as session:
+                values = session.run(fetches, {x: np.zeros(shape, np.float32)})
+            rows, columns = -(-height // stride), -(-width // stride)
+            windows = [(2, rows, columns, channels) for channels in (2, 6, 3, 3)]
+            assert [v.shape for v in values] == [*windows, *[shape] * 4]
+
+
+@pytest.mark.parametrize("function", ["conv2d", "depthwise_conv2d", "max_pool", "avg_pool"])
+def test_windows_larger_than_an_image_that_is_not_padded_are_refused(function: str) -> None:
+    x, size = tf.zeros([1, 2, 5, 3]), 3
+    second: Any = size if "pool" in function else tf.zeros([size, size, 3, 2])
+    with pytest.raises(ShapeError, match=rf"{function}: windows of \[3, 3\] do not fit into") as e:
+        getattr(tf.nn, function)(x, second, [1, 1, 1, 1], "VALID")
+    assert "test_empty.py" in str(e.value)

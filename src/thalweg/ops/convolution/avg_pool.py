@@ -17,6 +17,7 @@ from thalweg.ops.convolution.windows import (
     Pair,
     Phases,
     Pool,
+    check_fit,
     crop_image,
     in_nhwc,
     pad_array,
@@ -68,7 +69,7 @@ class SumPool(Pool):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         x = np.ones((1, 2, 4, 1), np.float32)
-        yield Sample(cls((3, 3), (1, 1)), (x,), "windows of [3, 3] do not fit into the input")
+        yield Sample(cls((4, 3), (1, 1)), (x,), "windows of [4, 3] do not fit into the input")
 
 
 class SumPoolGrad(Pool):
@@ -207,6 +208,7 @@ def avg_pool(
 
     def pool(image: Tensor, n: str | None) -> Tensor:
         if method == "VALID":
+            check_fit(image, size)
             return arithmetic.divide(emit(SumPool(size, steps), image), size[0] * size[1], name=n)
         padded = pad_same(image, size, steps)
         total = emit(SumPool(size, steps), padded)

@@ -35,6 +35,7 @@ from thalweg.ops.convolution.windows import (
     Phases,
     SameCrop,
     SamePad,
+    check_fit,
     check_windows,
     crop_image,
     image_extents,
@@ -134,7 +135,7 @@ class Conv2D(Op):
         kh, kw, depth, o = image_extents(filter.shape, "filter")
         _check_channels(c, _of(depth, self.groups), input, filter, "input")
         _share(o, self.groups, filter)
-        check_windows((h, w), (kh, kw), input.shape)
+        check_windows((h, w), (kh, kw), self.strides, input.shape)
         rows, columns = window_counts((h, w), (kh, kw), self.strides)
         return Spec((n, rows, columns, o), _same_dtype(input, filter))
 
@@ -195,7 +196,7 @@ class Conv2D(Op):
         yield Sample(cls((1, 1), 3), (x, w[:, :, :1]), text)
         yield Sample(cls((1, 1)), (x[0], w), "the input must have rank 4; it is [5, 5, 3]")
         yield Sample(cls((1, 1)), (x, w[0]), "the filter must have rank 4; it is [3, 4, 2]")
-        yield Sample(cls((1, 1)), (x[:, :2], w[:, :, :3]), "windows of [3, 3] do not fit into")
+        yield Sample(cls((1, 1)), (x[:, :1], w[:, :, :3]), "windows of [3, 3] do not fit into")
         yield Sample(cls((1, 1)), (x, w[:, :, :3].astype(np.float64)), "float32 and float64")
         yield Sample(cls((1, 1)), (x > 0, w[:, :, :3] > 0), "takes floating tensors, not bool")
 
@@ -228,7 +229,7 @@ class Conv2DInputGrad(Op):
         _check_channels(out, o, dy, filter, "gradient")
         _check_channels(c, _of(depth, self.groups), like, filter, "input")
         _share(o, self.groups, filter)
-        check_windows((h, w), (kh, kw), like.shape)
+        check_windows((h, w), (kh, kw), self.strides, like.shape)
         expected = window_counts((h, w), (kh, kw), self.strides)
         if any(
             None not in (a, b) and a != b for a, b in zip(expected, (rows, columns), strict=True)
@@ -458,6 +459,8 @@ class Window(Record):
         def convolved(image: Tensor, name: str | None) -> Tensor:
             if self.padding == "SAME":
                 image = pad_same(image, _filter_size(w), self.strides)
+            else:
+                check_fit(image, image_extents(w.static_shape, "filter")[:2])
             return emit(Conv2D(self.strides, groups), image, w, name=name)
 
         return in_nhwc(x, self.data_format, scope, convolved)

@@ -32,6 +32,7 @@ from thalweg.ops.convolution.windows import (
     POOLS,
     Pair,
     Pool,
+    check_fit,
     crop_image,
     in_nhwc,
     pad_array,
@@ -101,7 +102,7 @@ class MaxPool(Pool):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         x = np.ones((1, 2, 4, 1), np.float32)
-        yield Sample(cls((3, 3), (1, 1)), (x,), "windows of [3, 3] do not fit into the input")
+        yield Sample(cls((4, 3), (1, 1)), (x,), "windows of [4, 3] do not fit into the input")
         yield Sample(cls((2, 2), (1, 1)), (x[0],), "the input must have rank 4; it is [2, 4, 1]")
         yield Sample(cls((2, 2), (1, 1)), (x > 0,), "takes numeric tensors, not bool")
 
@@ -329,6 +330,8 @@ def max_pool(
     def pool(image: Tensor, n: str | None) -> Tensor:
         if method == "SAME":
             image = pad_same(image, size, steps, lowest)
+        else:
+            check_fit(image, size)
         return emit(MaxPool(size, steps), image, name=n)
 
     with x.graph.name_scope(name or "MaxPool") as scope:

@@ -61,13 +61,31 @@ def image_extents(shape: Shape, what: str) -> tuple[Extent, Extent, Extent, Exte
     return shape[0], shape[1], shape[2], shape[3]
 
 
-def check_windows(extents: Sequence[Extent], size: Sequence[Extent], shape: Shape) -> None:
-    """Raise a ShapeError if a window is larger than the input."""
-    for extent, window in zip(extents, size, strict=True):
+def check_windows(
+    extents: Sequence[Extent], size: Sequence[Extent], strides: Pair, shape: Shape
+) -> None:
+    """Raise a ShapeError if the formula for the number of windows gives less than 0.
+
+    It gives 0 for an input smaller than a window by at most a stride. SAME pads an empty image to
+    such a size.
+    """
+    for extent, window, stride in zip(extents, size, strides, strict=True):
+        if extent is not None and window is not None and extent < window - stride:
+            raise _unfit(size, shape)
+
+
+def check_fit(image: Tensor, size: Sequence[Extent]) -> None:
+    """Raise a ShapeError if a window is known to be larger than an image that is not padded."""
+    _, h, w, _ = image_extents(image.static_shape, "input")
+    for extent, window in zip((h, w), size, strict=True):
         if extent is not None and window is not None and extent < window:
-            raise ShapeError(
-                f"windows of {show(tuple(size))} do not fit into the input, which is {show(shape)}"
-            )
+            raise _unfit(size, image.static_shape)
+
+
+def _unfit(size: Sequence[Extent], shape: Shape) -> ShapeError:
+    return ShapeError(
+        f"windows of {show(tuple(size))} do not fit into the input, which is {show(shape)}"
+    )
 
 
 def window_counts(
@@ -83,7 +101,8 @@ def window_counts(
 def slab(x: Any, p: int, q: int, counts: Sequence[int], strides: Pair) -> Any:
     """The element (p, q) of every window."""
     (rows, columns), (sh, sw) = counts, strides
-    return x[:, p : p + (rows - 1) * sh + 1 : sh, q : q + (columns - 1) * sw + 1 : sw, :]
+    height, width = max((rows - 1) * sh + 1, 0), max((columns - 1) * sw + 1, 0)
+    return x[:, p : p + height : sh, q : q + width : sw, :]
 
 
 def widened(*arrays: Any) -> tuple[Any, ...]:
@@ -131,7 +150,7 @@ class Pool(Op):
     def pooled(self, input: Spec) -> Shape:
         """The shape of the result, for an input's."""
         n, h, w, c = image_extents(input.shape, "input")
-        check_windows((h, w), self.size, input.shape)
+        check_windows((h, w), self.size, self.strides, input.shape)
         check_kind(NUMERIC, input.dtype)
         return (n, *window_counts((h, w), self.size, self.strides), c)
 
