@@ -19,7 +19,7 @@ from thalweg.ops.arrays.join import stack
 from thalweg.ops.arrays.reshape import reshape, stop_gradient, transpose
 from thalweg.ops.arrays.shape import shape as shape_of
 from thalweg.ops.build import constant_value, is_planned
-from thalweg.ops.control.control import control
+from thalweg.ops.control import control
 from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.reduction import reduce as r

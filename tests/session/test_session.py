@@ -26,7 +26,7 @@ from thalweg.graph import Graph, Tensor, default_graph
 from thalweg.ops.arrays import create
 from thalweg.ops.arrays.create import constant, zeros
 from thalweg.ops.arrays.reshape import reshape
-from thalweg.ops.control.control import control
+from thalweg.ops.control import control
 from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.random.random import random_normal
