@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import thalweg
-
-ROOT = Path(thalweg.__file__).parent
+from tools.structure import Module, cycles, imports, modules
 
 # One road, one direction: a stage may import itself and those before it.
 STAGES = [
@@ -33,29 +30,12 @@ BESIDE = {
 }
 
 
-def modules() -> list[Path]:
-    return sorted(ROOT.rglob("*.py"))
+FREE = {"", "cli", "__main__", "tutorial"}  # may import anything
 
 
 def stage_of(name: str) -> str:
     parts = name.split(".")
     return parts[1] if len(parts) > 1 else ""
-
-
-def module_name(path: Path) -> str:
-    relative = path.relative_to(ROOT.parent).with_suffix("")
-    return ".".join(relative.parts).removesuffix(".__init__")
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, at its top or inside a function."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            if node.module == "thalweg":
-                yield from (f"thalweg.{alias.name}" for alias in node.names)
 
 
 def allowed(stage: str) -> set[str]:
@@ -64,24 +44,30 @@ def allowed(stage: str) -> set[str]:
     return set(STAGES[: STAGES.index(stage) + 1])
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_run_one_way(path: Path) -> None:
-    stage = stage_of(module_name(path))
-    if stage not in STAGES and stage not in BESIDE:
-        return  # the public package and the command line may import anything
-    wrong = [
-        name
-        for name in imports(path)
-        if name.startswith("thalweg.") and stage_of(name) not in allowed(stage)
-    ]
-    assert not wrong, f"{path} imports a later stage: {wrong}"
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_imports_run_one_way(module: Module) -> None:
+    """The root package, too, is imported by nobody below it."""
+    stage = stage_of(module.name)
+    if stage in FREE:
+        return
+    wrong = {name for name in imports(module) if stage_of(name) not in allowed(stage)}
+    assert not wrong, f"{module.name} imports a later stage: {wrong}"
 
 
 def test_every_module_has_a_place() -> None:
-    free = {"", "cli", "__main__", "tutorial"}
-    stages = {stage_of(module_name(path)) for path in modules()}
-    assert stages - free == {*STAGES, *BESIDE} & stages
-    assert stages - free <= {*STAGES, *BESIDE}
+    assert {stage_of(module.name) for module in modules()} == {*STAGES, *BESIDE, *FREE}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    assert not cycles({module.name: imports(module) for module in modules()})
+
+
+def test_cycles_and_imports_are_found_wherever_they_hide() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
+    assert not cycles({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+    text = "def f():\n    from thalweg import constant\n    import thalweg.session.feeds\n"
+    module = Module("thalweg.ops.x", Path("x.py"), ast.parse(text), 3)
+    assert imports(module) == {"thalweg", "thalweg.session.feeds"}
 
 
 def test_importing_loads_nothing_heavy() -> None:
