@@ -108,7 +108,7 @@ def test_products_of_many_rows_and_one_matrix(shape: tuple[int | None, ...], emp
 
 
 def _windows(x: Tensor, size: int, stride: int, padding: str) -> list[Tensor | None]:
-    """Every function that moves windows over images of three channels."""
+    """Every function that moves windows over images of three channels, and their gradients."""
     full = tf.constant(np.ones((size, size, 3, 2), np.float32))
     made = [
         tf.nn.conv2d(x, full, stride, padding),
@@ -116,27 +116,27 @@ def _windows(x: Tensor, size: int, stride: int, padding: str) -> list[Tensor | N
         tf.nn.max_pool(x, size, stride, padding),
         tf.nn.avg_pool(x, size, stride, padding),
     ]
-    return [*made, *(gradients(y, [x])[0] for y in made)]
+    by_filter = [gradients(y * y, [full])[0] for y in made[:2]]
+    return [*made, *(gradients(y, [x])[0] for y in made), *by_filter]
 
 
-@pytest.mark.parametrize("is_open", [False, True], ids=["known", "open"])
+@pytest.mark.parametrize("opened", [0, 1, 3], ids=["known", "open batch", "open"])
 @pytest.mark.parametrize(("height", "width"), [(0, 5), (5, 0), (0, 0)])
 @pytest.mark.parametrize(("size", "stride"), [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2), (2, 3)])
 def test_same_windows_over_an_image_without_pixels(
-    size: int, stride: int, height: int, width: int, is_open: bool
+    size: int, stride: int, height: int, width: int, opened: int
 ) -> None:
     shape = (2, height, width, 3)
     with Graph().as_default():
-        x = tf.placeholder(tf.float32, (None,) * 4 if is_open else shape)
-        if is_open:
-            x.set_shape((None, None, None, 3))
+        x = tf.placeholder(tf.float32, (None,) * opened + shape[opened:])
         fetches = _windows(x, size, stride, "SAME")
         for backend in ("llvm", "numpy"):
             with tf.Session(config=tf.ConfigProto(backend=backend)) as session:
                 values = session.run(fetches, {x: np.zeros(shape, np.float32)})
             rows, columns = -(-height // stride), -(-width // stride)
             windows = [(2, rows, columns, channels) for channels in (2, 6, 3, 3)]
-            assert [v.shape for v in values] == [*windows, *[shape] * 4]
+            assert [v.shape for v in values[:8]] == [*windows, *[shape] * 4]
+            assert all(np.array_equal(v, np.zeros((size, size, 3, 2))) for v in values[8:])
 
 
 @pytest.mark.parametrize("function", ["conv2d", "depthwise_conv2d", "max_pool", "avg_pool"])

@@ -58,5 +58,5 @@ def levels(axes: Sequence[Axis], vector: Axis | None = None, lanes: int = 1) -> 
             size = 1 << (BLOCK // terms).bit_length() - 1
             length, left, terms, own = length * size, -(-left // size), 1, own + 1
             found.append(Level(axis, length))
-        terms *= left
+        terms *= max(left, 1)  # an empty axis is summed as one of a single term
     return found
