@@ -127,9 +127,14 @@ class Reference:
         return np.asarray(array * (1 + self._scale * error))
 
     def _rounded_result(self, tensor: Tensor, array: Array) -> Array:
-        """The array with a random rounding of what the dtype cannot hold."""
+        """The array with a random rounding of what the dtype cannot hold.
+
+        A number below the smallest normal one may be flushed to zero, whatever multiplies it later.
+        """
         if self._random is None or not tensor.dtype.is_floating:
             return array
+        is_subnormal = np.abs(array) < smallest(tensor.dtype.numpy)
+        array = np.where(is_subnormal, array * self._random.uniform(0, 1, array.shape), array)
         exact = array.astype(tensor.dtype.numpy).astype(np.float64) == array
         wide = tensor.dtype.numpy == np.float64  # which cannot tell what is exact
         rounded = self._rounded(tensor, array)
