@@ -1,0 +1,101 @@
+"""Runs the Python blocks of docs/how_it_works.md, and writes what they print in the blocks below.
+
+python tools/run_docs.py            write it
+python tools/run_docs.py --check    only say whether it is up to date
+
+All blocks are one program. What depends on the processor stands in a block that says so; of that
+one the check looks at words only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import linecache
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "how_it_works.md"
+PROGRAM = "example.py"  # what the user's lines in messages belong to
+VARIES = " (depends on the processor)"
+BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:\n```text(?P<note>[^\n]*)\n.*?```\n)?", re.S)
+
+
+def rewritten(page: str) -> str:
+    """The page with what its program prints now.
+
+    Raises:
+        ValueError: if a block prints something and no text block follows.
+    """
+    program = Program()
+
+    def run(block: re.Match[str]) -> str:
+        code, note = block["code"], block["note"]
+        printed = program.run(code)
+        if (note is None) != (not printed):
+            raise ValueError(f"a block prints {printed!r}, and what follows does not fit:\n{code}")
+        shown = f"\n```text{note}\n{printed}```\n" if printed else ""
+        return f"```python\n{code}```\n{shown}"
+
+    return BLOCK.sub(run, page)
+
+
+class Program:
+    """Blocks of code that run one after the other, as if they were one file."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, Any] = {"__name__": "__main__"}
+        self._text = ""
+
+    def run(self, code: str) -> str:
+        """What a block prints."""
+        above = self._text.count("\n")
+        self._text += code
+        lines = self._text.splitlines(keepends=True)
+        linecache.cache[PROGRAM] = (len(self._text), None, lines, PROGRAM)
+        output = io.StringIO()
+        with redirect_stdout(output):
+            exec(compile("\n" * above + code, PROGRAM, "exec"), self._names)
+        return output.getvalue()
+
+
+def differences(old: str, new: str) -> list[str]:
+    """Lines that differ, but for what depends on the processor."""
+    return list(difflib.unified_diff(list(_comparable(old)), list(_comparable(new)), lineterm=""))
+
+
+def _comparable(page: str) -> Iterator[str]:
+    varies = False
+    for line in page.splitlines():
+        if line.startswith("```"):
+            varies = line.endswith(VARIES)
+        yield " ".join(re.findall(r"[A-Za-z_/]+", _without_tiles(line))) if varies else line
+
+
+def _without_tiles(line: str) -> str:
+    """A line without the sizes of tiles and amounts of bytes: `8i 16j`, `3.17 M`."""
+    return re.sub(r"(?<!\S)[\d.,]+ ?[A-Za-z]*(?!\S)", "", line)
+
+
+def main() -> int:
+    """Writes or checks the page; returns the exit status."""
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ.update(THALWEG_CACHE_DIR=cache, THALWEG_STRICT="1", THALWEG_NUM_THREADS="2")
+        page = PAGE.read_text()
+        new = rewritten(page)
+    if "--check" not in sys.argv:
+        PAGE.write_text(new)
+        return 0
+    changed = differences(page, new)
+    print("\n".join(changed))
+    return 1 if changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
