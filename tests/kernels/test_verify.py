@@ -160,3 +160,33 @@ def test_nests() -> None:
     verify_nest(_nest(padded))
     with pytest.raises(CompilerError, match="reads outside of x"):
         verify_nest(_nest(WRONG["before"]))
+
+
+@pytest.mark.parametrize(
+    ("index", "is_right"), [(lambda i: i, True), (lambda i: i * -1 + (N - 1), False)]
+)
+def test_an_update_reads_only_the_element_that_it_replaces(
+    index: Callable[[Axis], Index], is_right: bool
+) -> None:
+    variable = Variable("v")
+    before = Value("v", (N,), float32, variable)
+    update = defined("update", lambda i: read(before, index(i)) * 0.5)
+    update.value.storage = variable
+    if is_right:
+        check(update)
+    else:
+        with pytest.raises(CompilerError, match="elements of a variable that it has overwritten"):
+            check(update)
+
+
+def test_a_kernel_reads_only_the_elements_that_it_replaces() -> None:
+    variable = Variable("v")
+    before = Value("v", (N,), float32, variable)
+    other = defined("other", lambda i: read(before, i * -1 + (N - 1)))
+    update = defined("update", lambda i: read(before, i) * 0.5, order=1)
+    update.value.storage = variable
+    update.after.add(other)
+    verifier = Verifier({update.value, other.value})
+    verifier.check_order([[other], [update]], "the pass")
+    with pytest.raises(CompilerError, match="elements of a variable that it has overwritten"):
+        verifier.check_order([[other, update]], "the pass")

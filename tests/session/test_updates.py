@@ -124,3 +124,46 @@ def test_a_loop_applies_all_updates_in_every_step(backend: str) -> None:
     s = session(backend)
     s.run_steps(updates, 5)
     assert s.run(v).tolist() == [31]
+
+
+# What an update may read of a square matrix beside the element that it replaces.
+OTHER_ELEMENTS: dict[str, Callable[[Any], Any]] = {
+    "reversed rows": lambda v: v[::-1],
+    "reversed columns": lambda v: v[:, ::-1],
+    "transposed": tf.transpose,
+    "rolled": lambda v: tf.concat([v[-1:], v[:-1]], 0),
+    "rolled columns": lambda v: tf.concat([v[:, -1:], v[:, :-1]], 1),
+    "shifted": lambda v: tf.pad(v[1:], [[0, 1], [0, 0]]),
+    "permuted": lambda v: tf.gather(v, tf.constant(np.arange(17)[::-1].copy())),
+    "one row": lambda v: v + v[3],
+    "one column": lambda v: v * v[:, 2:3],
+    "one element": lambda v: v + v[16, 0],
+    "sums of rows": lambda v: v - tf.reduce_mean(v, 1, keepdims=True),
+    "sums of columns": lambda v: v / tf.reduce_sum(v * v, 0),
+    "the largest": lambda v: v / tf.reduce_max(tf.abs(v)),
+    "softmax": tf.nn.softmax,
+    "a product": lambda v: tf.matmul(v, v),
+    "a product, transposed": lambda v: tf.matmul(v, v, transpose_a=True),
+    "reshaped": lambda v: tf.reshape(tf.reshape(v, [289])[::-1], [17, 17]),
+    "windows": lambda v: tf.reshape(
+        tf.nn.avg_pool(tf.reshape(v, [1, 17, 17, 1]), 3, 1, "SAME"), [17, 17]
+    ),
+}
+
+
+@pytest.mark.parametrize("fetched", [False, True], ids=["alone", "fetched too"])
+@pytest.mark.parametrize("mixed", [False, True], ids=["as it is", "mixed"])
+@pytest.mark.parametrize("kind", OTHER_ELEMENTS)
+def test_an_update_from_other_elements(kind: str, mixed: bool, fetched: bool) -> None:
+    v = tf.Variable(start(289).reshape(17, 17) + np.float32(0.01))
+    other = OTHER_ELEMENTS[kind](v.read_value())
+    update = tf.assign(v, v * 0.5 - other * 0.1 if mixed else other)
+    fetches = [update, other] if fetched else [update]
+    for found, wanted in zip(*(_twice(backend, fetches, v) for backend in BACKENDS), strict=True):
+        # Sums of at most 17 products of numbers up to 1, in another order.
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def _twice(backend: str, fetches: list[Any], v: tf.Variable) -> list[Any]:
+    with session(backend) as running:
+        return [*running.run(fetches), *running.run(fetches), running.run(v)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -269,6 +269,24 @@ def is_padding(expr: Expr) -> bool:
         return False
     condition, inside, outside = expr.args
     return not condition.reads and isinstance(inside, Read | Const) and isinstance(outside, Const)
+
+
+def is_elementwise(read: Read, axes: Sequence[Axis]) -> bool:
+    """Whether the read is of the element whose index is the axes."""
+    return read.source.base is None and is_identity(read.index, axes)
+
+
+def reads_elementwise(definition: Definition, is_written: Callable[[Value], bool]) -> bool:
+    """Whether a definition reads, of what its kernel writes, only the element being computed.
+
+    Any other element may have been overwritten by then, or not be written yet.
+    """
+    inside = {id(read) for reduce in definition.body.reductions for read in reduce.body.reads}
+    return all(
+        is_elementwise(read, definition.axes) and id(read) not in inside
+        for read in definition.reads()
+        if is_written(read.source.root)
+    )
 
 
 def is_free(expr: Expr) -> bool:

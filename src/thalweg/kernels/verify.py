@@ -32,7 +32,14 @@ from thalweg.formula import (
     iterations,
 )
 from thalweg.kernels.nests.nest import Nest, show
-from thalweg.kernels.values import Definition, Fetch, Temporary, Value, Variable
+from thalweg.kernels.values import (
+    Definition,
+    Fetch,
+    Temporary,
+    Value,
+    Variable,
+    reads_elementwise,
+)
 
 MANY = 1 << 16  # points up to which an index is computed at all of them
 FEW = 12  # values of each axis at which it is computed where there are more
@@ -70,6 +77,7 @@ class Verifier:
                 _demand(known, after, definition, "reads {} before it is written", root)
             _demand(definition.value not in made, after, definition, "is written twice")
             self._check_places(definition, after)
+            _verify_updates([definition], after)
             made.add(definition.value)
         missing = [value for value in self._kept if value not in made]
         _demand(not missing, after, missing, "is never written")
@@ -90,7 +98,10 @@ class Verifier:
         Raises:
             CompilerError: if they do not.
         """
+        groups = [list(group) for group in groups]
         left = [d for group in groups for d in group]
+        for group in groups:
+            _verify_updates(group, after)
         place = {definition: n for n, definition in enumerate(left)}
         makes = {d.value: d for d in left}
         present: dict[Variable, Value] = {}
@@ -107,6 +118,14 @@ class Verifier:
             _demand(waits, after, definition, "runs before what it waits for")
             if isinstance(definition.value.storage, Variable):
                 present[definition.value.storage] = definition.value
+
+
+def _verify_updates(group: Sequence[Definition], after: str) -> None:
+    """Check that a kernel reads of the variables that it writes only the present element."""
+    stored = {d.value.storage for d in group if isinstance(d.value.storage, Variable)}
+    for definition in group if stored else ():
+        sound = reads_elementwise(definition, lambda value: value.storage in stored)
+        _demand(sound, after, definition, "reads elements of a variable that it has overwritten")
 
 
 def verify_nest(nest: Nest) -> None:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from thalweg.base.shapes import same_shape, size, typical_size
-from thalweg.formula import is_identity
 from thalweg.kernels.rewrites.inline import evaluations, is_contraction
 from thalweg.kernels.rewrites.join import joins
-from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
+from thalweg.kernels.values import Definition, Value, Variable, Verdict, reads_elementwise
 
 WINDOW = 16  # elements up to which a reduction is small
 MOST_PARTS = 150  # expressions of a kernel, which LLVM compiles as one function
@@ -132,21 +130,12 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     if not (first.is_pointwise or second.is_pointwise or windows or alike):
         return False
     written = {d.value.root for d in members}
-    stored: AbstractSet[Storage] = {
-        d.value.storage for d in members if isinstance(d.value.storage, Variable)
-    }
-    return all(_elementwise(d, written, stored) for d in members)
+    stored = {d.value.storage for d in members if isinstance(d.value.storage, Variable)}
 
+    def is_written(value: Value) -> bool:
+        return value in written or value.storage in stored
 
-def _elementwise(definition: Definition, written: set[Value], stored: AbstractSet[Storage]) -> bool:
-    """Whether what the group writes is read only at the point being computed."""
-    inside = {id(read) for reduce in definition.body.reductions for read in reduce.body.reads}
-    for read in definition.reads():
-        if read.source.root in written or read.source.root.storage in stored:
-            direct = read.source.base is None and is_identity(read.index, definition.axes)
-            if not direct or id(read) in inside:
-                return False
-    return True
+    return all(reads_elementwise(d, is_written) for d in members)
 
 
 def _reaches_around(first: Group, second: Group) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from thalweg.base.shapes import same_shape, size, typical_size
-from thalweg.formula import Axis, Expr, Read, Rewrite, expressions
+from thalweg.formula import Axis, Expr, Read, Rewrite, expressions, is_identity
 from thalweg.kernels.rewrites.join import joins
 from thalweg.kernels.values import (
     Definition,
@@ -19,6 +19,7 @@ from thalweg.kernels.values import (
     Storage,
     Value,
     Variable,
+    is_elementwise,
     is_free,
     is_padding,
     is_uniform,
@@ -221,6 +222,21 @@ def _outside_reductions(producer: Definition, user: Definition) -> bool:
     return is_free(producer.body) or _tiny(producer)
 
 
+def _at_one_point(producer: Definition, user: Definition) -> bool:
+    """Whether each element of the user's needs the element of the same index of what it overwrites.
+
+    Any other one may have been overwritten by then.
+    """
+    storage = user.value.storage
+    there = [read for read in producer.reads() if read.source.root.storage == storage]
+    here = [read for read in user.reads() if read.source is producer.value]
+    return (
+        user.is_pointwise
+        and all(is_identity(read.index, user.axes) for read in here)
+        and all(is_elementwise(read, producer.axes) for read in there)
+    )
+
+
 def _same_domain(a: Definition, b: Definition) -> bool:
     return same_shape([x.extent for x in a.axes], [x.extent for x in b.axes])
 
@@ -253,7 +269,9 @@ class Writes:
     def permit(self, producer: Definition, user: Definition) -> bool:
         """Whether the user finds in the variables what the producer does."""
         later = self.of_what(producer)
-        return not any(producer.order <= write.order < user.order for write in later)
+        if any(producer.order <= write.order < user.order for write in later):
+            return False
+        return user not in later or _at_one_point(producer, user)
 
     def wait_for(self, user: Definition) -> None:
         """Let later writes wait for a definition that has come to read a variable."""
