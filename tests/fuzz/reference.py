@@ -129,10 +129,13 @@ class Reference:
     def _rounded_result(self, tensor: Tensor, array: Array) -> Array:
         """The array with a random rounding of what the dtype cannot hold.
 
-        A number below the smallest normal one may be flushed to zero, whatever multiplies it later.
+        A number below the smallest normal one may be flushed to zero, whatever multiplies it later,
+        and one above the largest is infinite, so that nothing can be said of what follows from it.
         """
         if self._random is None or not tensor.dtype.is_floating:
             return array
+        limit = float(ml_dtypes.finfo(tensor.dtype.numpy).max)  # type: ignore[no-untyped-call]
+        array = np.where(np.abs(array) > limit, np.sign(array) * np.inf, array)
         is_subnormal = np.abs(array) < smallest(tensor.dtype.numpy)
         array = np.where(is_subnormal, array * self._random.uniform(0, 1, array.shape), array)
         exact = array.astype(tensor.dtype.numpy).astype(np.float64) == array
