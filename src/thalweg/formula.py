@@ -151,8 +151,9 @@ class Expr:
 
     @cached_property
     def _found(self) -> tuple[tuple[Read, ...], tuple[Reduce, ...]]:
-        reads = tuple([e for e in self.every if type(e) is Read])
-        return reads, tuple([e for e in self.every if type(e) is Reduce])
+        every = self.every
+        reads = tuple([e for e in every if type(e) is Read])
+        return reads, tuple([e for e in every if type(e) is Reduce])
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -469,21 +470,15 @@ class Rewrite:
 
     def _all(self, expr: Expr) -> Expr:
         """Rebuild what is inside, and then the expression, which may be thousands deep."""
-        done, left = self._done, [expr]
-        while left:
-            top = left[-1]
-            inner = () if id(top) in done else [c for c in self._inner(top) if id(c) not in done]
-            if inner:
-                left += reversed(inner)
-            else:
-                left.pop()
-                if id(top) not in done:
-                    done[id(top)] = (top, self._rebuild(top))
+        done = self._done
+        for inner in self._order(expr):
+            if id(inner) not in done:
+                done[id(inner)] = (inner, self._rebuild(inner))
         return done[id(expr)][1]
 
-    def _inner(self, expr: Expr) -> tuple[Expr, ...]:
-        """What is rebuilt before the expression."""
-        return expr.children
+    def _order(self, expr: Expr) -> Iterable[Expr]:
+        """What is rebuilt, inner expressions first; the expression itself is the last."""
+        return expr.every
 
     def index(self, index: Affine) -> Affine:
         """The index with its axes and inner expressions replaced."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
 
 from thalweg.base import settings
 from thalweg.base.dtypes import DType
@@ -16,7 +15,8 @@ from thalweg.kernels.lower.checks import Checked
 from thalweg.kernels.lower.lower import Lowering
 from thalweg.kernels.memory import lifetimes
 from thalweg.kernels.nests.blocks import is_blocked, levels
-from thalweg.kernels.nests.nest import Nest, Store, make_nest, row_major
+from thalweg.kernels.nests.form import form_of
+from thalweg.kernels.nests.nest import Nest, Store, make_nest, ops_of, row_major
 from thalweg.kernels.rewrites.accumulate import accumulate
 from thalweg.kernels.rewrites.chain import Run, chain, slice_run
 from thalweg.kernels.rewrites.fuse import fuse
@@ -53,10 +53,10 @@ def make_kernels(
         machine: what it runs on.
         choose: the schedule of a nest.
         picked: the feeds, by number, of which each step takes other rows, with their dtype.
-        begin: told each kernel as soon as it is known.
+        begin: told each kernel that is not like one before, as soon as it is known.
         winograd: whether convolutions may be computed with fewer multiplications.
     """
-    scheduled = partial(_scheduled, choose=choose, begin=begin)
+    scheduled = _Scheduler(choose, begin).kernel
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
     runs = chain(_groups_of(lowering.definitions, machine, winograd))
     shared = _store_what_is_shared(runs)
@@ -74,7 +74,7 @@ def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
     groups = [[definition] for definition in lowering.definitions]
     shared = _store_what_is_shared(groups)
-    return _kernels(groups, shared, partial(_scheduled, choose=plain), lowering.checked)
+    return _kernels(groups, shared, _Scheduler(plain).kernel, lowering.checked)
 
 
 def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) -> list[Group]:
@@ -183,23 +183,53 @@ def _part(
     return Chain(before, kernels, sliced.extent, sliced.parts, lifetimes(own))
 
 
-def _scheduled(
-    group: Group,
-    choose: Callable[[Nest], Schedule],
-    begin: Callable[[Nest, Schedule], None] = lambda nest, schedule: None,
-) -> Kernel:
-    """The kernel of a group."""
-    nest = make_nest(group, lambda value: value.storage is not None)
-    if settings.is_strict():
-        verify_nest(nest)
+class _Scheduler:
+    """Makes the kernel of a group; one for all groups of a form, but for what they read and write.
 
-    def begun() -> Kernel:
-        chosen = choose(nest)
-        kernel = (with_scratch(nest, chosen) if chosen.chunk else nest), chosen
-        begin(*kernel)
-        return kernel
+    Args:
+        choose: the schedule of a nest.
+        begin: told each kernel that is not like one before.
+    """
 
-    return first_working("to write a kernel", begun, begun)  # plainly, the second time
+    def __init__(
+        self,
+        choose: Callable[[Nest], Schedule],
+        begin: Callable[[Nest, Schedule], None] = lambda nest, schedule: None,
+    ) -> None:
+        self._choose, self._begin = choose, begin
+        self._made: dict[Hashable, tuple[Kernel, list[int]]] = {}
+
+    def kernel(self, group: Group) -> Kernel:
+        """The kernel."""
+        form = form_of(group, _is_stored)
+        if form.key not in self._made:
+            kernel = self._first(group)
+            place = {value: n for n, value in enumerate(form.values)}
+            self._made[form.key] = kernel, [place[value] for value in kernel[0].slots]
+        (model, chosen), places = self._made[form.key]
+        nest = model.over(tuple([form.values[n] for n in places]), ops_of(group))
+        return _with_memory(nest, chosen), chosen
+
+    def _first(self, group: Group) -> Kernel:
+        """The kernel of a group unlike all before, still without memory for unfinished sums."""
+        nest = make_nest(group, _is_stored)
+        if settings.is_strict():
+            verify_nest(nest)
+
+        def begun() -> Kernel:
+            chosen = self._choose(nest)
+            self._begin(_with_memory(nest, chosen), chosen)
+            return nest, chosen
+
+        return first_working("to write a kernel", begun, begun)  # plainly, the second time
+
+
+def _is_stored(value: Value) -> bool:
+    return value.storage is not None
+
+
+def _with_memory(nest: Nest, schedule: Schedule) -> Nest:
+    return with_scratch(nest, schedule) if schedule.chunk else nest
 
 
 def with_scratch(nest: Nest, schedule: Schedule) -> Nest:

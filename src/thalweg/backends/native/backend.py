@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.backends.native import memory
 from thalweg.backends.native.library import Library
 from thalweg.backends.native.llvm.driver import CLAIMS_BIT, SERIAL, VERDICT, begin_driver
-from thalweg.backends.native.parts import Code, Part, Step, cycles_a_point, parts_for
+from thalweg.backends.native.parts import Code, Part, Step, cycles_of, parts_for
 from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
 from thalweg.backends.native.table import Move, Row, make_program
@@ -154,7 +154,7 @@ class LlvmBackend:
         """The program of a plan's kernels; when they have code, planning has come to its end."""
         with plan.trace.paused():
             addresses = self._library.code(kernels.nests)
-            cycles = tuple(cycles_a_point(*kernel) for kernel in kernels.nests)
+            cycles = cycles_of(kernels.nests)
         sizes = plan.trace.close()
         planned = Planned(kernels, cycles, plan.trace, seen)
         if signature is not None:

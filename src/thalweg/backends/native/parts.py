@@ -43,6 +43,15 @@ def cycles_a_point(nest: Nest, schedule: Schedule) -> float:
     return Model(nest).cycles(schedule) / max(math.prod(map(int, _extents(nest))), 1)
 
 
+def cycles_of(kernels: Sequence[Kernel]) -> tuple[float, ...]:
+    """The same of many kernels, of which those that are alike have one schedule."""
+    found: dict[int, float] = {}
+    for nest, schedule in kernels:
+        if id(schedule) not in found:
+            found[id(schedule)] = cycles_a_point(nest, schedule)
+    return tuple([found[id(schedule)] for _, schedule in kernels])
+
+
 def _extents(nest: Nest) -> list[int]:
     return [axis.extent for axis in all_axes(nest)]
 

@@ -152,6 +152,13 @@ class Nest(Record, eq=False):
         """A text that two nests share exactly when the same code can serve both."""
         return _structure(self)
 
+    def over(self, slots: tuple[Value, ...], ops: tuple[str, ...]) -> Nest:
+        """The same loops and stores over other values of the same kinds, for other operations."""
+        made = Nest(self.axes, self.stores, slots, ops, self.scratch, self.when)
+        found = {name: value for name, value in vars(self).items() if name not in Nest.fields}
+        vars(made).update(found)
+        return made
+
 
 def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) -> Nest:
     """The nest of definitions over one index space; values used only inside are not stored."""
@@ -182,9 +189,13 @@ def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) ->
             store = [flatten.index(rename.index(at)) for at in member.store]
             offset, dtype = flat_index(store, value.shape, value.panel), value.dtype
             stores.append(Store(slot, offset, flatten(body), dtype, _cleared(member)))
-    ops = tuple(dict.fromkeys(name for member in members for name in member.ops))
     when = tuple([slot_of(word.source) for word in members[0].when])
-    return simplify(Nest(axes, tuple(stores), tuple(memory), ops, when=when))
+    return simplify(Nest(axes, tuple(stores), tuple(memory), ops_of(members), when=when))
+
+
+def ops_of(members: Sequence[Definition]) -> tuple[str, ...]:
+    """The names of the operations that are computed, each once."""
+    return tuple(dict.fromkeys([name for member in members for name in member.ops]))
 
 
 def _split_at_panels(members: Sequence[Definition]) -> tuple[tuple[Axis, ...], tuple[Affine, ...]]:

@@ -263,8 +263,9 @@ class Writes:
 
     def of_what(self, reader: Definition) -> list[Definition]:
         """Those that overwrite a variable which the definition reads."""
-        read = {read.source.root.storage for read in reader.reads()}
-        return [write for s in read if isinstance(s, Variable) for write in self._writes.get(s, ())]
+        read = [read.source.root.storage for read in reader.reads()]
+        variables = dict.fromkeys([s for s in read if isinstance(s, Variable)])
+        return [write for s in variables for write in self._writes.get(s, ())]
 
     def permit(self, producer: Definition, user: Definition) -> bool:
         """Whether the user finds in the variables what the producer does."""

@@ -8,7 +8,7 @@ run time as fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from thalweg.backends.native.llvm.builder import Value
 from thalweg.backends.native.llvm.expressions import Expressions, Point
@@ -76,14 +76,21 @@ def by_row(nest: Nest, s: Schedule, deps: Callable[[Expr], frozenset[Axis]]) -> 
 
 def _own(stores: Sequence[Store]) -> Iterator[Expr]:
     """What an epilogue reads and computes itself."""
+    every = _outside_sums([store.body for store in stores])
+    return (e for e in every if not isinstance(e, Const | Position | Reduce | Combination))
+
+
+def _outside_sums(roots: Iterable[Expr]) -> Iterator[Expr]:
+    """The sums that expressions are made of, and what is outside of them, once each."""
     seen: set[int] = set()
-    left = [store.body for store in stores]
+    left = list(roots)
     while left:
         expr = left.pop()
-        if id(expr) not in seen and not isinstance(expr, Const | Position | Reduce | Combination):
+        if id(expr) not in seen:
             seen.add(id(expr))
             yield expr
-            left += expr.children
+            if not isinstance(expr, Position | Reduce | Combination):
+                left += expr.children
 
 
 def _places(nest: Nest, own: Sequence[Expr]) -> list[Affine]:
@@ -100,8 +107,9 @@ class _Moved(Rewrite):
         self.results: list[tuple[Read, Expr]] = []
         self._axis, self._deps = axis, deps
 
-    def _inner(self, expr: Expr) -> tuple[Expr, ...]:
-        return () if isinstance(expr, Reduce | Combination) else super()._inner(expr)
+    def _order(self, expr: Expr) -> Iterable[Expr]:
+        outside = set(map(id, _outside_sums([expr])))
+        return [inner for inner in expr.every if id(inner) in outside]
 
     def _rebuild(self, expr: Expr) -> Expr:
         if not isinstance(expr, Reduce | Combination):
