@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 
 from thalweg.base.dims import Dim
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.arrays.constant import RunCounter
 from thalweg.ops.state.variable import ReadVariable, VariableHandle
 from thalweg.passes.plan import Plan
-from thalweg.passes.rebuild import Rebuild, rebuild
+from thalweg.passes.rebuild import needed, rebuild
 
 
 def deduplicate(plan: Plan) -> Plan:
@@ -17,17 +17,43 @@ def deduplicate(plan: Plan) -> Plan:
 
     a = Exp(x); b = Exp(x); y = a + b   ->   a = Exp(x); y = a + a
     """
-    made: dict[Hashable, Sequence[Tensor]] = {}
+    ops = needed(plan)
+    merged = duplicates(ops)
+    return rebuild(plan, merged=merged) if merged or len(ops) < len(plan.graph.operations) else plan
 
-    def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+
+def duplicates(ops: Iterable[Operation]) -> Mapping[Operation, Operation]:
+    """The operations that compute what an earlier one does, each with the first that does.
+
+    Args:
+        ops: what a plan needs, in graph order.
+    """
+    first: dict[Hashable, Operation] = {}
+    merged: dict[Operation, Operation] = {}
+    same: dict[Tensor, Tensor] = {}
+    waits: dict[Operation, tuple[Operation, ...]] = {}
+    for op in ops:
+        waits[op] = (op,)
         if not _mergeable(op):
-            return None
-        key = (type(op.record), op.record, inputs, new.control(op), _open_extents(op))
-        if key not in made:
-            made[key] = new.copy(op, inputs).outputs
-        return made[key]
+            continue
+        control = _control(op, waits)
+        inputs = tuple([same.get(tensor, tensor) for tensor in op.inputs])
+        key = (type(op.record), op.record, inputs, control, _open_extents(op))
+        found = first.setdefault(key, op)
+        if found is not op:
+            merged[op] = found
+            waits[op] = (*control, found)
+            same.update(zip(op.outputs, found.outputs, strict=True))
+    return merged
 
-    return rebuild(plan, step)
+
+def _control(
+    op: Operation, waits: Mapping[Operation, tuple[Operation, ...]]
+) -> tuple[Operation, ...]:
+    """What runs before the operation when equal ones are merged, beyond its inputs."""
+    if not op.control_inputs:
+        return ()
+    return tuple(dict.fromkeys([new for before in op.control_inputs for new in waits[before]]))
 
 
 def _mergeable(op: Operation) -> bool:

@@ -23,13 +23,7 @@ from thalweg.passes.simplify import simplify
 from thalweg.passes.specialise import specialise
 from thalweg.passes.stable_logs import stable_logs
 
-PASSES: tuple[Callable[[Plan], Plan], ...] = (
-    deduplicate,
-    simplify,
-    stable_logs,
-    fold,
-    deduplicate,
-)
+PASSES: tuple[Callable[[Plan], Plan], ...] = (simplify, stable_logs, fold, deduplicate)
 
 
 def make_plan(

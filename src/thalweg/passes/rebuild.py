@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from thalweg.base.dims import Trace
 from thalweg.graph import Graph, Operation, Tensor
@@ -12,6 +13,8 @@ from thalweg.passes.plan import Plan
 from thalweg.passes.prune import has_effect, prune
 
 Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
+
+NONE_MERGED: Mapping[Operation, Operation] = MappingProxyType({})
 
 
 class Rebuild:
@@ -30,13 +33,31 @@ class Rebuild:
         self._copies: dict[Operation, Operation] = {}
         self._after: dict[Operation, tuple[Operation, ...]] = {}
 
-    def run(self, ops: Iterable[Operation], step: Step) -> None:
-        """Ask `step` for a replacement of each operation, given its new inputs; None copies it."""
+    def run(
+        self,
+        ops: Iterable[Operation],
+        step: Step,
+        merged: Mapping[Operation, Operation] = NONE_MERGED,
+    ) -> None:
+        """Ask `step` for a replacement of each operation, given its new inputs; None copies it.
+
+        Args:
+            ops: in graph order.
+            step: makes the replacement.
+            merged: operations that are left out, each with an earlier one that computes the same.
+        """
         with self.graph.as_default():
             for op in ops:
-                if not (op.outputs and all(tensor in self.tensors for tensor in op.outputs)):
+                if op in merged:
+                    self._merge(op, merged[op])
+                elif not (op.outputs and all(tensor in self.tensors for tensor in op.outputs)):
                     self._visit(op, step)
             self.graph.resume(None, ())
+
+    def _merge(self, op: Operation, first: Operation) -> None:
+        for old, same in zip(op.outputs, first.outputs, strict=True):
+            self.tensors[old] = self.tensors[same]
+        self._after[op] = (*self.control(op), *self._after[first])
 
     def _visit(self, op: Operation, step: Step) -> None:
         inputs = tuple([self.tensors[tensor] for tensor in op.inputs])
@@ -78,10 +99,16 @@ class Rebuild:
         )
 
 
-def rebuild(plan: Plan, step: Step) -> Plan:
+def _copied(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> None:
+    """The step that replaces nothing."""
+
+
+def rebuild(
+    plan: Plan, step: Step = _copied, merged: Mapping[Operation, Operation] = NONE_MERGED
+) -> Plan:
     """The plan with each operation that it needs copied or replaced, and the others dropped."""
     new = Rebuild(plan.trace)
-    new.run(needed(plan), step)
+    new.run(needed(plan), step, merged)
     feeds = [new.tensors[tensor] for tensor in plan.feeds]
     return new.plan(feeds, plan.fetches, plan.targets)
 

@@ -19,8 +19,9 @@ from thalweg.ops.arrays.slicing import SliceGrad
 from thalweg.ops.build import computed_constant, constant_like, emit
 from thalweg.ops.elementwise import pointwise as pw
 from thalweg.ops.linalg.matmul import MatMul
+from thalweg.passes.deduplicate import duplicates
 from thalweg.passes.plan import Plan
-from thalweg.passes.rebuild import Rebuild, rebuild
+from thalweg.passes.rebuild import Rebuild, needed, rebuild
 
 _POINTWISE = (pw.Pointwise, pw.Select, pw.Cast)
 _SPREADING = (Broadcast, SameElements)
@@ -31,6 +32,8 @@ Rule = Callable[[Operation, tuple[Tensor, ...]], Tensor | None]
 def simplify(plan: Plan) -> Plan:
     """Rewrite operations into simpler ones that compute the same, whatever the values are.
 
+    Equal ones are merged first, as by `deduplicate`.
+
     x - 0, x * 1, -(-x)         ->  x
     x + 0, x * 0                ->  x, 0                  of integers: -0.0 + 0 is 0, NaN * 0 is NaN
     x + -0.0                    ->  x
@@ -39,7 +42,7 @@ def simplify(plan: Plan) -> Plan:
     Broadcast(a) * Broadcast(b) ->  Broadcast(a * b)      for scalars a, b
     Reshape(Reshape(x))         ->  Reshape(x)
     """
-    return rebuild(plan, _step)
+    return rebuild(plan, _step, duplicates(needed(plan)))
 
 
 def _step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:

@@ -31,7 +31,7 @@ from thalweg.ops.arrays.reshape import SameElements, Transpose
 from thalweg.ops.arrays.slicing import Slice, SliceGrad, StridedSlice
 from thalweg.ops.build import constant_like, emit
 from thalweg.ops.elementwise import pointwise as pw
-from thalweg.passes.deduplicate import deduplicate
+from thalweg.passes.deduplicate import duplicates
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
 
@@ -57,9 +57,10 @@ def stable_logs(plan: Plan) -> Plan:
     LogGrad(dy, x)               ->  dy / x                   for all that is left
     """
     logs = (pw.Log, pw.LogGrad)
-    if not any(isinstance(op.record, logs) for op in needed(plan)):
+    ops = needed(plan)
+    if not any(isinstance(op.record, logs) for op in ops):
         return plan
-    return rebuild(deduplicate(plan), _Rewriter().step)
+    return rebuild(plan, _Rewriter().step, duplicates(ops))
 
 
 def under_logs(ops: Iterable[Operation]) -> set[Operation]:
