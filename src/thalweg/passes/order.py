@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from thalweg.base.shapes import known
 from thalweg.formula import Operand
@@ -28,8 +28,9 @@ class _Scheduler:
 
     def __init__(self, ops: list[Operation]) -> None:
         self._ops = ops
-        self._writes = [op for op in ops if isinstance(op.record, Assign)]
-        self._number = {write: n for n, write in enumerate(self._writes)}
+        self._writes = _writes(ops)
+        every = [write for writes in self._writes.values() for write in writes]
+        self._bit = {write: 1 << n for n, write in enumerate(every)}
         self._behind = self._find_dependences()
         self._users: dict[Operation, list[Operation]] = {}
         self._missing: dict[Operation, int] = {}
@@ -38,30 +39,30 @@ class _Scheduler:
             self._missing[op] = len(before)
             for earlier in before:
                 self._users.setdefault(earlier, []).append(op)
-        self._blockers, self._blocks = self._find_blockers()
+        self._waits = self._find_waits()
+        self._blockers = {write: len(waits) for write, waits in self._waits.items()}
+        self._blocks: dict[Operation, list[Operation]] = {}
+        for write, waits in self._waits.items():
+            for op in waits:
+                self._blocks.setdefault(op, []).append(write)
 
     def _find_dependences(self) -> dict[Operation, int]:
         """For each operation a bit for every write that it depends on."""
-        bit = {write: 1 << n for write, n in self._number.items()}
         behind: dict[Operation, int] = {}
         for op in self._ops:
             mask = 0
             for earlier in (*(t.op for t in op.inputs), *op.control_inputs):
-                mask |= behind[earlier] | bit.get(earlier, 0)
+                mask |= behind[earlier] | self._bit.get(earlier, 0)
             for write in self._late_writes(op):
-                mask |= behind.get(write, 0) | bit[write]
+                mask |= behind.get(write, 0) | self._bit[write]
             behind[op] = mask
         return behind
-
-    def _depends(self, op: Operation, write: Operation) -> bool:
-        return bool(self._behind[op] >> self._number[write] & 1)
 
     def _late_writes(self, op: Operation) -> Iterable[Operation]:
         """The writes that a read waits for because it asks to come after them."""
         if not (isinstance(op.record, ReadVariable) and op.record.after_writes):
             return []
-        earlier = [w for w in self._writes if w.inputs[0] is op.inputs[0]]
-        return [w for w in earlier if not self._reaches(op, w)]
+        return [w for w in self._writes.get(op.inputs[0], ()) if not self._reaches(op, w)]
 
     def _reaches(self, op: Operation, target: Operation) -> bool:
         waiting, seen = [target], {target}
@@ -74,31 +75,22 @@ class _Scheduler:
                     waiting.append(earlier)
         return False
 
-    def _find_blockers(self) -> tuple[dict[Operation, int], dict[Operation, list[Operation]]]:
-        """How many consumers of reads each write waits for, and whom each of these blocks."""
+    def _find_waits(self) -> dict[Operation, set[Operation]]:
+        """What each write waits for, beyond what the write of its variable before it waits for.
+
+        Each write of a variable depends on the one before. So the first that an operation does not
+        depend on is the one to wait for it, and the others wait for that one.
+        """
         consumers = _consumers(self._ops)
         checked = _checked(self._ops) if self._writes else []
-        count: dict[Operation, int] = {}
-        blocks: dict[Operation, list[Operation]] = {}
-        for write in self._writes:
-            waits = self._waits_of(write, consumers)
-            waits |= {op for op in checked if not self._depends(op, write)}
-            count[write] = len(waits)
-            for op in waits:
-                blocks.setdefault(op, []).append(write)
-        return count, blocks
-
-    def _waits_of(
-        self, write: Operation, consumers: dict[Tensor, list[Operation]]
-    ) -> set[Operation]:
-        waits: set[Operation] = set()
-        for read in consumers.get(write.inputs[0], ()):
-            if not isinstance(read.record, ReadVariable) or read.record.after_writes:
-                continue
-            if not self._depends(read, write):
-                users = consumers.get(read.outputs[0], ())
-                waits |= {read, *(u for u in users if not self._depends(u, write))}
-        return waits - {write}
+        waits: dict[Operation, set[Operation]] = {write: set() for write in self._bit}
+        for handle, writes in self._writes.items():
+            bits = sum([self._bit[write] for write in writes])
+            for op in (*_uses(handle, consumers), *checked):
+                behind = (self._behind[op] & bits).bit_count()
+                if behind < len(writes) and op is not writes[behind]:
+                    waits[writes[behind]].add(op)
+        return waits
 
     def run(self) -> list[Operation]:
         ready = [(op.index, op) for op in self._ops if self._missing[op] == 0]
@@ -107,17 +99,30 @@ class _Scheduler:
         by_index = {op.index: op for op in self._ops}
         held = {op for op in self._ops if self._missing[op] == 0 and self._blockers.get(op)}
         done: list[Operation] = []
+        finished: set[Operation] = set()
         heapq.heapify(heap)
         while heap or held:
             if not heap:
                 forced = min(held, key=lambda op: op.index)
                 held.remove(forced)
+                self._pass_on(forced, finished)
                 heap.append(forced.index)
             op = by_index[heapq.heappop(heap)]
             done.append(op)
+            finished.add(op)
             for free in self._release(op, held):
                 heapq.heappush(heap, free.index)
         return done
+
+    def _pass_on(self, write: Operation, finished: set[Operation]) -> None:
+        """Let the next write of the variable wait for what this one does not wait for any more."""
+        writes = self._writes[write.inputs[0]]
+        for later in writes[writes.index(write) + 1 :][:1]:
+            left = self._waits[write] - finished
+            self._waits[later] |= left
+            self._blockers[later] += len(left)
+            for op in left:
+                self._blocks[op].append(later)
 
     def _release(self, op: Operation, held: set[Operation]) -> Iterable[Operation]:
         """The operations that `op`, now done, was the last to hold back."""
@@ -153,6 +158,23 @@ def _checked(ops: Iterable[Operation]) -> list[Operation]:
             found.append(op)
         seen |= checks
     return found
+
+
+def _writes(ops: Iterable[Operation]) -> dict[Tensor, list[Operation]]:
+    """The writes of each variable, in order."""
+    found: dict[Tensor, list[Operation]] = {}
+    for op in ops:
+        if isinstance(op.record, Assign):
+            found.setdefault(op.inputs[0], []).append(op)
+    return found
+
+
+def _uses(handle: Tensor, consumers: Mapping[Tensor, Sequence[Operation]]) -> Iterator[Operation]:
+    """The reads of a variable that may come before its writes, and their consumers."""
+    for read in consumers.get(handle, ()):
+        if isinstance(read.record, ReadVariable) and not read.record.after_writes:
+            yield read
+            yield from consumers.get(read.outputs[0], ())
 
 
 def _consumers(ops: Iterable[Operation]) -> dict[Tensor, list[Operation]]:
