@@ -14,6 +14,8 @@ import thalweg as tf
 from thalweg.base import dtypes
 from thalweg.formula import Apply, Const, Expr, Read, Rewrite, affine, apply, axes, walk
 from thalweg.kernels.nests.nest import LONGEST, show_expr
+from thalweg.kernels.pipeline import make_kernels
+from thalweg.kernels.schedules.schedule import Machine, plain
 from thalweg.kernels.values import Value, is_free
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.order import order
@@ -184,6 +186,19 @@ def test_planning_takes_time_in_proportion(
     for count in (80, 160):
         calls(count)  # chooses and writes the kernels
     assert calls(160) < 2.4 * calls(80)
+
+
+def test_kernels_of_many_steps_are_made_in_proportion() -> None:
+    def calls(count: int) -> int:
+        with tf.Graph().as_default():
+            fetches, feeds = recurrent(count)
+            plan = make_plan(fetches, [], {x: a.shape for x, a in feeds.items()}, {})
+        with cProfile.Profile() as profile:
+            made = make_kernels(plan, Machine(), plain, {})
+        assert len(made.nests) > count // 10
+        return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
+
+    assert calls(1200) < 2.2 * calls(600)
 
 
 def test_updates_of_one_variable_are_ordered_in_proportion() -> None:

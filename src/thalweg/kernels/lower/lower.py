@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from thalweg.base import dtypes
@@ -156,7 +157,8 @@ class Lowering:
         """Whether the variable that `op` reads or writes is written while the value is needed."""
         place, last = self._position[op], self._last_use.get(op.outputs[0], -1)
         writes = self._writes.get(variable_name(op.inputs[0]), ())
-        return any(place < write < last for write in writes)
+        later = bisect_right(writes, place)
+        return later < len(writes) and writes[later] < last
 
     def _copy(self, op: Operation, value: Value) -> None:
         """Let the operation's output be a copy of a value."""

@@ -12,6 +12,8 @@ import heapq
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.kernels.rewrites.inline import evaluations, is_contraction
 from thalweg.kernels.rewrites.join import joins
@@ -30,6 +32,8 @@ class Group:
         before: groups that must run earlier.
         after: groups that must run later.
         order: place of the last member in the schedule of the graph's operations.
+        first: place of the first member among all definitions.
+        last: the same of the last one.
         is_pointwise: whether every member is.
         is_windowed: whether every reduction is over a few elements, such as a pooling window.
         reduced: the extents that every reduction is over, if none of them is a contraction and all
@@ -38,11 +42,12 @@ class Group:
         joins: whether it puts values one after the other, which is no kernel in the end.
     """
 
-    def __init__(self, member: Definition) -> None:
+    def __init__(self, member: Definition, place: int) -> None:
         self.members = [member]
         self.before: set[Group] = set()
         self.after: set[Group] = set()
         self.order = member.order
+        self.first = self.last = place
         self.is_pointwise = member.is_pointwise
         self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
         self.reduced = _reduced(member)
@@ -62,6 +67,7 @@ class Group:
         """Take over the members of another group and its place among the others."""
         self.members += other.members
         self.order = max(self.order, other.order)
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
         self.parts += other.parts
         self.is_pointwise = self.is_pointwise and other.is_pointwise
         self.is_windowed = self.is_windowed and other.is_windowed
@@ -81,36 +87,82 @@ def _reduced(definition: Definition) -> tuple[int, ...] | None:
     return over.pop() if len(over) == 1 and not is_contraction(definition) else None
 
 
+class _Owners:
+    """The group of each definition.
+
+    Args:
+        definitions: in execution order.
+    """
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        self._owner = {d: Group(d, n) for n, d in enumerate(definitions)}
+        self._lowest = np.arange(len(definitions))  # by place: where the groups across it begin
+
+    def of(self, definition: Definition) -> Group:
+        """Its group."""
+        return self._owner[definition]
+
+    def try_merge(self, one: Definition, other: Definition) -> None:
+        """Merge the groups of two definitions if that is allowed."""
+        first, second = self.of(one), self.of(other)
+        if first is second or not _may_share_loop(first, second):
+            return
+        if self._reaches_around(first, second) or self._reaches_around(second, first):
+            return
+        first.absorb(second)
+        for member in second.members:
+            self._owner[member] = first
+        across = self._lowest[first.first : first.last + 1]
+        np.minimum(across, first.first, out=across)
+
+    def _reaches_around(self, first: Group, second: Group) -> bool:
+        """Whether a path leads from `first` through some other group to `second`."""
+        if first.after <= {second} or first in second.after:  # nowhere else to go, or no way back
+            return False
+        lowest = self._lowest_after(first)
+        pending = [g for g in second.before if g is not first and g.first >= lowest]
+        seen: set[Group] = set()
+        while pending:
+            group = pending.pop()
+            if group is first:
+                return True
+            if group not in seen:
+                seen.add(group)
+                pending += [g for g in group.before if g.first >= lowest]
+        return False
+
+    def _lowest_after(self, group: Group) -> int:
+        """A place before which no group begins that must run after this one.
+
+        What runs after a member has a later place. So a path of groups comes to earlier places only
+        by groups that lie across a place, with members on both sides of it.
+        """
+        place = group.first
+        while self._lowest[place] < place:
+            place = int(self._lowest[place])
+        return place
+
+
 def fuse(definitions: list[Definition]) -> list[list[Definition]]:
     """Kernels as lists of definitions, in an order that respects every dependency."""
-    owner = {d: Group(d) for d in definitions}
+    owners = _Owners(definitions)
     made = {d.value: d for d in definitions}
-    groups = list(owner.values())
+    groups = [owners.of(definition) for definition in definitions]
     for definition in definitions:
         for earlier in _producers(definition, made) + list(definition.after):
             if earlier is not definition:
-                owner[definition].follow(owner[earlier])
+                owners.of(definition).follow(owners.of(earlier))
     for definition in definitions:
         for producer in _producers(definition, made):
-            _try_merge(owner, owner[producer], owner[definition])
-    _merge_siblings(owner, definitions)
-    left = [group for group in groups if owner[group.members[0]] is group]
+            owners.try_merge(producer, definition)
+    _merge_siblings(owners, definitions)
+    left = [group for group in groups if owners.of(group.members[0]) is group]
     return [sorted(g.members, key=lambda d: d.order) for g in _in_order(left)]
 
 
 def _producers(definition: Definition, made: Mapping[Value, Definition]) -> list[Definition]:
     found = {r.source.root for r in definition.reads()} & made.keys()
     return sorted((made[value] for value in found), key=lambda d: d.order)
-
-
-def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> None:
-    if first is second or not _may_share_loop(first, second):
-        return
-    if _reaches_around(first, second) or _reaches_around(second, first):
-        return
-    first.absorb(second)
-    for member in second.members:
-        owner[member] = first
 
 
 def _may_share_loop(first: Group, second: Group) -> bool:
@@ -138,29 +190,14 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     return all(reads_elementwise(d, is_written) for d in members)
 
 
-def _reaches_around(first: Group, second: Group) -> bool:
-    """Whether a path leads from `first` through some other group to `second`."""
-    if first.after <= {second} or first in second.after:  # nowhere else to go, or no way back
-        return False
-    pending = [g for g in second.before if g is not first]
-    seen: set[Group] = set()
-    while pending:
-        group = pending.pop()
-        if group is first:
-            return True
-        if group not in seen:
-            seen.add(group)
-            pending.extend(group.before)
-    return False
-
-
-def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition]) -> None:
+def _merge_siblings(owners: _Owners, definitions: list[Definition]) -> None:
     """Merge light kernels over one index space that read a common array, or are all scalar."""
     readers: dict[object, list[Definition]] = {}
     for definition in definitions:
         if _expands(definition):  # what is read once less is little beside what is written
             continue
-        if owner[definition].is_windowed or owner[definition].reduced is not None:
+        group = owners.of(definition)
+        if group.is_windowed or group.reduced is not None:
             if size([a.extent for a in definition.axes]) == 1:
                 readers.setdefault("scalar", []).append(definition)
             for read in definition.reads():
@@ -168,7 +205,7 @@ def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition
                     readers.setdefault(read.source.root, []).append(definition)
     for users in readers.values():
         for a, b in pairwise(users):
-            _try_merge(owner, owner[a], owner[b])
+            owners.try_merge(a, b)
 
 
 def _expands(definition: Definition) -> bool:

@@ -8,6 +8,7 @@ What is expensive and used more than once is kept instead.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 
 from thalweg.base.shapes import same_shape, size, typical_size
@@ -230,7 +231,7 @@ def _at_one_point(producer: Definition, user: Definition) -> bool:
     storage = user.value.storage
     there = [read for read in producer.reads() if read.source.root.storage == storage]
     here = [read for read in user.reads() if read.source is producer.value]
-    return (
+    return not there or (
         user.is_pointwise
         and all(is_identity(read.index, user.axes) for read in here)
         and all(is_elementwise(read, producer.axes) for read in there)
@@ -252,7 +253,7 @@ def _evaluations(user: Definition) -> int:
 
 
 class Writes:
-    """Which definitions overwrite each variable."""
+    """Which definitions overwrite each variable, in order; each waits for the one before."""
 
     def __init__(self, definitions: Iterable[Definition]) -> None:
         self._writes: dict[Storage, list[Definition]] = {}
@@ -261,21 +262,30 @@ class Writes:
             if isinstance(storage, Variable):
                 self._writes.setdefault(storage, []).append(definition)
 
-    def of_what(self, reader: Definition) -> list[Definition]:
-        """Those that overwrite a variable which the definition reads."""
+    def of_what(self, reader: Definition) -> list[list[Definition]]:
+        """Those that overwrite a variable which the definition reads, for each such variable."""
         read = [read.source.root.storage for read in reader.reads()]
         variables = dict.fromkeys([s for s in read if isinstance(s, Variable)])
-        return [write for s in variables for write in self._writes.get(s, ())]
+        return [self._writes[s] for s in variables if s in self._writes]
 
     def permit(self, producer: Definition, user: Definition) -> bool:
         """Whether the user finds in the variables what the producer does."""
-        later = self.of_what(producer)
-        if any(producer.order <= write.order < user.order for write in later):
-            return False
-        return user not in later or _at_one_point(producer, user)
+        for writes in self.of_what(producer):
+            later = bisect_left(writes, producer.order, key=_order)
+            if later < len(writes) and writes[later].order < user.order:
+                return False
+        return not isinstance(user.value.storage, Variable) or _at_one_point(producer, user)
 
     def wait_for(self, user: Definition) -> None:
-        """Let later writes wait for a definition that has come to read a variable."""
-        for write in self.of_what(user):
-            if write.order > user.order:
-                write.after.add(user)
+        """Let later writes wait for a definition that has come to read a variable.
+
+        The next one does; those after it wait for that one.
+        """
+        for writes in self.of_what(user):
+            later = bisect_right(writes, user.order, key=_order)
+            if later < len(writes):
+                writes[later].after.add(user)
+
+
+def _order(definition: Definition) -> int:
+    return definition.order

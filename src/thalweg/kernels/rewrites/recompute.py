@@ -41,7 +41,7 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
         users = outside(producer.value)
         if not all(source.storage or outside(source) for source in large_sources(producer)):
             continue
-        written = [place[write] for write in writes.of_what(producer)]
+        written = [place[write] for each in writes.of_what(producer) for write in each]
         if all(
             _may_recompute(producer, user)
             and fits(producer, user)
