@@ -24,6 +24,7 @@ from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.reduction import reduce as r
 from thalweg.ops.state.variable import Variable
+from thalweg.passes.deduplicate import deduplicate
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
@@ -233,6 +234,32 @@ def test_writes_wait_for_checks_that_do_not_need_them() -> None:
     plan = plan_of(written, targets=targets, fed={at: (3,)})
     made = [op.inputs[0].op.name if op.type == "Assign" else op.type for op in order(plan)]
     assert made.index(w.op.name) < made.index("GatherV2") < made.index(v.op.name)
+
+
+def test_what_has_nothing_equal_is_not_copied() -> None:
+    x = placeholder([2])
+    plan = plan_of(m.exp(x) + m.log(x), fed={x: (2,)})
+    assert deduplicate(plan) is plan
+
+
+def test_equal_operations_are_merged_through_those_that_follow() -> None:
+    x = placeholder([2])
+    one, other = (m.exp(m.log(x)) for _ in range(2))
+    made = types(plan_of(one * other, fed={x: (2,)}))
+    assert sorted(made) == ["Exp", "Log", "Mul", "Placeholder"]
+
+
+def test_a_write_waits_for_the_operations_between_it_and_the_one_before() -> None:
+    w = Variable([1.0, 2.0])
+    read = w.value()
+    first = w.assign_add([1.0, 1.0])
+    with control.control_dependencies([first.op]):
+        late = m.exp(read)
+    second = w.assign_add([1.0, 1.0])
+    made = list(order(plan_of(late, targets=(first.op, second.op))))
+    writes = [n for n, op in enumerate(made) if op.type == "Assign"]
+    (exp,) = (n for n, op in enumerate(made) if op.type == "Exp")
+    assert writes[0] < exp < writes[1]
 
 
 def test_every_order_respects_data() -> None:
