@@ -203,7 +203,8 @@ def planned() -> tuple[Plans, Library, Planned]:
     kernels = make_kernels(
         plan, library.machine, library.schedule, {}, lambda *kernel: begun.append(kernel)
     )
-    assert tuple(begun) == kernels.nests  # each as soon as it is known
+    known = [(nest.structure, schedule) for nest, schedule in kernels.nests]
+    assert [(nest.structure, schedule) for nest, schedule in begun] == known  # while it is planned
     plan.trace.close()
     made = Planned(kernels, (1.0,) * len(kernels.nests), plan.trace, interface(plan))
     plans = Plans(library, memory)
