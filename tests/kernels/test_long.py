@@ -13,7 +13,7 @@ import pytest
 import thalweg as tf
 from thalweg.base import dtypes
 from thalweg.formula import Apply, Const, Expr, Read, Rewrite, affine, apply, axes, walk
-from thalweg.kernels.nests.nest import LONGEST, show_expr
+from thalweg.kernels.printer import LONGEST, show_expr
 from thalweg.kernels.values import Value, is_free
 
 Array = np.ndarray[Any, Any]

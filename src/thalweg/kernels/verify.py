@@ -31,7 +31,8 @@ from thalweg.formula import (
     is_of_indices,
     iterations,
 )
-from thalweg.kernels.nests.nest import Nest, show
+from thalweg.kernels.nests.nest import Nest
+from thalweg.kernels.printer import show_nest
 from thalweg.kernels.values import Definition, Fetch, Temporary, Value, Variable
 
 MANY = 1 << 16  # points up to which an index is computed at all of them
@@ -163,7 +164,7 @@ def _demand(holds: object, after: str, where: object, problem: str, *values: Val
 def _name(where: object) -> object:
     if isinstance(where, Definition):
         return f"{where.value} of {', '.join(where.ops)}"
-    return show(where) if isinstance(where, Nest) else where
+    return show_nest(where) if isinstance(where, Nest) else where
 
 
 # -- reads and the tests around them

@@ -32,7 +32,7 @@ from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.kernel import Kernel, Kernels
 from thalweg.kernels.memory import plan_memory
-from thalweg.kernels.nests.nest import Nest, show
+from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Interface, Plan
 
@@ -493,6 +493,8 @@ def _shareable(parts: Sequence[Part], small_work: float) -> float:
 
 
 def _summary(step: Step, part: Part, types: Mapping[str, str]) -> KernelSummary:
+    from thalweg.kernels.printer import show_nest  # only when somebody looks
+
     s, slices = step.schedule, [("n", part.times(step))] if part.parts else []
     cost = step.cost.times(part.times(step))
     tile = {axis.name: size for axis, size in s.tile.items()}
@@ -507,5 +509,5 @@ def _summary(step: Step, part: Part, types: Mapping[str, str]) -> KernelSummary:
         lanes=s.lanes,
         tile=" ".join(f"{size}{name}" for name, size in tile.items()) or "1",
         tasks=1 if part.is_serial(SMALL_WORK) else part.tasks,
-        formulas=tuple(show(step.nest).splitlines()),
+        formulas=tuple(show_nest(step.nest).splitlines()),
     )

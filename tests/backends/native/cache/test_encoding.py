@@ -26,7 +26,7 @@ from thalweg.base.errors import ThalwegError
 from thalweg.base.record import Record, replace
 from thalweg.formula import Apply, Axis, Const, Expr, Read, affine
 from thalweg.graph import Graph, Op
-from thalweg.kernels.nests.nest import show
+from thalweg.kernels.printer import show_nest
 from thalweg.kernels.schedules.schedule import AbstractSchedule
 from thalweg.kernels.values import Feed, Slice, Value
 from thalweg.ops.catalogue import ALL
@@ -200,7 +200,7 @@ def test_plans_of_all_samples(record: type[Op], monkeypatch: pytest.MonkeyPatch)
         for (nest, schedule), (nest_again, schedule_again) in pairs:
             del vars(nest_again)["structure"]  # to be found anew
             assert nest_again.structure == nest.structure
-            assert show(nest_again) == show(nest)
+            assert show_nest(nest_again) == show_nest(nest)
             hows = [
                 AbstractSchedule.of(*pair)
                 for pair in ((schedule, nest), (schedule_again, nest_again))
