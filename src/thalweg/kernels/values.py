@@ -86,11 +86,11 @@ class Verdict(Record):
 
 
 class Slice(Record):
-    """One slice of a value along its first dimension; a chain moves from one to the next.
+    """One slice of a value along its first dimension; see `kernels.rewrites.slice_groups`.
 
     Attributes:
         whole: the value.
-        by_part: whether the first dimension is that of the chain's parts, and not of its slices.
+        by_part: whether the first dimension is that of the parts of a sum, and not of slices.
     """
 
     whole: Value

@@ -1,4 +1,4 @@
-"""Chains: kernels that run one after the other for each image of a batch."""
+"""Depth-first tiling: kernels that run one after the other for each image of a batch."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import thalweg as tf
 from tests.kernels.arrays import Array, random
 from thalweg.backends.native.backend import NativeProgram
-from thalweg.kernels.rewrites.winograd import filtering
+from thalweg.kernels.rewrites.toom_cook import filtering
 
 
 @pytest.mark.parametrize(("results", "taps"), [(2, 3), (4, 3), (3, 4), (3, 2), (2, 5), (5, 2)])

@@ -13,7 +13,7 @@ import thalweg as tf
 from tests.kernels.arrays import Array, random
 from thalweg.base.dtypes import float32
 from thalweg.formula import Formula, Operand, Read, Rewrite, affine, axes
-from thalweg.kernels.rewrites.padding import merge_padding
+from thalweg.kernels.rewrites.merge_padding import merge_padding
 from thalweg.kernels.values import Definition, Feed, Fetch, Value
 from thalweg.ops.arrays.pad import Pad
 
