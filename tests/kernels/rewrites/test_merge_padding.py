@@ -11,11 +11,9 @@ import pytest
 
 import thalweg as tf
 from tests.kernels.arrays import Array, random
-from thalweg.base.dtypes import float32
-from thalweg.formula import Formula, Operand, Read, Rewrite, affine, axes
+from tests.kernels.rewrites.lowered import Program, check, fed
+from thalweg.kernels.rewrites.inline import inline
 from thalweg.kernels.rewrites.merge_padding import merge_padding
-from thalweg.kernels.values import Definition, Feed, Fetch, Value
-from thalweg.ops.arrays.pad import Pad
 
 SHAPE = (2, 8, 8, 8)
 
@@ -82,58 +80,55 @@ def test_a_border_inside_of_a_border() -> None:
 # -- the pass itself
 
 
-def _program(paddings: tuple[tuple[int, int], ...], begins: tuple[int, ...]) -> list[Definition]:
-    """A value, a padded copy of a part of it, and somebody else who reads it."""
-    x = Value("x", (6, 6), float32, Feed(0))
-    r, p = Value("r", (6, 6), float32), Value("p", (), float32)
-    y = Value("y", (6, 6), float32, Fetch(0))
-    i = axes(6, 6)
-    place = tuple(map(affine, i))
-    read = Read(x, place, float32)
-    made = Definition(r, i, read * read + read * 2.0, place, 0, ("r",))
-    part = tuple(6 - begin for begin in begins)
-    p.shape = tuple(n + sum(pair) for n, pair in zip(part, paddings, strict=True))
-    formula = Pad(paddings).lower(Operand(0, part, float32))
-    assert isinstance(formula, Formula)
-    padded = _bound(formula, r, p, begins)
-    k = axes(6, 6)
-    own = tuple(map(affine, k))
-    user = Definition(y, k, Read(r, own, float32) + 1.0, own, 2, ("y",))
-    other = Value("z", p.shape, float32, Fetch(1))
-    j = axes(*p.shape)
-    at = tuple(map(affine, j))
-    last = Definition(other, j, Read(p, at, float32) * 2.0, at, 3, ("z",))
-    return [made, padded, user, last]
+def padded(begin: int) -> Program:
+    """A value, a padded copy of its rows from one on, and somebody else who reads it."""
+    s = tf.sin(fed("x", 6, 4), name="s")
+    part = tf.slice(s, [begin, 0], [6 - begin, 4], name="part")
+    p = tf.pad(part, [(1, 2), (0, 0)], name="p")
+    program = Program(tf.matmul(p, fed("w", 4, 5), name="y"), tf.exp(s, name="z"))
+    program.run(inline, program.kept)
+    return program
 
 
-def _bound(formula: Formula, source: Value, target: Value, begins: tuple[int, ...]) -> Definition:
-    """The formula with the source's elements from `begins` on for its operand."""
-
-    def moved(read: Read) -> Read:
-        index = tuple(at + begin for at, begin in zip(read.index, begins, strict=True))
-        return Read(source, index, float32)
-
-    body = Rewrite(read=moved)(formula.body)
-    return Definition(target, formula.axes, body, formula.store, 1, ("p",))
-
-
-@pytest.mark.parametrize("paddings", [((1, 1), (1, 1)), ((0, 0), (2, 0)), ((0, 1), (0, 0))])
-def test_a_whole_value_is_computed_in_its_copy(paddings: tuple[tuple[int, int], ...]) -> None:
-    definitions = _program(paddings, (0, 0))
-    y, r = definitions[2], definitions[0].value
-    left = merge_padding(definitions, {y.value, definitions[3].value})
-    assert [d.value.name for d in left] == ["p", "y", "z"]
-    (read,) = y.reads()
-    before = tuple(pair[0] for pair in paddings)
-    assert read.source.name == "p"
-    assert tuple(at.constant for at in read.index) == before
-    assert all(r is not found.source for d in left for found in d.reads())
+def test_a_whole_value_is_computed_in_its_copy() -> None:
+    program = padded(0)
+    check(
+        program.text,
+        """
+        s[i, j] = sin(x[i, j])  for i<6, j<4
+        p[i, j] = 0 <= i - 1 < 6 ? s[i - 1, j] : 0  for i<9, j<4
+        y[i, j] = sum[k<4](p[i, k] * w[k, j])  for i<9, j<5  in fetch 0
+        z[i, j] = exp(s[i, j])  for i<6, j<4  in fetch 1
+        """,
+    )
+    program.run(merge_padding, program.kept)
+    check(
+        program.text,
+        """
+        p[i, j] = 0 <= i - 1 < 6 ? sin(x[i - 1, j]) : 0  for i<9, j<4
+        y[i, j] = sum[k<4](p[i, k] * w[k, j])  for i<9, j<5  in fetch 0
+        z[i, j] = exp(p[i + 1, j])  for i<6, j<4  in fetch 1
+        """,
+    )
 
 
-@pytest.mark.parametrize("begins", [(1, 0), (0, 2)])
-def test_a_copy_of_a_part_is_left_alone(begins: tuple[int, ...]) -> None:
-    definitions = _program(((1, 1), (1, 1)), begins)
-    left = merge_padding(definitions, {d.value for d in definitions[2:]})
-    assert [d.value.name for d in left] == ["r", "p", "y", "z"]
-    (read,) = definitions[2].reads()
-    assert read.source.name == "r"
+def test_a_copy_of_a_part_is_left_alone() -> None:
+    program = padded(2)
+    program.run(merge_padding, program.kept)
+    check(
+        program.text,
+        """
+        s[i, j] = sin(x[i, j])  for i<6, j<4
+        p[i, j] = 0 <= i - 1 < 4 ? s[i + 1, j] : 0  for i<7, j<4
+        y[i, j] = sum[k<4](p[i, k] * w[k, j])  for i<7, j<5  in fetch 0
+        z[i, j] = exp(s[i, j])  for i<6, j<4  in fetch 1
+        """,
+    )
+
+
+def test_a_value_that_is_fetched_is_left_alone() -> None:
+    s = tf.sin(fed("x", 6), name="s")
+    program = Program(tf.tanh(tf.pad(s, [(1, 1)])), tf.exp(s), s)
+    before = program.text
+    program.run(merge_padding, program.kept)
+    check(program.text, before)

@@ -1,4 +1,4 @@
-"""Group definitions over one index space into kernels.
+"""_Group definitions over one index space into kernels.
 
     before:  y[i, j] = sum over k of a[i, k] * b[k, j]      z[i, j] = max(y[i, j] + c[j], 0)
     after:   one loop over i, j that computes both, with z as the epilogue of the sum
@@ -24,7 +24,7 @@ MOST_PARTS = 150  # expressions of a kernel, which LLVM compiles as one function
 EXPANDED = 2  # times as large as what it is made of
 
 
-class Group:
+class _Group:
     """Definitions that become one kernel, in order.
 
     Attributes:
@@ -42,8 +42,8 @@ class Group:
 
     def __init__(self, member: Definition) -> None:
         self.members = [member]
-        self.before: set[Group] = set()
-        self.after: set[Group] = set()
+        self.before: set[_Group] = set()
+        self.after: set[_Group] = set()
         self.order = member.order
         self.is_pointwise = member.is_pointwise
         self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
@@ -55,12 +55,12 @@ class Group:
     def domain(self) -> tuple[int, ...]:
         return tuple(axis.extent for axis in self.members[0].axes)
 
-    def follow(self, earlier: Group) -> None:
+    def follow(self, earlier: _Group) -> None:
         """Note that this group must run after another one."""
         self.before.add(earlier)
         earlier.after.add(self)
 
-    def absorb(self, other: Group) -> None:
+    def absorb(self, other: _Group) -> None:
         """Take over the members of another group and its place among the others."""
         self.members += other.members
         self.order = max(self.order, other.order)
@@ -85,7 +85,7 @@ def _reduced(definition: Definition) -> tuple[int, ...] | None:
 
 def fuse(definitions: list[Definition]) -> list[list[Definition]]:
     """Kernels as lists of definitions, in an order that respects every dependency."""
-    owner = {d: Group(d) for d in definitions}
+    owner = {d: _Group(d) for d in definitions}
     made = {d.value: d for d in definitions}
     groups = list(owner.values())
     for definition in definitions:
@@ -105,7 +105,7 @@ def _producers(definition: Definition, made: Mapping[Value, Definition]) -> list
     return sorted((made[value] for value in found), key=lambda d: d.order)
 
 
-def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> None:
+def _try_merge(owner: dict[Definition, _Group], first: _Group, second: _Group) -> None:
     if first is second or not _may_share_loop(first, second):
         return
     if _reaches_around(first, second) or _reaches_around(second, first):
@@ -115,7 +115,7 @@ def _try_merge(owner: dict[Definition, Group], first: Group, second: Group) -> N
         owner[member] = first
 
 
-def _may_share_loop(first: Group, second: Group) -> bool:
+def _may_share_loop(first: _Group, second: _Group) -> bool:
     if first.parts + second.parts > MOST_PARTS:
         return False
     members = first.members + second.members
@@ -149,12 +149,12 @@ def _elementwise(definition: Definition, written: set[Value], stored: AbstractSe
     return True
 
 
-def _reaches_around(first: Group, second: Group) -> bool:
+def _reaches_around(first: _Group, second: _Group) -> bool:
     """Whether a path leads from `first` through some other group to `second`."""
     if first.after <= {second} or first in second.after:  # nowhere else to go, or no way back
         return False
     pending = [g for g in second.before if g is not first]
-    seen: set[Group] = set()
+    seen: set[_Group] = set()
     while pending:
         group = pending.pop()
         if group is first:
@@ -165,7 +165,7 @@ def _reaches_around(first: Group, second: Group) -> bool:
     return False
 
 
-def _merge_siblings(owner: dict[Definition, Group], definitions: list[Definition]) -> None:
+def _merge_siblings(owner: dict[Definition, _Group], definitions: list[Definition]) -> None:
     """Merge light kernels over one index space that read a common array, or are all scalar."""
     readers: dict[object, list[Definition]] = {}
     for definition in definitions:
@@ -189,13 +189,13 @@ def _expands(definition: Definition) -> bool:
     return typical_size(definition.value.shape) > EXPANDED * read > 0
 
 
-def _in_order(groups: Sequence[Group]) -> list[Group]:
+def _in_order(groups: Sequence[_Group]) -> list[_Group]:
     """Topological order, earliest operations first."""
     missing = {group: len(group.before) for group in groups}
     place = {group: (group.order, n) for n, group in enumerate(groups)}
     ready = [(*place[group], group) for group in groups if not missing[group]]
     heapq.heapify(ready)
-    result: list[Group] = []
+    result: list[_Group] = []
     while ready:
         group = heapq.heappop(ready)[-1]
         result.append(group)
