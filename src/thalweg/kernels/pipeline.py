@@ -1,4 +1,9 @@
-"""From a plan to scheduled kernels: the order of the kernel passes."""
+"""From a plan to scheduled kernels: the order of the kernel passes.
+
+Passes take definitions and give definitions, and they change the bodies of those that they are
+given: a definition stands for one value from the first pass to the last, and those that must wait
+for it hold on to it. In strict mode a verifier checks after every pass whatever has changed.
+"""
 
 from __future__ import annotations
 
@@ -101,9 +106,12 @@ def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) 
         run(reindex, kept)
     run(split, machine)
     run(pack, machine)
-    groups = recompute(fuse(definitions), kept)
+    groups = fuse(definitions)
     if verifier:
-        verifier.check_order(groups, "fuse")
+        verifier.check_groups(groups, "fuse")
+    groups = recompute(groups, kept)
+    if verifier:
+        verifier.check_groups(groups, "recompute")
     return groups
 
 

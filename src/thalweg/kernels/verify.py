@@ -85,6 +85,15 @@ class Verifier:
             _verify_places(definition, after)
             self._known[definition] = (*present, shapes)
 
+    def check_groups(self, groups: Sequence[Sequence[Definition]], after: str) -> None:
+        """Check what groups define, and that they run in an order that is right.
+
+        Raises:
+            CompilerError: as `check` and `check_order` do.
+        """
+        self.check_order(groups, after)
+        self.check([d for group in groups for d in group], after)
+
     def check_order(self, groups: Iterable[Sequence[Definition]], after: str) -> None:
         """Check that groups run after what they need, and read variables before these change.
 

@@ -13,7 +13,7 @@ from thalweg.kernels.verify import Verifier
 
 def recomputed(program: Program) -> str:
     groups = recompute(fuse(program.definitions), program.kept)
-    Verifier(program.kept).check_order(groups, "recompute")
+    Verifier(program.kept).check_groups(groups, "recompute")
     return show_groups(groups)
 
 
