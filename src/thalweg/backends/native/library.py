@@ -28,10 +28,14 @@ _CHOICE = (
     *("kernels/nests/nest", "kernels/nests/blocks"),
     *("kernels/schedules/schedule", "kernels/schedules/model", "kernels/schedules/choose"),
 )
-_LOOPS = ("emit", "across", "epilogue", "reductions", "long_sums", "target")
-_POINTS = ("expressions", "builder", "functions")
+_LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
+_ASIDE = ("across", "epilogue", "stages", "prefetch")
+_POINTS = ("expressions", "addresses", "scopes", "builder", "functions")
 _MATHEMATICS = ("vector_math", "polynomials", "philox", "halves")
-_TEXT = tuple(f"backends/native/llvm/{name}" for name in _LOOPS + _POINTS + _MATHEMATICS)
+_TEXT = (
+    *("kernels/nests/dependence", "kernels/schedules/prefetch"),
+    *(f"backends/native/llvm/{name}" for name in _LOOPS + _ASIDE + _POINTS + _MATHEMATICS),
+)
 
 
 class Library:
