@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.native import memory
+from thalweg.backends.native.driver.driver import begin_driver
+from thalweg.backends.native.driver.layouts import CLAIMS_BIT, SERIAL, VERDICT
 from thalweg.backends.native.library import Library
-from thalweg.backends.native.llvm.driver import CLAIMS_BIT, SERIAL, VERDICT, begin_driver
 from thalweg.backends.native.parts import Code, Part, Step, cycles_a_point, parts_for
 from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
