@@ -23,14 +23,22 @@ from thalweg.formula import (
 )
 from thalweg.kernels.nests.nest import make_nest
 from thalweg.kernels.printer import show_definition, show_groups, show_nest
-from thalweg.kernels.values import Definition, Feed, Fetch, Part, Storage, Value, Variable
+from thalweg.kernels.values import (
+    Definition,
+    FeedMemory,
+    FetchMemory,
+    PartMemory,
+    Storage,
+    Value,
+    VariableMemory,
+)
 
 i, j = axes(4, 6)
 k, m = Axis(3, "k"), Axis(2, "k")
 
 
 def element(name: str, *index: Index, dtype: DType = float32) -> Read:
-    value = Value(name, (9,) * len(index), dtype, Feed(ord(name[0])))
+    value = Value(name, (9,) * len(index), dtype, FeedMemory(ord(name[0])))
     return Read(value, tuple(map(affine, index)), dtype)
 
 
@@ -82,10 +90,10 @@ def test_axes_of_one_name_are_told_apart() -> None:
 
 
 def test_what_is_not_the_rule_is_shown() -> None:
-    first = defined(a, i, storage=Variable("w"))
+    first = defined(a, i, storage=VariableMemory("w"))
     assert show_definition(first) == "y[i] = a[i]  for i<4  in variable w"
     word = element("word", 0)
-    second = defined(a, i, storage=Part(Value("z", (8,), float32), 4))
+    second = defined(a, i, storage=PartMemory(Value("z", (8,), float32), 4))
     second.when, second.after = (word,), {first}
     shown = "y[i] = a[i]  for i<4  if word[0]  in z from 4  after y"
     assert show_definition(second) == shown
@@ -95,14 +103,14 @@ def test_what_is_not_the_rule_is_shown() -> None:
 
 
 def test_another_shape_of_a_value_is_read_as_such() -> None:
-    whole = Value("x", (4, 6), float32, Feed(0))
+    whole = Value("x", (4, 6), float32, FeedMemory(0))
     flat = Value("flat", (24,), float32, base=whole)
     body = Read(flat, (i * 6 + j,), float32)
     assert show_definition(defined(body, i, j)) == "y[i, j] = (x as 24)[6*i + j]  for i<4, j<6"
 
 
 def test_groups_and_nests() -> None:
-    members = [defined(a, i, storage=Fetch(0)), defined(sum_over([j], element("x", i, j)), i)]
+    members = [defined(a, i, storage=FetchMemory(0)), defined(sum_over([j], element("x", i, j)), i)]
     assert show_groups([members, members[:1]]) == (
         "kernel 0:\n"
         "    y[i] = a[i]  for i<4  in fetch 0\n"

@@ -36,7 +36,14 @@ from thalweg.kernels.rewrites.split import split
 from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
 from thalweg.kernels.rewrites.use_winograd import use_winograd
 from thalweg.kernels.schedules.schedule import Machine, Schedule, plain
-from thalweg.kernels.values import Definition, Fetch, Part, Slice, Temporary, Value
+from thalweg.kernels.values import (
+    Definition,
+    FetchMemory,
+    PartMemory,
+    SliceMemory,
+    Temporary,
+    Value,
+)
 from thalweg.kernels.verify import Verifier, verify_nest
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
@@ -86,7 +93,7 @@ def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
 
 def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) -> list[Group]:
     """The definitions after all passes, as groups that become one kernel each."""
-    kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
+    kept = {d.value for d in definitions if isinstance(d.value.storage, FetchMemory)}
     verifier = Verifier(kept) if settings.is_strict() else None
 
     def run(rewrite: Callable[..., list[Definition]], *arguments: object) -> None:
@@ -255,6 +262,6 @@ def _is_temporary(value: Value) -> bool:
 
 def _whole(value: Value) -> Value:
     """The value that has the memory of its own in which this one lies."""
-    while isinstance(value.storage, Slice | Part):
+    while isinstance(value.storage, SliceMemory | PartMemory):
         value = value.storage.whole
     return value

@@ -105,14 +105,18 @@ def _name(value: Value) -> str:
 
 def _memory(storage: Storage) -> str:
     match storage:
-        case values.Part():
+        case values.PartMemory():
             return f"{storage.whole.name} from {plain(storage.first)}"
-        case values.Slice():
+        case values.SliceMemory():
             return f"{'a part' if storage.by_part else 'a slice'} of {storage.whole.name}"
-        case values.Variable():
+        case values.VariableMemory():
             return f"variable {storage.name}"
-        case values.Feed() | values.Fetch() | values.Temporary():
-            return f"{type(storage).__name__.lower()} {storage.number}"
+        case values.FeedMemory():
+            return f"feed {storage.number}"
+        case values.FetchMemory():
+            return f"fetch {storage.number}"
+        case values.Temporary():
+            return f"temporary {storage.number}"
     return type(storage).__name__.lower()
 
 

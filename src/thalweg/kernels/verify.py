@@ -33,7 +33,7 @@ from thalweg.formula import (
 )
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.printer import show_nest
-from thalweg.kernels.values import Definition, Fetch, Temporary, Value, Variable
+from thalweg.kernels.values import Definition, FetchMemory, Temporary, Value, VariableMemory
 
 MANY = 1 << 16  # points up to which an index is computed at all of them
 FEW = 12  # values of each axis at which it is computed where there are more
@@ -67,7 +67,7 @@ class Verifier:
         for definition in definitions:
             for read in definition.reads():
                 root = read.source.root
-                known = root in made or not isinstance(root.storage, Temporary | Fetch | None)
+                known = root in made or not isinstance(root.storage, Temporary | FetchMemory | None)
                 _demand(known, after, definition, "reads {} before it is written", root)
             _demand(definition.value not in made, after, definition, "is written twice")
             self._check_places(definition, after)
@@ -103,19 +103,19 @@ class Verifier:
         left = [d for group in groups for d in group]
         place = {definition: n for n, definition in enumerate(left)}
         makes = {d.value: d for d in left}
-        present: dict[Variable, Value] = {}
+        present: dict[VariableMemory, Value] = {}
         for definition in left:
             for read in definition.reads():
                 root = read.source.root
                 if root in makes:
                     known = place[makes[root]] < place[definition]
                     _demand(known, after, definition, "runs before {} is written", root)
-                if isinstance(root.storage, Variable):
+                if isinstance(root.storage, VariableMemory):
                     is_new = present.setdefault(root.storage, root)
                     _demand(is_new is root, after, definition, "reads {} too late", root)
             waits = all(place[d] < place[definition] for d in definition.after if d in place)
             _demand(waits, after, definition, "runs before what it waits for")
-            if isinstance(definition.value.storage, Variable):
+            if isinstance(definition.value.storage, VariableMemory):
                 present[definition.value.storage] = definition.value
 
 

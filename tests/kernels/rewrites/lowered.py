@@ -10,7 +10,7 @@ import thalweg as tf
 from thalweg.graph import Operation, Tensor
 from thalweg.kernels.lower.lower import Lowering
 from thalweg.kernels.printer import show_definitions
-from thalweg.kernels.values import Definition, Fetch, Temporary
+from thalweg.kernels.values import Definition, FetchMemory, Temporary
 from thalweg.kernels.verify import Verifier
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.order import order
@@ -49,7 +49,7 @@ class Program:
         names = {x.op.name for x in picked}
         numbers = {n: x.dtype for n, x in enumerate(plan.feeds) if x.op.name in names}
         self.definitions = Lowering(order(plan), plan.feeds, plan.fetches, numbers).definitions
-        self.kept = {d.value for d in self.definitions if isinstance(d.value.storage, Fetch)}
+        self.kept = {d.value for d in self.definitions if isinstance(d.value.storage, FetchMemory)}
 
     def run(self, rewrite: Callable[..., list[Definition]], *arguments: object) -> None:
         """Run a pass, and check what it leaves."""

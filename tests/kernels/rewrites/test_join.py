@@ -14,7 +14,7 @@ from tests.kernels.rewrites.lowered import Program, check, fed, stored
 from thalweg.backends.native.backend import NativeProgram
 from thalweg.kernels.printer import show_definitions, show_groups
 from thalweg.kernels.rewrites.join import copy_when_made, separate
-from thalweg.kernels.values import Part
+from thalweg.kernels.values import PartMemory
 
 Parts = list[tf.Tensor]
 
@@ -168,7 +168,7 @@ def programs(build: Callable[[Parts], Any]) -> NativeProgram:
 def places(program: NativeProgram) -> set[int]:
     """The first rows of the values that lie in another one."""
     slots = [value.storage for step in program.steps for value in step.nest.slots]
-    return {int(storage.first) for storage in slots if isinstance(storage, Part)}
+    return {int(storage.first) for storage in slots if isinstance(storage, PartMemory)}
 
 
 def test_rows_are_computed_in_their_place() -> None:

@@ -202,9 +202,9 @@ class Compiled(Record, eq=False):
     state: VariableStore
     arena: ArenaMemory
     threads: int
-    constants: dict[values.Constant, Array] = field(default_factory=dict)
+    constants: dict[values.ConstantMemory, Array] = field(default_factory=dict)
 
-    def constant(self, storage: values.Constant, sizes: Sizes) -> Array:
+    def constant(self, storage: values.ConstantMemory, sizes: Sizes) -> Array:
         """Aligned memory with the contents of a constant."""
         if storage.planned is not None:
             return _aligned(sizes.array(storage.planned))
@@ -287,22 +287,22 @@ class NativeProgram:
     def _address(self, value: Value, place: int) -> int:
         """The address of a value, or 0 with a note of what to put there later."""
         match value.storage:
-            case values.Slice() | values.Part() | values.Temporary():
+            case values.SliceMemory() | values.PartMemory() | values.Temporary():
                 whole, first = _place_in(value, self._sizes)
                 if isinstance(whole.storage, values.Temporary):
                     self._temporaries.append((place, self._memory.offsets[whole] + first))
                 else:
                     return self._address(whole, place)
-            case values.Feed(number):
+            case values.FeedMemory(number):
                 self._fed[number].append(place)
-            case values.Fetch(number):
+            case values.FetchMemory(number):
                 self._fetched[number].append(place)
             case values.RowNumbers():
                 self._ordered.append(place)
-            case values.Variable(name):
+            case values.VariableMemory(name):
                 store = self._compiled.state
                 return self._kept_at(store.allocate(name, known(value.shape), value.dtype.numpy))
-            case values.Constant():
+            case values.ConstantMemory():
                 return self._kept_at(self._compiled.constant(value.storage, self._sizes))
             case values.Counter():
                 return int(self._counter.ctypes.data)
@@ -341,7 +341,7 @@ class NativeProgram:
             for n, value in enumerate(step.code.nest.slots):
                 if value in part.private.offsets:
                     steps[n, 2] = part.private.size
-                elif isinstance(value.storage, values.Slice):
+                elif isinstance(value.storage, values.SliceMemory):
                     steps[n, int(value.storage.by_part)] = value.bytes_at(self._sizes)
             once = int(step in part.before)
             words += [step.code.address, step.tasks, place, step.words, self._kept_at(steps), once]
@@ -473,9 +473,9 @@ class NativeProgram:
 def _place_in(value: Value, sizes: Sizes) -> tuple[Value, int]:
     """The value in whose memory one lies, and at which byte."""
     first = 0
-    while isinstance(value.storage, values.Slice | values.Part):
+    while isinstance(value.storage, values.SliceMemory | values.PartMemory):
         storage, value = value.storage, value.storage.whole
-        if isinstance(storage, values.Part):
+        if isinstance(storage, values.PartMemory):
             row = math.prod(sizes.shape(value.shape[1:])) * value.dtype.size
             first += sizes(storage.first) * row
     return value, first

@@ -17,7 +17,7 @@ from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import is_identity
 from thalweg.kernels.rewrites.inline import evaluations, is_contraction
 from thalweg.kernels.rewrites.join import joins
-from thalweg.kernels.values import Definition, Storage, Value, Variable, Verdict
+from thalweg.kernels.values import Definition, Storage, Value, VariableMemory, Verdict
 
 WINDOW = 16  # elements up to which a reduction is small
 MOST_PARTS = 150  # expressions of a kernel, which LLVM compiles as one function
@@ -133,7 +133,7 @@ def _may_share_loop(first: _Group, second: _Group) -> bool:
         return False
     written = {d.value.root for d in members}
     stored: AbstractSet[Storage] = {
-        d.value.storage for d in members if isinstance(d.value.storage, Variable)
+        d.value.storage for d in members if isinstance(d.value.storage, VariableMemory)
     }
     return all(_elementwise(d, written, stored) for d in members)
 

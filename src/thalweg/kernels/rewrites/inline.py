@@ -18,7 +18,7 @@ from thalweg.kernels.values import (
     Readers,
     Storage,
     Value,
-    Variable,
+    VariableMemory,
     is_free,
     is_padding,
     is_uniform,
@@ -242,13 +242,18 @@ class Writes:
         self._writes: dict[Storage, list[Definition]] = {}
         for definition in definitions:
             storage = definition.value.storage
-            if isinstance(storage, Variable):
+            if isinstance(storage, VariableMemory):
                 self._writes.setdefault(storage, []).append(definition)
 
     def of_what(self, reader: Definition) -> list[Definition]:
         """Those that overwrite a variable which the definition reads."""
         read = {read.source.root.storage for read in reader.reads()}
-        return [write for s in read if isinstance(s, Variable) for write in self._writes.get(s, ())]
+        return [
+            write
+            for s in read
+            if isinstance(s, VariableMemory)
+            for write in self._writes.get(s, ())
+        ]
 
     def permit(self, producer: Definition, user: Definition) -> bool:
         """Whether the user finds in the variables what the producer does."""

@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from thalweg.base.record import Record
 from thalweg.formula import Axis, Const, Expr, Read, Reduce, Rewrite, affine
 from thalweg.kernels.rewrites.tile_depth_first import PARTS, Group, TiledGroups, is_sliced
-from thalweg.kernels.values import Definition, Slice, Temporary, Value
+from thalweg.kernels.values import Definition, SliceMemory, Temporary, Value
 
 
 class SlicedGroups(Record):
@@ -83,7 +83,7 @@ def _slice_of_sum(
     reduce, axes, old = definition.body, definition.axes[1:], definition
     assert isinstance(reduce, Reduce)
     shape = (1, *definition.value.shape[1:])
-    storage = Slice(definition.value, by_part=True)
+    storage = SliceMemory(definition.value, by_part=True)
     part = Value(definition.value.name, shape, reduce.dtype, storage)
     store = (affine(0), *map(affine, axes))
     rest = tuple(a for a in reduce.axes if a is not axis)
@@ -113,6 +113,6 @@ def _first_slice(value: Value, slices: dict[Value, Value]) -> Value:
     if value not in slices:
         shape = (1, *value.shape[1:])
         base = None if value.base is None else _first_slice(value.root, slices)
-        storage = None if value.storage is None or base is not None else Slice(value)
+        storage = None if value.storage is None or base is not None else SliceMemory(value)
         slices[value] = Value(value.name, shape, value.dtype, storage, base)
     return slices[value]

@@ -39,7 +39,7 @@ from thalweg.formula import (
     walk,
 )
 from thalweg.kernels.rewrites.inline import evaluations
-from thalweg.kernels.values import Definition, Fetch, Temporary, Value
+from thalweg.kernels.values import Definition, FetchMemory, Temporary, Value
 
 Group = list[Definition]
 
@@ -275,7 +275,7 @@ def _slices(definition: Definition) -> bool:
     if len(definition.axes) < 2 or evaluations(definition.axes[:1]) < FEWEST:
         return False
     value, first = definition.value, definition.axes[0]
-    if value.panel or not isinstance(value.storage, Temporary | Fetch | None):
+    if value.panel or not isinstance(value.storage, Temporary | FetchMemory | None):
         return False
     if not definition.store or not _walks_alone(definition.store, first):
         return False
