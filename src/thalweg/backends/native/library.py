@@ -30,8 +30,9 @@ _CHOICE = (
 )
 _LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
 _ASIDE = ("across", "epilogue", "stages", "prefetch")
-_POINTS = ("expressions", "addresses", "scopes", "builder", "functions")
-_MATHEMATICS = ("vector_math", "polynomials", "philox", "halves")
+_POINTS = ("expressions", "addresses", "scopes", "builder", "ssa", "functions")
+_ELEMENTARY = ("vector_math", "elementary", "exponentials", "trigonometry", "polynomials")
+_MATHEMATICS = (*_ELEMENTARY, "philox", "halves")
 _TEXT = (
     *("kernels/nests/dependence", "kernels/schedules/prefetch"),
     *(f"backends/native/llvm/{name}" for name in _LOOPS + _ASIDE + _POINTS + _MATHEMATICS),

@@ -9,9 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from thalweg.backends.native.llvm.builder import I64, PTR, Builder, Loop, Type, Value
+from thalweg.backends.native.llvm.builder import Builder, Loop
 from thalweg.backends.native.llvm.functions import memory_type
 from thalweg.backends.native.llvm.scopes import Scopes
+from thalweg.backends.native.llvm.ssa import I64, PTR, Type, Value
 from thalweg.backends.native.llvm.target import Target
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from thalweg.backends.native.llvm.builder import I64, Value
 from thalweg.backends.native.llvm.functions import memory_type
 from thalweg.backends.native.llvm.long_sums import Sweep
+from thalweg.backends.native.llvm.ssa import I64, Value
 from thalweg.backends.native.llvm.target import Target
 from thalweg.backends.native.llvm.tiles import Tiles
 from thalweg.base import dtypes

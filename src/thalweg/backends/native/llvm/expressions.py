@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from thalweg.backends.native.llvm.addresses import Addresses, Guards, Point
-from thalweg.backends.native.llvm.builder import PTR, Type, Value
 from thalweg.backends.native.llvm.functions import (
     constant,
     emit_function,
@@ -18,6 +17,7 @@ from thalweg.backends.native.llvm.functions import (
     random_words,
     register_type,
 )
+from thalweg.backends.native.llvm.ssa import PTR, Type, Value
 from thalweg.backends.native.llvm.target import Target
 from thalweg.formula import (
     Affine,

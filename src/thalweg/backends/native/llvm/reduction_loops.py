@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from thalweg.backends.native.llvm.addresses import Point
-from thalweg.backends.native.llvm.builder import Loop, Value
+from thalweg.backends.native.llvm.builder import Loop
 from thalweg.backends.native.llvm.expressions import Expressions
 from thalweg.backends.native.llvm.long_sums import LongSums, Sweep
+from thalweg.backends.native.llvm.ssa import Value
 from thalweg.backends.native.llvm.target import Target
 from thalweg.base.dims import Dim
 from thalweg.formula import Axis

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from thalweg.backends.native.llvm.builder import Builder, Lines, Loop, Value
+from thalweg.backends.native.llvm.builder import Builder, Lines, Loop
+from thalweg.backends.native.llvm.ssa import Value
 from thalweg.base.record import Record, field
 from thalweg.formula import Axis
 

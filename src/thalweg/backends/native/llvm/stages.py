@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 
 from thalweg.backends.native.llvm.addresses import Point
-from thalweg.backends.native.llvm.builder import I64, Value
 from thalweg.backends.native.llvm.functions import from_memory, memory_type, to_memory
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
+from thalweg.backends.native.llvm.ssa import I64, Value
 from thalweg.base.record import replace
 from thalweg.formula import Axis, Read, Reduce, Rewrite
 

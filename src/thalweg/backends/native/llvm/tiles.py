@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from thalweg.backends.native.llvm.across import Place, load_columns, store_columns
 from thalweg.backends.native.llvm.addresses import Guards, Point
-from thalweg.backends.native.llvm.builder import Value
 from thalweg.backends.native.llvm.epilogue import Aside, ByRow, by_row
 from thalweg.backends.native.llvm.functions import (
     emit_function,
@@ -19,6 +18,7 @@ from thalweg.backends.native.llvm.long_sums import LongSums
 from thalweg.backends.native.llvm.prefetch import Prefetcher
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
 from thalweg.backends.native.llvm.reductions import Accumulator, Rest, results
+from thalweg.backends.native.llvm.ssa import Value
 from thalweg.backends.native.llvm.stages import Stage
 from thalweg.backends.native.llvm.target import Target
 from thalweg.base.dtypes import DType
