@@ -14,9 +14,10 @@ from thalweg.backends.native import memory
 from thalweg.backends.native.driver.driver import begin_driver
 from thalweg.backends.native.driver.layouts import CLAIMS_BIT, SERIAL, VERDICT
 from thalweg.backends.native.library import Library
-from thalweg.backends.native.parts import Code, Part, Step, cycles_a_point, parts_for
+from thalweg.backends.native.parts import Code, Part, cycles_a_point, parts_for
 from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
+from thalweg.backends.native.summary import KernelSummary, summarise
 from thalweg.backends.native.table import Move, Row, make_program
 from thalweg.backends.native.team import Program as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
@@ -72,33 +73,6 @@ class ArenaMemory(Record, frozen=False):
             self.memory = memory.aligned_empty((size,), np.dtype(np.uint8))
             self.size, self.address = size, address_of(self.memory)
         return self.address
-
-
-class KernelSummary(Record):
-    """A kernel in terms for people.
-
-    Attributes:
-        ops: names of the graph's operations that it computes; an operation may be in several.
-        types: their types; "" for what the compiler has added.
-        loops: the loops over its results, with their extents.
-        flops: floating-point operations; see `kernels.cost`. 0 for a kernel that is skipped unless
-            an image is out of range; see `kernels.rewrites.guard`.
-        bytes: of the elements that it reads and writes; 0 for the same.
-        lanes: of the vectors that it computes with.
-        tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
-        tasks: how many parts threads can share; 1 if one thread runs it.
-        formulas: its loop nest as lines of text.
-    """
-
-    ops: tuple[str, ...]
-    types: tuple[str, ...]
-    loops: tuple[tuple[str, int], ...]
-    flops: int
-    bytes: int
-    lanes: int
-    tile: str
-    tasks: int
-    formulas: tuple[str, ...]
 
 
 class LlvmBackend:
@@ -454,7 +428,11 @@ class NativeProgram:
     def summary(self) -> tuple[KernelSummary, ...]:
         """What every kernel computes and costs, in the order in which they run."""
         types = self._compiled.planned.interface.types
-        return tuple(_summary(step, part, types) for part in self._parts for step in part.steps)
+        return tuple(
+            summarise(step, part, types, part.is_serial(SMALL_WORK))
+            for part in self._parts
+            for step in part.steps
+        )
 
     def describe(self) -> str:
         """Every kernel with what was fused into it, its tile and its cost."""
@@ -491,24 +469,3 @@ def _shareable(parts: Sequence[Part], small_work: float) -> float:
     """Cycles of the parts that threads share, as a rule."""
     shared = (part for part in parts if not part.is_serial(small_work) and not part.is_rare)
     return sum(part.cycles for part in shared)
-
-
-def _summary(step: Step, part: Part, types: Mapping[str, str]) -> KernelSummary:
-    from thalweg.kernels.printer import show_nest  # only when somebody looks
-
-    s, slices = step.schedule, [("n", part.times(step))] if part.parts else []
-    cost = step.cost.times(part.times(step))
-    tile = {axis.name: size for axis, size in s.tile.items()}
-    if s.vector is not None and s.vector not in s.tile:
-        tile[s.vector.name] = s.lanes
-    return KernelSummary(
-        ops=step.nest.ops,
-        types=tuple(types.get(name, "") for name in step.nest.ops),
-        loops=(*slices, *((axis.name, int(axis.extent)) for axis in step.nest.axes)),
-        flops=cost.flops,
-        bytes=cost.bytes,
-        lanes=s.lanes,
-        tile=" ".join(f"{size}{name}" for name, size in tile.items()) or "1",
-        tasks=1 if part.is_serial(SMALL_WORK) else part.tasks,
-        formulas=tuple(show_nest(step.nest).splitlines()),
-    )
