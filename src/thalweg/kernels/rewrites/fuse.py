@@ -1,6 +1,6 @@
 """_Group definitions over one index space into kernels.
 
-    before:  y[i, j] = sum over k of a[i, k] * b[k, j]      z[i, j] = max(y[i, j] + c[j], 0)
+    before:  y[i, j] = sum[k](a[i, k] * b[k, j])      z[i, j] = max(y[i, j] + c[j], 0)
     after:   one loop over i, j that computes both, with z as the epilogue of the sum
 
 Two kernels merge only if nothing has to run between them.

@@ -4,7 +4,7 @@
 
 Where the slices' sums are taken in parts, what sets a part's sum to 0 comes first:
 
-    before:  for part, i: p[part, i] = sum over n of a[n, i]
+    before:  for part, i: p[part, i] = sum[n](a[n, i])
     after:   for i: p'[0, i] = 0                  and      for i: p'[0, i] = p'[0, i] + a'[0, i]
 
 Whoever runs the kernels moves the memory of `x'`, `a'` and `p'` from one slice, or part, to the

@@ -9,11 +9,11 @@ only, in memory of each thread's own. Threads share the images, and need not mee
 A sum over the images is taken in the same way. The images are cut into parts, each with a sum of
 its own, and threads share the parts; how many there are never depends on the threads.
 
-    before:  for i: s[i] = sum over n of a[n, i]
+    before:  for i: s[i] = sum[n](a[n, i])
     after:   for part:  for i: p[part, i] = 0
                         for n in part:  for i: a'[i] = ...
                                         for i: p[part, i] += a'[i]
-             for i: s[i] = sum over part of p[part, i]
+             for i: s[i] = sum[part](p[part, i])
 
 This is depth-first tiling, with tiles of one image. The kernels of a tile are ordinary ones that
 know nothing of the dimension: they are made for one *slice* (`slice_groups.py`), and whoever runs

@@ -1,10 +1,10 @@
 """Convolve with fewer multiplications: Winograd's minimal filtering, in two dimensions.
 
-    before:  y[i, j, o] = sum over p, q, c of x[i + p, j + q, c] * w[p, q, c, o]
+    before:  y[i, j, o] = sum[p, q, c](x[i + p, j + q, c] * w[p, q, c, o])
 
     after:   v[k, l, s, t, c] = (B' x[m*s.., m*t.., c] B)[k, l]      n = m + r - 1 values each way
              u[k, l, c, o]    = (G w[.., .., c, o] G')[k, l]         of r taps each way
-             z[k, l, s, t, o] = sum over c of v[k, l, s, t, c] * u[k, l, c, o]
+             z[k, l, s, t, o] = sum[c](v[k, l, s, t, c] * u[k, l, c, o])
              y[m*s + i, m*t + j, o] = (A' z[.., .., s, t, o] A)[i, j]
 
 So `n * n` multiplications make `m * m` results, where `m * m * r * r` did: 36 in place of 100 for a
@@ -14,7 +14,7 @@ filter of 5 x 5 and two results each way, 36 in place of 144 for 3 x 3 and four.
 What a plain sum keeps apart is mixed in a tile. Images that are out of range (`guard.py`) are
 summed plainly, by kernels that do nothing as a rule:
 
-             y = out[n] ? sum over p, q, c of x[n, ...] * w : A' z A
+             y = out[n] ? sum[p, q, c](x[n, ...] * w) : A' z A
 
 The rule looks at what the formula says, not at which operation it belongs to, so it covers the
 gradient by the image; and that by the filter, where places are few and taps are cut into tiles.
