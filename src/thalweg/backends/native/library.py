@@ -27,6 +27,7 @@ _CHOICE = (
     "backends/native/library",
     *("kernels/nests/nest", "kernels/nests/blocks"),
     *("kernels/schedules/schedule", "kernels/schedules/model", "kernels/schedules/choose"),
+    *("kernels/schedules/sweeps", "kernels/schedules/staging"),
 )
 _LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
 _ASIDE = ("across", "epilogue", "stages", "prefetch")

@@ -1,6 +1,9 @@
 """Staged operands: parts that are copied to one place, and read from there by all tiles.
 
-before:  for j, i:  y[i, j] += x[i, k] * w[k, j]        after:   for j:  copy w[:, j]; for i: ...
+    before:  for j, i:  y[i, j] += x[i, k] * w[k, j]
+    after:   for j:     copy w[:, j];  for i:  y[i, j] += x[i, k] * copy[k]
+
+The copy lies in the order of the sum, row by row.
 """
 
 from __future__ import annotations
