@@ -32,7 +32,6 @@ from thalweg.formula import (
     iterations,
 )
 from thalweg.kernels.nests.nest import Nest
-from thalweg.kernels.printer import show_nest
 from thalweg.kernels.values import Definition, FetchMemory, Temporary, Value, VariableMemory
 
 MANY = 1 << 16  # points up to which an index is computed at all of them
@@ -173,7 +172,11 @@ def _demand(holds: object, after: str, where: object, problem: str, *values: Val
 def _name(where: object) -> object:
     if isinstance(where, Definition):
         return f"{where.value} of {', '.join(where.ops)}"
-    return show_nest(where) if isinstance(where, Nest) else where
+    if isinstance(where, Nest):
+        from thalweg.kernels.printer import show_nest  # only when something is wrong
+
+        return show_nest(where)
+    return where
 
 
 # -- reads and the tests around them
