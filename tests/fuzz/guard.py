@@ -26,7 +26,8 @@ from thalweg.backends.native import memory, parts
 from thalweg.backends.native.llvm import emit
 from thalweg.backends.state import address_of
 from thalweg.kernels.memory import NOTHING, Arena, Lives
-from thalweg.kernels.nests.nest import Nest, show
+from thalweg.kernels.nests.nest import Nest
+from thalweg.kernels.printer import show_nest
 from thalweg.kernels.values import Value
 from thalweg.session import session
 
@@ -228,7 +229,7 @@ def _guarded_text(guards: Guards, notes: Notes | None, nest: Nest, text: str) ->
     text = _STACK.sub(elsewhere, text)
     if notes is None:
         return text
-    begins = notes.instruction(f"{', '.join(nest.ops)}\n{show(nest)}")
+    begins = notes.instruction(f"{', '.join(nest.ops)}\n{show_nest(nest)}")
     return _HEAD.sub(lambda found: f"{found[1]}{begins}\n", text)
 
 

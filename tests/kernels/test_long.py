@@ -13,8 +13,8 @@ import pytest
 import thalweg as tf
 from thalweg.base import dtypes
 from thalweg.formula import Apply, Const, Expr, Read, Rewrite, affine, apply, axes, walk
-from thalweg.kernels.nests.nest import LONGEST, show_expr
 from thalweg.kernels.pipeline import make_kernels
+from thalweg.kernels.printer import LONGEST, show_expr
 from thalweg.kernels.schedules.schedule import Machine, plain
 from thalweg.kernels.values import Value, is_free
 from thalweg.passes.make_plan import make_plan

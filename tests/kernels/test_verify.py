@@ -21,11 +21,11 @@ from thalweg.formula import (
     where,
 )
 from thalweg.kernels.nests.nest import Nest, make_nest
-from thalweg.kernels.values import Definition, Feed, Fetch, Value, Variable
+from thalweg.kernels.values import Definition, FeedMemory, FetchMemory, Value, VariableMemory
 from thalweg.kernels.verify import Verifier, verify_nest
 
 N = 6
-X = Value("x", (N,), float32, Feed(0))
+X = Value("x", (N,), float32, FeedMemory(0))
 
 
 def read(source: Value, *index: Index) -> Read:
@@ -92,7 +92,7 @@ def test_wrong_reads(how: str) -> None:
 
 def test_many_points_are_tried_at_their_ends() -> None:
     extent = 1 << 20
-    large = Value("large", (extent,), float32, Feed(0))
+    large = Value("large", (extent,), float32, FeedMemory(0))
     check(defined("y", lambda i: where(inside(i - 1, extent), read(large, i - 1), 0), extent))
     with pytest.raises(CompilerError, match="reads outside of large"):
         check(defined("y", lambda i: where(inside(i, extent), read(large, i - 1), 0), extent))
@@ -137,9 +137,9 @@ def test_only_what_has_changed_is_checked_again() -> None:
 
 
 def test_a_variable_is_read_before_it_is_overwritten() -> None:
-    old = Value("w", (N,), float32, Variable("w"))
+    old = Value("w", (N,), float32, VariableMemory("w"))
     new = defined("new", lambda i: read(old, i) * 2.0)
-    new.value.storage = Variable("w")
+    new.value.storage = VariableMemory("w")
     user = defined("y", lambda i: read(old, i), order=1)
     verifier = Verifier(set())
     verifier.check_order([[user], [new]], "fuse")
@@ -152,7 +152,7 @@ def test_a_variable_is_read_before_it_is_overwritten() -> None:
 
 def _nest(body: Callable[[Axis], Expr]) -> Nest:
     definition = defined("y", body)
-    definition.value.storage = Fetch(0)
+    definition.value.storage = FetchMemory(0)
     return make_nest([definition], lambda value: True)
 
 
@@ -168,7 +168,7 @@ def test_nests() -> None:
 def test_an_update_reads_only_the_element_that_it_replaces(
     index: Callable[[Axis], Index], is_right: bool
 ) -> None:
-    variable = Variable("v")
+    variable = VariableMemory("v")
     before = Value("v", (N,), float32, variable)
     update = defined("update", lambda i: read(before, index(i)) * 0.5)
     update.value.storage = variable
@@ -180,7 +180,7 @@ def test_an_update_reads_only_the_element_that_it_replaces(
 
 
 def test_a_kernel_reads_only_the_elements_that_it_replaces() -> None:
-    variable = Variable("v")
+    variable = VariableMemory("v")
     before = Value("v", (N,), float32, variable)
     other = defined("other", lambda i: read(before, i * -1 + (N - 1)))
     update = defined("update", lambda i: read(before, i) * 0.5, order=1)

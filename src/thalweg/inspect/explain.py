@@ -16,7 +16,7 @@ from thalweg.session.feeds import feedable
 from thalweg.session.session import Session, get_default_session
 
 if TYPE_CHECKING:
-    from thalweg.backends.native.backend import KernelSummary
+    from thalweg.backends.native.summary import KernelSummary
 
 __all__ = ["Explanation", "explain"]
 

@@ -1,4 +1,4 @@
-"""What a plan is made into: scheduled kernels, and chains of them."""
+"""What a plan is made into: scheduled kernels, some of them tiled depth first."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from thalweg.kernels.schedules.schedule import Schedule
 Kernel = tuple[Nest, Schedule]
 
 
-class Chain(Record):
+class TiledKernels(Record):
     """Kernels that run one after the other for each slice of a dimension.
 
-    See `kernels.rewrites.chain`.
+    See `kernels.rewrites.tile_depth_first`.
 
     Attributes:
         before: those that run once for each part of the slices, before these.
@@ -32,9 +32,9 @@ class Chain(Record):
 
 
 class Kernels(Record):
-    """A plan as kernels and chains, the lives of their temporaries, and what they check."""
+    """A plan as kernels, the lives of their temporaries, and what they check."""
 
-    parts: tuple[Kernel | Chain, ...]
+    parts: tuple[Kernel | TiledKernels, ...]
     temporaries: Lives
     checked: tuple[Checked, ...] = ()
 
@@ -44,6 +44,6 @@ class Kernels(Record):
         return tuple(kernel for part in self.parts for kernel in kernels_of(part))
 
 
-def kernels_of(part: Kernel | Chain) -> tuple[Kernel, ...]:
-    """The kernels of a chain, or the kernel itself."""
-    return (*part.before, *part.kernels) if isinstance(part, Chain) else (part,)
+def kernels_of(part: Kernel | TiledKernels) -> tuple[Kernel, ...]:
+    """The kernels that are tiled together, or the kernel itself."""
+    return (*part.before, *part.kernels) if isinstance(part, TiledKernels) else (part,)

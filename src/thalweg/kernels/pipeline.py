@@ -1,4 +1,9 @@
-"""From a plan to scheduled kernels: the order of the kernel passes."""
+"""From a plan to scheduled kernels: the order of the kernel passes.
+
+Passes take definitions and give definitions, and they change the bodies of those that they are
+given: a definition stands for one value from the first pass to the last, and those that must wait
+for it hold on to it. In strict mode a verifier checks after every pass whatever has changed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from thalweg.base.dtypes import DType
 from thalweg.base.fallback import first_working
 from thalweg.base.record import replace
 from thalweg.formula import Read
-from thalweg.kernels.kernel import Chain, Kernel, Kernels, kernels_of
+from thalweg.kernels.kernel import Kernel, Kernels, TiledKernels, kernels_of
 from thalweg.kernels.lower.checks import Checked
 from thalweg.kernels.lower.lower import Lowering
 from thalweg.kernels.memory import lifetimes
@@ -18,24 +23,33 @@ from thalweg.kernels.nests.blocks import is_blocked, levels
 from thalweg.kernels.nests.form import form_of
 from thalweg.kernels.nests.nest import Nest, Store, make_nest, ops_of, row_major
 from thalweg.kernels.rewrites.accumulate import accumulate
-from thalweg.kernels.rewrites.chain import Run, chain, slice_run
 from thalweg.kernels.rewrites.fuse import fuse
 from thalweg.kernels.rewrites.inline import inline
 from thalweg.kernels.rewrites.join import copy_when_made, separate
+from thalweg.kernels.rewrites.merge_padding import merge_padding
 from thalweg.kernels.rewrites.narrow import narrow
 from thalweg.kernels.rewrites.pack import pack
-from thalweg.kernels.rewrites.padding import merge_padding
 from thalweg.kernels.rewrites.recompute import recompute
 from thalweg.kernels.rewrites.reindex import reindex
+from thalweg.kernels.rewrites.slice_groups import slice_groups
 from thalweg.kernels.rewrites.split import split
-from thalweg.kernels.rewrites.winograd import use_winograd
+from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
+from thalweg.kernels.rewrites.use_winograd import use_winograd
 from thalweg.kernels.schedules.schedule import Machine, Schedule, plain
-from thalweg.kernels.values import Definition, Fetch, Part, Slice, Temporary, Value
+from thalweg.kernels.values import (
+    Definition,
+    FetchMemory,
+    PartMemory,
+    SliceMemory,
+    Temporary,
+    Value,
+)
 from thalweg.kernels.verify import Verifier, verify_nest
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
 
 Group = list[Definition]
+Unit = Group | TiledGroups
 
 
 def make_kernels(
@@ -58,10 +72,10 @@ def make_kernels(
     """
     scheduled = _Scheduler(choose, begin).kernel
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
-    runs = chain(_groups_of(lowering.definitions, machine, winograd))
-    shared = _store_what_is_shared(runs)
-    runs = _copied_early([part for run in runs for part in _separated(run)])
-    return _kernels(runs, shared, scheduled, lowering.checked)
+    units = tile_depth_first(_groups_of(lowering.definitions, machine, winograd))
+    shared = _store_what_is_shared(units)
+    units = _copied_early([part for unit in units for part in _separated(unit)])
+    return _kernels(units, shared, scheduled, lowering.checked)
 
 
 def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
@@ -79,7 +93,7 @@ def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
 
 def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) -> list[Group]:
     """The definitions after all passes, as groups that become one kernel each."""
-    kept = {d.value for d in definitions if isinstance(d.value.storage, Fetch)}
+    kept = {d.value for d in definitions if isinstance(d.value.storage, FetchMemory)}
     verifier = Verifier(kept) if settings.is_strict() else None
 
     def run(rewrite: Callable[..., list[Definition]], *arguments: object) -> None:
@@ -99,26 +113,29 @@ def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) 
         run(reindex, kept)
     run(split, machine)
     run(pack, machine)
-    groups = recompute(fuse(definitions), kept)
+    groups = fuse(definitions)
     if verifier:
-        verifier.check_order(groups, "fuse")
+        verifier.check_groups(groups, "fuse")
+    groups = recompute(groups, kept)
+    if verifier:
+        verifier.check_groups(groups, "recompute")
     return groups
 
 
 def _kernels(
-    runs: Sequence[Group | Run],
+    units: Sequence[Unit],
     shared: AbstractSet[Value],
     scheduled: Callable[[Group], Kernel],
     checked: Sequence[Checked],
 ) -> Kernels:
-    parts = tuple(_part(run, shared, scheduled) for run in runs)
+    parts = tuple(_part(unit, shared, scheduled) for unit in units)
     temporaries = lifetimes([_touched_by(part) for part in parts])
     return Kernels(parts, temporaries, tuple(checked))
 
 
-def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
-    """Give memory to values that other kernels read; those that are read outside of their run."""
-    flat = _numbered(runs)
+def _store_what_is_shared(units: Sequence[Unit]) -> set[Value]:
+    """Give memory to values that other kernels read; those that are read outside of their unit."""
+    flat = _numbered(units)
     readers = _readers(flat)
     shared: set[Value] = set()
     count = 0
@@ -133,9 +150,9 @@ def _store_what_is_shared(runs: Sequence[Group | Run]) -> set[Value]:
     return shared
 
 
-def _numbered(runs: Sequence[Group | Run]) -> list[tuple[int, Group]]:
-    """All groups, each with the place of its run."""
-    return [(n, group) for n, run in enumerate(runs) for group in _groups(run)]
+def _numbered(units: Sequence[Unit]) -> list[tuple[int, Group]]:
+    """All groups, each with the place of its unit."""
+    return [(n, group) for n, unit in enumerate(units) for group in _groups(unit)]
 
 
 def _readers(groups: Sequence[tuple[int, Group]]) -> dict[Value, list[tuple[int, Group]]]:
@@ -147,40 +164,40 @@ def _readers(groups: Sequence[tuple[int, Group]]) -> dict[Value, list[tuple[int,
     return readers
 
 
-def _separated(run: Group | Run) -> Sequence[Group | Run]:
+def _separated(unit: Unit) -> Sequence[Unit]:
     """A group, without what its value shares memory with."""
-    if isinstance(run, Run) or len(run) > 1:
-        return [run]
-    return [[definition] for definition in separate(run[0])]
+    if isinstance(unit, TiledGroups) or len(unit) > 1:
+        return [unit]
+    return [[definition] for definition in separate(unit[0])]
 
 
-def _copied_early(runs: Sequence[Group | Run]) -> list[Group | Run]:
+def _copied_early(units: Sequence[Unit]) -> list[Unit]:
     """Let kernels copy what they compute to where it is joined with others."""
-    copied = copy_when_made([run for run in runs if not isinstance(run, Run)])
-    readers = _readers(_numbered(runs)) if copied else {}
+    copied = copy_when_made([unit for unit in units if not isinstance(unit, TiledGroups)])
+    readers = _readers(_numbered(units)) if copied else {}
     for value in copied:
         alone = all(any(d.value is value for d in user) for _, user in readers[value])
         if alone and isinstance(value.storage, Temporary):
             value.storage = None  # nobody else wants it
-    return [run for run in runs if isinstance(run, Run) or run]
+    return [unit for unit in units if isinstance(unit, TiledGroups) or unit]
 
 
-def _groups(run: Group | Run) -> Sequence[Group]:
-    return run.members if isinstance(run, Run) else (run,)
+def _groups(unit: Unit) -> Sequence[Group]:
+    return unit.members if isinstance(unit, TiledGroups) else (unit,)
 
 
 def _part(
-    part: Group | Run, shared: AbstractSet[Value], scheduled: Callable[[Group], Kernel]
-) -> Kernel | Chain:
-    """The kernel of a group, or the chain of several."""
-    if not isinstance(part, Run):
-        return scheduled(part)
-    sliced = slice_run(part, shared)
+    unit: Unit, shared: AbstractSet[Value], scheduled: Callable[[Group], Kernel]
+) -> Kernel | TiledKernels:
+    """The kernel of a group, or those of several that are tiled."""
+    if not isinstance(unit, TiledGroups):
+        return scheduled(unit)
+    sliced = slice_groups(unit, shared)
     before = tuple(map(scheduled, sliced.before))
     kernels = tuple(map(scheduled, sliced.groups))
     private = {*sliced.private, *(n.slots[s.slot] for n, _ in kernels for s in n.scratch)}
     own = [_those(_touched(nest), lambda value: value in private) for nest, _ in kernels]
-    return Chain(before, kernels, sliced.extent, sliced.parts, lifetimes(own))
+    return TiledKernels(before, kernels, sliced.extent, sliced.parts, lifetimes(own))
 
 
 class _Scheduler:
@@ -247,9 +264,9 @@ def with_scratch(nest: Nest, schedule: Schedule) -> Nest:
 Touched = tuple[list[Value], list[Value]]  # what is read, and what is written
 
 
-def _touched_by(part: Kernel | Chain) -> Touched:
+def _touched_by(part: Kernel | TiledKernels) -> Touched:
     """The temporaries in the arena that a part of the program reads, and those it writes."""
-    own = part.private if isinstance(part, Chain) else ()
+    own = part.private if isinstance(part, TiledKernels) else ()
     every = [_those(_touched(nest), lambda v: v not in own) for nest, _ in kernels_of(part)]
     read, written = ([_whole(v) for both in every for v in both[n]] for n in (0, 1))
     return read, written
@@ -275,6 +292,6 @@ def _is_temporary(value: Value) -> bool:
 
 def _whole(value: Value) -> Value:
     """The value that has the memory of its own in which this one lies."""
-    while isinstance(value.storage, Slice | Part):
+    while isinstance(value.storage, SliceMemory | PartMemory):
         value = value.storage.whole
     return value

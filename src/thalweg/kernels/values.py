@@ -25,25 +25,25 @@ from thalweg.formula import (
 )
 
 
-class Feed(Record):
+class FeedMemory(Record):
     """Memory that the caller of a run hands in."""
 
     number: int
 
 
-class Fetch(Record):
+class FetchMemory(Record):
     """Memory that the caller of a run gets back."""
 
     number: int
 
 
-class Variable(Record):
+class VariableMemory(Record):
     """Memory of a variable; it outlives runs."""
 
     name: str
 
 
-class Constant(Record, eq=False):
+class ConstantMemory(Record, eq=False):
     """Memory that is part of the program.
 
     Attributes:
@@ -85,19 +85,19 @@ class Verdict(Record):
     word: int
 
 
-class Slice(Record):
-    """One slice of a value along its first dimension; a chain moves from one to the next.
+class SliceMemory(Record):
+    """One slice of a value along its first dimension; see `kernels.rewrites.slice_groups`.
 
     Attributes:
         whole: the value.
-        by_part: whether the first dimension is that of the chain's parts, and not of its slices.
+        by_part: whether the first dimension is that of the parts of a sum, and not of slices.
     """
 
     whole: Value
     by_part: bool = False
 
 
-class Part(Record):
+class PartMemory(Record):
     """Some rows of a value, in which others that are joined to it lie too.
 
     See `kernels.rewrites.join`.
@@ -112,7 +112,16 @@ class Part(Record):
 
 
 Storage = (
-    Feed | Fetch | Variable | Constant | Temporary | Counter | RowNumbers | Verdict | Slice | Part
+    FeedMemory
+    | FetchMemory
+    | VariableMemory
+    | ConstantMemory
+    | Temporary
+    | Counter
+    | RowNumbers
+    | Verdict
+    | SliceMemory
+    | PartMemory
 )
 
 

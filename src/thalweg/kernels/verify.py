@@ -31,13 +31,13 @@ from thalweg.formula import (
     is_of_indices,
     iterations,
 )
-from thalweg.kernels.nests.nest import Nest, show
+from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.values import (
     Definition,
-    Fetch,
+    FetchMemory,
     Temporary,
     Value,
-    Variable,
+    VariableMemory,
     reads_elementwise,
 )
 
@@ -73,7 +73,7 @@ class Verifier:
         for definition in definitions:
             for read in definition.reads():
                 root = read.source.root
-                known = root in made or not isinstance(root.storage, Temporary | Fetch | None)
+                known = root in made or not isinstance(root.storage, Temporary | FetchMemory | None)
                 _demand(known, after, definition, "reads {} before it is written", root)
             _demand(definition.value not in made, after, definition, "is written twice")
             self._check_places(definition, after)
@@ -92,6 +92,15 @@ class Verifier:
             _verify_places(definition, after)
             self._known[definition] = (*present, shapes)
 
+    def check_groups(self, groups: Sequence[Sequence[Definition]], after: str) -> None:
+        """Check what groups define, and that they run in an order that is right.
+
+        Raises:
+            CompilerError: as `check` and `check_order` do.
+        """
+        self.check_order(groups, after)
+        self.check([d for group in groups for d in group], after)
+
     def check_order(self, groups: Iterable[Sequence[Definition]], after: str) -> None:
         """Check that groups run after what they need, and read variables before these change.
 
@@ -104,25 +113,25 @@ class Verifier:
             _verify_updates(group, after)
         place = {definition: n for n, definition in enumerate(left)}
         makes = {d.value: d for d in left}
-        present: dict[Variable, Value] = {}
+        present: dict[VariableMemory, Value] = {}
         for definition in left:
             for read in definition.reads():
                 root = read.source.root
                 if root in makes:
                     known = place[makes[root]] < place[definition]
                     _demand(known, after, definition, "runs before {} is written", root)
-                if isinstance(root.storage, Variable):
+                if isinstance(root.storage, VariableMemory):
                     is_new = present.setdefault(root.storage, root)
                     _demand(is_new is root, after, definition, "reads {} too late", root)
             waits = all(place[d] < place[definition] for d in definition.after if d in place)
             _demand(waits, after, definition, "runs before what it waits for")
-            if isinstance(definition.value.storage, Variable):
+            if isinstance(definition.value.storage, VariableMemory):
                 present[definition.value.storage] = definition.value
 
 
 def _verify_updates(group: Sequence[Definition], after: str) -> None:
     """Check that a kernel reads of the variables that it writes only the present element."""
-    stored = {d.value.storage for d in group if isinstance(d.value.storage, Variable)}
+    stored = {d.value.storage for d in group if isinstance(d.value.storage, VariableMemory)}
     for definition in group if stored else ():
         sound = reads_elementwise(definition, lambda value: value.storage in stored)
         _demand(sound, after, definition, "reads elements of a variable that it has overwritten")
@@ -182,7 +191,11 @@ def _demand(holds: object, after: str, where: object, problem: str, *values: Val
 def _name(where: object) -> object:
     if isinstance(where, Definition):
         return f"{where.value} of {', '.join(where.ops)}"
-    return show(where) if isinstance(where, Nest) else where
+    if isinstance(where, Nest):
+        from thalweg.kernels.printer import show_nest  # only when something is wrong
+
+        return show_nest(where)
+    return where
 
 
 # -- reads and the tests around them

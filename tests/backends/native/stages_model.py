@@ -1,6 +1,6 @@
 """A model of the threads that share a program's tasks, small enough to try every order of steps.
 
-It follows `thalweg.backends.native.llvm.driver` word by word: each access to a word that threads
+It follows `thalweg.backends.native.driver` word by word: each access to a word that threads
 share is a step, and any thread that can make a step may make the next one. What one step writes,
 all threads see at once: the model is of the order of steps, not of a processor that reorders them.
 """

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from thalweg.backends.native.llvm import driver
-from thalweg.backends.native.llvm.driver import CLAIMS_BIT, SERIAL
+from thalweg.backends.native.driver import layouts
+from thalweg.backends.native.driver.layouts import CLAIMS_BIT, SERIAL
 from thalweg.backends.native.llvm.jit import Jit, Source
 from thalweg.backends.native.team import Program as NativeProgram
 from thalweg.backends.native.team import Team, shared_team
@@ -345,7 +345,7 @@ def test_many_threads_on_one_cpu() -> None:
 def test_threads_that_are_not_kind() -> None:
     """As on a machine with CPUs for all of them, they look for work and do not yield."""
     team = Team(2)
-    team._crew._set(team._crew._memory, driver.TeamLayout.CPUS, 100)
+    team._crew._set(team._crew._memory, layouts.TeamLayout.CPUS, 100)
     assert random_runs(team, 100, 5)
 
 

@@ -9,10 +9,52 @@ import pytest
 
 import thalweg as tf
 from tests.kernels.arrays import Array, random
+from tests.kernels.rewrites.lowered import Program, check, fed
 from thalweg.backends.native.backend import NativeProgram
+from thalweg.kernels.rewrites.accumulate import accumulate
 
 Terms = list[tf.Tensor]
 WIDTH = 64
+
+
+def terms(count: int) -> Terms:
+    """Products of one array with others, in order."""
+    x = fed("x", 4, 8)
+    return [tf.matmul(x, fed(f"w{n}", 8, 8), name=f"p{n}") for n in range(count)]
+
+
+def test_each_addition_moves_to_its_term() -> None:
+    program = Program(tf.add_n(terms(4), name="s"))
+    check(
+        program.text,
+        """
+        p0[i, j] = sum[k<8](x[i, k] * w0[k, j])  for i<4, j<8
+        p1[i, j] = sum[k<8](x[i, k] * w1[k, j])  for i<4, j<8
+        p2[i, j] = sum[k<8](x[i, k] * w2[k, j])  for i<4, j<8
+        p3[i, j] = sum[k<8](x[i, k] * w3[k, j])  for i<4, j<8
+        s/Add[i, j] = p0[i, j] + p1[i, j]  for i<4, j<8
+        s/Add_1[i, j] = s/Add[i, j] + p2[i, j]  for i<4, j<8
+        s[i, j] = s/Add_1[i, j] + p3[i, j]  for i<4, j<8  in fetch 0
+        """,
+    )
+    program.run(accumulate, program.kept)
+    check(
+        program.text,
+        """
+        p0[i, j] = sum[k<8](x[i, k] * w0[k, j])  for i<4, j<8
+        s/Add[i, j] = p0[i, j] + sum[k<8](x[i, k] * w1[k, j])  for i<4, j<8
+        s/Add_1[i, j] = s/Add[i, j] + sum[k<8](x[i, k] * w2[k, j])  for i<4, j<8
+        s[i, j] = s/Add_1[i, j] + sum[k<8](x[i, k] * w3[k, j])  for i<4, j<8  in fetch 0
+        """,
+    )
+
+
+def test_short_sums_and_terms_that_others_read_stay() -> None:
+    every = terms(7)
+    program = Program(tf.add_n(every[:3]), tf.add_n(every[3:]), *every[3:])
+    before = program.text
+    program.run(accumulate, program.kept)
+    check(program.text, before)
 
 
 def products(x: tf.Tensor, count: int) -> Terms:

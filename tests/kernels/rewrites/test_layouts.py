@@ -189,20 +189,6 @@ def test_the_product_of_a_narrow_layer_is_cut_along_its_weights(rows: int, parts
     np.testing.assert_allclose(got, x.astype(np.float64) @ w, rtol=0, atol=rows * 4e-7)
 
 
-def test_a_loop_reads_rows_where_they_lie_if_each_is_read_a_few_times() -> None:
-    x = random(50, 64)
-    for columns, copies in ((8, 0), (256, 1)):
-        with tf.Graph().as_default(), tf.Session() as session:
-            a = tf.placeholder(tf.float32, [None, 64])
-            y = tf.matmul(a, tf.Variable(random(64, columns)))
-            session.run_steps(y, 2, batches={a: x}, batch_size=10)
-            (choice,) = (c for c in session._choices.values() if c.fetches == (y,))
-            (program,) = (entry.program for entry in choice.entries.values())
-            assert isinstance(program, NativeProgram)
-            copied = [step for step in program.steps if step.nest.ops == ("Placeholder",)]
-            assert len(copied) == copies
-
-
 def _residual_block(x: Array, kept: bool) -> tuple[list[Array], Any]:
     """Two convolutions with a shortcut, and the gradients; with the values between on request."""
     with tf.Graph().as_default():

@@ -8,8 +8,10 @@ from itertools import combinations
 
 from thalweg.formula import Axis
 from thalweg.kernels.nests.nest import Nest
-from thalweg.kernels.schedules.choose import _stageable, splits_sums, sums_once
+from thalweg.kernels.schedules.choose import splits_sums
 from thalweg.kernels.schedules.schedule import Schedule
+from thalweg.kernels.schedules.staging import stageable
+from thalweg.kernels.schedules.sweeps import sums_once
 
 ENOUGH = 20  # schedules in a row that combine nothing new
 
@@ -61,7 +63,7 @@ def random_schedule(nest: Nest, lanes: int, rng: random.Random) -> Schedule:
         if sums_once(nest) and not nest.sequential:
             most = nest.reductions[0].axes[0].extent
             chunk = rng.choice([c for c in (0, 0, 1, 2, 5) if c <= most])
-            staged = [s for s in _stageable(nest, vector, chunk) if rng.random() < 0.6]
+            staged = [s for s in stageable(nest, vector, chunk) if rng.random() < 0.6]
     rng.shuffle(outer)
     if staged:
         outer.sort(key=lambda axis: axis is not vector)

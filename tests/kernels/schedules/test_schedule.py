@@ -25,8 +25,9 @@ from thalweg.formula import Axis, Read, sum_over
 from thalweg.graph import Graph, Tensor
 from thalweg.kernels.nests.nest import Nest, Store, row_major
 from thalweg.kernels.pipeline import with_scratch
-from thalweg.kernels.schedules.choose import CACHE, STREAMS, alternatives, sums_once, variants
+from thalweg.kernels.schedules.choose import alternatives, variants
 from thalweg.kernels.schedules.schedule import AbstractSchedule, Schedule, tasks
+from thalweg.kernels.schedules.sweeps import CACHE, STREAMS, sums_once
 from thalweg.kernels.values import Value
 from thalweg.ops.arrays import create
 from thalweg.ops.convolution.conv import conv2d

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.native import memory
+from thalweg.backends.native.driver.driver import begin_driver
+from thalweg.backends.native.driver.layouts import CLAIMS_BIT, SERIAL, VERDICT
 from thalweg.backends.native.library import Library
-from thalweg.backends.native.llvm.driver import CLAIMS_BIT, SERIAL, VERDICT, begin_driver
-from thalweg.backends.native.parts import Code, Part, Step, cycles_of, parts_for
+from thalweg.backends.native.parts import Code, Part, cycles_of, parts_for
 from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
+from thalweg.backends.native.summary import KernelSummary, summarise
 from thalweg.backends.native.table import Move, Row, make_program
 from thalweg.backends.native.team import Program as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
@@ -32,7 +34,7 @@ from thalweg.base.shapes import known
 from thalweg.kernels import values
 from thalweg.kernels.kernel import Kernel, Kernels
 from thalweg.kernels.memory import plan_memory
-from thalweg.kernels.nests.nest import Nest, show
+from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.values import Value
 from thalweg.passes.plan import Interface, Plan
 
@@ -71,33 +73,6 @@ class ArenaMemory(Record, frozen=False):
             self.memory = memory.aligned_empty((size,), np.dtype(np.uint8))
             self.size, self.address = size, address_of(self.memory)
         return self.address
-
-
-class KernelSummary(Record):
-    """A kernel in terms for people.
-
-    Attributes:
-        ops: names of the graph's operations that it computes; an operation may be in several.
-        types: their types; "" for what the compiler has added.
-        loops: the loops over its results, with their extents.
-        flops: floating-point operations; see `kernels.cost`. 0 for a kernel that is skipped unless
-            an image is out of range; see `kernels.rewrites.guard`.
-        bytes: of the elements that it reads and writes; 0 for the same.
-        lanes: of the vectors that it computes with.
-        tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
-        tasks: how many parts threads can share; 1 if one thread runs it.
-        formulas: its loop nest as lines of text.
-    """
-
-    ops: tuple[str, ...]
-    types: tuple[str, ...]
-    loops: tuple[tuple[str, int], ...]
-    flops: int
-    bytes: int
-    lanes: int
-    tile: str
-    tasks: int
-    formulas: tuple[str, ...]
 
 
 class LlvmBackend:
@@ -201,9 +176,9 @@ class Compiled(Record, eq=False):
     state: VariableStore
     arena: ArenaMemory
     threads: int
-    constants: dict[values.Constant, Array] = field(default_factory=dict)
+    constants: dict[values.ConstantMemory, Array] = field(default_factory=dict)
 
-    def constant(self, storage: values.Constant, sizes: Sizes) -> Array:
+    def constant(self, storage: values.ConstantMemory, sizes: Sizes) -> Array:
         """Aligned memory with the contents of a constant."""
         if storage.planned is not None:
             return _aligned(sizes.array(storage.planned))
@@ -286,22 +261,22 @@ class NativeProgram:
     def _address(self, value: Value, place: int) -> int:
         """The address of a value, or 0 with a note of what to put there later."""
         match value.storage:
-            case values.Slice() | values.Part() | values.Temporary():
+            case values.SliceMemory() | values.PartMemory() | values.Temporary():
                 whole, first = _place_in(value, self._sizes)
                 if isinstance(whole.storage, values.Temporary):
                     self._temporaries.append((place, self._memory.offsets[whole] + first))
                 else:
                     return self._address(whole, place)
-            case values.Feed(number):
+            case values.FeedMemory(number):
                 self._fed[number].append(place)
-            case values.Fetch(number):
+            case values.FetchMemory(number):
                 self._fetched[number].append(place)
             case values.RowNumbers():
                 self._ordered.append(place)
-            case values.Variable(name):
+            case values.VariableMemory(name):
                 store = self._compiled.state
                 return self._kept_at(store.allocate(name, known(value.shape), value.dtype.numpy))
-            case values.Constant():
+            case values.ConstantMemory():
                 return self._kept_at(self._compiled.constant(value.storage, self._sizes))
             case values.Counter():
                 return int(self._counter.ctypes.data)
@@ -340,7 +315,7 @@ class NativeProgram:
             for n, value in enumerate(step.code.nest.slots):
                 if value in part.private.offsets:
                     steps[n, 2] = part.private.size
-                elif isinstance(value.storage, values.Slice):
+                elif isinstance(value.storage, values.SliceMemory):
                     steps[n, int(value.storage.by_part)] = value.bytes_at(self._sizes)
             once = int(step in part.before)
             words += [step.code.address, step.tasks, place, step.words, self._kept_at(steps), once]
@@ -453,7 +428,11 @@ class NativeProgram:
     def summary(self) -> tuple[KernelSummary, ...]:
         """What every kernel computes and costs, in the order in which they run."""
         types = self._compiled.planned.interface.types
-        return tuple(_summary(step, part, types) for part in self._parts for step in part.steps)
+        return tuple(
+            summarise(step, part, types, part.is_serial(SMALL_WORK))
+            for part in self._parts
+            for step in part.steps
+        )
 
     def describe(self) -> str:
         """Every kernel with what was fused into it, its tile and its cost."""
@@ -472,9 +451,9 @@ class NativeProgram:
 def _place_in(value: Value, sizes: Sizes) -> tuple[Value, int]:
     """The value in whose memory one lies, and at which byte."""
     first = 0
-    while isinstance(value.storage, values.Slice | values.Part):
+    while isinstance(value.storage, values.SliceMemory | values.PartMemory):
         storage, value = value.storage, value.storage.whole
-        if isinstance(storage, values.Part):
+        if isinstance(storage, values.PartMemory):
             row = math.prod(sizes.shape(value.shape[1:])) * value.dtype.size
             first += sizes(storage.first) * row
     return value, first
@@ -490,22 +469,3 @@ def _shareable(parts: Sequence[Part], small_work: float) -> float:
     """Cycles of the parts that threads share, as a rule."""
     shared = (part for part in parts if not part.is_serial(small_work) and not part.is_rare)
     return sum(part.cycles for part in shared)
-
-
-def _summary(step: Step, part: Part, types: Mapping[str, str]) -> KernelSummary:
-    s, slices = step.schedule, [("n", part.times(step))] if part.parts else []
-    cost = step.cost.times(part.times(step))
-    tile = {axis.name: size for axis, size in s.tile.items()}
-    if s.vector is not None and s.vector not in s.tile:
-        tile[s.vector.name] = s.lanes
-    return KernelSummary(
-        ops=step.nest.ops,
-        types=tuple(types.get(name, "") for name in step.nest.ops),
-        loops=(*slices, *((axis.name, int(axis.extent)) for axis in step.nest.axes)),
-        flops=cost.flops,
-        bytes=cost.bytes,
-        lanes=s.lanes,
-        tile=" ".join(f"{size}{name}" for name, size in tile.items()) or "1",
-        tasks=1 if part.is_serial(SMALL_WORK) else part.tasks,
-        formulas=tuple(show(step.nest).splitlines()),
-    )

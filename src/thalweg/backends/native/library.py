@@ -27,11 +27,17 @@ _CHOICE = (
     "backends/native/library",
     *("kernels/nests/nest", "kernels/nests/blocks"),
     *("kernels/schedules/schedule", "kernels/schedules/model", "kernels/schedules/choose"),
+    *("kernels/schedules/sweeps", "kernels/schedules/staging"),
 )
-_LOOPS = ("emit", "across", "epilogue", "reductions", "long_sums", "target")
-_POINTS = ("expressions", "builder", "functions")
-_MATHEMATICS = ("vector_math", "polynomials", "philox", "halves")
-_TEXT = tuple(f"backends/native/llvm/{name}" for name in _LOOPS + _POINTS + _MATHEMATICS)
+_LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
+_ASIDE = ("across", "epilogue", "stages", "prefetch")
+_POINTS = ("expressions", "addresses", "scopes", "builder", "ssa", "functions")
+_ELEMENTARY = ("vector_math", "elementary", "exponentials", "trigonometry", "polynomials")
+_MATHEMATICS = (*_ELEMENTARY, "philox", "halves")
+_TEXT = (
+    *("kernels/nests/dependence", "kernels/schedules/prefetch"),
+    *(f"backends/native/llvm/{name}" for name in _LOOPS + _ASIDE + _POINTS + _MATHEMATICS),
+)
 
 
 class Library:

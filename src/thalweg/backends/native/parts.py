@@ -9,7 +9,7 @@ from functools import cached_property
 from thalweg.base.dims import Sizes
 from thalweg.base.record import Record
 from thalweg.kernels.cost import Cost, cost_of
-from thalweg.kernels.kernel import Chain, Kernel, Kernels, kernels_of
+from thalweg.kernels.kernel import Kernel, Kernels, TiledKernels, kernels_of
 from thalweg.kernels.memory import NOTHING, Arena, plan_memory
 from thalweg.kernels.nests.nest import Nest, all_axes, resized
 from thalweg.kernels.schedules.model import Model
@@ -98,13 +98,13 @@ class Step(Record, eq=False):
 
 
 class Part(Record):
-    """What threads share among them: the tasks of a kernel, or the parts of a chain.
+    """What threads share among them: the tasks of a kernel, or the parts of a tiling.
 
     Attributes:
         steps: its kernels.
-        before: of a chain, those of them that run once for each part.
-        extent: of a chain, for how many slices the others run.
-        parts: in how many parts these are cut; 0 if it is no chain.
+        before: of a tiling, those of them that run once for each part.
+        extent: of a tiling, for how many slices the others run.
+        parts: in how many parts these are cut; 0 if it is none.
         private: what each thread has memory of its own for.
     """
 
@@ -157,10 +157,10 @@ def parts_for(kernels: Kernels, codes: Sequence[Code], sizes: Sizes) -> tuple[Pa
     return tuple(made for part in kernels.parts for made in _parts(part, left, sizes))
 
 
-def _parts(part: Kernel | Chain, codes: Iterator[Code], sizes: Sizes) -> list[Part]:
-    """A kernel, or a chain; one of a single slice is its kernels, whose tasks threads can share."""
+def _parts(part: Kernel | TiledKernels, codes: Iterator[Code], sizes: Sizes) -> list[Part]:
+    """A kernel, or those of a tiling; for one slice each by itself, its tasks to be shared."""
     steps = tuple(Step.of(next(codes), sizes) for _ in kernels_of(part))
-    if not isinstance(part, Chain):
+    if not isinstance(part, TiledKernels):
         return [Part(steps)]
     extent, before = sizes(part.extent), steps[: len(part.before)]
     private = plan_memory(part.private, lambda value: value.bytes_at(sizes))

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from thalweg.backends.native.llvm.driver import MOVE_WORDS, STEP_WORDS
+from thalweg.backends.native.driver.layouts import MOVE_WORDS, STEP_WORDS
 from thalweg.backends.native.team import Program
 
 Row: TypeAlias = tuple[int, int, int, int]  # a kernel, its arguments, its tasks, its flags

@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native.llvm import driver
-from thalweg.backends.native.llvm.driver import Driver, load_driver
+from thalweg.backends.native.driver import layouts
+from thalweg.backends.native.driver.driver import Driver, load_driver
+from thalweg.backends.native.driver.waiting import PAUSES
 from thalweg.backends.native.shared import shared_jit
 from thalweg.base import settings
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
-_REPEATS = driver.ProgramLayout.REPEATS // 8
-_THREADS = driver.ProgramLayout.THREADS // 8
-_TEAM = driver.ProgramLayout.TEAM // 8
-_NO_MOVES: Words = np.zeros((0, driver.MOVE_WORDS), np.int64)
+_REPEATS = layouts.ProgramLayout.REPEATS // 8
+_THREADS = layouts.ProgramLayout.THREADS // 8
+_TEAM = layouts.ProgramLayout.TEAM // 8
+_NO_MOVES: Words = np.zeros((0, layouts.MOVE_WORDS), np.int64)
 
 _STACK_BYTES = 8 << 20  # what the main thread has on Linux; macOS would give half a MiB
 _ATTRIBUTES_BYTES = 128  # at least sizeof(pthread_attr_t) on all systems
@@ -32,7 +33,7 @@ _libc = ctypes.CDLL(None)
 
 
 class Program:
-    """Rows in memory, as the driver's native code reads them; see `driver.ProgramLayout`.
+    """Rows in memory, as the driver's native code reads them; see `layouts.ProgramLayout`.
 
     Args:
         steps: a contiguous int64 array, four words a row.
@@ -76,7 +77,7 @@ class Team:
         """Run the first `count` steps of a program once and return when they are done.
 
         Args:
-            steps: a contiguous int64 array, four words a step; see `backends.native.llvm.driver`.
+            steps: a contiguous int64 array, four words a step; see `backends.native.driver`.
             count: how many steps to run.
             threads: how many threads take part, this one included; by default the team's number.
         """
@@ -112,12 +113,12 @@ class _Crew:
         self._native = native
         self._lock = threading.RLock()
         self._is_running = False
-        self._memory = _aligned_words(driver.TeamLayout.BYTES)
+        self._memory = _aligned_words(layouts.TeamLayout.BYTES)
         self._address: int = self._memory.ctypes.data
         # The system gives memory for those seats only that somebody takes.
-        self._seats = _aligned_words(driver.MAX_THREADS * driver.SeatLayout.BYTES)
-        self._set(self._memory, driver.TeamLayout.CPUS, settings.cpu_count())
-        self._set(self._memory, driver.TeamLayout.SEATS, self._seats.ctypes.data)
+        self._seats = _aligned_words(layouts.MAX_THREADS * layouts.SeatLayout.BYTES)
+        self._set(self._memory, layouts.TeamLayout.CPUS, settings.cpu_count())
+        self._set(self._memory, layouts.TeamLayout.SEATS, self._seats.ctypes.data)
         self._take_seat(0)
 
     def run(self, program: Program, threads: int) -> None:
@@ -141,7 +142,7 @@ class _Crew:
             for worker in self.workers:
                 _libc.pthread_join(worker, None)
             self.workers.clear()
-            self._set(self._memory, driver.TeamLayout.STAGE, 0)
+            self._set(self._memory, layouts.TeamLayout.STAGE, 0)
             self._lock.release()
 
     def _grow(self, threads: int) -> None:
@@ -171,13 +172,13 @@ class _Crew:
 
     def _take_seat(self, number: int) -> Words:
         """Prepare the memory of a thread; 0 is the one that calls."""
-        words = driver.SeatLayout.BYTES // 8
+        words = layouts.SeatLayout.BYTES // 8
         seat = self._seats[number * words :][:words]
-        self._set(seat, driver.SeatLayout.TEAM, self._address)
-        self._set(seat, driver.SeatLayout.THREAD, number)
-        self._set(seat, driver.SeatLayout.PATIENCE, driver.PAUSES)
-        _make_condition(seat, driver.SeatLayout.MUTEX, driver.SeatLayout.CONDITION)
-        self._set(self._memory, driver.TeamLayout.SEATED, number + 1)
+        self._set(seat, layouts.SeatLayout.TEAM, self._address)
+        self._set(seat, layouts.SeatLayout.THREAD, number)
+        self._set(seat, layouts.SeatLayout.PATIENCE, PAUSES)
+        _make_condition(seat, layouts.SeatLayout.MUTEX, layouts.SeatLayout.CONDITION)
+        self._set(self._memory, layouts.TeamLayout.SEATED, number + 1)
         return seat
 
     @staticmethod
@@ -191,7 +192,7 @@ def _run_alone(native: Driver, program: Program) -> None:
 
 
 def chain_kernel() -> int:
-    """The address of the kernel that runs others slice by slice; see `driver.ChainLayout`."""
+    """The address of the kernel that runs others slice by slice; see `layouts.ChainLayout`."""
     return _driver().chain
 
 
@@ -212,15 +213,15 @@ def _driver() -> Driver:
 
 
 def _checked(threads: int) -> int:
-    if not 1 <= threads <= driver.MAX_THREADS:
-        raise ValueError(f"expected 1 to {driver.MAX_THREADS} threads, got {threads}")
+    if not 1 <= threads <= layouts.MAX_THREADS:
+        raise ValueError(f"expected 1 to {layouts.MAX_THREADS} threads, got {threads}")
     return threads
 
 
 def _aligned_words(size: int) -> Words:
     """Zeroed memory of `size` bytes that begins on a cache line."""
-    words = np.zeros((size + driver.LINE) // 8, np.int64)
-    skip = -words.ctypes.data % driver.LINE // 8
+    words = np.zeros((size + layouts.LINE) // 8, np.int64)
+    skip = -words.ctypes.data % layouts.LINE // 8
     return words[skip : skip + size // 8]
 
 

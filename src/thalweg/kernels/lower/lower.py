@@ -98,7 +98,7 @@ class Lowering:
             case RunCounter():
                 self._external(op.outputs[0], values.Counter())
             case Constant() as record if not record.is_uniform:
-                self._external(op.outputs[0], values.Constant(record.array, record.planned))
+                self._external(op.outputs[0], values.ConstantMemory(record.array, record.planned))
             case VariableHandle():
                 pass
             case ReadVariable():
@@ -128,11 +128,11 @@ class Lowering:
         (tensor,) = op.outputs
         number = self._feeds[tensor]
         if number not in self._picked:
-            self._external(tensor, values.Feed(number))
+            self._external(tensor, values.FeedMemory(number))
             return
         # x[i, ...] = source[rows[i], ...]: how many rows the source has makes no difference.
         shape = known(tensor.static_shape)
-        source = Value(f"{op.name} rows", shape, self._picked[number], values.Feed(number))
+        source = Value(f"{op.name} rows", shape, self._picked[number], values.FeedMemory(number))
         numbers = (2 * shape[0],)  # of this step's rows, and of the next one's
         rows = Value("row numbers", numbers, dtypes.int64, values.RowNumbers())
         index = axes(*shape)
@@ -171,7 +171,7 @@ class Lowering:
         name = variable_name(handle)
         if name not in self._variables:
             shape = known(handle.static_shape)
-            self._variables[name] = Value(name, shape, handle.dtype, values.Variable(name))
+            self._variables[name] = Value(name, shape, handle.dtype, values.VariableMemory(name))
         return self._variables[name]
 
     def _assign(self, op: Operation) -> None:
@@ -226,7 +226,7 @@ class Lowering:
 
     def _fetch(self, number: int, value: Value) -> None:
         """Let the fetched value be computed in the caller's memory, or copy it there."""
-        root, target = value.root, values.Fetch(number)
+        root, target = value.root, values.FetchMemory(number)
         if root.storage is None:
             root.storage = target
             return

@@ -1,9 +1,9 @@
 """Add each term of a long sum of products where it is computed.
 
-    before:  a[i, j] = sum over k ...     b[i, j] = sum over k ...     c[i, j] = sum over k ...
+    before:  a[i, j] = sum[k](...)     b[i, j] = sum[k](...)     c[i, j] = sum[k](...)
              s[i, j] = a[i, j] + b[i, j]      t[i, j] = s[i, j] + c[i, j]
-    after:   a[i, j] = sum over k ...     s[i, j] = a[i, j] + sum over k ...
-             t[i, j] = s[i, j] + sum over k ...
+    after:   a[i, j] = sum[k](...)     s[i, j] = a[i, j] + sum[k](...)
+             t[i, j] = s[i, j] + sum[k](...)
 
 The gradient of a weight that is used often, as by each step of a recurrent network, is such a sum.
 The total so far stays in the caches, where the terms would be written to memory and read again in

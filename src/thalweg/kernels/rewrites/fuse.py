@@ -1,6 +1,6 @@
 """Group definitions over one index space into kernels.
 
-    before:  y[i, j] = sum over k of a[i, k] * b[k, j]      z[i, j] = max(y[i, j] + c[j], 0)
+    before:  y[i, j] = sum[k](a[i, k] * b[k, j])      z[i, j] = max(y[i, j] + c[j], 0)
     after:   one loop over i, j that computes both, with z as the epilogue of the sum
 
 Two kernels merge only if nothing has to run between them.
@@ -17,14 +17,14 @@ import numpy as np
 from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.kernels.rewrites.inline import evaluations, is_contraction
 from thalweg.kernels.rewrites.join import joins
-from thalweg.kernels.values import Definition, Value, Variable, Verdict, reads_elementwise
+from thalweg.kernels.values import Definition, Value, VariableMemory, Verdict, reads_elementwise
 
 WINDOW = 16  # elements up to which a reduction is small
 MOST_PARTS = 150  # expressions of a kernel, which LLVM compiles as one function
 EXPANDED = 2  # times as large as what it is made of
 
 
-class Group:
+class _Group:
     """Definitions that become one kernel, in order.
 
     Attributes:
@@ -44,8 +44,8 @@ class Group:
 
     def __init__(self, member: Definition, place: int) -> None:
         self.members = [member]
-        self.before: set[Group] = set()
-        self.after: set[Group] = set()
+        self.before: set[_Group] = set()
+        self.after: set[_Group] = set()
         self.order = member.order
         self.first = self.last = place
         self.is_pointwise = member.is_pointwise
@@ -58,12 +58,12 @@ class Group:
     def domain(self) -> tuple[int, ...]:
         return tuple(axis.extent for axis in self.members[0].axes)
 
-    def follow(self, earlier: Group) -> None:
+    def follow(self, earlier: _Group) -> None:
         """Note that this group must run after another one."""
         self.before.add(earlier)
         earlier.after.add(self)
 
-    def absorb(self, other: Group) -> None:
+    def absorb(self, other: _Group) -> None:
         """Take over the members of another group and its place among the others."""
         self.members += other.members
         self.order = max(self.order, other.order)
@@ -95,10 +95,10 @@ class _Owners:
     """
 
     def __init__(self, definitions: Sequence[Definition]) -> None:
-        self._owner = {d: Group(d, n) for n, d in enumerate(definitions)}
+        self._owner = {d: _Group(d, n) for n, d in enumerate(definitions)}
         self._lowest = np.arange(len(definitions))  # by place: where the groups across it begin
 
-    def of(self, definition: Definition) -> Group:
+    def of(self, definition: Definition) -> _Group:
         """Its group."""
         return self._owner[definition]
 
@@ -115,13 +115,13 @@ class _Owners:
         across = self._lowest[first.first : first.last + 1]
         np.minimum(across, first.first, out=across)
 
-    def _reaches_around(self, first: Group, second: Group) -> bool:
+    def _reaches_around(self, first: _Group, second: _Group) -> bool:
         """Whether a path leads from `first` through some other group to `second`."""
         if first.after <= {second} or first in second.after:  # nowhere else to go, or no way back
             return False
         lowest = self._lowest_after(first)
         pending = [g for g in second.before if g is not first and g.first >= lowest]
-        seen: set[Group] = set()
+        seen: set[_Group] = set()
         while pending:
             group = pending.pop()
             if group is first:
@@ -131,7 +131,7 @@ class _Owners:
                 pending += [g for g in group.before if g.first >= lowest]
         return False
 
-    def _lowest_after(self, group: Group) -> int:
+    def _lowest_after(self, group: _Group) -> int:
         """A place before which no group begins that must run after this one.
 
         What runs after a member has a later place. So a path of groups comes to earlier places only
@@ -165,7 +165,7 @@ def _producers(definition: Definition, made: Mapping[Value, Definition]) -> list
     return sorted((made[value] for value in found), key=lambda d: d.order)
 
 
-def _may_share_loop(first: Group, second: Group) -> bool:
+def _may_share_loop(first: _Group, second: _Group) -> bool:
     if first.parts + second.parts > MOST_PARTS:
         return False
     members = first.members + second.members
@@ -182,7 +182,7 @@ def _may_share_loop(first: Group, second: Group) -> bool:
     if not (first.is_pointwise or second.is_pointwise or windows or alike):
         return False
     written = {d.value.root for d in members}
-    stored = {d.value.storage for d in members if isinstance(d.value.storage, Variable)}
+    stored = {d.value.storage for d in members if isinstance(d.value.storage, VariableMemory)}
 
     def is_written(value: Value) -> bool:
         return value in written or value.storage in stored
@@ -215,13 +215,13 @@ def _expands(definition: Definition) -> bool:
     return typical_size(definition.value.shape) > EXPANDED * read > 0
 
 
-def _in_order(groups: Sequence[Group]) -> list[Group]:
+def _in_order(groups: Sequence[_Group]) -> list[_Group]:
     """Topological order, earliest operations first."""
     missing = {group: len(group.before) for group in groups}
     place = {group: (group.order, n) for n, group in enumerate(groups)}
     ready = [(*place[group], group) for group in groups if not missing[group]]
     heapq.heapify(ready)
-    result: list[Group] = []
+    result: list[_Group] = []
     while ready:
         group = heapq.heappop(ready)[-1]
         result.append(group)

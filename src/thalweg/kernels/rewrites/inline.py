@@ -19,7 +19,7 @@ from thalweg.kernels.values import (
     Readers,
     Storage,
     Value,
-    Variable,
+    VariableMemory,
     is_elementwise,
     is_free,
     is_padding,
@@ -259,13 +259,13 @@ class Writes:
         self._writes: dict[Storage, list[Definition]] = {}
         for definition in definitions:
             storage = definition.value.storage
-            if isinstance(storage, Variable):
+            if isinstance(storage, VariableMemory):
                 self._writes.setdefault(storage, []).append(definition)
 
     def of_what(self, reader: Definition) -> list[list[Definition]]:
         """Those that overwrite a variable which the definition reads, for each such variable."""
         read = [read.source.root.storage for read in reader.reads()]
-        variables = dict.fromkeys([s for s in read if isinstance(s, Variable)])
+        variables = dict.fromkeys([s for s in read if isinstance(s, VariableMemory)])
         return [self._writes[s] for s in variables if s in self._writes]
 
     def permit(self, producer: Definition, user: Definition) -> bool:
@@ -274,7 +274,7 @@ class Writes:
             later = bisect_left(writes, producer.order, key=_order)
             if later < len(writes) and writes[later].order < user.order:
                 return False
-        return not isinstance(user.value.storage, Variable) or _at_one_point(producer, user)
+        return not isinstance(user.value.storage, VariableMemory) or _at_one_point(producer, user)
 
     def wait_for(self, user: Definition) -> None:
         """Let later writes wait for a definition that has come to read a variable.

@@ -26,7 +26,7 @@ from thalweg.formula import (
     affine,
     is_identity,
 )
-from thalweg.kernels.values import Definition, Part, Temporary, Value
+from thalweg.kernels.values import Definition, PartMemory, Temporary, Value
 
 MANY = 4  # pieces that are worth a kernel for each one that is copied
 LARGE = 4096  # elements of all pieces from which on that is
@@ -64,7 +64,7 @@ def separate(definition: Definition) -> list[Definition]:
     left: list[Definition] = []
     for piece, value in zip(pieces, wholes, strict=True):
         if value is not None and value in free:
-            value.storage = Part(definition.value, piece.first)
+            value.storage = PartMemory(definition.value, piece.first)
             free.discard(value)  # where it occurs again it is copied
         else:
             left.append(_copy(definition, piece))

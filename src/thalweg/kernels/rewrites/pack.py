@@ -1,7 +1,7 @@
 """Copy an operand into the layout that its contraction can stream.
 
-    before:  dx[i, c] = sum over o of dy[i, o] * w[c, o]              (w is strided along c)
-    after:   p[o, c] = w[c, o]      dx[i, c] = sum over o of dy[i, o] * p[o, c]
+    before:  dx[i, c] = sum[o](dy[i, o] * w[c, o])              (w is strided along c)
+    after:   p[o, c] = w[c, o]      dx[i, c] = sum[o](dy[i, o] * p[o, c])
 
 Where it can, the copy lies in panels as wide as a register tile: all rows of the first columns,
 then all rows of the next (Goto & van de Geijn 2008). A tile then walks memory without a gap, while

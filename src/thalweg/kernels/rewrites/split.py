@@ -1,7 +1,7 @@
 """Split a long reduction with few results in two, so that threads can share it.
 
-    before:  s[c] = sum over n, i of x[n, i, c]
-    after:   p[n, c] = sum over i of x[n, i, c]      s[c] = sum over n of p[n, c]
+    before:  s[c] = sum[n, i](x[n, i, c])
+    after:   p[n, c] = sum[i](x[n, i, c])      s[c] = sum[n](p[n, c])
 
 Likewise the product of a matrix with one of few columns, over parts of the rows of the latter. Its
 gradient is shared by those rows, so that a thread reads the weights that it has updated itself.

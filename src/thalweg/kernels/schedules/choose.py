@@ -14,10 +14,12 @@ from itertools import product
 
 from thalweg.base.dims import Dim
 from thalweg.base.record import replace
-from thalweg.formula import Affine, Apply, Axis, Expr, Read, Reduce, expressions, iterations, walk
+from thalweg.formula import Axis, Read, walk
 from thalweg.kernels.nests.nest import Nest
-from thalweg.kernels.schedules.model import PAGE, Model, axes_of
+from thalweg.kernels.schedules.model import PAGE, Model
 from thalweg.kernels.schedules.schedule import Machine, Schedule
+from thalweg.kernels.schedules.staging import stageable, with_stages
+from thalweg.kernels.schedules.sweeps import is_streamed, swept_part
 from thalweg.kernels.values import work
 
 
@@ -120,8 +122,8 @@ def _unrolled(nest: Nest, lanes: int) -> Iterator[Schedule]:
 def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
     most = -(-int(axis.extent) // lanes)
     heavy = bool(nest.reductions)
-    chunk, streams = _swept_part(nest), _is_streamed(nest)
-    staged = () if streams else _stageable(nest, axis, chunk)
+    chunk, streams = swept_part(nest), is_streamed(nest)
+    staged = () if streams else stageable(nest, axis, chunk)
     if nest.sequential:  # only what is left of the loops can be shared by threads
         most = min(most, most // TASKS)
     widths = [1, 2, 3, 4]
@@ -142,7 +144,7 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
                     made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
                     yield made
                     if staged:
-                        yield from _staged(nest, replace(made, staged=staged))
+                        yield from with_stages(nest, replace(made, staged=staged))
 
 
 def _is_moved(nest: Nest) -> bool:
@@ -159,13 +161,6 @@ def _along_memory(nest: Nest, vector: Axis) -> list[Axis]:
     ]
 
 
-def _staged(nest: Nest, s: Schedule) -> Iterator[Schedule]:
-    """A schedule that stages operands: with its sweeps, and without if it needs none."""
-    is_known = not isinstance(nest.reductions[0].axes[0].extent, Dim)  # so is the room it takes
-    ways = [s, replace(s, chunk=0)] if s.chunk and is_known and _in_rows(nest, s.staged) else [s]
-    yield from (way for way in ways if _stage_bytes(nest, way) <= STAGE)
-
-
 def _slides(nest: Nest, vector: Axis, other: Axis) -> bool:
     """Whether neighbouring rows of a tile read the same vectors, at different taps of a window.
 
@@ -179,55 +174,6 @@ def _slides(nest: Nest, vector: Axis, other: Axis) -> bool:
                 if at.coefficient(vector) and overlap:
                     return True
     return False
-
-
-def _stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
-    """Slots of operands that could be staged for tiles of the axis."""
-    reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
-    if reduce is None or reduce.combiner != "sum" or isinstance(vector.extent, Dim):
-        return ()
-    known = reduce.axes[1:] if chunk else reduce.axes
-    if any(isinstance(axis.extent, Dim) for axis in known) or not _is_product(reduce.body):
-        return ()
-    sources = [read.source for read in reduce.body.reads]
-    found = [r.source for r in _factors(reduce.body) if _is_panel(r, reduce, nest, vector)]
-    if all(read.index[0].coefficient(vector) for read in reduce.body.reads):
-        return ()  # nothing is used by several columns: they are not better taken one by one
-    return tuple(slot for slot in found if sources.count(slot) == 1)
-
-
-def _is_panel(read: Read, reduce: Reduce, nest: Nest, vector: Axis) -> bool:
-    """Whether a read depends on no axis of the output but this one, and on all reduced axes."""
-    index = read.index[0]
-    others = any(index.coefficient(axis) for axis in nest.axes if axis is not vector)
-    summed = all(index.coefficient(axis) for axis in reduce.axes)
-    return bool(index.coefficient(vector)) and summed and not others and not expressions(index)
-
-
-def _in_rows(nest: Nest, staged: tuple[int, ...]) -> bool:
-    """Whether what is not staged lies in the order of the sum, so that no sweeps are needed."""
-    (reduce,) = nest.reductions
-    others = [read.index[0] for read in reduce.body.reads if read.source not in staged]
-    return all(at.coefficient(reduce.axes[-1]) in (0, 1) for at in others)
-
-
-def _is_product(body: Expr) -> bool:
-    """Whether a body multiplies two values read from memory."""
-    return len(_factors(body)) == 2
-
-
-def _factors(body: Expr) -> list[Read]:
-    """The values read from memory that a body multiplies."""
-    factors = body.args if isinstance(body, Apply) and body.function == "mul" else ()
-    return [factor for factor in factors if isinstance(factor, Read)]
-
-
-def _stage_bytes(nest: Nest, s: Schedule) -> int:
-    """What a staged operand takes for one tile of the vector axis."""
-    (reduce,) = nest.reductions
-    assert s.vector is not None
-    rows = iterations(reduce.axes[1:]) * (s.chunk or reduce.axes[0].extent)
-    return int(rows) * s.tile_of(s.vector) * reduce.dtype.size
 
 
 def _reduced_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
@@ -313,78 +259,3 @@ def _is_in_one_set(nest: Nest, axis: Axis) -> bool:
     reads = [read for reduce in nest.reductions for read in reduce.body.reads]
     steps = [read.index[0].coefficient(axis) * read.dtype.size for read in reads]
     return any(step and not isinstance(step, Dim) and step % PAGE == 0 for step in steps)
-
-
-# -- sweeps
-
-CACHE = 3 << 19  # bytes of operands that should stay in the second-level cache during a sweep
-STAGE = 1 << 18  # bytes up to which an operand's part is staged
-SHORT = 48  # steps under which keeping the sums in memory costs too much
-STREAMS = 16  # rows along which the processor fetches ahead, each by itself
-
-
-def sums_once(nest: Nest) -> bool:
-    """Whether the nest can be swept: it has one sum, and that has another value at each point."""
-    if len(nest.reductions) != 1 or nest.reductions[0].combiner != "sum":
-        return False
-    (reduce,) = nest.reductions
-    own = {axis for expr in walk(reduce.body) for axis in axes_of(expr)}
-    return bool(reduce.axes) and own >= set(nest.axes)
-
-
-def _swept_part(nest: Nest) -> int:
-    """How much of the first reduced axis a sweep takes, or 0 if one sweep does."""
-    if not sums_once(nest):
-        return 0
-    (reduce,) = nest.reductions
-    outer, extent = reduce.axes[0], int(reduce.axes[0].extent)
-    reads = {e.source: e for e in reduce.body.reads}.values()
-    if _is_streamed(nest):
-        return _rounded(STREAMS, outer)
-    parts = [_is_partitioned(read.index[0], outer, reduce, nest) for read in reads]
-    sizes = [nest.slots[read.source].bytes for read in reads]
-    fixed = sum(size for size, part in zip(sizes, parts, strict=True) if not part)
-    moving = sum(size for size, part in zip(sizes, parts, strict=True) if part)
-    if fixed + moving <= CACHE or 3 * fixed >= 2 * CACHE or extent < 4:
-        return 0
-    chunk = _rounded(max(1, min(extent, (CACHE - fixed) * extent // moving)), outer)
-    steps = chunk * iterations(reduce.axes) // extent
-    return chunk if steps >= SHORT and moving // extent <= CACHE else 0
-
-
-def _is_streamed(nest: Nest) -> bool:
-    """Whether a large operand is used once, and is best walked in its own order.
-
-    A product of one row with a matrix takes as long as the matrix takes to come from memory. Tiles
-    of a few columns, one after the other, would read a small part of each of its rows; in sweeps
-    over a few rows each is read from end to end.
-    """
-    if not sums_once(nest) or len(nest.reductions[0].axes) > 1:
-        return False
-    (reduce,) = nest.reductions
-    (axis,) = reduce.axes
-    for read in reduce.body.reads:
-        at = read.index[0]
-        rows = all(int(a.extent) == 1 for a in nest.axes if not at.coefficient(a))
-        along = any(at.coefficient(a) == 1 for a in nest.axes)
-        far_apart = at.coefficient(axis) * read.dtype.size >= PAGE // 2
-        if rows and along and far_apart and nest.slots[read.source].bytes > CACHE:
-            return axis.extent > STREAMS and not expressions(at)
-    return False
-
-
-def _rounded(fitting: int, axis: Axis) -> int:
-    """At most so many values of an axis: a part of it without a rest, if that is known."""
-    if isinstance(axis.extent, Dim):
-        return max(1, fitting // 8 * 8 if fitting >= 8 else fitting)
-    part = next(c for c in range(fitting, 0, -1) if axis.extent % c == 0)
-    return part if 2 * part > fitting else fitting
-
-
-def _is_partitioned(index: Affine, outer: Axis, reduce: Reduce, nest: Nest) -> bool:
-    """Whether different values of the axis read different parts of the operand."""
-    stride = index.coefficient(outer)
-    others = [index.coefficient(a) for a in (*nest.axes, *reduce.axes) if a is not outer]
-    if stride <= 1:  # the axis walks inside of rows, if there are any
-        return stride == 1 and not any(others)
-    return all(c < stride or c >= stride * outer.extent for c in others)

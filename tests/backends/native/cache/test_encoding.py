@@ -26,9 +26,9 @@ from thalweg.base.errors import ThalwegError
 from thalweg.base.record import Record, replace
 from thalweg.formula import Apply, Axis, Const, Expr, Read, affine
 from thalweg.graph import Graph, Op
-from thalweg.kernels.nests.nest import show
+from thalweg.kernels.printer import show_nest
 from thalweg.kernels.schedules.schedule import AbstractSchedule
-from thalweg.kernels.values import Feed, Slice, Value
+from thalweg.kernels.values import FeedMemory, SliceMemory, Value
 from thalweg.ops.catalogue import ALL
 from thalweg.session.session import Session
 
@@ -58,7 +58,7 @@ def again(value: Any) -> Any:
         tf.bfloat16,
         int.__add__,
         np.array_equal,
-        Feed(3),
+        FeedMemory(3),
         AbstractSchedule((1, 0), None, 8, ((0, 4),), 1, 2, 0, (1,)),
     ],
     ids=lambda v: type(v).__name__,
@@ -85,9 +85,9 @@ def test_not_a_number() -> None:
 
 
 def test_what_is_shared_stays_shared_and_what_is_not_does_not() -> None:
-    i, j, value = Axis(3), Axis(3), Value("x", (3,), tf.float32, Feed(0))
+    i, j, value = Axis(3), Axis(3), Value("x", (3,), tf.float32, FeedMemory(0))
     x = Read(value, (affine(i) + j,), tf.float32)
-    made = again((i, j, x, Apply("add", (x, x), tf.float32), Slice(value)))
+    made = again((i, j, x, Apply("add", (x, x), tf.float32), SliceMemory(value)))
     (first, second, read, sum_, part) = made
     assert first is not second
     assert [atom for atom, _ in read.index[0].terms] == [first, second]
@@ -200,7 +200,7 @@ def test_plans_of_all_samples(record: type[Op], monkeypatch: pytest.MonkeyPatch)
         for (nest, schedule), (nest_again, schedule_again) in pairs:
             del vars(nest_again)["structure"]  # to be found anew
             assert nest_again.structure == nest.structure
-            assert show(nest_again) == show(nest)
+            assert show_nest(nest_again) == show_nest(nest)
             hows = [
                 AbstractSchedule.of(*pair)
                 for pair in ((schedule, nest), (schedule_again, nest_again))

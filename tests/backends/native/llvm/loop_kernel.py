@@ -10,7 +10,8 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.backends.native.llvm.builder import I64, PTR, Builder, Type, Value
+from thalweg.backends.native.llvm.builder import Builder
+from thalweg.backends.native.llvm.ssa import I64, PTR, Type, Value
 
 Array = NDArray[Any]
 ELEMENTS = {np.float32: "float", np.float64: "double", np.uint32: "i32"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import thalweg as tf
 from thalweg.backends.native.backend import NativeProgram
-from thalweg.backends.native.llvm import emit
+from thalweg.backends.native.llvm import emit, tiles
 from thalweg.backends.native.llvm.epilogue import by_row
 from thalweg.backends.native.llvm.target import Target
 
@@ -102,7 +102,7 @@ def test_the_bits_are_those_of_an_epilogue_written_out(
         write_code_anew(patch)
         by_rows = run()
         write_code_anew(patch)
-        patch.setattr(emit, "by_row", lambda *args: None)
+        patch.setattr(tiles, "by_row", lambda *args: None)
         written_out = run()
     np.testing.assert_array_equal(by_rows, written_out)
 
@@ -134,9 +134,9 @@ def test_sums_of_a_transformed_convolution_are_put_aside_too(
             return result
 
     write_code_anew(monkeypatch)
-    monkeypatch.setattr(emit, "by_row", counted)
+    monkeypatch.setattr(tiles, "by_row", counted)
     by_rows = trained()
     assert any(one is not None and len(one.stores) > 1 for one in made)
     write_code_anew(monkeypatch)
-    monkeypatch.setattr(emit, "by_row", lambda *args: None)
+    monkeypatch.setattr(tiles, "by_row", lambda *args: None)
     np.testing.assert_array_equal(by_rows, trained())

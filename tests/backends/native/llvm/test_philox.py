@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.backends.native.llvm.loop_kernel import compile_loop, host_is_x86
-from thalweg.backends.native.llvm.builder import Value
 from thalweg.backends.native.llvm.philox import philox4x32
+from thalweg.backends.native.llvm.ssa import Value
 
 # Random123's known answers: counter, key, result.
 KNOWN = [

@@ -10,13 +10,14 @@ import pytest
 
 import thalweg as tf
 from thalweg.backends.native.backend import NativeProgram
-from thalweg.backends.native.llvm.emit import LINES, emit
+from thalweg.backends.native.llvm.emit import emit
 from thalweg.backends.native.llvm.jit import Jit, Source
 from thalweg.backends.native.team import shared_team
 from thalweg.backends.state import address_of, aligned_empty
 from thalweg.base.shapes import known
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.model import LINE
+from thalweg.kernels.schedules.prefetch import LINES
 from thalweg.kernels.schedules.schedule import Schedule, tasks
 
 Array = np.ndarray[Any, Any]

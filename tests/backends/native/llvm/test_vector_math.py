@@ -16,8 +16,9 @@ import pytest
 from scipy import special
 
 from tests.backends.native.llvm.loop_kernel import Array, compile_loop, host_has, host_is_x86
-from thalweg.backends.native.llvm.builder import Value
-from thalweg.backends.native.llvm.vector_math import BOUNDS, FAR, FUNCTIONS
+from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.trigonometry import FAR
+from thalweg.backends.native.llvm.vector_math import BOUNDS, FUNCTIONS
 
 FORMATS = [np.float32, np.float64]
 TRIGONOMETRIC = ("cos", "sin", "tan")

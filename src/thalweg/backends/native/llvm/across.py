@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from thalweg.backends.native.llvm.builder import Builder, Type, Value
+from thalweg.backends.native.llvm.builder import Builder
+from thalweg.backends.native.llvm.ssa import Type, Value
 from thalweg.kernels.schedules.model import SHUFFLED
 
 Place = Callable[[int, int], Value]  # the address of an element, by its row and column

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from thalweg.backends.native.llvm.builder import Value
-from thalweg.backends.native.llvm.expressions import Expressions, Point
+from thalweg.backends.native.llvm.addresses import Point
+from thalweg.backends.native.llvm.expressions import Expressions
+from thalweg.backends.native.llvm.ssa import Value
 from thalweg.base.record import Record, replace
 from thalweg.formula import (
     Affine,

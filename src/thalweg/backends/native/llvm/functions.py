@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from thalweg.backends.native.llvm import halves, vector_math
-from thalweg.backends.native.llvm.builder import Builder, Type, Value
+from thalweg.backends.native.llvm.builder import Builder
 from thalweg.backends.native.llvm.philox import philox4x32
+from thalweg.backends.native.llvm.ssa import Type, Value
 from thalweg.base.dtypes import DType
 from thalweg.formula import COMPARISONS
 

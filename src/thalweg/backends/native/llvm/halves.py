@@ -6,7 +6,7 @@ lacks instructions for them. There the bits are taken apart and put together as 
 
 from __future__ import annotations
 
-from thalweg.backends.native.llvm.builder import Value
+from thalweg.backends.native.llvm.ssa import Value
 
 _SIGN, _INFINITY, _QUIET_NAN = 0x8000, 0x7C00, 0x7E00  # float16
 _LOST = 13  # bits of a float's fraction that a float16 does not have

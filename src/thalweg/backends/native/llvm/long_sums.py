@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from thalweg.backends.native.llvm.builder import Builder, Value
+from thalweg.backends.native.llvm.builder import Builder
 from thalweg.backends.native.llvm.reductions import Accumulator
+from thalweg.backends.native.llvm.ssa import Value
 from thalweg.base.dims import Dim
 from thalweg.base.record import Record
 from thalweg.formula import Axis

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from thalweg.backends.native.llvm.builder import Value
+from thalweg.backends.native.llvm.ssa import Value
 
 Counter: TypeAlias = tuple[Value, Value, Value, Value]
 Key: TypeAlias = tuple[Value, Value]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from thalweg.backends.native.llvm.builder import Type, Value
-from thalweg.backends.native.llvm.expressions import Expressions, Point
+from thalweg.backends.native.llvm.addresses import Point
+from thalweg.backends.native.llvm.expressions import Expressions
 from thalweg.backends.native.llvm.functions import emit_function, register_type, unify
+from thalweg.backends.native.llvm.ssa import Type, Value
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
 from thalweg.formula import Apply, Expr, Reduce

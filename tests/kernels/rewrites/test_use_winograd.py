@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 import thalweg as tf
 from tests.kernels.arrays import Array, random
+from tests.kernels.rewrites.lowered import Program, check, fed
 from thalweg.backends.native.backend import NativeProgram
-from thalweg.kernels.rewrites.winograd import filtering
+from thalweg.kernels.printer import show_definitions
+from thalweg.kernels.rewrites.toom_cook import filtering
+from thalweg.kernels.rewrites.use_winograd import use_winograd
 
 
 @pytest.mark.parametrize(("results", "taps"), [(2, 3), (4, 3), (3, 4), (3, 2), (2, 5), (5, 2)])
@@ -30,6 +33,55 @@ def test_the_coefficients_for_the_image_are_exact() -> None:
     for results, taps in ((2, 3), (4, 3), (2, 5)):
         b = np.array(filtering(results, taps).b)
         np.testing.assert_array_equal(b, b.astype(np.float32))
+
+
+def test_a_convolution_becomes_products_at_points() -> None:
+    """Tiles of four results each way take six points; a guard measures images and filter before."""
+    x, w = fed("x", 16, 10, 10, 16), fed("w", 3, 3, 16, 16)
+    program = Program(tf.nn.conv2d(x, w, [1, 1, 1, 1], "VALID", name="y"))
+    plain = "sum[p<3, q<3, c<16](x[n, i + p, j + q, c] * w[p, q, c, o])"
+    check(program.text, f"y[n, i, j, o] = {plain}  for n<16, i<8, j<8, o<16  in fetch 0")
+    program.run(use_winograd)
+    guard, algorithm = program.definitions[:4], program.definitions[4:]
+    assert [d.value.name for d in guard] == [
+        "x sizes",
+        "x out of range",
+        "w sizes",
+        "w out of range",
+    ]
+    check(
+        show_definitions(algorithm),
+        f"""
+        y taps[k, l, c, o] = combine[l](
+                combine[k](w[0, 0, c, o], w[1, 0, c, o], w[2, 0, c, o]),
+                combine[k](w[0, 1, c, o], w[1, 1, c, o], w[2, 1, c, o]),
+                combine[k](w[0, 2, c, o], w[1, 2, c, o], w[2, 2, c, o]))
+                for k<6, l<6, c<16, o<16
+        y tiles[n, k, l, i, j, c] = combine[l](
+                combine[k](x[n, 4*i, 4*j, c], ..., x[n, 4*i + 5, 4*j, c]), ...,
+                combine[k](x[n, 4*i, 4*j + 5, c], ..., x[n, 4*i + 5, 4*j + 5, c]))
+                for n<16, k<6, l<6, i<2, j<2, c<16
+        y products[n, k, l, i, j, o]
+                = sum[c<16](y tiles[n, k, l, i, j, c] * y taps[k, l, c, o])
+                for n<16, k<6, l<6, i<2, j<2, o<16
+        y plain[n, i, j, o] = {plain}  for n<16, i<8, j<8, o<16
+                if x out of range[n, 0] or w out of range[]
+        y[n, 4*i + i', 4*j + j', o] = x out of range[n, 0] or w out of range[]
+                ? y plain[n, 4*i + i', 4*j + j', o]
+                : combine[j'](
+                combine[i'](y products[n, 0, 0, i, j, o], ..., y products[n, 5, 0, i, j, o]), ...,
+                combine[i'](y products[n, 0, 5, i, j, o], ..., y products[n, 5, 5, i, j, o]))
+                for n<16, i<2, i'<4, j<2, j'<4, o<16  in fetch 0
+        """,
+    )
+
+
+def test_few_channels_are_summed_plainly() -> None:
+    x, w = fed("x", 16, 10, 10, 15), fed("w", 3, 3, 15, 16)
+    program = Program(tf.nn.conv2d(x, w, [1, 1, 1, 1], "VALID"))
+    before = program.text
+    program.run(use_winograd)
+    check(program.text, before)
 
 
 def convolution(

@@ -1,26 +1,20 @@
 """Convolve with fewer multiplications: Winograd's minimal filtering, in two dimensions.
 
-    before:  y[i, j, o] = sum over p, q, c of x[i + p, j + q, c] * w[p, q, c, o]
+    before:  y[i, j, o] = sum[p, q, c](x[i + p, j + q, c] * w[p, q, c, o])
 
     after:   v[k, l, s, t, c] = (B' x[m*s.., m*t.., c] B)[k, l]      n = m + r - 1 values each way
              u[k, l, c, o]    = (G w[.., .., c, o] G')[k, l]         of r taps each way
-             z[k, l, s, t, o] = sum over c of v[k, l, s, t, c] * u[k, l, c, o]
+             z[k, l, s, t, o] = sum[c](v[k, l, s, t, c] * u[k, l, c, o])
              y[m*s + i, m*t + j, o] = (A' z[.., .., s, t, o] A)[i, j]
 
 So `n * n` multiplications make `m * m` results, where `m * m * r * r` did: 36 in place of 100 for a
-filter of 5 x 5 and two results each way, 36 in place of 144 for 3 x 3 and four.
-
-The matrices are those of Toom and Cook (Winograd, Arithmetic Complexity of Computations, 1980; for
-networks, Lavin & Gray 2016): polynomials are evaluated at some points, multiplied there, and
-interpolated. Larger tiles would save more, but their coefficients grow, and rounding with them. The
-points are chosen for small errors (Barabasz et al. 2020): with six of them, the error of a result
-is 1.5 to 2.5 times that of the plain sum in float32, in the mean, and 2.5 to 5.5 times for the
-gradient by a filter; with four it is no larger.
+filter of 5 x 5 and two results each way, 36 in place of 144 for 3 x 3 and four. The matrices are in
+`toom_cook.py`.
 
 What a plain sum keeps apart is mixed in a tile. Images that are out of range (`guard.py`) are
 summed plainly, by kernels that do nothing as a rule:
 
-             y = out[n] ? sum over p, q, c of x[n, ...] * w : A' z A
+             y = out[n] ? sum[p, q, c](x[n, ...] * w) : A' z A
 
 The rule looks at what the formula says, not at which operation it belongs to, so it covers the
 gradient by the image; and that by the filter, where places are few and taps are cut into tiles.
@@ -29,8 +23,6 @@ gradient by the image; and that by the filter, where places are few and taps are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
-from functools import cache
 
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim
@@ -52,12 +44,9 @@ from thalweg.formula import (
     where,
 )
 from thalweg.kernels.rewrites.guard import Guards, any_of, read_word
+from thalweg.kernels.rewrites.toom_cook import Filtering, Matrix, filtering
 from thalweg.kernels.values import Definition, Value
 
-Matrix = tuple[tuple[float, ...], ...]
-
-# The points by their number; the last one is infinity. All coefficients for the image are exact.
-POINTS = {4: ("0", "1", "-1"), 6: ("0", "3/4", "-3/4", "3/2", "-3/2")}
 # For a number of taps, how many results to compute together; or of results, how many taps.
 TOGETHER = {3: (4, 2), 5: (2,)}
 DEEP = 16  # channels that there must be on both sides
@@ -76,64 +65,6 @@ def use_winograd(definitions: list[Definition]) -> list[Definition]:
             result += convolution.replace(guards)
         result.append(definition)
     return result
-
-
-# -- the algorithm
-
-
-class Filtering(Record):
-    """Matrices such that `A' ((G w) * (B' x))` are `results` values of x filtered with w."""
-
-    a: Matrix
-    b: Matrix
-    g: Matrix
-
-
-@cache
-def filtering(results: int, taps: int) -> Filtering:
-    """Toom and Cook's matrices, transposed as they are used: a is [results, n], b is [n, n].
-
-    With p(z) the product of (z - point), and e its derivative there: a and g evaluate powers of
-    the points, g divided by e; b has the coefficients of p(z) / (z - point). The last point is
-    infinity, where only the highest power counts, and p itself belongs to it.
-    """
-    n = results + taps - 1
-    points = [Fraction(point) for point in POINTS[n]]
-    last = n - 1
-
-    def powers(count: int) -> list[list[Fraction]]:
-        rows = [[point**k for k in range(count)] for point in points]
-        return [*rows, [Fraction(int(k == count - 1)) for k in range(count)]]
-
-    b = [_coefficients([x for x in points if x != point], n) for point in points]
-    b.append(_coefficients(points, n))
-    scale = [_product([point - x for x in points if x != point]) for point in points]
-    g = [[v / scale[k] if k < last else v for v in row] for k, row in enumerate(powers(taps))]
-    a = [list(column) for column in zip(*powers(results), strict=True)]
-    return Filtering(*(_floats(matrix) for matrix in (a, b, g)))
-
-
-def _coefficients(roots: Sequence[Fraction], count: int) -> list[Fraction]:
-    """Of the polynomial with these roots, the lowest power first."""
-    made = [Fraction(1)]
-    for root in roots:
-        shifted, scaled = [Fraction(0), *made], [*(-root * c for c in made), Fraction(0)]
-        made = [x + y for x, y in zip(shifted, scaled, strict=True)]
-    return made + [Fraction(0)] * (count - len(made))
-
-
-def _product(numbers: Sequence[Fraction]) -> Fraction:
-    total = Fraction(1)
-    for number in numbers:
-        total *= number
-    return total
-
-
-def _floats(matrix: Sequence[Sequence[Fraction]]) -> Matrix:
-    return tuple(tuple(map(float, row)) for row in matrix)
-
-
-# -- convolutions
 
 
 class _Slide(Record):

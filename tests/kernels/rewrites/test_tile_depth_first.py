@@ -1,4 +1,4 @@
-"""Chains: kernels that run one after the other for each image of a batch."""
+"""Depth-first tiling: kernels that run one after the other for each image of a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,77 @@ import pytest
 
 import thalweg as tf
 from tests.kernels.arrays import random
+from tests.kernels.rewrites.lowered import Program, check, fed, stored
 from thalweg.backends.native.backend import NativeProgram
+from thalweg.kernels.printer import show_groups
+from thalweg.kernels.rewrites.inline import inline
+from thalweg.kernels.rewrites.slice_groups import slice_groups
+from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
+
+
+def images(*shape: int) -> Program:
+    """Two values of some images, and what is added up over them."""
+    a = tf.sin(fed("x", *shape), name="a")
+    b = tf.exp(a * fed("y", *shape), name="b")
+    program = Program(b, tf.reduce_sum(a, [0, 1], name="s"))
+    program.run(inline, program.kept)
+    return program
+
+
+def test_images_pass_from_kernel_to_kernel_one_by_one() -> None:
+    program = images(16, 256, 64)
+    check(
+        program.text,
+        """
+        a[i, j, k] = sin(x[i, j, k])  for i<16, j<256, k<64
+        b[i, j, k] = exp(a[i, j, k] * y[i, j, k])  for i<16, j<256, k<64  in fetch 0
+        s[k] = sum[r<16, r'<256](a[r, r', k])  for k<64  in fetch 1
+        """,
+    )
+    found, added_up = tile_depth_first([[d] for d in program.definitions])
+    assert isinstance(found, TiledGroups)
+    assert isinstance(added_up, list)
+    check(
+        show_groups([*found.members, added_up]),
+        """
+        kernel 0:
+            a[i, j, k] = sin(x[i, j, k])  for i<16, j<256, k<64
+        kernel 1:
+            b[i, j, k] = exp(a[i, j, k] * y[i, j, k])  for i<16, j<256, k<64  in fetch 0
+        kernel 2:
+            s partial[part, k] = sum[r<16, r'<256](a[r, r', k])  for part<8, k<64
+        kernel 3:
+            s[k] = sum[part<8](s partial[part, k])  for k<64  in fetch 1
+        """,
+    )
+    stored([d for group in found.members for d in group])
+    sliced = slice_groups(found, shared=set())
+    assert (sliced.extent, sliced.parts) == (16, 8)
+    assert [value.name for value in sliced.private] == ["a"]
+    check(
+        show_groups([*sliced.before, *sliced.groups]),
+        """
+        kernel 0:
+            s partial[0, k] = 0  for k<64  in a part of s partial
+        kernel 1:
+            a[0, j, k] = sin(x[0, j, k])  for j<256, k<64  in a slice of a
+        kernel 2:
+            b[0, j, k] = exp(a[0, j, k] * y[0, j, k])  for j<256, k<64  in a slice of b
+        kernel 3:
+            s partial[0, k] = s partial[0, k] + sum[r<256](a[0, r, k])  for k<64
+                    in a part of s partial
+        """,
+    )
+
+
+@pytest.mark.parametrize("shape", [(1 << 16, 8, 8), (16, 32, 64), (7, 256, 256)])
+def test_what_is_not_worth_it_stays_apart(shape: tuple[int, ...]) -> None:
+    """Images so small that a call takes longer, little that passes in all, and few images."""
+    program = images(*shape)
+    before = program.text
+    groups = [[d] for d in program.definitions]
+    assert tile_depth_first(groups) == groups
+    check(program.text, before)
 
 
 class Network:
@@ -66,11 +136,6 @@ def test_values_and_gradients_for_all_batches(batch: int) -> None:
 def test_what_passes_between_the_kernels_takes_memory_for_one_image_only() -> None:
     network = Network(threads=2)
     small, large = network.program(network.y, 64), network.program(network.y, 256)
-    (part,) = (part for part in large._parts if part.parts)
-    assert len(part.steps) >= 6
-    assert part.parts == part.extent == 256
-    whole = sum(int(v.bytes) for v in part.private.offsets) * 256
-    assert whole > 8 << 20
     assert large.arena_bytes < small.arena_bytes + (1 << 20)
 
 
@@ -86,14 +151,13 @@ def test_threads_share_parts_and_bits_do_not_depend_on_them() -> None:
             np.testing.assert_array_equal(one, two)
 
 
-def test_sums_are_cut_into_as_many_parts_for_every_batch() -> None:
-    network = Network()
-    for batch in (5, 40):
-        program = network.program(network.gradients, batch)
-        chains = [part for part in program._parts if part.parts]
-        summed = [part for part in chains if part.before]
-        assert summed
-        assert all(part.parts == 8 and part.extent == batch for part in summed)
+@pytest.mark.parametrize("batch", [8, 40])
+def test_sums_are_cut_into_as_many_parts_for_every_batch(batch: int) -> None:
+    found, _ = tile_depth_first([[d] for d in images(batch, 256, 256).definitions])
+    assert isinstance(found, TiledGroups)
+    stored([d for group in found.members for d in group])
+    sliced = slice_groups(found, shared=set())
+    assert (sliced.parts, sliced.extent) == (8, batch)
 
 
 def test_a_native_loop_moves_what_a_chain_reads() -> None:
@@ -127,16 +191,6 @@ def test_tuning_a_chain_changes_no_bits() -> None:
     before = network.session.run(network.y, feeds)
     network.session.tune(network.y, feeds)
     np.testing.assert_array_equal(network.session.run(network.y, feeds), before)
-
-
-def test_small_slices_are_not_worth_a_call() -> None:
-    """Rows of 64 values, of which a million pass: their kernels run once for the whole batch."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        x = tf.placeholder(tf.float32, [None, 64])
-        y = tf.nn.softmax(tf.exp(x) - tf.reduce_max(tf.sin(x), axis=1, keepdims=True))
-        _, program = session.program(y, {x: random(16384, 64)})
-        assert isinstance(program, NativeProgram)
-        assert not any(part.parts for part in program._parts)
 
 
 @pytest.mark.parametrize("rows", [0, 3])

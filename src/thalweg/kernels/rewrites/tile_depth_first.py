@@ -9,14 +9,15 @@ only, in memory of each thread's own. Threads share the images, and need not mee
 A sum over the images is taken in the same way. The images are cut into parts, each with a sum of
 its own, and threads share the parts; how many there are never depends on the threads.
 
-    before:  for i: s[i] = sum over n of a[n, i]
+    before:  for i: s[i] = sum[n](a[n, i])
     after:   for part:  for i: p[part, i] = 0
                         for n in part:  for i: a'[i] = ...
                                         for i: p[part, i] += a'[i]
-             for i: s[i] = sum over part of p[part, i]
+             for i: s[i] = sum[part](p[part, i])
 
-The kernels of a chain are ordinary ones that know nothing of the dimension: they are made for one
-*slice*, and whoever runs them moves their pointers from slice to slice.
+This is depth-first tiling, with tiles of one image. The kernels of a tile are ordinary ones that
+know nothing of the dimension: they are made for one *slice* (`slice_groups.py`), and whoever runs
+them moves their pointers from slice to slice.
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import (
     Affine,
     Axis,
-    Const,
-    Expr,
     Position,
     Read,
     Reduce,
@@ -40,7 +39,7 @@ from thalweg.formula import (
     walk,
 )
 from thalweg.kernels.rewrites.inline import evaluations
-from thalweg.kernels.values import Definition, Fetch, Slice, Temporary, Value
+from thalweg.kernels.values import Definition, FetchMemory, Temporary, Value
 
 Group = list[Definition]
 
@@ -54,7 +53,7 @@ SUM_BYTES = 1 << 20  # of a part's sum
 LONG = 16  # values of a slice that must be summed for each result
 
 
-class Run(Record):
+class TiledGroups(Record):
     """Groups that are worth running one after the other for each slice of their first axis.
 
     Attributes:
@@ -76,15 +75,15 @@ class Run(Record):
         return [*self.groups, *([d] for d in self.sums)]
 
 
-def chain(groups: Sequence[Group]) -> list[Group | Run]:
+def tile_depth_first(groups: Sequence[Group]) -> list[Group | TiledGroups]:
     """Find the groups that are worth running slice by slice."""
     readers = _readers(groups)
     deciding = _deciding(groups, readers)
-    left, done = list(groups), list[Group | Run]()
+    left, done = list(groups), list[Group | TiledGroups]()
     while left:
         candidate = _Candidate(left, deciding)
         done += candidate.earlier
-        done += candidate.run(readers)
+        done += candidate.tiled(readers)
         left = candidate.left
     return done
 
@@ -121,7 +120,7 @@ class _Candidate:
         could = _may_be_sliced(group, self._deciding)
         if self._waiting.is_needed_by(group):
             if could:
-                return False  # another run may begin here
+                return False  # other tiles may begin here
             self._waiting.add(group)
         elif could and (not self.members.groups or _joins(group, self.members)):
             self.members.add(group)
@@ -133,12 +132,12 @@ class _Candidate:
             self._waiting.add(group)
         return True
 
-    def run(self, readers: Mapping[Value, list[Group]]) -> list[Group | Run]:
-        """The run, or the groups one by one if it is not worthwhile."""
+    def tiled(self, readers: Mapping[Value, list[Group]]) -> list[Group | TiledGroups]:
+        """The groups together, or one by one if that is not worthwhile."""
         groups = self.members.groups
         if not _is_worthwhile(groups, self._sums, readers):
             return [*groups]
-        return [Run(groups, {found.cut(): found.axis for found in self._sums})]
+        return [TiledGroups(groups, {found.cut(): found.axis for found in self._sums})]
 
 
 class _Block:
@@ -163,7 +162,7 @@ class _Block:
 
 
 class _Sum(Record):
-    """A sum over the slices of what a run makes of each.
+    """A sum over the slices of what tiled groups make of each.
 
     Attributes:
         definition: what it is in.
@@ -176,19 +175,19 @@ class _Sum(Record):
     axis: Axis
 
     @staticmethod
-    def of(group: Group, run: _Block) -> _Sum | None:
+    def of(group: Group, tiled: _Block) -> _Sum | None:
         """The sum in a group, if it has one that can be taken slice by slice."""
         summing = [d for d in group if d.body.reductions and not d.when]
         if len(summing) != 1 or len(summing[0].body.reductions) != 1:
             return None
         (definition,) = summing
         (reduce,) = definition.body.reductions
-        waits = not run.definitions.isdisjoint(definition.after)
+        waits = not tiled.definitions.isdisjoint(definition.after)
         if reduce.combiner != "sum" or waits or len(reduce.axes) < 2:
             return None
-        slices = run.groups[0][0].axes[0]
+        slices = tiled.groups[0][0].axes[0]
         for axis in reduce.axes:
-            if _same_extent(axis, slices) and _sums_slices(reduce, axis, run.values):
+            if _same_extent(axis, slices) and _sums_slices(reduce, axis, tiled.values):
                 size = typical_size(a.extent for a in definition.axes) * reduce.dtype.size
                 steps = evaluations(a for a in reduce.axes if a is not axis)
                 worthwhile = size <= SUM_BYTES and steps >= LONG
@@ -222,8 +221,8 @@ def _sums_slices(reduce: Reduce, axis: Axis, made: set[Value]) -> bool:
         return False
     reads = reduce.body.reads
     passed = [read for read in reads if read.source.root in made]
-    apart = all(_is_sliced(read, axis) for read in reads if _uses(read, axis))
-    return apart and bool(passed) and all(_is_sliced(read, axis) for read in passed)
+    apart = all(is_sliced(read, axis) for read in reads if _uses(read, axis))
+    return apart and bool(passed) and all(is_sliced(read, axis) for read in passed)
 
 
 def _readers(groups: Sequence[Group]) -> dict[Value, list[Group]]:
@@ -234,14 +233,14 @@ def _readers(groups: Sequence[Group]) -> dict[Value, list[Group]]:
     return readers
 
 
-def _joins(group: Group, run: _Block) -> bool:
-    """Whether a group works on the same slices, and needs of the run's no others than its own."""
-    if not _same_extent(group[0].axes[0], run.groups[0][0].axes[0]):
+def _joins(group: Group, tiled: _Block) -> bool:
+    """Whether a group works on the same slices, and needs of the others' none than its own."""
+    if not _same_extent(group[0].axes[0], tiled.groups[0][0].axes[0]):
         return False
-    if any(not run.definitions.isdisjoint(d.after) for d in group):
+    if any(not tiled.definitions.isdisjoint(d.after) for d in group):
         return False
-    passed = [(d, read) for d in group for read in d.reads() if read.source.root in run.values]
-    return all(_is_sliced(read, d.axes[0]) for d, read in passed)
+    passed = [(d, read) for d in group for read in d.reads() if read.source.root in tiled.values]
+    return all(is_sliced(read, d.axes[0]) for d, read in passed)
 
 
 def _deciding(groups: Sequence[Group], readers: Mapping[Value, list[Group]]) -> set[Value]:
@@ -276,7 +275,7 @@ def _slices(definition: Definition) -> bool:
     if len(definition.axes) < 2 or evaluations(definition.axes[:1]) < FEWEST:
         return False
     value, first = definition.value, definition.axes[0]
-    if value.panel or not isinstance(value.storage, Temporary | Fetch | None):
+    if value.panel or not isinstance(value.storage, Temporary | FetchMemory | None):
         return False
     if not definition.store or not _walks_alone(definition.store, first):
         return False
@@ -284,8 +283,8 @@ def _slices(definition: Definition) -> bool:
     if any(e.index.coefficient(first) or e.children for e in places):
         return False
     reads = definition.reads()
-    moving = {r.source.root for r in reads if _is_sliced(r, first)}
-    whole = {r.source.root for r in reads if not _is_sliced(r, first)}
+    moving = {r.source.root for r in reads if is_sliced(r, first)}
+    whole = {r.source.root for r in reads if not is_sliced(r, first)}
     if moving & whole or any(_uses(r, first) and r.source.root in whole for r in reads):
         return False
     return _reuses(definition)
@@ -300,7 +299,7 @@ def _uses(read: Read, axis: Axis) -> bool:
     return any(at.coefficient(axis) for at in read.index) or bool(read.children)
 
 
-def _is_sliced(read: Read, first: Axis) -> bool:
+def is_sliced(read: Read, first: Axis) -> bool:
     """Whether a read is of the present slice of its value."""
     source, root = read.source, read.source.root
     if not read.index or read.children or root.panel or not root.shape or len(source.shape) < 2:
@@ -323,118 +322,19 @@ def _reuses(definition: Definition) -> bool:
 
 
 def _is_worthwhile(
-    run: Sequence[Group], sums: Sequence[_Sum], readers: Mapping[Value, list[Group]]
+    groups: Sequence[Group], sums: Sequence[_Sum], readers: Mapping[Value, list[Group]]
 ) -> bool:
     """Whether more passes between the kernels than would stay in the cache."""
-    if len(run) + len(sums) < 2:
+    if len(groups) + len(sums) < 2:
         return False
-    inside = [*run, *([found.definition] for found in sums)]
+    inside = [*groups, *([found.definition] for found in sums)]
     used = {read.source.root for group in inside for d in group for read in d.reads()}
     passed = [
         d.value
-        for group in run
+        for group in groups
         for d in group
         if not d.when  # or it is hardly ever made
         and d.value in used
         and any(r is not group for r in readers.get(d.value, ()))
     ]
     return sum(typical_size(value.shape) * value.dtype.size for value in passed) >= LEAST_BYTES
-
-
-# -- slices
-
-
-class Sliced(Record):
-    """A run's groups for one slice: without their first axis.
-
-    Attributes:
-        before: the groups that run once for each part, before its slices.
-        groups: the groups that run for each slice.
-        extent: how many slices there are.
-        parts: in how many parts they are cut; 0 if each is its own.
-        private: the slices that nobody else needs.
-    """
-
-    before: list[Group]
-    groups: list[Group]
-    extent: int
-    parts: int
-    private: frozenset[Value]
-
-
-def slice_run(run: Run, shared: AbstractSet[Value]) -> Sliced:
-    """The groups of a run for one slice.
-
-    Args:
-        run: whose values have their memory by now.
-        shared: values that others read.
-    """
-    slices: dict[Value, Value] = {}
-    groups = [[_slice_of(d, slices) for d in group] for group in run.groups]
-    sums = [_slice_of_sum(d, axis, slices) for d, axis in run.sums.items()]
-    made = {d.value for group in run.groups for d in group}
-    own = {v for v in made if isinstance(v.storage, Temporary) and v not in shared}
-    return Sliced(
-        [[start] for start, _ in sums],
-        groups + [[step] for _, step in sums],
-        run.extent,
-        PARTS if sums else 0,
-        frozenset(slices[value] for value in own),
-    )
-
-
-def _slice_of(definition: Definition, slices: dict[Value, Value]) -> Definition:
-    first = definition.axes[0]
-    rewrite = _rewrite(definition.reads(), first, slices)
-    when = tuple([word for read in definition.when for word in rewrite(read).reads])
-    return Definition(
-        _first_slice(definition.value, slices),
-        definition.axes[1:],
-        rewrite(definition.body),
-        tuple(map(rewrite.index, definition.store)),
-        definition.order,
-        definition.ops,
-        when=when,
-    )
-
-
-def _slice_of_sum(
-    definition: Definition, axis: Axis, slices: dict[Value, Value]
-) -> tuple[Definition, Definition]:
-    """What sets a part's sum to 0, and what adds a slice's share to it."""
-    reduce, axes, old = definition.body, definition.axes[1:], definition
-    assert isinstance(reduce, Reduce)
-    shape = (1, *definition.value.shape[1:])
-    storage = Slice(definition.value, by_part=True)
-    part = Value(definition.value.name, shape, reduce.dtype, storage)
-    store = (affine(0), *map(affine, axes))
-    rest = tuple(a for a in reduce.axes if a is not axis)
-    share = Reduce("sum", rest, reduce.body, reduce.dtype)
-    added = Read(part, store, reduce.dtype) + _rewrite(old.reads(), axis, slices)(share)
-    zero = Const(0, reduce.dtype)
-    return (
-        Definition(part, axes, zero, store, old.order, old.ops),
-        Definition(part, axes, added, store, old.order, old.ops),
-    )
-
-
-def _rewrite(reads: Sequence[Read], axis: Axis, slices: dict[Value, Value]) -> Rewrite:
-    """Takes an axis out, and reads the present slice of what was read along it."""
-    moving = {r.source for r in reads if _is_sliced(r, axis)}
-
-    def moved(read: Read) -> Expr:
-        if read.source not in moving:
-            return read
-        return Read(_first_slice(read.source, slices), read.index, read.dtype)
-
-    return Rewrite(axes={axis: affine(0)}, read=moved)
-
-
-def _first_slice(value: Value, slices: dict[Value, Value]) -> Value:
-    """A value that stands for each slice in turn, with an extent of 1 in place of the first."""
-    if value not in slices:
-        shape = (1, *value.shape[1:])
-        base = None if value.base is None else _first_slice(value.root, slices)
-        storage = None if value.storage is None or base is not None else Slice(value)
-        slices[value] = Value(value.name, shape, value.dtype, storage, base)
-    return slices[value]

@@ -6,8 +6,9 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from thalweg.backends.native.llvm import driver
-from thalweg.backends.native.llvm.driver import SERIAL, VERDICT, load_driver
+from thalweg.backends.native.driver import driver, layouts
+from thalweg.backends.native.driver.driver import load_driver
+from thalweg.backends.native.driver.layouts import SERIAL, VERDICT
 from thalweg.backends.native.llvm.jit import Jit, Source
 
 # Appends [begin, end) to a list: args is its length, then its elements.
@@ -124,13 +125,13 @@ def test_subnormals_are_zero_in_a_program_and_only_there() -> None:
 
 
 def test_words_of_different_writers_lie_on_different_lines() -> None:
-    team, seat = driver.TeamLayout, driver.SeatLayout
-    lines = [word // driver.LINE for word in (team.STAGE, team.DONE, team.PROGRAM, team.CPUS)]
+    team, seat = layouts.TeamLayout, layouts.SeatLayout
+    lines = [word // layouts.LINE for word in (team.STAGE, team.DONE, team.PROGRAM, team.CPUS)]
     assert len(set(lines)) == 4
-    assert team.THREADS < driver.LINE  # what is shared in a stage comes with its number
-    assert seat.TICKET // driver.LINE != seat.ASLEEP // driver.LINE
+    assert team.THREADS < layouts.LINE  # what is shared in a stage comes with its number
+    assert seat.TICKET // layouts.LINE != seat.ASLEEP // layouts.LINE
     assert max(team) == team.BYTES
-    assert team.BYTES % driver.LINE == seat.BYTES % driver.LINE == 0
+    assert team.BYTES % layouts.LINE == seat.BYTES % layouts.LINE == 0
 
 
 def test_on_arm_the_stages_order_memory() -> None:
