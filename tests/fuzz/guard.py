@@ -28,7 +28,7 @@ from thalweg.backends.state import address_of
 from thalweg.kernels.memory import NOTHING, Arena, Lives
 from thalweg.kernels.nests.nest import Nest, show
 from thalweg.kernels.values import Value
-from thalweg.session import session
+from thalweg.session import feeds
 
 Array = np.ndarray[Any, Any]
 Side = Literal["end", "begin"]
@@ -253,7 +253,7 @@ def use_guards(side: Side) -> None:
     replace(native.NativeProgram, "_bind_arena", _bind_arena)
     replace(native, "parts_for", _preceded(parts.parts_for, apart.begin))
     for name in ("feed_array", "rows_array"):
-        replace(session, name, _followed(getattr(session, name), guards.constant))
+        replace(feeds, name, _followed(getattr(feeds, name), guards.constant))
     own_emit = emit.emit
 
     def emit_guarded(nest: Nest, *rest: Any) -> str:

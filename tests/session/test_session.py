@@ -364,7 +364,7 @@ def test_an_interrupted_compilation_leaves_the_session_usable(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("thalweg.session.session.make_plan", interrupt)
+        patch.setattr("thalweg.session.planner.make_plan", interrupt)
         with pytest.raises(KeyboardInterrupt):
             s.run(w + 1)
     assert s.run(w + 1) == 2
@@ -434,7 +434,9 @@ def test_a_session_forgets_the_oldest_of_what_it_has_run(monkeypatch: pytest.Mon
             np.testing.assert_array_equal(session.run(y, {x: np.ones(n)}), np.full(n, 2.0))
             assert session.run(repeated, {count: n}).shape == (n,)
             session.run([y] * n, {x: np.ones(2)})
-        kept: list[Any] = [session._fetches, session._requests, session._choices, session._recent]
-        kept += [choice.entries for choice in session._choices.values()]
-        kept += [request.planned for request in session._requests.values()]
+        planner = session._planner
+        kept: list[Any] = [session._structures._known, session._feeds._tensors]
+        kept += [planner._requests, planner._choices, planner._recent]
+        kept += [choice.entries for choice in planner._choices.values()]
+        kept += [request.planned for request in planner._requests.values()]
         assert max(map(len, kept)) == 3

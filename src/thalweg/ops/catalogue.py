@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-from thalweg import ops
+import thalweg.ops as ops
 from thalweg.graph import Op
 
 

@@ -1,0 +1,62 @@
+"""What a session remembers of its runs: what to compute, for which shapes, and how."""
+
+from __future__ import annotations
+
+from thalweg.backends.protocol import Program
+from thalweg.base.recent import Recent
+from thalweg.base.record import Record, field
+from thalweg.graph import Operation, Tensor
+
+
+class Entry(Record, frozen=False, eq=False):
+    """A compiled plan.
+
+    Attributes:
+        program: None if there is nothing to compute.
+        feeds: the user's tensors whose arrays the program takes, in order.
+        needs: variables that must have a value before it runs.
+        writes: variables that have a value afterwards.
+        ready: whether it has run, so that all these variables have values.
+        remark: where the plan came from, for the log.
+    """
+
+    program: Program | None
+    feeds: tuple[Tensor, ...]
+    needs: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    ready: bool = False
+    remark: str = ""
+
+
+class Request(Record, frozen=False, eq=False):
+    """What to compute with what is fed, whatever the shapes.
+
+    Attributes:
+        fetches: the tensors, none of them fed.
+        targets: the operations.
+        static: the feeds whose values decide about shapes.
+        seeds: of the random operations.
+        planned: entries with a plan of their own, by those values; the latest comes last.
+    """
+
+    fetches: tuple[Tensor, ...]
+    targets: tuple[Operation, ...]
+    static: tuple[Tensor, ...]
+    seeds: tuple[int, ...]
+    planned: dict[object, list[Entry]] = field(default_factory=Recent)
+
+
+class Choice(Record, frozen=False, eq=False):
+    """What to compute with feeds of known shapes.
+
+    Attributes:
+        request: what to compute.
+        fetches: the request's.
+        entries: one for each value of the feeds that decide about shapes.
+        only: the entry, if there are no such feeds.
+    """
+
+    request: Request
+    fetches: tuple[Tensor, ...]
+    entries: dict[tuple[bytes, ...], Entry] = field(default_factory=Recent)
+    only: Entry | None = None
