@@ -377,7 +377,7 @@ def test_make_callable() -> None:
 
 
 def test_unknown_backend() -> None:
-    with pytest.raises(ValueError, match="'llvm' and 'numpy'"):
+    with pytest.raises(ValueError, match="there are 'native' and 'reference'"):
         Session(config=ConfigProto(backend="cuda"))
 
 

@@ -109,6 +109,18 @@ class Program(Protocol):
         ...
 
 
+class BackendSettings(Record):
+    """What a session asks of its backend; one that has no use for a setting ignores it.
+
+    Attributes:
+        threads: how many threads a program may use.
+        use_winograd: whether convolutions may be computed with fewer multiplications.
+    """
+
+    threads: int
+    use_winograd: bool = True
+
+
 class Backend(Protocol):
     """A way to run plans."""
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native import memory
-from thalweg.backends.native.memory import ALIGNMENT, aligned_empty
+from thalweg.backends import memory
+from thalweg.backends.memory import ALIGNMENT, aligned_empty
 
 __all__ = ["ALIGNMENT", "VariableStore", "address_of", "aligned_empty"]
 

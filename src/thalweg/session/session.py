@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thalweg.backends.protocol import Backend, Feed, Program
-from thalweg.backends.reference.backend import NumpyBackend
+from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
+from thalweg.backends.registry import check_name, make_backend
 from thalweg.backends.state import VariableStore
 from thalweg.base import forks, settings
 from thalweg.base.errors import (
@@ -54,11 +54,11 @@ class Session(Shared):
         super().__init__()
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
-        _check_backend(self._config.backend)
+        check_name(self._config.backend)
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
         self._store = VariableStore()
-        self._planner = Planner(lambda: _make_backend(self._config), self._store)
+        self._planner = Planner(lambda: _new_backend(self._config), self._store)
         self._executor = Executor(self._graph, self._planner, self._store)
         self._closed = False
         self._entered: list[ExitStack] = []
@@ -356,18 +356,9 @@ def _of_kind(name: str, value: T | None, kind: type[T]) -> T | None:
     return value
 
 
-def _check_backend(name: str) -> None:
-    if name not in ("llvm", "numpy"):
-        raise ValueError(f"there is no backend {name!r}; there are 'llvm' and 'numpy'")
-
-
-def _make_backend(config: ConfigProto) -> Backend:
-    if config.backend == "numpy":
-        return NumpyBackend()
-    from thalweg.backends.native.backend import LlvmBackend  # takes 10 ms: only when needed
-
+def _new_backend(config: ConfigProto) -> Backend:
     threads = config.intra_op_parallelism_threads or settings.num_threads()
-    return LlvmBackend(threads=threads, use_winograd=config.use_winograd)
+    return make_backend(config.backend, BackendSettings(threads, config.use_winograd))
 
 
 def _exhausted(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native import memory
+from thalweg.backends import memory
 from thalweg.backends.native.library import Library
 from thalweg.backends.native.llvm.driver import CLAIMS_BIT, SERIAL, VERDICT, begin_driver
 from thalweg.backends.native.parts import Code, Part, Step, cycles_a_point, parts_for
@@ -20,8 +20,8 @@ from thalweg.backends.native.table import Move, Row, make_program
 from thalweg.backends.native.team import Program as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
 from thalweg.backends.native.trial import LoopTrial, Trial
-from thalweg.backends.protocol import Feed, Program, Rows
-from thalweg.backends.reference.backend import NumpyProgram
+from thalweg.backends.protocol import BackendSettings, Feed, Program, Rows
+from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
@@ -100,16 +100,11 @@ class KernelSummary(Record):
     formulas: tuple[str, ...]
 
 
-class LlvmBackend:
-    """Compiles plans to native code for this machine.
+class NativeBackend:
+    """Compiles plans to native code for this machine."""
 
-    Args:
-        threads: how many threads a program may use.
-        use_winograd: whether convolutions may be computed with fewer multiplications.
-    """
-
-    def __init__(self, threads: int, use_winograd: bool = True) -> None:
-        self._threads, self._use_winograd = threads, use_winograd
+    def __init__(self, settings: BackendSettings) -> None:
+        self._threads, self._use_winograd = settings.threads, settings.use_winograd
         self._library = shared_library()
         self._plans = Plans(self._library, shared_cache())
         self._arena = ArenaMemory()
@@ -140,7 +135,7 @@ class LlvmBackend:
 
         # Kernels that failed the first time run by a plain schedule the second time.
         return first_working(
-            "to compile a graph", fast, fast, plain, lambda: NumpyProgram(plan, state)
+            "to compile a graph", fast, fast, plain, lambda: ReferenceProgram(plan, state)
         )
 
     def _compiled(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native import memory
+from thalweg.backends import memory
 from thalweg.backends.native.library import Library
 from thalweg.backends.native.team import Words, shared_team
 from thalweg.backends.state import address_of
