@@ -423,20 +423,3 @@ def test_constants_are_fetched_without_a_compiler_and_nobody_else_writes_to_them
         assert session.run(d, {x: np.zeros((6, 3))}).tolist() == [7, 4]
         assert session.run_steps([c, c], 2)[1].tolist() == [[1, 2], [1, 2]]
         assert session.run_steps(c, 0).shape == (0, 2)
-
-
-def test_a_session_forgets_the_oldest_of_what_it_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thalweg.base.recent.MOST", 3)
-    x, count = tf.placeholder(tf.float32, [None]), tf.placeholder(tf.int32, [])
-    y, repeated = x * 2.0, tf.fill([count], 1.0)
-    with tf.Session() as session:
-        for n in [*range(1, 12), 1]:
-            np.testing.assert_array_equal(session.run(y, {x: np.ones(n)}), np.full(n, 2.0))
-            assert session.run(repeated, {count: n}).shape == (n,)
-            session.run([y] * n, {x: np.ones(2)})
-        planner = session._planner
-        kept: list[Any] = [session._structures._known, session._feeds._tensors]
-        kept += [planner._requests, planner._choices, planner._recent]
-        kept += [choice.entries for choice in planner._choices.values()]
-        kept += [request.planned for request in planner._requests.values()]
-        assert max(map(len, kept)) == 3

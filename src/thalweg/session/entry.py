@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from thalweg.backends.protocol import Program
-from thalweg.base.recent import Recent
-from thalweg.base.record import Record, field
+from thalweg.base.record import Record
 from thalweg.graph import Operation, Tensor
 
 
@@ -36,14 +35,12 @@ class Request(Record, frozen=False, eq=False):
         targets: the operations.
         static: the feeds whose values decide about shapes.
         seeds: of the random operations.
-        planned: entries with a plan of their own, by those values; the latest comes last.
     """
 
     fetches: tuple[Tensor, ...]
     targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
     seeds: tuple[int, ...]
-    planned: dict[object, list[Entry]] = field(default_factory=Recent)
 
 
 class Choice(Record, frozen=False, eq=False):
@@ -52,11 +49,9 @@ class Choice(Record, frozen=False, eq=False):
     Attributes:
         request: what to compute.
         fetches: the request's.
-        entries: one for each value of the feeds that decide about shapes.
-        only: the entry, if there are no such feeds.
+        only: the compiled plan, if no feed's value decides about shapes.
     """
 
     request: Request
     fetches: tuple[Tensor, ...]
-    entries: dict[tuple[bytes, ...], Entry] = field(default_factory=Recent)
     only: Entry | None = None

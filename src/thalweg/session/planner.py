@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,9 @@ class Planner:
         self._recent: dict[Any, Choice] = Recent()
         self._choices: dict[Any, Choice] = Recent()
         self._requests: dict[Any, Request] = Recent()
+        # By a choice, and by a request, with the values that decide about shapes.
+        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
+        self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""
@@ -97,26 +100,22 @@ class Planner:
         request = choice.request
         known = {tensor: _known(tensor, feeds[tensor]) for tensor in request.static}
         values = tuple([array.tobytes() for array in known.values()])
-        entry = choice.entries.get(values)
+        entry = self._entries.get((choice, values))
         if entry is None:
             with collection_paused():
-                entry = choice.entries[values] = self._planned(request, feeds, known)
+                entry = self._entries[choice, values] = self._adapted(request, feeds, known)
         if not request.static:
             choice.only = entry
         return entry
 
     def forget_plans(self) -> None:
         """Let everything be planned anew, with what is known by now."""
-        for choice in self._choices.values():
-            choice.entries.clear()
-            choice.only = None
-        for request in self._requests.values():
-            request.planned.clear()
+        for table in (self._recent, self._choices, self._entries, self._planned):
+            table.clear()
 
     def clear(self) -> None:
         """Free all programs."""
-        self._recent.clear()
-        self._choices.clear()
+        self.forget_plans()
         self._requests.clear()
         self.why.clear()
         self._backend = None
@@ -135,19 +134,17 @@ class Planner:
             self._requests[key] = Request(fetches, targets, tuple(static), tuple(words))
         return self._requests[key]
 
-    def _planned(
+    def _adapted(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
         """An entry from a plan for other shapes that holds for these, or else with its own."""
-        key = (
-            tuple([array.tobytes() for array in static.values()]),
-            *[array.shape for array in static.values()],
-        )
-        planned = request.planned.get(key, [])
+        values = [(array.tobytes(), array.shape) for array in static.values()]
+        key = (request, tuple(values))
+        planned = self._planned.get(key, [])
         adapted = _adapted(planned, feeds, request.seeds)
         entry = adapted or self._made(request, feeds, static)
         if adapted is None:
-            request.planned[key] = [*planned, entry][-TRIED:]
+            self._planned[key] = [*planned, entry][-TRIED:]
         if entry.program is not None:
             self.why.note(request, feeds, static, SAME_PLAN if adapted else entry.remark)
         return entry

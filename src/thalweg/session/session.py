@@ -29,6 +29,7 @@ from thalweg.session.feeds import Feeds, check_shape, feed_array
 from thalweg.session.fetches import Structures
 from thalweg.session.planner import Planner
 from thalweg.session.steps import Loop
+from thalweg.session.why_recompiled import Log
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -69,11 +70,11 @@ class Session(Shared):
         return self._graph
 
     @property
-    def why_recompiled(self) -> list[str]:
-        """A line for every program that was made.
+    def why_recompiled(self) -> Log:
+        """A line for every program that was made: the latest 1,000, in a list.
 
         It says what was new about the run, and whether a plan made for other shapes served. If so
-        the program took a few milliseconds.
+        the program took a few milliseconds. How many older lines were dropped is its `dropped`.
         """
         return self._planner.why.lines
 
@@ -303,7 +304,8 @@ class Session(Shared):
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else self._config.backend
-        return f"<tf.Session {state}, {self._executor.runs} runs, {len(self.why_recompiled)} plans>"
+        plans = len(self.why_recompiled) + self.why_recompiled.dropped
+        return f"<tf.Session {state}, {self._executor.runs} runs, {plans} plans>"
 
 
 class InteractiveSession(Session):

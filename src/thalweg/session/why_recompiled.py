@@ -17,15 +17,35 @@ Array = np.ndarray[Any, Any]
 Fed = Mapping[Tensor, Array]
 
 
+MOST = 1000  # lines
+
+
+class Log(list[str]):
+    """The latest lines.
+
+    Attributes:
+        dropped: how many there were before them.
+    """
+
+    dropped = 0
+
+    def add(self, line: str) -> None:
+        """Add a line; the oldest is dropped if there are too many."""
+        self.append(line)
+        if len(self) > MOST:
+            del self[0]
+            self.dropped += 1
+
+
 class WhyRecompiled:
     """Tells what was new about each run that a program was made for.
 
     Attributes:
-        lines: one for every program.
+        lines: one for every program, the latest of them.
     """
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.lines = Log()
         self._last: dict[tuple[tuple[Tensor, ...], tuple[Operation, ...]], Fed] = Recent()
 
     def note(
@@ -46,7 +66,7 @@ class WhyRecompiled:
         key = (request.fetches, request.targets)
         reason = self._reason(self._last.get(key), feeds, static)
         names = ", ".join([t.name for t in request.fetches] + [op.name for op in request.targets])
-        self.lines.append(f"{names or 'nothing'}: {reason}{remark}")
+        self.lines.add(f"{names or 'nothing'}: {reason}{remark}")
         self._last[key] = {**_shapes(feeds), **{t: a.copy() for t, a in static.items()}}
 
     def _reason(self, last: Fed | None, feeds: Mapping[Tensor, Feed], static: Fed) -> str:

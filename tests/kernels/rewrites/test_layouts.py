@@ -196,8 +196,8 @@ def test_a_loop_reads_rows_where_they_lie_if_each_is_read_a_few_times() -> None:
             a = tf.placeholder(tf.float32, [None, 64])
             y = tf.matmul(a, tf.Variable(random(64, columns)))
             session.run_steps(y, 2, batches={a: x}, batch_size=10)
-            (choice,) = (c for c in session._planner._choices.values() if c.fetches == (y,))
-            (program,) = (entry.program for entry in choice.entries.values())
+            entries = session._planner._entries.items()
+            (program,) = [entry.program for (c, _), entry in entries if c.fetches == (y,)]
             assert isinstance(program, NativeProgram)
             copied = [step for step in program.steps if step.nest.ops == ("Placeholder",)]
             assert len(copied) == copies

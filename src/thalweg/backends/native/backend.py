@@ -13,6 +13,7 @@ import numpy as np
 from thalweg.backends import memory
 from thalweg.backends.native.library import Library
 from thalweg.backends.native.llvm.driver import CLAIMS_BIT, SERIAL, VERDICT, begin_driver
+from thalweg.backends.native.llvm.jit import Address
 from thalweg.backends.native.parts import Code, Part, Step, cycles_a_point, parts_for
 from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
@@ -171,7 +172,7 @@ class NativeBackend:
         return signature if self._use_winograd else f"{signature} without Winograd's algorithm"
 
     def _program(
-        self, planned: Planned, sizes: Sizes, state: VariableStore, addresses: Sequence[int]
+        self, planned: Planned, sizes: Sizes, state: VariableStore, addresses: Sequence[Address]
     ) -> NativeProgram:
         made = zip(planned.kernels.nests, planned.cycles, addresses, strict=True)
         codes = [Code(*kernel, cycles, address) for kernel, cycles, address in made]

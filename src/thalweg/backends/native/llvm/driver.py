@@ -40,7 +40,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from functools import cache
 
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import Address, Jit, Source
 from thalweg.base.record import Record
 
 SERIAL = 1  # flag: one thread runs the whole row
@@ -729,14 +729,14 @@ class Driver(Record):
     `run(program)` runs what is described at an address, on the calling thread and, with more than
     one thread, the team's workers; it does not hold Python's lock. `work` is the address of a
     worker's main function, `ptr work(ptr seat)`, and `chain` that of a kernel; see `ChainLayout`.
-    `end(team)` ends the workers. They live as long as `jit`.
+    `end(team)` ends the workers. They live as long as `table`, their address.
     """
 
     run: Callable[[int], None]
     end: Callable[[int], None]
     work: int
     chain: int
-    jit: Jit
+    table: Address
 
 
 def begin_driver(jit: Jit) -> None:
@@ -749,7 +749,7 @@ def load_driver(jit: Jit) -> Driver:
     (table,) = jit.compile([_source(jit.target.architecture)])
     run, end, work, chain = (ctypes.c_int64 * 4).from_address(table)
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64)
-    return Driver(function(run), function(end), work, chain, jit)
+    return Driver(function(run), function(end), work, chain, table)
 
 
 _TABLE = """
