@@ -100,8 +100,14 @@ class Program(Protocol):
         """
         ...
 
-    def apart(self) -> Program:
-        """The same program with memory of its own: it may run while this one does."""
+    def apart(self, workspace: int | None) -> Program:
+        """The same program in another workspace: it may run while this one does.
+
+        Args:
+            workspace: its number. Programs of one session in one workspace share memory, and run
+                one at a time; 0 is that of programs as the backend makes them. None for memory that
+                is the program's alone.
+        """
         ...
 
     def describe(self) -> str:

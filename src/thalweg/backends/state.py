@@ -42,7 +42,7 @@ class VariableStore:
     ) -> np.ndarray[Any, Any]:
         """The buffer of a variable, filled with zeros if it is new."""
         if name not in self.buffers:
-            self.buffers[name] = memory.aligned_zeros(shape, dtype)
+            self.buffers.setdefault(name, memory.aligned_zeros(shape, dtype))
         return self.buffers[name]
 
     def clear(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg.backends.protocol import Program
-from thalweg.base.record import Record
+from thalweg.base.record import Record, field
 from thalweg.graph import Operation, Tensor
 
 
@@ -17,6 +17,7 @@ class Entry(Record, frozen=False, eq=False):
         writes: variables that have a value afterwards.
         ready: whether it has run, so that all these variables have values.
         remark: where the plan came from, for the log.
+        others: the program in other workspaces than the first, by their numbers.
     """
 
     program: Program | None
@@ -25,6 +26,12 @@ class Entry(Record, frozen=False, eq=False):
     writes: frozenset[str] = frozenset()
     ready: bool = False
     remark: str = ""
+    others: dict[int, Program] = field(default_factory=dict)
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """All variables that it reads or writes."""
+        return self.needs | self.writes
 
 
 class Request(Record, frozen=False, eq=False):

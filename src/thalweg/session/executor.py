@@ -1,26 +1,38 @@
-"""Runs compiled plans on the values of a session's variables."""
+"""Runs compiled plans on the values of a session's variables, several at once if they may."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from typing import Any
+from _thread import allocate_lock, get_ident
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from thalweg.backends.protocol import Feed
+from thalweg.backends.constants import ConstantProgram
+from thalweg.backends.protocol import Feed, Program
 from thalweg.backends.state import VariableStore
 from thalweg.base.forks import Shared
 from thalweg.graph import Graph, Tensor
 from thalweg.session.entry import Entry
 from thalweg.session.initialisation import Initialisation
 from thalweg.session.planner import Planner
+from thalweg.session.turns import EVERYTHING, Ticket, Turns
 
 Array = np.ndarray[Any, Any]
 
+# What is done with a program of an entry, and the arrays that it is fed.
+Work: TypeAlias = Callable[[Entry, Program, list[Any]], list[Array]]
+
+WORKSPACES = 8  # that are kept; more runs at once than that have memory that is thrown away
+
 
 class Executor(Shared):
-    """Runs what the planner plans, one run at a time.
+    """Runs what the planner plans.
+
+    Runs of several threads overlap where they do not write what another one reads or writes. Each
+    has a workspace of its own: a program of the plan, and memory for its temporaries.
 
     Args:
         graph: has the variables.
@@ -38,60 +50,124 @@ class Executor(Shared):
         self.runs = 0
         self._store = store
         self._initialisation = Initialisation(graph, planner, store)
-        self._work = threading.RLock()  # held while a program runs
-        self._is_working = False  # if it is, a signal handler's run needs memory of its own
+        self._turns = Turns()
+        self._workspaces: dict[int, Ticket] = {}  # those that are in use, and by which run
+        self._fork: Ticket | None = None
 
     def run(self, entry: Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
         """The values of what the entry computes."""
-        values = self._run(entry, feeds, self.runs)
-        self.runs += 1
-        return values
-
-    def _run(self, entry: Entry, feeds: Mapping[Tensor, Array], number: int) -> list[Array]:
-        """The same in the run of a number."""
-        if entry.program is None:
-            return []
-        arrays = [feeds[tensor] for tensor in entry.feeds] if feeds else []
+        program = entry.program
+        if program is None or type(program) is ConstantProgram:  # needs nothing that others use
+            with self._lock:
+                self.runs += 1
+            return program.run((), 0) if program else []
         if not entry.ready:
-            self._prepare(entry, number)
-        with self._work:
-            program = entry.program.apart() if self._is_working else entry.program
-            before, self._is_working = self._is_working, True
-            try:
-                made = program.run(arrays, number)
-            finally:
-                self._is_working = before
+            self._prepare(entry)
+        arrays = [feeds[tensor] for tensor in entry.feeds] if feeds else []
+        return self._execute(entry, program, arrays, self._once)
+
+    def run_steps(self, entry: Entry, feeds: Mapping[Tensor, Feed], steps: int) -> list[Array]:
+        """The values of what the entry computes in some steps, along a new first axis."""
+        if entry.program is None:
+            with self._lock:
+                self.runs += steps
+            return []
+        if not entry.ready:
+            self._prepare(entry)
+        fed = [feeds[tensor] for tensor in entry.feeds]
+        return self._execute(entry, entry.program, fed, partial(self._many, steps))
+
+    def alone(self, entry: Entry = EVERYTHING) -> AbstractContextManager[Ticket]:
+        """Let no run overlap that one of the entry would disturb; by default none at all."""
+        return self._turns.alone(entry)
+
+    def _execute(
+        self, entry: Entry, program: Program, arrays: list[Any], work: Work
+    ) -> list[Array]:
+        """What work returns, when it is the entry's turn, for the program of a free workspace."""
+        turns, workspaces, ticket, place = self._turns, self._workspaces, allocate_lock(), 0
+        try:  # as in `Turns.alone`, which would take a microsecond
+            ticket.acquire()
+            turns[ticket] = entry, get_ident()
+            if len(turns) > 1:
+                turns.wait(ticket)
+            if workspaces.setdefault(0, ticket) is not ticket:
+                place, program = self._apart(entry, program, ticket)
+            return work(entry, program, arrays)
+        finally:
+            if place in workspaces and workspaces[place] is ticket:
+                del workspaces[place]
+            if ticket in turns:
+                del turns[ticket]
+                ticket.release()
+
+    def _apart(self, entry: Entry, program: Program, ticket: Ticket) -> tuple[int, Program]:
+        """A free workspace other than the first, and the entry's program there."""
+        for place in range(1, WORKSPACES):
+            if self._workspaces.setdefault(place, ticket) is ticket:
+                try:
+                    if place not in entry.others:
+                        entry.others[place] = program.apart(place)
+                    return place, entry.others[place]
+                except BaseException:
+                    del self._workspaces[place]
+                    raise
+        return WORKSPACES, program.apart(None)
+
+    def _once(self, entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
+        with self._lock:
+            number = self.runs
+            self.runs = number + 1
+        try:
+            made = program.run(arrays, number)
+        except BaseException:
+            self._give_back(number, number + 1)
+            raise
         if not entry.ready:
             self._done(entry)
         return made
 
-    def run_steps(self, entry: Entry, feeds: Mapping[Tensor, Feed], steps: int) -> list[Array]:
-        """The values of what the entry computes in some steps, along a new first axis."""
-        if not entry.ready:
-            self._prepare(entry, self.runs)
-        if entry.program is None:
-            self.runs += steps
-            return []
-        fed = [feeds[tensor] for tensor in entry.feeds]
-        with self._work:
-            program = entry.program.apart() if self._is_working else entry.program
-            before, self._is_working = self._is_working, True
-            try:
-                return program.run_steps(fed, self.runs, steps)
-            finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
-                self._is_working = before
-                self.runs += program.finished
-                if program.finished and not entry.ready:
-                    self._done(entry)
+    def _many(self, steps: int, entry: Entry, program: Program, fed: list[Any]) -> list[Array]:
+        with self._lock:
+            number = self.runs
+            self.runs = number + steps
+        try:
+            return program.run_steps(fed, number, steps)
+        finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
+            self._give_back(number + program.finished, number + steps)
+            if program.finished:
+                self._done(entry)
 
-    def _prepare(self, entry: Entry, number: int) -> None:
+    def _give_back(self, first: int, end: int) -> None:
+        """Let numbers that were taken and not used be those of the next runs.
+
+        If other threads have taken some since, these numbers are left out.
+        """
+        with self._lock:
+            if self.runs == end:
+                self.runs = first
+
+    def _prepare(self, entry: Entry) -> None:
         """Give the variables that it needs their initial values, if they have none.
 
         An initialiser runs with the number of the run that needs it, and so draws the same random
         numbers as if it ran in it.
         """
+        number = self.runs
         if lacking := entry.needs - self._store.initialised:
-            self._initialisation.run(lacking, lambda own: self._run(own, {}, number))
+            self._initialisation.run(lacking, partial(self._initialise, number))
+
+    def _initialise(self, number: int, entry: Entry, names: frozenset[str]) -> None:
+        """Run the initialisers of variables, unless another thread has just done so for some."""
+
+        def work(entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
+            if names.isdisjoint(self._store.initialised):
+                program.run(arrays, number)
+                self._done(entry)
+            return []
+
+        assert entry.program is not None
+        self._execute(entry, entry.program, [], work)
 
     def _done(self, entry: Entry) -> None:
         """Note which variables have a value now that it has run."""
@@ -100,8 +176,25 @@ class Executor(Shared):
 
     def rest(self, seconds: float) -> bool:
         """Wait until no other thread runs a program; see `Shared`."""
-        return self._work.acquire(timeout=seconds)
+        self._fork = ticket = allocate_lock()
+        ticket.acquire()
+        self._turns[ticket] = EVERYTHING, get_ident()
+        if self._turns.wait(ticket, seconds):
+            return True
+        self.go_on()
+        return False
 
     def go_on(self) -> None:
         """Let threads run programs again."""
-        self._work.release()
+        ticket, self._fork = self._fork, None
+        if ticket is not None:
+            del self._turns[ticket]
+            ticket.release()
+
+    def renew(self, is_lost: bool) -> None:
+        """See `Shared`; what other threads ran, or were about to, has no end in the child."""
+        super().renew(is_lost)
+        self._turns.keep_own()
+        for place, ticket in list(self._workspaces.items()):
+            if ticket not in self._turns:
+                del self._workspaces[place]

@@ -25,12 +25,13 @@ class Initialisation:
     def __init__(self, graph: Graph, planner: Planner, store: VariableStore) -> None:
         self._graph, self._planner, self._store = graph, planner, store
 
-    def run(self, names: Iterable[str], run: Callable[[Entry], object]) -> None:
+    def run(self, names: Iterable[str], run: Callable[[Entry, frozenset[str]], object]) -> None:
         """Initialise variables, those first that others' initial values need.
 
         Args:
             names: of the variables.
-            run: runs what it is given.
+            run: called with what initialises some of them, and with their names. It may do nothing
+                if another thread has just initialised some.
 
         Raises:
             FailedPreconditionError: for a variable without an initial value.
@@ -44,7 +45,7 @@ class Initialisation:
             if first:
                 self.run(first, run)
             else:
-                run(entry)
+                run(entry, left)
             left = left - self._store.initialised
 
     def _named(self, names: frozenset[str]) -> dict[str, Variable]:

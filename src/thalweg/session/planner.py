@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy as np
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Backend, Feed, Program, Rows
 from thalweg.backends.state import VariableStore
+from thalweg.base import forks
 from thalweg.base.dtypes import as_dtype
-from thalweg.base.errors import FeedError
+from thalweg.base.errors import FeedError, SessionClosedError
+from thalweg.base.forks import Shared
 from thalweg.base.garbage import collection_paused
 from thalweg.base.recent import Recent
 from thalweg.graph import Operation, Tensor
@@ -34,8 +37,8 @@ SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
 WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
 
 
-class Planner:
-    """Finds the compiled plan of a run, or makes it.
+class Planner(Shared):
+    """Finds the compiled plan of a run, or makes it: one thread at a time, while others run.
 
     Args:
         make_backend: called when something has to be compiled for the first time.
@@ -43,10 +46,15 @@ class Planner:
 
     Attributes:
         why: what was new about the runs that plans were made for.
+        is_closed: whether it makes no plans any more.
     """
 
+    fork_order = 0
+
     def __init__(self, make_backend: Callable[[], Backend], store: VariableStore) -> None:
+        super().__init__()
         self.why = WhyRecompiled()
+        self.is_closed = False
         self._make_backend = make_backend
         self._backend: Backend | None = None
         self._store = store
@@ -87,8 +95,11 @@ class Planner:
         if choice is None:
             for tensor, feed in feeds.items():
                 check_shape(tensor, feed.shape)
-            request = self._request(fetches, targets, feeds)
-            choice = self._choices[key] = Choice(request, request.fetches)
+            with self._planning():
+                choice = self._choices.get(key)
+                if choice is None:  # nor has another thread just made it
+                    request = self._request(fetches, targets, feeds)
+                    choice = self._choices[key] = Choice(request, request.fetches)
         return choice
 
     def entry(self, choice: Choice, feeds: Mapping[Tensor, Feed]) -> Entry:
@@ -102,23 +113,38 @@ class Planner:
         values = tuple([array.tobytes() for array in known.values()])
         entry = self._entries.get((choice, values))
         if entry is None:
-            with collection_paused():
-                entry = self._entries[choice, values] = self._adapted(request, feeds, known)
+            with self._planning():
+                entry = self._entries.get((choice, values))
+                if entry is None:
+                    with collection_paused():
+                        entry = self._entries[choice, values] = self._adapted(request, feeds, known)
         if not request.static:
             choice.only = entry
         return entry
 
     def forget_plans(self) -> None:
         """Let everything be planned anew, with what is known by now."""
-        for table in (self._recent, self._choices, self._entries, self._planned):
-            table.clear()
+        with self._lock:
+            for table in (self._recent, self._choices, self._entries, self._planned):
+                table.clear()
 
-    def clear(self) -> None:
-        """Free all programs."""
-        self.forget_plans()
-        self._requests.clear()
-        self.why.clear()
-        self._backend = None
+    def close(self) -> None:
+        """Free all programs, and make no others."""
+        with self._lock:
+            self.is_closed = True
+            self.forget_plans()
+            self._requests.clear()
+            self.why.clear()
+            self._backend = None
+
+    @contextmanager
+    def _planning(self) -> Iterator[None]:
+        """Let no other thread plan."""
+        forks.give_way()
+        with self._lock:
+            if self.is_closed:
+                raise SessionClosedError("the session is closed")
+            yield
 
     def _request(
         self,

@@ -12,18 +12,18 @@ import numpy as np
 from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
 from thalweg.backends.registry import check_name, make_backend
 from thalweg.backends.state import VariableStore
-from thalweg.base import forks, settings
+from thalweg.base import settings
 from thalweg.base.errors import (
     InvalidArgumentError,
     ResourceExhaustedError,
     SessionClosedError,
 )
-from thalweg.base.forks import Shared
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.node import Hooks
-from thalweg.ops.state.variable import Variable, VariableHandle
+from thalweg.ops.state.variable import Variable
 from thalweg.session.batches import Batches, batch_random, is_whole
 from thalweg.session.config import ConfigProto
+from thalweg.session.entry import Entry
 from thalweg.session.executor import Executor
 from thalweg.session.feeds import Feeds, check_shape, feed_array
 from thalweg.session.fetches import Structures
@@ -35,11 +35,13 @@ Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
 
-class Session(Shared):
+class Session:
     """Runs parts of a graph, and owns the values of its variables.
 
-    A session may be used by several threads; it does one run at a time. A signal handler may use it
-    as well, and so may the child of a fork: a fork waits until a run of another thread is over.
+    A session may be used by several threads. Their runs overlap, but for those that write a
+    variable: while such a run lasts, no other reads or writes that variable. A signal handler may
+    use the session as well, and so may the child of a fork: a fork waits until the runs of other
+    threads are over.
 
     Args:
         target: accepted for TensorFlow 1; there are no remote sessions.
@@ -47,12 +49,9 @@ class Session(Shared):
         config: see `ConfigProto`.
     """
 
-    fork_order = 0
-
     def __init__(
         self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
     ) -> None:
-        super().__init__()
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
         check_name(self._config.backend)
@@ -61,7 +60,6 @@ class Session(Shared):
         self._store = VariableStore()
         self._planner = Planner(lambda: _new_backend(self._config), self._store)
         self._executor = Executor(self._graph, self._planner, self._store)
-        self._closed = False
         self._entered: list[ExitStack] = []
 
     @property
@@ -104,18 +102,15 @@ class Session(Shared):
             ResourceExhaustedError: if there is not enough memory.
             SessionClosedError: after `close`.
         """
-        if forks.waiting:
-            forks.give_way()
-        with self._lock:
-            self._check_open()
-            fetched = self._structures.of(fetches)
-            feeds = self._feeds.arrays(feed_dict) if feed_dict is not None else {}
-            choice = self._planner.chosen(fetched, feeds)
-            try:
-                entry = choice.only or self._planner.entry(choice, feeds)
-                values = self._executor.run(entry, feeds)
-            except MemoryError as error:
-                raise _exhausted(fetched.tensors, fetched.targets, error) from error
+        self._check_open()
+        fetched = self._structures.of(fetches)
+        feeds = self._feeds.arrays(feed_dict) if feed_dict is not None else {}
+        choice = self._planner.chosen(fetched, feeds)
+        try:
+            entry = choice.only or self._planner.entry(choice, feeds)
+            values = self._executor.run(entry, feeds)
+        except MemoryError as error:
+            raise _exhausted(fetched.tensors, fetched.targets, error) from error
         if choice.fetches is not fetched.tensors:
             made = dict(zip(choice.fetches, values, strict=True))
             values = [made[t] if t in made else feeds[t].copy() for t in fetched.tensors]
@@ -168,12 +163,11 @@ class Session(Shared):
             ValueError: `steps` is negative, or `every` less than 1.
         """
         _check_counts(steps, every)
-        with self._lock:
-            self._check_open()
-            fetched = self._structures.of(fetches)
-            feeds = self._feeds.arrays({} if feed_dict is None else feed_dict)
-            arrays = self._feeds.rows({} if batches is None else batches, feeds)
-            random = batch_random(self._graph, seed, self._executor.runs) if shuffle else None
+        self._check_open()
+        fetched = self._structures.of(fetches)
+        feeds = self._feeds.arrays({} if feed_dict is None else feed_dict)
+        arrays = self._feeds.rows({} if batches is None else batches, feeds)
+        random = batch_random(self._graph, seed, self._executor.runs) if shuffle else None
         loop = Loop(self._run_slice, fetched, feeds, Batches(arrays, batch_size, random))
         return fetched.pack(loop.run(steps, every, callback))
 
@@ -189,13 +183,12 @@ class Session(Shared):
         Raises:
             FetchError, FeedError, SessionClosedError: as `run` does.
         """
-        with self._lock:
-            self._check_open()
-            fetched = self._structures.of(fetches)
-            feeds = self._feeds.arrays(feed_dict) if feed_dict is not None else {}
-            names = [t.name for t in fetched.tensors] + [op.name for op in fetched.targets]
-            entry = self._planner.entry(self._planner.chosen(fetched, feeds), feeds)
-            return ", ".join(names), entry.program
+        self._check_open()
+        fetched = self._structures.of(fetches)
+        feeds = self._feeds.arrays(feed_dict) if feed_dict is not None else {}
+        names = [t.name for t in fetched.tensors] + [op.name for op in fetched.targets]
+        entry = self._planner.entry(self._planner.chosen(fetched, feeds), feeds)
+        return ", ".join(names), entry.program
 
     def tune(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> dict[str, float]:
         """Measure how each kernel of a run is fastest on this machine, and remember it.
@@ -211,11 +204,11 @@ class Session(Shared):
         Raises:
             FetchError, FeedError, SessionClosedError: as `run` does.
         """
-        with self._lock:
-            _, program = self.program(fetches, feed_dict)
+        _, program = self.program(fetches, feed_dict)
+        with self._executor.alone():  # others would disturb what is measured
             gains = program.tune() if program is not None else {}
-            self._planner.forget_plans()
-            return gains
+        self._planner.forget_plans()
+        return gains
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
@@ -234,15 +227,12 @@ class Session(Shared):
         Raises:
             FeedError: if the value has not the variable's shape, or cannot have its dtype.
         """
-        with self._lock:
-            self._check_open()
-            array = feed_array(variable.handle, value)
-            check_shape(variable.handle, array.shape)
-            record = variable.op.record
-            assert isinstance(record, VariableHandle)
-            buffer = self._store.allocate(variable.op.name, record.shape, record.dtype.numpy)
-            np.copyto(buffer, array)
-            self._store.initialised.add(variable.op.name)
+        self._check_open()
+        array, name = feed_array(variable.handle, value), variable.op.name
+        check_shape(variable.handle, array.shape)
+        with self._executor.alone(Entry(None, (), writes=frozenset([name]))):
+            np.copyto(self._store.allocate(name, array.shape, array.dtype), array)
+            self._store.initialised.add(name)
 
     def _run_slice(
         self,
@@ -252,15 +242,12 @@ class Session(Shared):
         steps: int,
     ) -> list[Array]:
         """The values of some steps of a loop, along a new first axis."""
-        if forks.waiting:
-            forks.give_way()
-        with self._lock:
-            self._check_open()
-            try:
-                entry = self._planner.entry(self._planner.choice(fetches, targets, feeds), feeds)
-                return self._executor.run_steps(entry, feeds, steps)
-            except MemoryError as error:
-                raise _exhausted(fetches, targets, error) from error
+        self._check_open()
+        try:
+            entry = self._planner.entry(self._planner.choice(fetches, targets, feeds), feeds)
+            return self._executor.run_steps(entry, feeds, steps)
+        except MemoryError as error:
+            raise _exhausted(fetches, targets, error) from error
 
     # -- life
 
@@ -270,16 +257,15 @@ class Session(Shared):
                 "another thread ran this session when the process was forked, and did not come to "
                 "an end: make another session in the child"
             )
-        if self._closed:
+        if self._planner.is_closed:
             raise SessionClosedError("the session is closed")
 
     def close(self) -> None:
         """Free the programs and the variables. The session cannot run any more."""
-        with self._lock:
-            self._closed = True
+        with self._executor.alone():
+            self._planner.close()
             self._structures.clear()
             self._feeds.clear()
-            self._planner.clear()
             self._store.clear()
 
     @contextmanager
@@ -303,7 +289,7 @@ class Session(Shared):
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else self._config.backend
+        state = "closed" if self._planner.is_closed else self._config.backend
         plans = len(self.why_recompiled) + self.why_recompiled.dropped
         return f"<tf.Session {state}, {self._executor.runs} runs, {plans} plans>"
 

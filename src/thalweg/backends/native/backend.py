@@ -59,7 +59,7 @@ def shared_library() -> Library:
 
 
 class ArenaMemory(Record, frozen=False):
-    """Memory for temporaries, shared by the programs of a session, which run one at a time."""
+    """Memory for temporaries, shared by the programs of a workspace, which run one at a time."""
 
     memory: Array | None = None
     size: int = 0
@@ -108,7 +108,7 @@ class NativeBackend:
         self._threads, self._use_winograd = settings.threads, settings.use_winograd
         self._library = shared_library()
         self._plans = Plans(self._library, shared_cache())
-        self._arena = ArenaMemory()
+        self._arenas = {0: ArenaMemory()}
         begin_driver(shared_jit())
 
     def compile(
@@ -176,7 +176,7 @@ class NativeBackend:
     ) -> NativeProgram:
         made = zip(planned.kernels.nests, planned.cycles, addresses, strict=True)
         codes = [Code(*kernel, cycles, address) for kernel, cycles, address in made]
-        compiled = Compiled(planned, codes, state, self._arena, self._threads)
+        compiled = Compiled(planned, codes, state, self._arenas, self._arenas[0], self._threads)
         return NativeProgram(compiled, sizes)
 
 
@@ -187,7 +187,8 @@ class Compiled(Record, eq=False):
         planned: what they compute.
         codes: one for each kernel.
         state: the variables.
-        arena: memory for temporaries.
+        arenas: memory for temporaries, by the numbers of workspaces.
+        arena: that of these programs.
         threads: how many threads they may use.
         constants: copies that are aligned.
     """
@@ -195,6 +196,7 @@ class Compiled(Record, eq=False):
     planned: Planned
     codes: Sequence[Code]
     state: VariableStore
+    arenas: dict[int, ArenaMemory]
     arena: ArenaMemory
     threads: int
     constants: dict[values.Constant, Array] = field(default_factory=dict)
@@ -261,8 +263,10 @@ class NativeProgram:
         sizes = self._compiled.planned.trace.replay(extents)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
-    def apart(self) -> NativeProgram:
-        return NativeProgram(replace(self._compiled, arena=ArenaMemory()), self._sizes)
+    def apart(self, workspace: int | None) -> NativeProgram:
+        arenas = self._compiled.arenas
+        arena = ArenaMemory() if workspace is None else arenas.setdefault(workspace, ArenaMemory())
+        return NativeProgram(replace(self._compiled, arena=arena), self._sizes)
 
     def _lay_out(self) -> Array:
         """The arguments of all kernels, one after the other."""
@@ -391,6 +395,7 @@ class NativeProgram:
         return {", ".join(one.nest.ops): one.gain for one in found}
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        self._first_run = self._run_number[0] = run_counter  # none is finished yet
         made = [memory.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
         orders = [feed.order for feed in feeds if isinstance(feed, Rows)]
         fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]

@@ -104,7 +104,7 @@ class ReferenceProgram:
     def at(self, extents: Sequence[int]) -> ReferenceProgram | None:
         return None
 
-    def apart(self) -> ReferenceProgram:
+    def apart(self, workspace: int | None) -> ReferenceProgram:
         return ReferenceProgram(self._plan, self._state)
 
     def describe(self) -> str:

@@ -1,0 +1,86 @@
+"""Which runs of a session may overlap: a lock for many variables that lets readers share them."""
+
+from __future__ import annotations
+
+import time
+from _thread import LockType, allocate_lock, get_ident
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from thalweg.session.entry import Entry
+
+Ticket: TypeAlias = LockType  # of a run, which holds it to its end
+EVERYTHING = Entry(None, ())  # what disturbs all runs
+
+
+class Turns(dict[Ticket, tuple[Entry, int]]):
+    """The runs that go on or wait, in the order in which they came, with their threads.
+
+    A run waits for those before it that it disturbs: one of them writes a variable that the other
+    reads or writes. So it waits for no run that waits for it, and none waits for ever.
+
+    A signal handler may run something in the middle of another run of its thread. That one goes on
+    afterwards only, and with it all that wait for it; so the handler's run waits for none of these.
+
+    Nothing here is under a lock, in which a signal handler might find its own thread. It is sound
+    since a dictionary inserts, deletes and copies in one go, and keeps the order. A run is
+    inserted before it looks for others: of two that disturb each other the later one sees the
+    other. Code that takes part looks like `alone`. What ends a turn must not begin with a call,
+    before which Ctrl-C could be raised.
+    """
+
+    def wait(self, mine: Ticket, seconds: float | None = None) -> bool:
+        """Wait until a run may begin; whether it may before the time is over.
+
+        Args:
+            mine: the run's.
+            seconds: to wait for at most.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        for other in self._obstacles(mine):
+            if not other.acquire(timeout=-1 if end is None else max(end - time.monotonic(), 0.0)):
+                return False
+            other.release()
+        return True
+
+    def _obstacles(self, mine: Ticket) -> list[Ticket]:
+        """The runs that one has to wait for."""
+        entry, thread = self[mine]
+        after: list[Entry] = []  # those of this thread, and what waits for them
+        found = []
+        for ticket, (other, owner) in list(self.items()):
+            if ticket is mine:
+                break
+            if owner == thread or any(_disturb(other, one) for one in after):
+                after.append(other)
+            elif _disturb(other, entry):
+                found.append(ticket)
+        return found
+
+    @contextmanager
+    def alone(self, entry: Entry) -> Iterator[Ticket]:
+        """Take a turn for something that disturbs others as an entry does."""
+        ticket = allocate_lock()
+        try:
+            ticket.acquire()
+            self[ticket] = entry, get_ident()
+            self.wait(ticket)
+            yield ticket
+        finally:
+            if ticket in self:
+                del self[ticket]
+                ticket.release()
+
+    def keep_own(self) -> None:
+        """Forget the runs of other threads: in the child of a fork, which has none."""
+        for ticket, (_, thread) in list(self.items()):
+            if thread != get_ident():
+                del self[ticket]
+
+
+def _disturb(one: Entry, other: Entry) -> bool:
+    """Whether two runs cannot overlap."""
+    if one is EVERYTHING or other is EVERYTHING:
+        return True
+    return not (one.writes.isdisjoint(other.uses) and other.writes.isdisjoint(one.uses))
