@@ -51,7 +51,7 @@ class Executor(Shared):
         self._store = store
         self._initialisation = Initialisation(graph, planner, store)
         self._turns = Turns()
-        self._workspaces: dict[int, Ticket] = {}  # those that are in use, and by which run
+        self._workspaces: dict[int, Ticket] = {}  # but for the first: which runs are in them
         self._fork: Ticket | None = None
 
     def run(self, entry: Entry, feeds: Mapping[Tensor, Array]) -> list[Array]:
@@ -62,9 +62,29 @@ class Executor(Shared):
                 self.runs += 1
             return program.run((), 0) if program else []
         if not entry.ready:
-            self._prepare(entry)
+            return self._execute(entry, feeds, self._once)
+        # What `_execute` does, without the calls.
         arrays = [feeds[tensor] for tensor in entry.feeds] if feeds else []
-        return self._execute(entry, program, arrays, self._once)
+        turns, ticket, place = self._turns, allocate_lock(), 0
+        try:
+            ticket.acquire()
+            turns[ticket] = entry, get_ident()
+            if len(turns) > 1:
+                place, program = self._wait(entry, program, ticket)
+            with self._lock:
+                number = self.runs
+                self.runs = number + 1
+            try:
+                return program.run(arrays, number)
+            except BaseException:
+                self._give_back(number, number + 1)
+                raise
+        finally:
+            if place:
+                del self._workspaces[place]
+            if ticket in turns:
+                del turns[ticket]
+                ticket.release()
 
     def run_steps(self, entry: Entry, feeds: Mapping[Tensor, Feed], steps: int) -> list[Array]:
         """The values of what the entry computes in some steps, along a new first axis."""
@@ -72,37 +92,36 @@ class Executor(Shared):
             with self._lock:
                 self.runs += steps
             return []
-        if not entry.ready:
-            self._prepare(entry)
-        fed = [feeds[tensor] for tensor in entry.feeds]
-        return self._execute(entry, entry.program, fed, partial(self._many, steps))
+        return self._execute(entry, feeds, partial(self._many, steps))
 
     def alone(self, entry: Entry = EVERYTHING) -> AbstractContextManager[Ticket]:
         """Let no run overlap that one of the entry would disturb; by default none at all."""
         return self._turns.alone(entry)
 
-    def _execute(
-        self, entry: Entry, program: Program, arrays: list[Any], work: Work
-    ) -> list[Array]:
-        """What work returns, when it is the entry's turn, for the program of a free workspace."""
-        turns, workspaces, ticket, place = self._turns, self._workspaces, allocate_lock(), 0
-        try:  # as in `Turns.alone`, which would take a microsecond
-            ticket.acquire()
-            turns[ticket] = entry, get_ident()
-            if len(turns) > 1:
-                turns.wait(ticket)
-            if workspaces.setdefault(0, ticket) is not ticket:
-                place, program = self._apart(entry, program, ticket)
-            return work(entry, program, arrays)
-        finally:
-            if place in workspaces and workspaces[place] is ticket:
-                del workspaces[place]
-            if ticket in turns:
-                del turns[ticket]
-                ticket.release()
+    def _execute(self, entry: Entry, feeds: Mapping[Tensor, Feed], work: Work) -> list[Array]:
+        """What work returns, when it is the entry's turn, for its program in a free workspace."""
+        if not entry.ready:
+            self._prepare(entry)
+        arrays = [feeds[tensor] for tensor in entry.feeds]
+        program, place = entry.program, 0
+        assert program is not None
+        with self._turns.alone(entry) as ticket:
+            try:
+                place, program = self._workspace(entry, program, ticket)
+                return work(entry, program, arrays)
+            finally:
+                if place:
+                    del self._workspaces[place]
 
-    def _apart(self, entry: Entry, program: Program, ticket: Ticket) -> tuple[int, Program]:
-        """A free workspace other than the first, and the entry's program there."""
+    def _wait(self, entry: Entry, program: Program, ticket: Ticket) -> tuple[int, Program]:
+        """Wait until a run may begin; then its workspace, and the program there."""
+        self._turns.wait(ticket)
+        return self._workspace(entry, program, ticket)
+
+    def _workspace(self, entry: Entry, program: Program, ticket: Ticket) -> tuple[int, Program]:
+        """A free workspace, and the entry's program there. The first is that of the oldest run."""
+        if self._turns.oldest() is ticket:
+            return 0, program
         for place in range(1, WORKSPACES):
             if self._workspaces.setdefault(place, ticket) is ticket:
                 try:
@@ -112,7 +131,7 @@ class Executor(Shared):
                 except BaseException:
                     del self._workspaces[place]
                     raise
-        return WORKSPACES, program.apart(None)
+        return 0, program.apart(None)
 
     def _once(self, entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
         with self._lock:
@@ -166,8 +185,7 @@ class Executor(Shared):
                 self._done(entry)
             return []
 
-        assert entry.program is not None
-        self._execute(entry, entry.program, [], work)
+        self._execute(entry, {}, work)
 
     def _done(self, entry: Entry) -> None:
         """Note which variables have a value now that it has run."""

@@ -44,6 +44,10 @@ class Turns(dict[Ticket, tuple[Entry, int]]):
             other.release()
         return True
 
+    def oldest(self) -> Ticket:
+        """The run that came first."""
+        return next(iter(self.copy()))  # of a copy, to which no other thread adds
+
     def _obstacles(self, mine: Ticket) -> list[Ticket]:
         """The runs that one has to wait for."""
         entry, thread = self[mine]
