@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -103,8 +103,7 @@ def test_a_reader_does_not_overtake_a_writer_that_waits() -> None:
 
 def queue(turns: Turns, entry: Entry, thread: int) -> Ticket:
     """Put a run of some thread at the end."""
-    ticket = allocate_lock()
-    ticket.acquire()
+    ticket = Ticket()
     turns[ticket] = entry, thread
     return ticket
 
@@ -119,7 +118,8 @@ def test_a_run_inside_of_another_waits_for_none_that_waits_for_that_one() -> Non
     assert turns._obstacles(handlers) == [running]
     assert not turns.wait(handlers, SHORT_S)
     del turns[running]
-    running.release()
+    assert running.lock is not None
+    running.lock.release()
     assert turns.wait(handlers, SHORT_S)
     assert turns._obstacles(queue(turns, uses("", "a"), me + 4))[-1] is handlers
     assert len(turns._obstacles(waits)) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -48,7 +48,7 @@ class Executor(Shared):
     def __init__(self, graph: Graph, planner: Planner, store: VariableStore) -> None:
         super().__init__()
         self.runs = 0
-        self._store = store
+        self._planner, self._store = planner, store
         self._initialisation = Initialisation(graph, planner, store)
         self._turns = Turns()
         self._workspaces: dict[int, Ticket] = {}  # but for the first: which runs are in them
@@ -65,10 +65,9 @@ class Executor(Shared):
             return self._execute(entry, feeds, self._once)
         # What `_execute` does, without the calls.
         arrays = [feeds[tensor] for tensor in entry.feeds] if feeds else []
-        turns, ticket, place = self._turns, allocate_lock(), 0
+        turns, ticket, place = self._turns, Ticket(), 0
+        turns[ticket] = entry, get_ident()
         try:
-            ticket.acquire()
-            turns[ticket] = entry, get_ident()
             if len(turns) > 1:
                 place, program = self._wait(entry, program, ticket)
             with self._lock:
@@ -82,9 +81,9 @@ class Executor(Shared):
         finally:
             if place:
                 del self._workspaces[place]
-            if ticket in turns:
-                del turns[ticket]
-                ticket.release()
+            del turns[ticket]
+            if ticket.lock is not None:
+                ticket.lock.release()
 
     def run_steps(self, entry: Entry, feeds: Mapping[Tensor, Feed], steps: int) -> list[Array]:
         """The values of what the entry computes in some steps, along a new first axis."""
@@ -194,8 +193,7 @@ class Executor(Shared):
 
     def rest(self, seconds: float) -> bool:
         """Wait until no other thread runs a program; see `Shared`."""
-        self._fork = ticket = allocate_lock()
-        ticket.acquire()
+        self._fork = ticket = Ticket()
         self._turns[ticket] = EVERYTHING, get_ident()
         if self._turns.wait(ticket, seconds):
             return True
@@ -207,11 +205,13 @@ class Executor(Shared):
         ticket, self._fork = self._fork, None
         if ticket is not None:
             del self._turns[ticket]
-            ticket.release()
+            if ticket.lock is not None:
+                ticket.lock.release()
 
     def renew(self, is_lost: bool) -> None:
         """See `Shared`; what other threads ran, or were about to, has no end in the child."""
         super().renew(is_lost)
+        self._planner.is_closed |= is_lost
         self._turns.keep_own()
         for place, ticket in list(self._workspaces.items()):
             if ticket not in self._turns:

@@ -102,7 +102,8 @@ class Session:
             ResourceExhaustedError: if there is not enough memory.
             SessionClosedError: after `close`.
         """
-        self._check_open()
+        if self._planner.is_closed:
+            self._check_open()
         fetched = self._structures.of(fetches)
         feeds = self._feeds.arrays(feed_dict) if feed_dict is not None else {}
         choice = self._planner.chosen(fetched, feeds)

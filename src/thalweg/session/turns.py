@@ -6,11 +6,20 @@ import time
 from _thread import LockType, allocate_lock, get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
 
 from thalweg.session.entry import Entry
 
-Ticket: TypeAlias = LockType  # of a run, which holds it to its end
+
+class Ticket:
+    """A run that goes on or waits.
+
+    Attributes:
+        lock: held until the run ends, if any other waits for that; made by the first who does.
+    """
+
+    lock: LockType | None = None
+
+
 EVERYTHING = Entry(None, ())  # what disturbs all runs
 
 
@@ -26,8 +35,8 @@ class Turns(dict[Ticket, tuple[Entry, int]]):
     Nothing here is under a lock, in which a signal handler might find its own thread. It is sound
     since a dictionary inserts, deletes and copies in one go, and keeps the order. A run is
     inserted before it looks for others: of two that disturb each other the later one sees the
-    other. Code that takes part looks like `alone`. What ends a turn must not begin with a call,
-    before which Ctrl-C could be raised.
+    other. Code that takes part looks like `alone`: between what it does in order to begin and to
+    end there is no call, after which Ctrl-C could be raised.
     """
 
     def wait(self, mine: Ticket, seconds: float | None = None) -> bool:
@@ -39,9 +48,21 @@ class Turns(dict[Ticket, tuple[Entry, int]]):
         """
         end = None if seconds is None else time.monotonic() + seconds
         for other in self._obstacles(mine):
-            if not other.acquire(timeout=-1 if end is None else max(end - time.monotonic(), 0.0)):
+            left = -1 if end is None else max(end - time.monotonic(), 0.0)
+            if not self._has_ended(other, left):
                 return False
-            other.release()
+        return True
+
+    def _has_ended(self, other: Ticket, seconds: float) -> bool:
+        """Wait until a run has ended; whether it has before the time is over."""
+        held = allocate_lock()
+        held.acquire()
+        lock: LockType = vars(other).setdefault("lock", held)
+        if other not in self:  # it has ended, and may not have seen the lock
+            return True
+        if not lock.acquire(timeout=seconds):
+            return False
+        lock.release()  # for others who wait
         return True
 
     def oldest(self) -> Ticket:
@@ -53,7 +74,7 @@ class Turns(dict[Ticket, tuple[Entry, int]]):
         entry, thread = self[mine]
         after: list[Entry] = []  # those of this thread, and what waits for them
         found = []
-        for ticket, (other, owner) in list(self.items()):
+        for ticket, (other, owner) in self.copy().items():
             if ticket is mine:
                 break
             if owner == thread or any(_disturb(other, one) for one in after):
@@ -65,20 +86,19 @@ class Turns(dict[Ticket, tuple[Entry, int]]):
     @contextmanager
     def alone(self, entry: Entry) -> Iterator[Ticket]:
         """Take a turn for something that disturbs others as an entry does."""
-        ticket = allocate_lock()
+        ticket = Ticket()
+        self[ticket] = entry, get_ident()
         try:
-            ticket.acquire()
-            self[ticket] = entry, get_ident()
             self.wait(ticket)
             yield ticket
         finally:
-            if ticket in self:
-                del self[ticket]
-                ticket.release()
+            del self[ticket]
+            if ticket.lock is not None:
+                ticket.lock.release()
 
     def keep_own(self) -> None:
         """Forget the runs of other threads: in the child of a fork, which has none."""
-        for ticket, (_, thread) in list(self.items()):
+        for ticket, (_, thread) in self.copy().items():
             if thread != get_ident():
                 del self[ticket]
 
