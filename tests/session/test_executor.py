@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 import time
 import weakref
@@ -301,3 +302,76 @@ def test_closing_waits_for_runs(backend: str) -> None:
     assert found[0].tolist() == [2.0, 3.0]
     with pytest.raises(RuntimeError, match="closed"):
         own.run(y, {x: [1.0, 2.0]})
+
+
+class _Interrupt(BaseException):
+    pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="interrupts by a timer")
+def test_a_signal_handler_updates_what_threads_update() -> None:
+    """It interrupts runs of its thread that wait, that run, or that let others go on."""
+    v, w = tf.Variable(0.0), tf.Variable(0.0)
+    ups, own, times, calls = (v.assign_add(1.0), w.assign_add(v * 0.0 + 1.0)), session(), 300, 0
+    own.run(ups)
+
+    def handler(*_: object) -> None:
+        nonlocal calls
+        own.run(ups)
+        calls += 1
+        signal.setitimer(signal.ITIMER_REAL, 3e-4)
+
+    def repeat() -> None:
+        for _ in range(times):
+            for up in ups:
+                own.run(up)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 3e-4)
+        threads = [threading.Thread(target=repeat) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        repeat()
+        for thread in threads:
+            thread.join(LONG_S)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert own.run([v, w]) == [1 + 3 * times + calls] * 2
+    assert not own._executor._turns
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="interrupts by a timer")
+def test_an_exception_anywhere_leaves_no_run_behind() -> None:
+    """As Ctrl-C makes one; other threads go on, and so does the next run."""
+    v = tf.Variable(0.0)
+    up, own, is_over, hits = v.assign_add(1.0), session(), threading.Event(), 0
+    own.run(up)
+
+    def interrupt(*_: object) -> None:
+        raise _Interrupt
+
+    def repeat() -> None:
+        while not is_over.is_set():
+            own.run(up)
+
+    before, thread = signal.signal(signal.SIGALRM, interrupt), threading.Thread(target=repeat)
+    thread.start()
+    try:
+        for n in range(200):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + n % 17))
+                while True:
+                    own.run(up)
+            except _Interrupt:
+                hits += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        is_over.set()
+        thread.join(LONG_S)
+    assert hits == 200
+    assert not thread.is_alive()
+    assert not own._executor._turns
+    assert not own._executor._workspaces

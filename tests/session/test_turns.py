@@ -116,11 +116,10 @@ def test_a_run_inside_of_another_waits_for_none_that_waits_for_that_one() -> Non
     queue(turns, uses("", "ac"), me + 3)  # waits for that one
     handlers = queue(turns, uses("c", "ab"), me)
     assert turns._obstacles(handlers) == [running]
-    assert not turns.wait(handlers, SHORT_S)
+    assert not turns.wait_for(handlers, SHORT_S)
     del turns[running]
-    assert running.lock is not None
-    running.lock.release()
-    assert turns.wait(handlers, SHORT_S)
+    assert turns.wait_for(handlers, 0.0)
+    turns.wait(handlers)
     assert turns._obstacles(queue(turns, uses("", "a"), me + 4))[-1] is handlers
     assert len(turns._obstacles(waits)) == 1
 

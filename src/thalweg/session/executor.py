@@ -195,7 +195,7 @@ class Executor(Shared):
         """Wait until no other thread runs a program; see `Shared`."""
         self._fork = ticket = Ticket()
         self._turns[ticket] = EVERYTHING, get_ident()
-        if self._turns.wait(ticket, seconds):
+        if self._turns.wait_for(ticket, seconds):
             return True
         self.go_on()
         return False

@@ -21,6 +21,7 @@ class Ticket:
 
 
 EVERYTHING = Entry(None, ())  # what disturbs all runs
+LOOK_S = 5e-4  # between looks, where the time to wait is limited
 
 
 class Turns(dict[Ticket, tuple[Entry, int]]):
@@ -39,30 +40,24 @@ class Turns(dict[Ticket, tuple[Entry, int]]):
     end there is no call, after which Ctrl-C could be raised.
     """
 
-    def wait(self, mine: Ticket, seconds: float | None = None) -> bool:
-        """Wait until a run may begin; whether it may before the time is over.
-
-        Args:
-            mine: the run's.
-            seconds: to wait for at most.
-        """
-        end = None if seconds is None else time.monotonic() + seconds
+    def wait(self, mine: Ticket) -> None:
+        """Wait until a run may begin."""
         for other in self._obstacles(mine):
-            left = -1 if end is None else max(end - time.monotonic(), 0.0)
-            if not self._has_ended(other, left):
-                return False
-        return True
+            held = allocate_lock()
+            held.acquire()
+            lock: LockType = vars(other).setdefault("lock", held)
+            if other in self:  # so it sees the lock when it ends
+                with lock:  # and not a call, after which a handler could run while this is held
+                    pass
 
-    def _has_ended(self, other: Ticket, seconds: float) -> bool:
-        """Wait until a run has ended; whether it has before the time is over."""
-        held = allocate_lock()
-        held.acquire()
-        lock: LockType = vars(other).setdefault("lock", held)
-        if other not in self:  # it has ended, and may not have seen the lock
-            return True
-        if not lock.acquire(timeout=seconds):
-            return False
-        lock.release()  # for others who wait
+    def wait_for(self, mine: Ticket, seconds: float) -> bool:
+        """Wait for so long at most; whether a run may begin then."""
+        end = time.monotonic() + seconds
+        obstacles = self._obstacles(mine)
+        while any(other in self for other in obstacles):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(LOOK_S)
         return True
 
     def oldest(self) -> Ticket:
