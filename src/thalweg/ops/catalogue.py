@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-import thalweg.ops as ops
+from thalweg import ops
 from thalweg.graph import Op
 
 

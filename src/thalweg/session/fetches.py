@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from thalweg.base.errors import FetchError, GraphError
+from thalweg.base.errors import FetchError, GraphError, ResourceExhaustedError
 from thalweg.base.recent import Recent
 from thalweg.graph import Graph, Operation, Tensor
 
@@ -156,3 +156,13 @@ def fetchable(graph: Graph, item: Any) -> Tensor | Operation:
         where = f"\n  it was made at {made}" if made else ""
         raise FetchError(f"cannot fetch {item!r}: {error}{where}") from None
     return found
+
+
+def exhausted(
+    fetches: Sequence[Tensor], targets: Sequence[Operation], error: MemoryError
+) -> ResourceExhaustedError:
+    """The error for a run that there is not enough memory for."""
+    names = ", ".join([repr(t.name) for t in fetches] + [repr(op.name) for op in targets])
+    made = [op.source for op in (*(tensor.op for tensor in fetches), *targets)]
+    where = f"\n  at {made[0]}" if made else ""
+    return ResourceExhaustedError(f"there is no memory to run {names}: {error}{where}")

@@ -13,22 +13,18 @@ from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
 from thalweg.backends.registry import check_name, make_backend
 from thalweg.backends.state import VariableStore
 from thalweg.base import settings
-from thalweg.base.errors import (
-    InvalidArgumentError,
-    ResourceExhaustedError,
-    SessionClosedError,
-)
+from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.node import Hooks
 from thalweg.ops.state.variable import Variable
-from thalweg.session.batches import Batches, batch_random, is_whole
+from thalweg.session.batches import Batches, batch_random
 from thalweg.session.config import ConfigProto
 from thalweg.session.entry import Entry
 from thalweg.session.executor import Executor
 from thalweg.session.feeds import Feeds, check_shape, feed_array
-from thalweg.session.fetches import Structures
+from thalweg.session.fetches import Structures, exhausted
 from thalweg.session.planner import Planner
-from thalweg.session.steps import Loop
+from thalweg.session.steps import Loop, check_counts
 from thalweg.session.why_recompiled import Log
 
 Array = np.ndarray[Any, Any]
@@ -111,7 +107,7 @@ class Session:
             entry = choice.only or self._planner.entry(choice, feeds)
             values = self._executor.run(entry, feeds)
         except MemoryError as error:
-            raise _exhausted(fetched.tensors, fetched.targets, error) from error
+            raise exhausted(fetched.tensors, fetched.targets, error) from error
         if choice.fetches is not fetched.tensors:
             made = dict(zip(choice.fetches, values, strict=True))
             values = [made[t] if t in made else feeds[t].copy() for t in fetched.tensors]
@@ -163,7 +159,7 @@ class Session:
                 FeedError also for batches that do not fit together.
             ValueError: `steps` is negative, or `every` less than 1.
         """
-        _check_counts(steps, every)
+        check_counts(steps, every)
         self._check_open()
         fetched = self._structures.of(fetches)
         feeds = self._feeds.arrays({} if feed_dict is None else feed_dict)
@@ -248,7 +244,7 @@ class Session:
             entry = self._planner.entry(self._planner.choice(fetches, targets, feeds), feeds)
             return self._executor.run_steps(entry, feeds, steps)
         except MemoryError as error:
-            raise _exhausted(fetches, targets, error) from error
+            raise exhausted(fetches, targets, error) from error
 
     # -- life
 
@@ -348,23 +344,3 @@ def _of_kind(name: str, value: T | None, kind: type[T]) -> T | None:
 def _new_backend(config: ConfigProto) -> Backend:
     threads = config.intra_op_parallelism_threads or settings.num_threads()
     return make_backend(config.backend, BackendSettings(threads, config.use_winograd))
-
-
-def _exhausted(
-    fetches: Sequence[Tensor], targets: Sequence[Operation], error: MemoryError
-) -> ResourceExhaustedError:
-    """The error for a run that there is not enough memory for."""
-    names = ", ".join([repr(t.name) for t in fetches] + [repr(op.name) for op in targets])
-    made = [op.source for op in (*(tensor.op for tensor in fetches), *targets)]
-    where = f"\n  at {made[0]}" if made else ""
-    return ResourceExhaustedError(f"there is no memory to run {names}: {error}{where}")
-
-
-def _check_counts(steps: int, every: int) -> None:
-    for name, count in (("steps", steps), ("every", every)):
-        if not is_whole(count):
-            raise InvalidArgumentError(f"run_steps: {name} must be an integer, not {count!r}")
-    if steps < 0:
-        raise InvalidArgumentError(f"run_steps: steps must be at least 0, not {steps}")
-    if every < 1:
-        raise InvalidArgumentError(f"run_steps: every must be at least 1, not {every}")
