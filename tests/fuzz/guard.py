@@ -21,15 +21,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from thalweg.backends import memory
 from thalweg.backends.native import backend as native
-from thalweg.backends.native import memory, parts
+from thalweg.backends.native import parts
 from thalweg.backends.native.llvm import emit
+from thalweg.backends.protocol import BackendSettings
 from thalweg.backends.state import address_of
 from thalweg.kernels.memory import NOTHING, Arena, Lives
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.printer import show_nest
 from thalweg.kernels.values import Value
-from thalweg.session import session
+from thalweg.session import feeds
 
 Array = np.ndarray[Any, Any]
 Side = Literal["end", "begin"]
@@ -254,19 +256,21 @@ def use_guards(side: Side) -> None:
     replace(native.NativeProgram, "_bind_arena", _bind_arena)
     replace(native, "parts_for", _preceded(parts.parts_for, apart.begin))
     for name in ("feed_array", "rows_array"):
-        replace(session, name, _followed(getattr(session, name), guards.constant))
+        replace(feeds, name, _followed(getattr(feeds, name), guards.constant))
     own_emit = emit.emit
 
     def emit_guarded(nest: Nest, *rest: Any) -> str:
         return _guarded_text(guards, notes, nest, own_emit(nest, *rest))
 
     replace(emit, "emit", emit_guarded)
-    own_init = native.LlvmBackend.__init__
+    own_init = native.NativeBackend.__init__
 
-    def init_alone(backend: native.LlvmBackend, threads: int, **options: Any) -> None:
-        own_init(backend, 1, **options)  # stack arrays, which are guarded, serve one thread
+    def init_alone(backend: native.NativeBackend, settings: BackendSettings) -> None:
+        own_init(
+            backend, BackendSettings(1, settings.use_winograd)
+        )  # stack arrays, which are guarded, serve one thread
 
-    replace(native.LlvmBackend, "__init__", init_alone)
+    replace(native.NativeBackend, "__init__", init_alone)
 
 
 def _preceded(function: Callable[..., Any], first: Callable[[], None]) -> Callable[..., Any]:

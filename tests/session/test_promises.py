@@ -140,7 +140,7 @@ def test_a_plan_that_holds_for_another_batch_gives_the_same_bits(network: Any) -
             x, labels, step, loss = network()
             for size in sizes:
                 images, targets = batch(size)
-                session._runs = 0  # random numbers go by it
+                session._executor.runs = 0  # random numbers go by it
                 session.run(tf.global_variables_initializer())
                 loss_now, _ = session.run([loss, step], {x: images, labels: targets})
                 results[way] = [loss_now, *session.run(tf.global_variables())]

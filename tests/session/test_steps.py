@@ -258,7 +258,7 @@ def test_a_step_that_fails_leaves_those_before_it(
             single.run(train, {at: rows[step]})
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             single.run([train, loss], {at: rows[good]})
-        assert session._runs == single._runs == good
+        assert session._executor.runs == single._executor.runs == good
         assert_same(state(session), state(single))
         assert session.run(count) == single.run(count) == good
         _, losses = session.run_steps(
@@ -420,7 +420,7 @@ with tf.Session(config=config) as session:
     value, count = session.run([w, n])
     assert (value == 10 * count).all(), "a step was half made"
     assert 1 < count < 10**6
-    assert session._runs == count + 1, "the number of runs is not that of the steps"
+    assert session._executor.runs == count + 1, "the number of runs is not that of the steps"
     session.run_steps(steps, 5, batches={x: data}, batch_size=10)
     assert session.run(n) == count + 5
     print("usable", flush=True)

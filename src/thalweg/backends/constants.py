@@ -45,8 +45,8 @@ class ConstantProgram:
     def at(self, extents: Sequence[int]) -> ConstantProgram | None:
         return None
 
-    def apart(self) -> ConstantProgram:
-        return self
+    def apart(self, workspace: int | None) -> ConstantProgram:
+        return ConstantProgram(self._values)
 
     def describe(self) -> str:
         return f"{len(self._values)} constants, nothing to compute"

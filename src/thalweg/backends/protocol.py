@@ -100,13 +100,31 @@ class Program(Protocol):
         """
         ...
 
-    def apart(self) -> Program:
-        """The same program with memory of its own: it may run while this one does."""
+    def apart(self, workspace: int | None) -> Program:
+        """The same program in another workspace: it may run while this one does.
+
+        Args:
+            workspace: its number. Programs of one session in one workspace share memory, and run
+                one at a time; 0 is that of programs as the backend makes them. None for memory that
+                is the program's alone.
+        """
         ...
 
     def describe(self) -> str:
         """The program in a form that people can read."""
         ...
+
+
+class BackendSettings(Record):
+    """What a session asks of its backend; one that has no use for a setting ignores it.
+
+    Attributes:
+        threads: how many threads a program may use.
+        use_winograd: whether convolutions may be computed with fewer multiplications.
+    """
+
+    threads: int
+    use_winograd: bool = True
 
 
 class Backend(Protocol):

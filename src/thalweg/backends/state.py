@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native import memory
-from thalweg.backends.native.memory import ALIGNMENT, aligned_empty
+from thalweg.backends import memory
+from thalweg.backends.memory import ALIGNMENT, aligned_empty
 
 __all__ = ["ALIGNMENT", "VariableStore", "address_of", "aligned_empty"]
 
@@ -42,7 +42,7 @@ class VariableStore:
     ) -> np.ndarray[Any, Any]:
         """The buffer of a variable, filled with zeros if it is new."""
         if name not in self.buffers:
-            self.buffers[name] = memory.aligned_zeros(shape, dtype)
+            self.buffers.setdefault(name, memory.aligned_zeros(shape, dtype))
         return self.buffers[name]
 
     def clear(self) -> None:

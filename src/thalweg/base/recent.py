@@ -11,12 +11,27 @@ MOST = 1000
 
 
 class Recent(dict[K, V]):
-    """Forgets the oldest of its entries beyond `MOST`.
+    """Forgets the oldest of its entries when there are too many.
 
-    Only what is set by `d[key] = value` is counted.
+    Only what is set by `d[key] = value` is counted. Several threads may use one.
+
+    Args:
+        most: how many entries it keeps; `MOST` if not given.
     """
 
+    def __init__(self, most: int | None = None) -> None:
+        super().__init__()
+        self._most = most
+
     def __setitem__(self, key: K, value: V) -> None:
-        if len(self) >= MOST and key not in self:
-            del self[next(iter(self))]
+        if len(self) >= (self._most or MOST) and key not in self:
+            oldest, *_ = tuple(self)  # copied in one go, whatever other threads do
+            self.pop(oldest, None)
         super().__setitem__(key, value)
+
+    def renewed(self, key: K) -> V | None:
+        """The value of a key, which is the newest entry now; None if there is none."""
+        value = self.pop(key, None)
+        if value is not None:
+            super().__setitem__(key, value)
+        return value

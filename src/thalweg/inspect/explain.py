@@ -35,7 +35,7 @@ class Explanation(Record):
     Attributes:
         fetches: names of what is fetched.
         kernels: in the order in which they run; each has `ops`, `flops`, `bytes`, `loops`, `tile`,
-            `tasks` and `formulas`. Empty with the NumPy backend.
+            `tasks` and `formulas`. Empty with the reference backend.
         arena_bytes: memory for values that only live during the run.
         why_recompiled: a line for each plan of the session so far, with the reason for making it.
         listing: the operations one by one, if the backend has no kernels.

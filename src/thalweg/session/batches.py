@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native import memory
+from thalweg.backends import memory
 from thalweg.backends.protocol import Rows
 from thalweg.base.errors import FeedError
 from thalweg.base.shapes import show

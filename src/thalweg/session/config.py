@@ -41,7 +41,8 @@ class ConfigProto(Record, frozen=False):
         intra_op_parallelism_threads: threads of the session; 0 for as many as the process may use.
         inter_op_parallelism_threads: accepted for TensorFlow 1 and ignored, as are all that follow
             up to the last two.
-        backend: "llvm" for native code, "numpy" for the reference.
+        backend: "native" for code compiled for this machine, "reference" for NumPy. "llvm" and
+            "numpy" are other names for these.
         use_winograd: whether native code may compute convolutions with fewer multiplications. That
             rounds in another way; `docs/how_it_works.md` says by how much.
     """
@@ -58,7 +59,7 @@ class ConfigProto(Record, frozen=False):
     device_filters: list[str] = field(default_factory=list)
     gpu_options: GPUOptions = field(default_factory=GPUOptions)
     graph_options: GraphOptions = field(default_factory=GraphOptions)
-    backend: str = "llvm"
+    backend: str = "native"
     use_winograd: bool = True
 
 

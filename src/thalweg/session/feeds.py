@@ -10,12 +10,69 @@ import numpy as np
 from thalweg.base import shapes
 from thalweg.base.dtypes import NAMES
 from thalweg.base.errors import FeedError, GraphError
+from thalweg.base.recent import Recent
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Tensor
 from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.state.variable import VariableHandle
 
 Array = np.ndarray[Any, Any]
+
+
+class Feeds:
+    """What a session is fed.
+
+    Args:
+        graph: the session's.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._tensors: dict[Any, Tensor] = Recent()  # by what users call them
+
+    def arrays(self, feed_dict: Mapping[Any, Any]) -> dict[Tensor, Array]:
+        """The arrays of a feed_dict.
+
+        Raises:
+            FeedError: as `feedable` and `feed_array` do.
+        """
+        _check_mapping("feed_dict", feed_dict)
+        feeds = {}
+        for key, value in feed_dict.items():
+            tensor = self._tensors.get(key)
+            if tensor is None:
+                tensor = self._feedable(key)
+            feeds[tensor] = feed_array(tensor, value)
+        return feeds
+
+    def rows(
+        self, batches: Mapping[Any, Any], feeds: Mapping[Tensor, Array]
+    ) -> dict[Tensor, Array]:
+        """The arrays of which each step of a loop is fed other rows.
+
+        Args:
+            batches: as users give them.
+            feeds: what else is fed.
+
+        Raises:
+            FeedError: as `feedable` and `rows_array` do, and if something is fed twice.
+        """
+        _check_mapping("batches", batches)
+        arrays = {}
+        for key, value in batches.items():
+            tensor = self._feedable(key)
+            if tensor in feeds:
+                raise FeedError(f"{describe(tensor)} is in both feed_dict and batches")
+            arrays[tensor] = rows_array(tensor, value)
+        return arrays
+
+    def clear(self) -> None:
+        """Forget what has been fed."""
+        self._tensors.clear()
+
+    def _feedable(self, key: Any) -> Tensor:
+        tensor = self._tensors[key] = feedable(self._graph, key)
+        return tensor
 
 
 def feedable(graph: Graph, key: Any) -> Tensor:
@@ -39,16 +96,6 @@ def feedable(graph: Graph, key: Any) -> Tensor:
         )
     tensor: Tensor = found
     return tensor
-
-
-def check_mapping(what: str, given: Any) -> None:
-    """Check that feeds are given by tensor.
-
-    Raises:
-        FeedError: if they are not.
-    """
-    if type(given) is not dict and not isinstance(given, Mapping):
-        raise FeedError(f"{what} must be a dict from tensors to values, not {given!r}")
 
 
 def feed_array(tensor: Tensor, value: Any) -> Array:
@@ -106,6 +153,11 @@ def describe(tensor: Tensor) -> str:
 def missing(tensor: Tensor) -> FeedError:
     """The error for a placeholder that a run needs and was not given."""
     return FeedError(f"{describe(tensor)} was not fed\n  it was made at {tensor.op.source}")
+
+
+def _check_mapping(what: str, given: Any) -> None:
+    if type(given) is not dict and not isinstance(given, Mapping):
+        raise FeedError(f"{what} must be a dict from tensors to values, not {given!r}")
 
 
 def _fits(shape: tuple[int, ...], static: shapes.Shape) -> bool:

@@ -153,7 +153,7 @@ def test_a_session_that_does_not_come_to_rest_is_lost(monkeypatch: pytest.Monkey
     holds, ends = threading.Event(), threading.Event()
 
     def run_for_long() -> None:
-        with session._work:
+        with session._executor.alone():
             holds.set()
             ends.wait()
 
@@ -205,8 +205,8 @@ def test_a_child_does_not_think_that_another_thread_still_works() -> None:
     session, y = tf.Session(), x + 1.0
     session.run(y, {x: np.zeros(3)})
     thread = threading.Thread(target=lambda: session.run(y, {x: np.zeros(3)}))
-    with session._work:
+    with session._executor.alone():
         thread.start()
         time.sleep(0.2)  # it waits for its turn now
-        assert _in_child(lambda: not session._is_working)
+        assert _in_child(lambda: not session._executor._workspaces)
     thread.join()

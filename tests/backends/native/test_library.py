@@ -34,11 +34,11 @@ class Memory:
         self._entries[key] = data
 
 
-def product(rows: int) -> Nest:
+def product(rows: int, columns: int = 48) -> Nest:
     """A matrix product with a varying number of rows."""
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [None, 40])
-        y = tf.matmul(x, tf.Variable(tf.zeros([40, 48])))
+        y = tf.matmul(x, tf.Variable(tf.zeros([40, columns])))
         _, program = session.program(y, {x: np.zeros((rows, 40), np.float32)})
         assert isinstance(program, NativeProgram)
         return program.steps[-1].nest
@@ -63,6 +63,17 @@ def test_a_new_number_of_rows_shares_schedule_and_code() -> None:
     assert list(one.tile.values()) == list(other.tile.values())
     assert len(set(library.code([(few, one), (many, other)]))) == 1
     assert jit.stats.compiled == 1
+
+
+def test_schedules_that_are_not_used_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "MOST_SCHEDULES", 3)
+    own, used, jit = [], product(30), Jit()
+    chosen = Library(jit)
+    for columns in range(41, 47):
+        own.append(product(30, columns))
+        chosen.schedule(own[-1])
+        chosen.schedule(used)
+    assert list(chosen._schedules) == [own[-2].structure, own[-1].structure, used.structure]
 
 
 def noise(seed: int) -> Nest:

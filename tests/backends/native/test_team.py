@@ -365,6 +365,21 @@ def test_workers_are_started_when_first_needed() -> None:
         assert team.workers == workers
 
 
+def test_a_program_runs_alone_while_the_workers_serve_another() -> None:
+    team = Team(2)
+    program, cells = counter(8)
+    words = program.words()
+    native, busy = NativeProgram(words, 1), NativeProgram(words, 1)
+    team._crew._running = busy
+    team.run_program(native, 2)
+    assert (team.workers, cells.tolist()) == (0, [1] * 8)
+    assert team._crew._running is busy
+    team._crew._running = None
+    team.run_program(native, 2)
+    assert (team.workers, cells.tolist()) == (1, [2] * 8)
+    assert team._crew._running is None
+
+
 def test_a_team_ends_its_threads() -> None:
     def count() -> int:
         return len(os.listdir("/proc/self/task"))

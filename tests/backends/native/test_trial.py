@@ -181,7 +181,7 @@ def test_one_thread_is_no_choice() -> None:
 
 
 def repeat(trial: LoopTrial, machine: Machine, seconds: float) -> None:
-    """Slices of a loop, of about 50 ms each, as `thalweg.session.loop` makes them."""
+    """Slices of a loop, of about 50 ms each, as `thalweg.session.steps` makes them."""
     end, slice = machine.spent + seconds, 1
     while machine.spent < end:
         start = machine.spent

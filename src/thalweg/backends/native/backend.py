@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native import memory
+from thalweg.backends import memory
 from thalweg.backends.native.driver.driver import begin_driver
 from thalweg.backends.native.driver.layouts import CLAIMS_BIT, SERIAL, VERDICT
 from thalweg.backends.native.library import Library
+from thalweg.backends.native.llvm.jit import Address
 from thalweg.backends.native.parts import Code, Part, cycles_of, parts_for
 from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
@@ -22,8 +23,8 @@ from thalweg.backends.native.table import Move, Row, make_program
 from thalweg.backends.native.team import Program as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
 from thalweg.backends.native.trial import LoopTrial, Trial
-from thalweg.backends.protocol import Feed, Program, Rows
-from thalweg.backends.reference.backend import NumpyProgram
+from thalweg.backends.protocol import BackendSettings, Feed, Program, Rows
+from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
@@ -60,7 +61,7 @@ def shared_library() -> Library:
 
 
 class ArenaMemory(Record, frozen=False):
-    """Memory for temporaries, shared by the programs of a session, which run one at a time."""
+    """Memory for temporaries, shared by the programs of a workspace, which run one at a time."""
 
     memory: Array | None = None
     size: int = 0
@@ -75,19 +76,14 @@ class ArenaMemory(Record, frozen=False):
         return self.address
 
 
-class LlvmBackend:
-    """Compiles plans to native code for this machine.
+class NativeBackend:
+    """Compiles plans to native code for this machine."""
 
-    Args:
-        threads: how many threads a program may use.
-        use_winograd: whether convolutions may be computed with fewer multiplications.
-    """
-
-    def __init__(self, threads: int, use_winograd: bool = True) -> None:
-        self._threads, self._use_winograd = threads, use_winograd
+    def __init__(self, settings: BackendSettings) -> None:
+        self._threads, self._use_winograd = settings.threads, settings.use_winograd
         self._library = shared_library()
         self._plans = Plans(self._library, shared_cache())
-        self._arena = ArenaMemory()
+        self._arenas = {0: ArenaMemory()}
         begin_driver(shared_jit())
 
     def compile(
@@ -115,7 +111,7 @@ class LlvmBackend:
 
         # Kernels that failed the first time run by a plain schedule the second time.
         return first_working(
-            "to compile a graph", fast, fast, plain, lambda: NumpyProgram(plan, state)
+            "to compile a graph", fast, fast, plain, lambda: ReferenceProgram(plan, state)
         )
 
     def _compiled(
@@ -151,11 +147,11 @@ class LlvmBackend:
         return signature if self._use_winograd else f"{signature} without Winograd's algorithm"
 
     def _program(
-        self, planned: Planned, sizes: Sizes, state: VariableStore, addresses: Sequence[int]
+        self, planned: Planned, sizes: Sizes, state: VariableStore, addresses: Sequence[Address]
     ) -> NativeProgram:
         made = zip(planned.kernels.nests, planned.cycles, addresses, strict=True)
         codes = [Code(*kernel, cycles, address) for kernel, cycles, address in made]
-        compiled = Compiled(planned, codes, state, self._arena, self._threads)
+        compiled = Compiled(planned, codes, state, self._arenas, self._arenas[0], self._threads)
         return NativeProgram(compiled, sizes)
 
 
@@ -166,7 +162,8 @@ class Compiled(Record, eq=False):
         planned: what they compute.
         codes: one for each kernel.
         state: the variables.
-        arena: memory for temporaries.
+        arenas: memory for temporaries, by the numbers of workspaces.
+        arena: that of these programs.
         threads: how many threads they may use.
         constants: copies that are aligned.
     """
@@ -174,6 +171,7 @@ class Compiled(Record, eq=False):
     planned: Planned
     codes: Sequence[Code]
     state: VariableStore
+    arenas: dict[int, ArenaMemory]
     arena: ArenaMemory
     threads: int
     constants: dict[values.ConstantMemory, Array] = field(default_factory=dict)
@@ -240,8 +238,10 @@ class NativeProgram:
         sizes = self._compiled.planned.trace.replay(extents)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
-    def apart(self) -> NativeProgram:
-        return NativeProgram(replace(self._compiled, arena=ArenaMemory()), self._sizes)
+    def apart(self, workspace: int | None) -> NativeProgram:
+        arenas = self._compiled.arenas
+        arena = ArenaMemory() if workspace is None else arenas.setdefault(workspace, ArenaMemory())
+        return NativeProgram(replace(self._compiled, arena=arena), self._sizes)
 
     def _lay_out(self) -> Array:
         """The arguments of all kernels, one after the other."""
@@ -370,6 +370,7 @@ class NativeProgram:
         return {", ".join(one.nest.ops): one.gain for one in found}
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        self._first_run = self._run_number[0] = run_counter  # none is finished yet
         made = [memory.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
         orders = [feed.order for feed in feeds if isinstance(feed, Rows)]
         fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from functools import cache
 
 from thalweg.backends.native.cache.encoding import EncodingError, decode, encode
-from thalweg.backends.native.llvm.jit import Jit, ObjectCache, Source
+from thalweg.backends.native.llvm.jit import Address, Jit, ObjectCache, Source
 from thalweg.base.dims import off_the_record
 from thalweg.base.errors import CompilerError
+from thalweg.base.recent import Recent
 from thalweg.base.record import replace
 from thalweg.base.source import PACKAGE
 from thalweg.kernels.nests.nest import Nest
@@ -40,6 +41,9 @@ _TEXT = (
 )
 
 
+MOST_SCHEDULES = 10_000  # in memory; one that is forgotten is looked up on disk or chosen anew
+
+
 class Library:
     """Schedules and code by structure.
 
@@ -52,12 +56,12 @@ class Library:
         self.machine = Machine(jit.target.vector_bits, jit.target.vector_registers)
         self._jit = jit
         self._cache = cache
-        self._schedules: dict[str, AbstractSchedule] = {}
+        self._schedules: Recent[str, AbstractSchedule] = Recent(MOST_SCHEDULES)
 
     def schedule(self, nest: Nest) -> Schedule:
         """How a nest runs: as every nest of its structure does."""
         key = nest.structure
-        known = self._schedules.get(key)
+        known = self._schedules.renewed(key)
         if known is None:
             with off_the_record(nest.sizes):  # any schedule would do
                 known = self._schedules[key] = self._first(nest)
@@ -68,8 +72,9 @@ class Library:
         for nest, schedule in kernels:
             bare = without_scratch(nest)
             key, how = bare.structure, AbstractSchedule.of(schedule, bare)
-            known = self._schedules.get(key) or self._remembered(bare)
-            if self._schedules.setdefault(key, known or how) != how:
+            known = self._schedules.renewed(key) or self._remembered(bare) or how
+            self._schedules[key] = known
+            if known != how:
                 return False
         return True
 
@@ -106,8 +111,10 @@ class Library:
                 self._give_up(nest)
                 raise
 
-    def code(self, kernels: Sequence[tuple[Nest, Schedule]]) -> list[int]:
+    def code(self, kernels: Sequence[tuple[Nest, Schedule]]) -> list[Address]:
         """The addresses of kernels; what a kernel takes is said at `emit`.
+
+        The code stays in memory for as long as its address lives.
 
         Raises:
             CompilerError: LLVM rejects the code of some. From now on their structures run plainly.

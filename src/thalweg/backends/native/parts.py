@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from thalweg.backends.native.llvm.jit import Address
 from thalweg.base.dims import Sizes
 from thalweg.base.record import Record
 from thalweg.kernels.cost import Cost, cost_of
@@ -25,13 +26,13 @@ class Code(Record, eq=False):
         nest: the kernel.
         schedule: how it runs.
         cycles_a_point: see the function of this name.
-        address: of the code.
+        address: of the code, which it keeps in memory.
     """
 
     nest: Nest
     schedule: Schedule
     cycles_a_point: float
-    address: int
+    address: Address
 
     def cycles(self, sizes: Sizes) -> float:
         """About what one thread would take."""

@@ -112,7 +112,7 @@ class _Crew:
         self.workers: list[ctypes.c_void_p] = []
         self._native = native
         self._lock = threading.RLock()
-        self._is_running = False
+        self._running: Program | None = None
         self._memory = _aligned_words(layouts.TeamLayout.BYTES)
         self._address: int = self._memory.ctypes.data
         # The system gives memory for those seats only that somebody takes.
@@ -122,27 +122,31 @@ class _Crew:
         self._take_seat(0)
 
     def run(self, program: Program, threads: int) -> None:
-        with self._lock:
-            if self._is_running:  # this is a signal handler, and its thread has the workers
+        """Run a program with workers; without them if they are busy for another one."""
+        try:
+            with self._lock:
+                if self._running is None:
+                    self._running = program
+            if self._running is not program:
                 _run_alone(self._native, program)
                 return
-            self._is_running = True
-            try:
-                if threads > len(self.workers) + 1:
-                    self._grow(threads)
-                program.words[_THREADS], program.words[_TEAM] = threads, self._address
-                self._native.run(program.address)
-            finally:
-                self._is_running = False
+            if threads > len(self.workers) + 1:
+                self._grow(threads)
+            program.words[_THREADS], program.words[_TEAM] = threads, self._address
+            self._native.run(program.address)
+        finally:
+            if self._running is program:
+                self._running = None
 
     def close(self) -> None:
         """End the workers. When a daemon thread still runs a program at exit, leave them to it."""
         if self._lock.acquire(blocking=False):
-            self._native.end(self._address)
-            for worker in self.workers:
-                _libc.pthread_join(worker, None)
-            self.workers.clear()
-            self._set(self._memory, layouts.TeamLayout.STAGE, 0)
+            if self._running is None:
+                self._native.end(self._address)
+                for worker in self.workers:
+                    _libc.pthread_join(worker, None)
+                self.workers.clear()
+                self._set(self._memory, layouts.TeamLayout.STAGE, 0)
             self._lock.release()
 
     def _grow(self, threads: int) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.native import memory
+from thalweg.backends import memory
 from thalweg.backends.native.library import Library
+from thalweg.backends.native.llvm.jit import Address
 from thalweg.backends.native.team import Words, shared_team
 from thalweg.backends.state import address_of
 from thalweg.base.record import Record
@@ -74,6 +75,7 @@ class _Bench:
         copies = min(FORGOTTEN // max(sum(value.bytes for value in nest.slots), 1) + 1, MOST_COPIES)
         self._memory = [_memory_of(nest) for _ in range(copies)]
         words = [[*map(address_of, arrays), *nest.numbers] for arrays in self._memory]
+        self._code: list[Address] = []  # of what has been tried
         self._words = itertools.cycle([np.array(own, np.int64) for own in words])
 
     def faster(self, chosen: Schedule, trial: Schedule) -> Schedule:
@@ -97,6 +99,7 @@ class _Bench:
 
     def _table(self, schedule: Schedule) -> Words:
         (address,) = self._library.code([(self._nest, schedule)])
+        self._code.append(address)
         return np.array([[address, 0, tasks(schedule), 0]], np.int64)
 
     def _once(self, table: Words) -> float:

@@ -21,7 +21,7 @@ from thalweg.passes.plan import Interface, Plan
 Array = np.ndarray[Any, Any]
 
 
-class NumpyBackend:
+class ReferenceBackend:
     """Defines what the other backends must compute. Slow, and needs no compiler."""
 
     def recall(self, signature: str, numbers: Sequence[int], state: VariableStore) -> None:
@@ -34,11 +34,11 @@ class NumpyBackend:
         state: VariableStore,
         picked: Mapping[int, DType],
         signature: str | None = None,
-    ) -> NumpyProgram:
-        return NumpyProgram(plan, state)
+    ) -> ReferenceProgram:
+        return ReferenceProgram(plan, state)
 
 
-class NumpyProgram:
+class ReferenceProgram:
     """A plan's operations in their order."""
 
     def __init__(self, plan: Plan, state: VariableStore) -> None:
@@ -101,11 +101,11 @@ class NumpyProgram:
         except Exception as error:
             raise failed(op, error) from error
 
-    def at(self, extents: Sequence[int]) -> NumpyProgram | None:
+    def at(self, extents: Sequence[int]) -> ReferenceProgram | None:
         return None
 
-    def apart(self) -> NumpyProgram:
-        return NumpyProgram(self._plan, self._state)
+    def apart(self, workspace: int | None) -> ReferenceProgram:
+        return ReferenceProgram(self._plan, self._state)
 
     def describe(self) -> str:
         return "\n".join(map(_line, self._order))

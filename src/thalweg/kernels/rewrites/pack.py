@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from thalweg.base.dims import Dim, off_the_record
+from thalweg.base.recent import Recent
 from thalweg.base.record import Record
 from thalweg.base.shapes import size, typical_size
 from thalweg.formula import Affine, Axis, Expr, Read, Reduce, Replace, Rewrite, affine, axes
@@ -125,7 +126,7 @@ def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     return _worthwhile[key]
 
 
-_worthwhile: dict[object, bool] = {}
+_worthwhile: dict[object, bool] = Recent(most=10_000)
 
 
 def _is_batched(definition: Definition, read: Read, vector: Axis) -> bool:

@@ -17,7 +17,7 @@ import pytest
 
 import thalweg as tf
 from tests.ops.running import build
-from thalweg.backends.native.backend import LlvmBackend, NativeProgram
+from thalweg.backends.native.backend import NativeBackend, NativeProgram
 from thalweg.backends.native.cache import encoding
 from thalweg.backends.native.cache.encoding import MOST_BYTES, EncodingError, decode, encode
 from thalweg.backends.native.plans import Planned
@@ -191,7 +191,7 @@ def plans_of(record: type[Op]) -> Iterator[Planned]:
 
 @pytest.mark.parametrize("record", SAMPLED, ids=lambda record: record.__name__)
 def test_plans_of_all_samples(record: type[Op], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LlvmBackend, "recall", lambda *_: None)
+    monkeypatch.setattr(NativeBackend, "recall", lambda *_: None)
     for planned in plans_of(record):
         data = encode(planned)
         made = decode(data, Planned)

@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,6 +50,25 @@ def test_the_same_text_is_the_same_code() -> None:
     (later,) = jit.compile([Source.of(adds(1))])
     assert first == again == later
     assert (jit.stats.compiled, jit.stats.from_memory) == (1, 2)
+
+
+def test_code_is_freed_when_nobody_uses_it_and_other_code_was_made_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thalweg.base.recent.MOST", 4)
+    jit = Jit()
+    (used,) = jit.compile([Source.of(adds(1))])
+    unused = weakref.ref(jit.compile([Source.of(adds(2))])[0]._code)
+    for n in range(3, 20):
+        assert call(jit.compile([Source.of(adds(n))])[0], 1) == n + 1
+    assert unused() is None
+    assert len(jit._code) <= 5
+    assert call(used, 1) == 2
+    assert jit.compile([Source.of(adds(1))]) == [used]
+    assert jit.stats.compiled == 19
+    (again,) = jit.compile([Source.of(adds(2))])
+    assert call(again, 1) == 3
+    assert jit.stats.compiled == 20
 
 
 def test_only_the_kernel_itself_is_renamed() -> None:
@@ -183,6 +203,7 @@ def test_objects_of_another_cpu_are_not_used(tmp_path: Path) -> None:
 
 ANOTHER_PROCESS = """
 import sys
+import weakref
 from pathlib import Path
 from thalweg.backends.native.llvm.jit import Jit, Source
 from thalweg.backends.native.cache.disk_cache import DiskCache

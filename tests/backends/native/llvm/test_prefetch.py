@@ -168,7 +168,7 @@ def test_the_next_mini_batch_of_a_loop_is_fetched_while_the_gradient_is_summed(b
         loss = tf.reduce_sum(tf.square(z - y))
         step = tf.train.GradientDescentOptimizer(1e-6).minimize(loss)
         session.run_steps(step, 3, batches={x: rows, y: labels}, batch_size=batch)
-        entries = [entry for one in session._choices.values() for entry in one.entries.values()]
+        entries = list(session._planner._entries.values())
     steps = [s for e in entries if isinstance(e.program, NativeProgram) for s in e.program.steps]
     (update,) = [s for s in steps if "int64+" in s.nest.structure and _updates(s)]
     memory = [aligned_empty(known(v.shape), v.dtype.numpy) for v in update.nest.slots]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from thalweg.backends.native.driver import chain, layouts, stages, waiting
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import Address, Jit, Source
 from thalweg.base.record import Record
 
 # The caller's side of a run: begin it, and take part until it is over, whoever closes it.
@@ -105,14 +105,14 @@ class Driver(Record):
     `run(program)` runs what is described at an address, on the calling thread and, with more than
     one thread, the team's workers; it does not hold Python's lock. `work` is the address of a
     worker's main function, `ptr work(ptr seat)`, and `chain` that of a kernel; see `ChainLayout`.
-    `end(team)` ends the workers. They live as long as `jit`.
+    `end(team)` ends the workers. They live as long as `table`, their address.
     """
 
     run: Callable[[int], None]
     end: Callable[[int], None]
     work: int
     chain: int
-    jit: Jit
+    table: Address
 
 
 def begin_driver(jit: Jit) -> None:
@@ -125,7 +125,7 @@ def load_driver(jit: Jit) -> Driver:
     (table,) = jit.compile([_source(jit.target.architecture)])
     run, end, work, chain = (ctypes.c_int64 * 4).from_address(table)
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64)
-    return Driver(function(run), function(end), work, chain, jit)
+    return Driver(function(run), function(end), work, chain, table)
 
 
 _TABLE = """

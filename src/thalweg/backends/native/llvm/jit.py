@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakValueDictionary
 
 from thalweg.backends.native.llvm import version
 from thalweg.backends.native.llvm.loader import Loaded, load
 from thalweg.backends.native.llvm.target import Target
 from thalweg.base.forks import Shared
+from thalweg.base.recent import Recent
 from thalweg.base.record import Record
 
 if TYPE_CHECKING:
@@ -62,8 +64,21 @@ class Source(Record):
         return Source(text, lambda: text)
 
 
+class Address(int):
+    """Where code is. It stays there for as long as this number lives."""
+
+    _code: Loaded
+
+    @staticmethod
+    def of(name: str, code: Loaded) -> Address:
+        """The address of a symbol."""
+        address = Address(code.addresses[name])
+        address._code = code
+        return address
+
+
 class Jit(Shared):
-    """Compiles modules of IR and keeps their code in memory for as long as it lives itself.
+    """Compiles modules of IR, and keeps the code that is in use or was made lately in memory.
 
     A module defines one thing that is seen from outside, `@kernel`: a function, or a table of some.
     Safe to use from several threads, in signal handlers and after forks.
@@ -80,9 +95,10 @@ class Jit(Shared):
         self.target = target or Target.host()
         self.stats = Stats()
         self._cache = cache
-        self._addresses: dict[str, int] = {}
         self._begun: dict[str, bytes | Job] = {}
-        self._code: list[Loaded] = []
+        # All code there is, by kernel, and the latest, which may be wanted again.
+        self._code: WeakValueDictionary[str, Loaded] = WeakValueDictionary()
+        self._latest: dict[str, Loaded] = Recent()
 
     def begin(self, sources: Iterable[Source]) -> None:
         """Let other threads compile modules that will be wanted soon, as far as nobody has."""
@@ -90,15 +106,15 @@ class Jit(Shared):
             for source in sources:
                 self._begin(_name(source.key), source)
 
-    def compile(self, sources: Sequence[Source]) -> list[int]:
-        """The address of each module's `@kernel`; the same key gives the same address.
+    def compile(self, sources: Sequence[Source]) -> list[Address]:
+        """The address of each module's `@kernel`; the same key gives the same while it is in use.
 
         Raises:
             CompilerError: LLVM rejects a text, or it calls a function that does not exist.
         """
         names = [_name(source.key) for source in sources]
         with self._lock:
-            known = self._addresses
+            known = {name: code for name in names if (code := self._code.get(name))}
             new = {n: source for n, source in zip(names, sources, strict=True) if n not in known}
             self.stats.from_memory += len(sources) - len(new)
             for name, source in new.items():
@@ -106,8 +122,8 @@ class Jit(Shared):
             # What a signal handler has linked meanwhile is no longer among those begun.
             done = {name: self._finished(name) for name in new if name in self._begun}
             if done:
-                self._link(done)
-            return [known[name] for name in names]
+                known.update(dict.fromkeys(done, self._link(done)))
+            return [Address.of(name, known.get(name) or self._code[name]) for name in names]
 
     def assembly(self, source: str) -> str:
         """The assembly text of a module, for people to read."""
@@ -120,7 +136,7 @@ class Jit(Shared):
         return Compiler(self.target)
 
     def _begin(self, name: str, source: Source) -> None:
-        if name in self._addresses or name in self._begun:
+        if name in self._code or name in self._begun:
             return
         found = self._cached(name)
         self._begun[name] = self._making(name, source) if found is None else found
@@ -164,12 +180,13 @@ class Jit(Shared):
         parts = (name, self.target, version.of_code())
         return f"code_{hashlib.sha256(repr(parts).encode()).hexdigest()}"
 
-    def _link(self, objects: dict[str, bytes]) -> None:
+    def _link(self, objects: dict[str, bytes]) -> Loaded:
         start = time.perf_counter()
         code = load(objects) or self._compiler.load(objects)
-        self._code.append(code)
-        self._addresses.update(code.addresses)
+        for name in objects:
+            self._code[name] = self._latest[name] = code
         self.stats.link_seconds += time.perf_counter() - start
+        return code
 
 
 def _name(key: str) -> str:

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from thalweg.backends.protocol import Feed, Rows
+from thalweg.base.errors import InvalidArgumentError
 from thalweg.graph import Operation, Tensor
 from thalweg.passes.prune import prune
 from thalweg.passes.rebuild import effects
-from thalweg.session.batches import Batches
+from thalweg.session.batches import Batches, is_whole
 from thalweg.session.fetches import Fetches
 
 Array = np.ndarray[Any, Any]
@@ -115,3 +116,18 @@ def _fed(feed: Feed, steps: int) -> Array:
     if isinstance(feed, Rows):
         return feed.batch(slice(None))
     return np.repeat(feed[np.newaxis], steps, axis=0)
+
+
+def check_counts(steps: int, every: int) -> None:
+    """Check how many steps a loop makes, and how many of them make a report.
+
+    Raises:
+        InvalidArgumentError: if they are no integers, or too small.
+    """
+    for name, count in (("steps", steps), ("every", every)):
+        if not is_whole(count):
+            raise InvalidArgumentError(f"run_steps: {name} must be an integer, not {count!r}")
+    if steps < 0:
+        raise InvalidArgumentError(f"run_steps: steps must be at least 0, not {steps}")
+    if every < 1:
+        raise InvalidArgumentError(f"run_steps: every must be at least 1, not {every}")

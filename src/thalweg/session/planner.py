@@ -1,0 +1,272 @@
+"""From what a user fetches and feeds to a compiled plan, which is made once and found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from thalweg.backends.constants import ConstantProgram
+from thalweg.backends.protocol import Backend, Feed, Program, Rows
+from thalweg.backends.state import VariableStore
+from thalweg.base import forks
+from thalweg.base.dtypes import as_dtype
+from thalweg.base.errors import FeedError, SessionClosedError
+from thalweg.base.forks import Shared
+from thalweg.base.garbage import collection_paused
+from thalweg.base.recent import Recent
+from thalweg.graph import Operation, Tensor
+from thalweg.ops.arrays.constant import Placeholder
+from thalweg.ops.state.variable import VariableHandle
+from thalweg.passes.interface import interface
+from thalweg.passes.make_plan import make_plan
+from thalweg.passes.prune import prune
+from thalweg.passes.signature import signature
+from thalweg.passes.specialise import open_extents, seeds, static_feeds
+from thalweg.session.entry import Choice, Entry, Request
+from thalweg.session.feeds import check_shape, describe, missing
+from thalweg.session.fetches import Fetches
+from thalweg.session.why_recompiled import WhyRecompiled
+
+Array = np.ndarray[Any, Any]
+
+TRIED = 8  # plans for other shapes that are kept, and tried before another one is made
+SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
+WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
+
+
+class Planner(Shared):
+    """Finds the compiled plan of a run, or makes it: one thread at a time, while others run.
+
+    Args:
+        make_backend: called when something has to be compiled for the first time.
+        store: the variables, which are allocated as plans need them.
+
+    Attributes:
+        why: what was new about the runs that plans were made for.
+        is_closed: whether it makes no plans any more.
+    """
+
+    fork_order = 0
+
+    def __init__(self, make_backend: Callable[[], Backend], store: VariableStore) -> None:
+        super().__init__()
+        self.why = WhyRecompiled()
+        self.is_closed = False
+        self._make_backend = make_backend
+        self._backend: Backend | None = None
+        self._store = store
+        self._recent: dict[Any, Choice] = Recent()
+        self._choices: dict[Any, Choice] = Recent()
+        self._requests: dict[Any, Request] = Recent()
+        # By a choice, and by a request, with the values that decide about shapes.
+        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
+        self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
+
+    def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
+        """`choice` for what a user fetches and feeds, found again in a microsecond."""
+        key: Any = fetched
+        if feeds:
+            key = (fetched, *feeds, *[array.shape for array in feeds.values()])
+        choice = self._recent.get(key)
+        if choice is None:
+            wanted = fetched.tensors
+            if not feeds.keys().isdisjoint(wanted):
+                wanted = tuple(tensor for tensor in wanted if tensor not in feeds)
+            choice = self._recent[key] = self.choice(wanted, fetched.targets, feeds)
+        return choice
+
+    def choice(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+    ) -> Choice:
+        """What to compute for fetches, none of which is fed, with feeds of these shapes.
+
+        Raises:
+            FeedError: a feed has not the shape of its tensor.
+        """
+        fed = frozenset([(t, feed.shape, _source_dtype(feed)) for t, feed in feeds.items()])
+        key = (fetches, targets, fed)
+        choice = self._choices.get(key)
+        if choice is None:
+            for tensor, feed in feeds.items():
+                check_shape(tensor, feed.shape)
+            with self._planning():
+                choice = self._choices.get(key)
+                if choice is None:  # nor has another thread just made it
+                    request = self._request(fetches, targets, feeds)
+                    choice = self._choices[key] = Choice(request, request.fetches)
+        return choice
+
+    def entry(self, choice: Choice, feeds: Mapping[Tensor, Feed]) -> Entry:
+        """The compiled plan for these feeds, made if there is none yet.
+
+        Raises:
+            FeedError: a placeholder is not fed.
+        """
+        request = choice.request
+        known = {tensor: _known(tensor, feeds[tensor]) for tensor in request.static}
+        values = tuple([array.tobytes() for array in known.values()])
+        entry = self._entries.get((choice, values))
+        if entry is None:
+            with self._planning():
+                entry = self._entries.get((choice, values))
+                if entry is None:
+                    with collection_paused():
+                        entry = self._entries[choice, values] = self._adapted(request, feeds, known)
+        if not request.static:
+            choice.only = entry
+        return entry
+
+    def forget_plans(self) -> None:
+        """Let everything be planned anew, with what is known by now."""
+        with self._lock:
+            for table in (self._recent, self._choices, self._entries, self._planned):
+                table.clear()
+
+    def close(self) -> None:
+        """Free all programs, and make no others."""
+        with self._lock:
+            self.is_closed = True
+            self.forget_plans()
+            self._requests.clear()
+            self.why.clear()
+            self._backend = None
+
+    @contextmanager
+    def _planning(self) -> Iterator[None]:
+        """Let no other thread plan."""
+        forks.give_way()
+        with self._lock:
+            if self.is_closed:
+                raise SessionClosedError("the session is closed")
+            yield
+
+    def _request(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+    ) -> Request:
+        kinds = frozenset([(t, len(feed.shape), _source_dtype(feed)) for t, feed in feeds.items()])
+        key = (fetches, targets, kinds)
+        if key not in self._requests:
+            ops = prune(fetches, targets, feeds)
+            static, words = static_feeds(ops, feeds), seeds(ops)
+            self._requests[key] = Request(fetches, targets, tuple(static), tuple(words))
+        return self._requests[key]
+
+    def _adapted(
+        self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
+    ) -> Entry:
+        """An entry from a plan for other shapes that holds for these, or else with its own."""
+        values = [(array.tobytes(), array.shape) for array in static.values()]
+        key = (request, tuple(values))
+        planned = self._planned.get(key, [])
+        adapted = _adapted(planned, feeds, request.seeds)
+        entry = adapted or self._made(request, feeds, static)
+        if adapted is None:
+            self._planned[key] = [*planned, entry][-TRIED:]
+        if entry.program is not None:
+            self.why.note(request, feeds, static, SAME_PLAN if adapted else entry.remark)
+        return entry
+
+    def _made(
+        self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
+    ) -> Entry:
+        """An entry from a plan that is remembered from another process, or from a new one."""
+        ops = prune(request.fetches, request.targets, feeds)
+        for op in ops:
+            if isinstance(op.record, Placeholder) and op.outputs[0] not in feeds:
+                raise missing(op.outputs[0])
+        read = {tensor for op in ops for tensor in op.inputs}
+        fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
+        values = {tensor: value for tensor, value in static.items() if tensor in fed}
+        taken = tuple(tensor for tensor in fed if tensor not in values)
+        text = None
+        if len(ops) >= WORTH_REMEMBERING:
+            kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
+            text = signature(ops, request.fetches, request.targets, kinds, values)
+        recalled = None if text is None else self._recalled(request, feeds, taken, text)
+        return recalled or self._compiled(request, fed, values, taken, text)
+
+    def _recalled(
+        self,
+        request: Request,
+        feeds: Mapping[Tensor, Feed],
+        taken: tuple[Tensor, ...],
+        text: str,
+    ) -> Entry | None:
+        """An entry from a plan that is kept under this signature, if there is one."""
+        numbers = [*_open_extents(taken, feeds), *request.seeds]
+        found = self._get_backend().recall(text, numbers, self._store)
+        if found is None:
+            return None
+        program, plan = found
+        return Entry(program, taken, plan.needs, plan.writes, remark=REMEMBERED)
+
+    def _compiled(
+        self,
+        request: Request,
+        fed: Mapping[Tensor, Feed],
+        values: Mapping[Tensor, Array],
+        taken: tuple[Tensor, ...],
+        text: str | None,
+    ) -> Entry:
+        """An entry from a new plan."""
+        shapes = {tensor: feed.shape for tensor, feed in fed.items()}
+        plan = make_plan(request.fetches, request.targets, shapes, values)
+        if not plan.fetches and not plan.targets:
+            return Entry(None, ())
+        for op in plan.graph.operations:
+            if isinstance(op.record, VariableHandle):
+                self._store.allocate(op.name, op.record.shape, op.record.dtype.numpy)
+        sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
+        picked = {n: as_dtype(source) for n, source in sources.items() if source}
+        program: Program | None = ConstantProgram.of(plan)
+        seen = interface(plan)
+        if program is None:
+            program = self._get_backend().compile(plan, seen, self._store, picked, text)
+        return Entry(program, taken, seen.needs, seen.writes)
+
+    def _get_backend(self) -> Backend:
+        if self._backend is None:
+            self._backend = self._make_backend()
+        return self._backend
+
+
+def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
+    """The element type of the array of which each step takes other rows, if the feed is one."""
+    return feed.source.dtype if isinstance(feed, Rows) else None
+
+
+def _adapted(
+    planned: Sequence[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
+) -> Entry | None:
+    """An entry that a plan made for other shapes serves too; the latest plans are tried."""
+    for entry in reversed(planned):
+        if entry.program is not None:
+            program = entry.program.at([*_open_extents(entry.feeds, feeds), *words])
+            if program is not None:
+                return Entry(program, entry.feeds, entry.needs, entry.writes)
+    return None
+
+
+def _open_extents(fed: Iterable[Tensor], feeds: Mapping[Tensor, Feed]) -> list[int]:
+    """The extents of feeds that the graph leaves open."""
+    shapes = [open_extents(tensor.static_shape, feeds[tensor].shape) for tensor in fed]
+    return [extent for shape in shapes for is_open, extent in shape if is_open]
+
+
+def _known(tensor: Tensor, feed: Feed) -> Array:
+    """The value of a feed that decides about shapes."""
+    if isinstance(feed, Rows):
+        raise FeedError(
+            f"batches: the value of {describe(tensor)} decides about shapes, so it cannot be "
+            f"another one in each step\n  it was made at {tensor.op.source}"
+        )
+    return feed

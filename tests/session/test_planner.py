@@ -1,0 +1,74 @@
+"""Plans are made once and found again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg.backends.protocol import BackendSettings
+from thalweg.backends.registry import make_backend
+from thalweg.backends.state import VariableStore
+from thalweg.session.feeds import Feeds
+from thalweg.session.fetches import Fetches
+from thalweg.session.planner import Planner
+
+
+def planner() -> Planner:
+    return Planner(lambda: make_backend("native", BackendSettings(1)), VariableStore())
+
+
+def entry(own: Planner, fetches: Any, feed_dict: Any) -> Any:
+    graph = tf.get_default_graph()
+    fetched, feeds = Fetches(graph, fetches), Feeds(graph).arrays(feed_dict)
+    return own.entry(own.chosen(fetched, feeds), feeds)
+
+
+def test_the_same_request_has_the_same_entry() -> None:
+    x = tf.placeholder(tf.float32, [None])
+    y, own = x * 2.0, planner()
+    first = entry(own, y, {x: np.ones(3)})
+    assert entry(own, [y], {x: np.zeros(3)}) is first
+    assert len(own.why.lines) == 1
+
+
+def test_a_plan_serves_other_shapes() -> None:
+    x = tf.placeholder(tf.float32, [None])
+    y, own = x * 2.0, planner()
+    first, second = (entry(own, y, {x: np.ones(n)}) for n in (3, 4))
+    assert second.program is not first.program
+    assert own.why.lines[1].endswith("[3] -> [4] (the plan holds)")
+
+
+def test_each_value_that_decides_about_shapes_has_an_entry() -> None:
+    count, own = tf.placeholder(tf.int64, []), planner()
+    repeated = tf.fill([count], 1.0) * tf.Variable(2.0)
+    two, three = (entry(own, repeated, {count: n}) for n in (2, 3))
+    assert two is not three
+    assert entry(own, repeated, {count: 2}) is two
+    assert two.feeds == ()
+
+
+def test_an_entry_says_which_variables_it_uses() -> None:
+    v, w = tf.Variable([1.0], name="v"), tf.Variable([1.0], name="w")
+    found = entry(planner(), [v.assign_add(w * 2.0)], {})
+    assert (found.needs, found.writes, found.uses) == ({"v", "w"}, {"v"}, {"v", "w"})
+
+
+def test_what_is_forgotten_is_planned_anew() -> None:
+    x = tf.placeholder(tf.float32, [3])
+    y, own = x * 2.0, planner()
+    first = entry(own, y, {x: np.ones(3)})
+    own.forget_plans()
+    assert entry(own, y, {x: np.ones(3)}) is not first
+
+
+def test_a_closed_planner_plans_nothing() -> None:
+    x = tf.placeholder(tf.float32, [3])
+    own = planner()
+    entry(own, x * 2.0, {x: np.ones(3)})
+    own.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        entry(own, x * 2.0, {x: np.ones(3)})
