@@ -144,6 +144,7 @@ def test_mistakes_are_reported_when_the_graph_is_built(sample: Sample) -> None:
     assert "test_reference.py" in str(caught.value)
 
 
-def test_every_op_that_can_be_sampled_has_a_sample_or_is_stateful() -> None:
-    missing = [r.__name__ for r in ALL if not r.stateful and not list(r.samples())]
-    assert missing in ([], ["NoOp"])
+def test_every_op_has_samples_but_for_those_that_compute_nothing() -> None:
+    missing = {r.__name__ for r in ALL if not list(r.samples())}
+    provided = {"Placeholder", "RunCounter", "VariableHandle", "ReadVariable", "Assign"}
+    assert missing == {*provided, "NoOp"}

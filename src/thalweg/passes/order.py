@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from thalweg.base.shapes import known
 from thalweg.formula import Operand
-from thalweg.graph import Op, Operation, Tensor
-from thalweg.ops.state.variable import Assign, ReadVariable
+from thalweg.graph import Op, Operation, Tensor, Timing
 from thalweg.passes.plan import Plan
 
 
@@ -16,8 +15,8 @@ def order(plan: Plan) -> list[Operation]:
     """The operations in an order that respects data, control dependencies and variables.
 
     A write of a variable waits for the consumers of those reads of it that do not depend on the
-    write, and for the operations whose inputs are checked, so that a run that fails has written
-    nothing; a read that asks for it waits for the writes. Where these wishes form a circle, data
+    write, and for all that may fail, so that a run that fails has written nothing; a read that asks
+    for it waits for the writes. Where these wishes form a circle, data
     and control dependencies win and the earliest write goes first.
     """
     return _Scheduler(plan.graph.operations).run()
@@ -28,7 +27,7 @@ class _Scheduler:
 
     def __init__(self, ops: list[Operation]) -> None:
         self._ops = ops
-        self._writes = [op for op in ops if isinstance(op.record, Assign)]
+        self._writes = [op for op in ops if op.record.effects.writes]
         self._number = {write: n for n, write in enumerate(self._writes)}
         self._behind = self._find_dependences()
         self._users: dict[Operation, list[Operation]] = {}
@@ -58,10 +57,11 @@ class _Scheduler:
 
     def _late_writes(self, op: Operation) -> Iterable[Operation]:
         """The writes that a read waits for because it asks to come after them."""
-        if not (isinstance(op.record, ReadVariable) and op.record.after_writes):
+        effects = op.record.effects
+        if not effects.reads or effects.timing is not Timing.AFTER_WRITES:
             return []
-        earlier = [w for w in self._writes if w.inputs[0] is op.inputs[0]]
-        return [w for w in earlier if not self._reaches(op, w)]
+        resources = {op.inputs[n] for n in effects.reads}
+        return [w for w in self._writes if resources & _written(w) and not self._reaches(op, w)]
 
     def _reaches(self, op: Operation, target: Operation) -> bool:
         waiting, seen = [target], {target}
@@ -77,12 +77,12 @@ class _Scheduler:
     def _find_blockers(self) -> tuple[dict[Operation, int], dict[Operation, list[Operation]]]:
         """How many consumers of reads each write waits for, and whom each of these blocks."""
         consumers = _consumers(self._ops)
-        checked = _checked(self._ops) if self._writes else []
+        risky = _may_fail(self._ops) if self._writes else []
         count: dict[Operation, int] = {}
         blocks: dict[Operation, list[Operation]] = {}
         for write in self._writes:
             waits = self._waits_of(write, consumers)
-            waits |= {op for op in checked if not self._depends(op, write)}
+            waits |= {op for op in risky if op is not write and not self._depends(op, write)}
             count[write] = len(waits)
             for op in waits:
                 blocks.setdefault(op, []).append(write)
@@ -92,12 +92,11 @@ class _Scheduler:
         self, write: Operation, consumers: dict[Tensor, list[Operation]]
     ) -> set[Operation]:
         waits: set[Operation] = set()
-        for read in consumers.get(write.inputs[0], ()):
-            if not isinstance(read.record, ReadVariable) or read.record.after_writes:
-                continue
-            if not self._depends(read, write):
-                users = consumers.get(read.outputs[0], ())
-                waits |= {read, *(u for u in users if not self._depends(u, write))}
+        for resource in _written(write):
+            for read in consumers.get(resource, ()):
+                if _reads_before_writes(read, resource) and not self._depends(read, write):
+                    users = [u for out in read.outputs for u in consumers.get(out, ())]
+                    waits |= {read, *(u for u in users if not self._depends(u, write))}
         return waits - {write}
 
     def run(self) -> list[Operation]:
@@ -139,11 +138,27 @@ def _before(op: Operation) -> list[Operation]:
     return [*(t.op for t in op.inputs), *op.control_inputs]
 
 
-def _checked(ops: Iterable[Operation]) -> list[Operation]:
-    """The operations whose inputs are checked, without those that check the same as one before."""
+def _written(op: Operation) -> set[Tensor]:
+    """The handles of what it writes."""
+    return {op.inputs[n] for n in op.record.effects.writes}
+
+
+def _reads_before_writes(op: Operation, resource: Tensor) -> bool:
+    effects = op.record.effects
+    is_read = any(op.inputs[n] is resource for n in effects.reads)
+    return is_read and effects.timing is not Timing.AFTER_WRITES
+
+
+def _may_fail(ops: Iterable[Operation]) -> list[Operation]:
+    """The operations that Python runs, that act, or whose inputs are checked.
+
+    Those that check the same as one before are left out.
+    """
     seen: set[tuple[Tensor, int]] = set()
     found: list[Operation] = []
     for op in ops:
+        if op.record.effects.host or op.record.effects.acts:
+            found.append(op)
         if type(op.record).checks is Op.checks:
             continue  # almost all have none
         specs = [(known(tensor.static_shape), tensor.dtype) for tensor in op.inputs]

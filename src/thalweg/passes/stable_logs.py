@@ -26,7 +26,7 @@ from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, default_graph
 from thalweg.ops.arrays.broadcast import Broadcast, BroadcastLike, DynamicBroadcast, SumTo
-from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.constant import constant_of
 from thalweg.ops.arrays.reshape import SameElements, Transpose
 from thalweg.ops.arrays.slicing import Slice, SliceGrad, StridedSlice
 from thalweg.ops.build import constant_like, emit
@@ -103,10 +103,8 @@ def _is_complement(x: Tensor) -> bool:
 
 
 def _is_one(x: Tensor) -> bool:
-    record = x.op.record
-    if not isinstance(record, Constant) or record.planned is not None:
-        return False
-    return bool(np.all(record.array == 1))
+    constant = constant_of(x)
+    return constant is not None and not constant.planned and bool(np.all(constant.array == 1))
 
 
 def _log(x: Tensor) -> Tensor:

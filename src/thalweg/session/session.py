@@ -27,12 +27,11 @@ from thalweg.base.forks import Shared
 from thalweg.base.garbage import collection_paused
 from thalweg.base.recent import Recent
 from thalweg.base.record import Record, field
-from thalweg.base.shapes import show
-from thalweg.graph import Graph, Operation, Tensor, default_graph
+from thalweg.base.shapes import known, show
+from thalweg.graph import Graph, Operation, Origin, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks
-from thalweg.ops.arrays.constant import Placeholder
-from thalweg.ops.state.variable import Variable, VariableHandle
+from thalweg.ops.state.variable import Variable
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import prune
@@ -323,7 +322,7 @@ class Session(Shared):
             self._check_open()
             array = feed_array(variable.handle, value)
             check_shape(variable.handle, array.shape)
-            np.copyto(self._allocate(variable.op), array)
+            np.copyto(self._allocate(variable.handle), array)
             self._store.initialised.add(variable.op.name)
 
     def _fetched(self, fetches: Any) -> Fetches:
@@ -499,7 +498,7 @@ class Session(Shared):
         """An entry from a plan that is remembered from another process, or from a new one."""
         ops = prune(request.fetches, request.targets, feeds)
         for op in ops:
-            if isinstance(op.record, Placeholder) and op.outputs[0] not in feeds:
+            if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
                 raise missing(op.outputs[0])
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
@@ -530,8 +529,8 @@ class Session(Shared):
         if not plan.fetches and not plan.targets:
             return _Entry(None, ())
         for op in plan.graph.operations:
-            if isinstance(op.record, VariableHandle):
-                self._allocate(op)
+            if op.record.origin is Origin.RESOURCE:
+                self._allocate(op.outputs[0])
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
         picked = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
@@ -540,10 +539,9 @@ class Session(Shared):
             program = self._get_backend().compile(plan, seen, self._store, picked, text)
         return _Entry(program, taken, seen.needs, seen.writes)
 
-    def _allocate(self, handle: Operation) -> Array:
-        record = handle.record
-        assert isinstance(record, VariableHandle)
-        return self._store.allocate(handle.name, record.shape, record.dtype.numpy)
+    def _allocate(self, handle: Tensor) -> Array:
+        shape, dtype = known(handle.static_shape), handle.dtype.numpy
+        return self._store.allocate(handle.op.name, shape, dtype)
 
     def _get_backend(self) -> Backend:
         if self._backend is None:

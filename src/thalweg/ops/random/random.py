@@ -35,7 +35,17 @@ from thalweg.formula import (
     apply,
     axes,
 )
-from thalweg.graph import Graph, Op, Operation, Sample, Spec, Tensor, default_graph
+from thalweg.graph import (
+    Effects,
+    Graph,
+    Op,
+    Operation,
+    Origin,
+    Sample,
+    Spec,
+    Tensor,
+    default_graph,
+)
 from thalweg.ops.arrays.constant import RunCounter
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import constant_like, convert, emit
@@ -162,7 +172,7 @@ class Distribution(Op):
         key: the seed, two signed numbers of 32 bits.
     """
 
-    stateful: ClassVar[bool] = True
+    effects: ClassVar[Effects] = Effects(draws=True)
     shape: tuple[int, ...]
     dtype: DType
     key: Key
@@ -284,7 +294,7 @@ class RandomOfShape(Op):
     """
 
     type: ClassVar[str] = "RandomOfShape"
-    stateful: ClassVar[bool] = True
+    effects: ClassVar[Effects] = Effects(draws=True)
     static: ClassVar[tuple[int, ...]] = (0,)
     distribution: str
     dtype: DType
@@ -342,12 +352,6 @@ def set_random_seed(seed: int | None) -> None:
 _DEFAULT_GRAPH_SEED = 87654321  # TensorFlow's, where only the operation has a seed
 
 
-def with_key(record: Distribution | RandomOfShape, key: Key) -> Distribution | RandomOfShape:
-    """The same with another seed."""
-    fields = {name: getattr(record, name) for name in record.fields}
-    return type(record)(**fields | {"key": key})
-
-
 def _make_key(graph: Graph, seed: int | None) -> Key:
     place, graph.random_ops = graph.random_ops, graph.random_ops + 1
     return seed_key(graph, seed, place)
@@ -372,7 +376,7 @@ def _signed(seed: int) -> int:
 def run_counter(graph: Graph) -> Tensor:
     """The graph's one tensor that counts the session's runs."""
     for node in graph.operations:
-        if isinstance(node.record, RunCounter):
+        if node.record.origin is Origin.RUN_COUNTER:
             return node.outputs[0]
     with graph.name_scope(None), graph.control_dependencies(None):
         return graph.add(RunCounter()).outputs[0]
