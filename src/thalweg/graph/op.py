@@ -107,12 +107,17 @@ class Op(Record):
         """What must hold of the inputs' elements, which only the run can tell."""
         return ()
 
-    def expand(self, *inputs: Tensor) -> Tensor | None:
-        """The same computation in simpler ops once all shapes are known; None to stay as it is."""
+    def expand(self, *inputs: Tensor) -> Tensor | Sequence[Tensor] | None:
+        """The outputs in simpler ops once all shapes are known; None to stay as it is."""
         return None
 
-    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
-        """The gradient for each input, from that of the first output; None where there is none."""
+    def grad(self, node: Operation, *dys: Any) -> Sequence[Tensor | None]:
+        """The gradient for each input, None where there is none.
+
+        Args:
+            node: the operation.
+            dys: the gradient of each output, None where none flows; at least one is a tensor.
+        """
         raise NotImplementedError(f"{self.type} has no gradient")
 
     @classmethod

@@ -80,8 +80,7 @@ def fold_or_expand(
     """
     if _folds(op, inputs, wanted, held):
         return _folded(op, inputs)
-    expanded = _expand(op, inputs) if _expands(op, inputs) else None
-    return None if expanded is None else (expanded,)
+    return _expanded(op, inputs) if _expands(op, inputs) else None
 
 
 def _expands(op: Operation, inputs: Sequence[Tensor]) -> bool:
@@ -92,10 +91,11 @@ def _expands(op: Operation, inputs: Sequence[Tensor]) -> bool:
     )
 
 
-def _expand(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+def _expanded(op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     try:
         with inputs[0].graph.name_scope(op.name):
-            return op.record.expand(*inputs)
+            made = op.record.expand(*inputs)
+        return (made,) if isinstance(made, Tensor) else made
     except (ShapeError, DTypeError) as error:
         if f"{op.source}" in str(error):
             raise

@@ -89,7 +89,7 @@ class MaxPool(Pool):
         body = input[n, i * self.strides[0] + p, j * self.strides[1] + q, c]
         return Formula.make((n, i, j, c), reduce(combiner, (p, q), body, dtype))
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Tensor, _: None) -> Grads:
         return [emit(MaxPoolGrad(self.size, self.strides), dy, node.outputs[1], node.inputs[0])]
 
     @classmethod
