@@ -142,7 +142,7 @@ def test_mistakes_are_reported_when_the_graph_is_built(sample: Sample) -> None:
         graph.add(sample.op, inputs)
     assert sample.error
     assert sample.error in str(caught.value)
-    assert "test_reference.py" in str(caught.value)
+    assert "test_evaluation.py" in str(caught.value)
 
 
 def test_every_op_has_samples_but_for_those_that_compute_nothing() -> None:

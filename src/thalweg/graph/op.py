@@ -97,7 +97,11 @@ class Op(Record):
 
     @abstractmethod
     def evaluate(self, xp: Any, *inputs: Any) -> Any:
-        """The outputs computed with an array module: what every backend must agree with."""
+        """The outputs computed with an array module: what every backend must agree with.
+
+        It is a pure function of arrays that have passed the checks: it changes none of them, and
+        asks the module for what others than NumPy have, too.
+        """
 
     def lower(self, *inputs: Operand) -> Lowered | tuple[Lowered, ...]:
         """The formula of each output, for known shapes."""
