@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import cached_property
 
 from thalweg.base.record import Record
 
@@ -59,17 +60,17 @@ class Effects(Record):
     host: bool = False
     timing: Timing = Timing.BEFORE_WRITES
 
-    @property
+    @cached_property
     def pure(self) -> bool:
         """Whether there are none: equal inputs make equal outputs, and nothing else happens."""
         return not (self.reads or self.writes or self.draws or self.acts)
 
-    @property
+    @cached_property
     def must_run(self) -> bool:
         """Whether it matters even if nobody reads the outputs."""
         return bool(self.writes) or self.acts
 
-    @property
+    @cached_property
     def handles(self) -> frozenset[int]:
         """The inputs of which the resource matters, and not its contents."""
         return frozenset(self.reads + self.writes)

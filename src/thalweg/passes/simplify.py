@@ -1,4 +1,8 @@
-"""Algebra that needs no run: what can be said more simply is."""
+"""Algebra that needs no run: what can be said more simply is.
+
+The rules are about ops of several families at once, such as a sum of gradients of slices, and so are
+kept together here; a rule asks for the class of what it has a rule for.
+"""
 
 from __future__ import annotations
 

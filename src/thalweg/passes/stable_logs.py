@@ -14,6 +14,8 @@ they are computed:
 So a tensor that holds such a quotient is also known as a sum of **terms**, `factor * e ** -1 * s`,
 that products and sums are formed with. What all divisors have gone from is computed from its terms;
 what still has one is computed as it stands, for whoever asks for the gradient by p itself.
+
+Each form above is a rule about some classes of records, which it asks for, as in `simplify`.
 """
 
 from __future__ import annotations

@@ -172,10 +172,11 @@ class Lowering:
         return self._variables[name]
 
     def write(self, op: Operation) -> None:
-        """A write is computed in the variable's memory, once the old contents have been read."""
+        """A write copies the new contents to the variable's memory once the old have been read."""
         handle = _handle(op)
-        before = self._current(handle)
-        made = self._define(op, op.outputs[0], self._new_contents(op, handle, before))
+        before, value = self._current(handle), self._new_contents(op)
+        index = axes(*before.shape)
+        made = self._define(op, op.outputs[0], Formula.make(index, read(value, index)))
         made.value.storage = before.storage
         self._variables[variable_name(handle)] = made.value
         # The old contents must have been read by then; a later write also waits for this one.
@@ -187,14 +188,14 @@ class Lowering:
         if self._is_overwritten(op):
             self._copy(op, made.value)
 
-    def _new_contents(self, op: Operation, handle: Tensor, before: Value) -> Formula:
-        """What an operation writes to a variable, by the contents that it has before."""
-        inputs = [before if tensor is handle else self.value_of[tensor] for tensor in op.inputs]
+    def _new_contents(self, op: Operation) -> Value:
+        """What an operation writes to a variable, which may read the old contents."""
+        handle = _handle(op)
+        inputs = [self._current(t) if t is handle else self.value_of[t] for t in op.inputs]
         (lowered,) = self._lowered(op, inputs)
-        if not isinstance(lowered, Alias):
-            return bind(lowered, inputs)
-        index = axes(*before.shape)
-        return Formula.make(index, read(inputs[lowered.operand], index))
+        if isinstance(lowered, Alias):
+            return inputs[lowered.operand]
+        return self._define(op, op.outputs[0], bind(lowered, inputs)).value
 
     def compute(self, op: Operation) -> None:
         """A computed tensor has a definition for each output, or is another name of an input."""

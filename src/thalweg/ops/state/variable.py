@@ -9,6 +9,7 @@ from what the writes before it have left.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 from thalweg.base import shapes
@@ -68,7 +69,7 @@ class ReadVariable(Op):
     type: ClassVar[str] = "ReadVariable"
     timing: Timing = Timing.BEFORE_WRITES
 
-    @property
+    @cached_property
     def effects(self) -> Effects:
         return Effects(reads=(0,), timing=self.timing)
 
