@@ -1,7 +1,7 @@
 """Algebra that needs no run: what can be said more simply is.
 
-The rules are about ops of several families at once, such as a sum of gradients of slices, and so are
-kept together here; a rule asks for the class of what it has a rule for.
+The rules are about ops of several families at once, such as a sum of gradients of slices, and so
+they are kept together here; a rule asks for the classes that it is about.
 """
 
 from __future__ import annotations

@@ -48,22 +48,16 @@ def specialise(
     updates: dict[Tensor, Operation] = {}
 
     def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-        effects = op.record.effects
-        if not op.outputs and effects.pure:
+        does = op.record.effects
+        if not op.outputs and does.pure:
             return ()  # it only holds control dependencies together, which `new` knows
-        if effects.timing is Timing.IN_TURN and not effects.writes:
+        if does.timing is Timing.IN_TURN and not does.writes:
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
-        if effects.draws:
-            key = tuple(new.trace.give(word, "seed") for word in op.get_attr("key"))
-            return new.graph.add(replace(op.record, key=key), inputs, op.name).outputs
-        if effects.writes:
-            written = [inputs[n] for n in effects.writes]
-            before = [updates[handle] for handle in written if handle in updates]
-            new.graph.resume(op.source, [*new.control(op), *before])
-            copy = new.copy(op, inputs)
-            updates.update(dict.fromkeys(written, copy))
-            return copy.outputs
+        if does.draws:
+            return _with_open_seed(new, op, inputs)
+        if does.writes:
+            return _in_turn(new, op, inputs, updates)
         return fold_or_expand(op, inputs, wanted, held)
 
     new.run(ops, step)
@@ -72,6 +66,27 @@ def specialise(
             made = new.tensors[tensor]
             new.tensors[tensor] = _read(new, made) if _is_handle(made) else made
     return new.plan(feeds, fetches, effects(ops))
+
+
+def _with_open_seed(new: Rebuild, op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Random numbers whose seed may be another one in the next process."""
+    key = tuple(new.trace.give(word, "seed") for word in op.get_attr("key"))
+    return new.graph.add(replace(op.record, key=key), inputs, op.name).outputs
+
+
+def _in_turn(
+    new: Rebuild,
+    op: Operation,
+    inputs: Sequence[Tensor],
+    updates: dict[Tensor, Operation],
+) -> Sequence[Tensor]:
+    """A write; it waits for the latest one of each variable, and then is that itself."""
+    written = [inputs[n] for n in op.record.effects.writes]
+    before = [updates[handle] for handle in written if handle in updates]
+    new.graph.resume(op.source, [*new.control(op), *before])
+    copy = new.copy(op, inputs)
+    updates.update(dict.fromkeys(written, copy))
+    return copy.outputs
 
 
 def seeds(ops: Iterable[Operation]) -> list[int]:

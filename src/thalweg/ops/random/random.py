@@ -35,17 +35,8 @@ from thalweg.formula import (
     apply,
     axes,
 )
-from thalweg.graph import (
-    Effects,
-    Graph,
-    Op,
-    Operation,
-    Origin,
-    Sample,
-    Spec,
-    Tensor,
-    default_graph,
-)
+from thalweg.graph import Graph, Op, Operation, Sample, Spec, Tensor, default_graph
+from thalweg.graph.effects import Effects, Origin
 from thalweg.ops.arrays.constant import RunCounter
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import constant_like, convert, emit

@@ -17,18 +17,9 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import TensorShape, is_known, known, show
 from thalweg.formula import Alias, Lowered, Operand
-from thalweg.graph import (
-    Effects,
-    Graph,
-    Op,
-    Operation,
-    Origin,
-    Spec,
-    Tensor,
-    Timing,
-    default_graph,
-)
+from thalweg.graph import Graph, Op, Operation, Spec, Tensor, default_graph
 from thalweg.graph.calls import explained
+from thalweg.graph.effects import Effects, Origin, Timing
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks, Runner
 from thalweg.ops.build import convert
