@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,12 +95,3 @@ def test_importing_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_only_rules_of_algebra_ask_for_the_class_of_a_record() -> None:
-    command = [sys.executable, str(ROOT.parent.parent / "tools" / "structure.py"), "--list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    section = done.stdout.partition("records asked for by class outside their family\n")[2]
-    asking = {line.strip().partition(":")[0] for line in section.splitlines() if ": [" in line}
-    rules = {"simplify.py", "stable_logs.py"}
-    assert {Path(path).name for path in asking} == rules, "declare it in the record: see Effects"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +20,7 @@ from thalweg.passes.make_plan import make_plan
 from thalweg.session.config import ConfigProto
 
 BACKENDS = ("llvm", "numpy")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Say(Op):
@@ -181,3 +185,12 @@ def test_every_kind_of_record_is_executed_in_its_own_way() -> None:
         "write AddOnto",
         "write Assign",
     ]
+
+
+def test_only_rules_of_algebra_ask_for_the_class_of_a_record() -> None:
+    command = [sys.executable, str(ROOT / "tools" / "structure.py"), "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    section = done.stdout.partition("records asked for by class outside their family\n")[2]
+    asking = {line.strip().partition(":")[0] for line in section.splitlines() if ": [" in line}
+    rules = {"simplify.py", "stable_logs.py"}
+    assert {Path(path).name for path in asking} == rules, "declare it in the record: see Effects"
