@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from thalweg.autodiff.gradients import gradients
 from thalweg.base.errors import DTypeError, GradientError, ShapeError
-from thalweg.graph import Tensor, default_graph
+from thalweg.graph import Op, Operation, Spec, Tensor, default_graph
 from thalweg.ops.arrays.create import constant, placeholder
 from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.elementwise import math as m
 from thalweg.ops.reduction import reduce as r
 from thalweg.ops.state.variable import Variable
+from thalweg.passes.make_plan import make_plan
 from thalweg.session.config import ConfigProto
 from thalweg.session.session import Session
 
@@ -165,3 +167,49 @@ def test_there_are_as_many_starts_as_targets() -> None:
     x = placeholder("float32", [3])
     with pytest.raises(ValueError, match=r"1 ys and 3 grad_ys\n  at .*test_gradients\.py"):
         gradients(x * 2, x, [1.0, 2.0, 3.0])
+
+
+class SumAndDifference(Op):
+    """Two outputs, `x + y` and `x - y`."""
+
+    type: ClassVar[str] = "SumAndDifference"
+
+    def infer(self, x: Spec, y: Spec) -> tuple[Spec, Spec]:
+        return x, y
+
+    def evaluate(self, xp: Any, x: Any, y: Any) -> Any:
+        return x + y, x - y
+
+    def expand(self, *inputs: Tensor) -> Sequence[Tensor]:
+        x, y = inputs
+        return x + y, x - y
+
+    def grad(self, node: Operation, *dys: Tensor | None) -> Sequence[Tensor | None]:
+        up, down = dys
+        if up is None or down is None:
+            (only,) = (dy for dy in dys if dy is not None)
+            return [only, only if down is None else -only]
+        return [up + down, up - down]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_every_output_has_its_part_in_the_gradients(backend: str) -> None:
+    x, y = placeholder("float32", [None]), placeholder("float32", [None])
+    up, down = default_graph().add(SumAndDifference(), [x, y]).outputs
+    made = [
+        gradients(up * 2, [x, y]),
+        gradients(down * 3, [x, y]),
+        gradients(up * 2 + down * 3, [x, y]),
+        gradients(up * down, [x, y]),
+        gradients(up * down, [x, y], stop_gradients=[down]),
+    ]
+    session = Session(config=ConfigProto(backend=backend))
+    values = session.run(made, {x: [5.0], y: [2.0]})
+    np.testing.assert_array_equal(np.squeeze(values), [[2, 2], [3, -3], [5, -1], [10, -4], [3, 3]])
+
+
+def test_an_op_becomes_several_tensors() -> None:
+    x, y = placeholder("float32", [2]), placeholder("float32", [2])
+    made = default_graph().add(SumAndDifference(), [x, y]).outputs
+    plan = make_plan(made, (), {x: (2,), y: (2,)}, {})
+    assert [tensor.op.type for tensor in plan.fetches] == ["Add", "Sub"]

@@ -55,7 +55,7 @@ def build(
     sources = [x for x in feeds if x.dtype.is_floating]
     if floating and sources and type(sample.op).differentiable:
         with graph.as_default():
-            fetches += [g for g in gradients(floating[0], sources) if g is not None]
+            fetches += [g for g in gradients(floating, sources) if g is not None]
     return fetches, feeds
 
 

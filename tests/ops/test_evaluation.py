@@ -87,11 +87,12 @@ def test_expansion_computes_the_same(sample: Sample) -> None:
         result = sample.op.expand(*inputs)
     if result is None:
         pytest.skip("stays as it is")
+    made = (result,) if isinstance(result, Tensor) else result
     values = dict(zip(inputs, sample.arrays(), strict=True))
-    expected = _outputs(sample.op, sample.arrays())[0]
-    actual = _evaluated(result, values)
-    assert actual.dtype == expected.dtype
-    np.testing.assert_array_equal(actual, expected)
+    for tensor, expected in zip(made, _outputs(sample.op, sample.arrays()), strict=True):
+        actual = _evaluated(tensor, values)
+        assert actual.dtype == expected.dtype
+        np.testing.assert_array_equal(actual, expected)
 
 
 def _evaluated(tensor: Tensor, values: dict[Tensor, Any]) -> Array:
@@ -144,6 +145,7 @@ def test_mistakes_are_reported_when_the_graph_is_built(sample: Sample) -> None:
     assert "test_evaluation.py" in str(caught.value)
 
 
-def test_every_op_that_can_be_sampled_has_a_sample_or_is_stateful() -> None:
-    missing = [r.__name__ for r in ALL if not r.stateful and not list(r.samples())]
-    assert missing in ([], ["NoOp"])
+def test_every_op_has_samples_but_for_those_that_compute_nothing() -> None:
+    missing = {r.__name__ for r in ALL if not list(r.samples())}
+    provided = {"Placeholder", "RunCounter", "VariableHandle", "ReadVariable", "Assign"}
+    assert missing == {*provided, "NoOp"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -36,8 +38,8 @@ def _needs_shapes(error: ShapeError) -> bool:
     return any(text in str(error) for text in ("must be known here", "needs its height and width"))
 
 
-def _differences(case: Case, number: int, weights: Array) -> Array:
-    """The derivatives of the weighted sum of the first output by an input."""
+def _differences(case: Case, number: int, weights: Mapping[int, Array]) -> Array:
+    """The derivatives of a weighted sum of outputs by an input."""
     arrays = list(case.arrays)
     result = np.zeros(arrays[number].shape)
     for at in np.ndindex(*result.shape):
@@ -46,7 +48,8 @@ def _differences(case: Case, number: int, weights: Array) -> Array:
             moved = case.arrays[number].copy()
             moved[at] += step
             arrays[number] = moved
-            sums.append(float((evaluate(case.sample.op, arrays)[0] * weights).sum()))
+            outputs = evaluate(case.sample.op, arrays)
+            sums.append(sum(float((outputs[n] * w).sum()) for n, w in weights.items()))
         result[at] = (sums[0] - sums[1]) / (2 * STEP)
     return result
 
@@ -60,18 +63,22 @@ def test_gradients_are_those_of_differences(record: type[Op], dynamic: bool) -> 
     fetches: list[Tensor] = []
     expected: list[Array] = []
     for case in made:
-        if case is None or case.outputs[0].dtype.numpy != np.float64:
+        ys = [] if case is None else [y for y in case.outputs if y.dtype.numpy == np.float64]
+        if case is None or not ys:
             continue
         feeds |= case.feeds
-        y = case.expected[0]
-        weights = np.asarray(rng.uniform(0.5, 1.5, y.shape))
-        factor = placeholder(graph, weights, dynamic)
-        feeds[factor] = weights
+        weights = {
+            y.value_index: np.asarray(rng.uniform(0.5, 1.5, case.expected[y.value_index].shape))
+            for y in ys
+        }
+        factors = [placeholder(graph, weights[y.value_index], dynamic) for y in ys]
+        feeds |= zip(factors, weights.values(), strict=True)
         floats = [n for n in _floats(case.arrays) if case.inputs[n] in case.feeds]
         with graph.as_default():
-            total = reduce.reduce_sum(m.multiply(case.outputs[0], factor))
+            pairs = zip(ys, factors, strict=True)
+            totals = [reduce.reduce_sum(m.multiply(y, factor)) for y, factor in pairs]
             try:
-                made_gradients = gradients(total, [case.inputs[n] for n in floats])
+                made_gradients = gradients(totals, [case.inputs[n] for n in floats])
             except ShapeError as error:
                 if not dynamic or not _needs_shapes(error):
                     raise

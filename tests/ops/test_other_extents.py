@@ -67,7 +67,7 @@ def _case(sample: Sample, change: str, batch_only: bool) -> tuple[list[Tensor], 
         fetches += [reduce.reduce_mean(y * y) for y in floating]
         if floating and sample.differentiable and type(sample.op).differentiable:
             inputs = [x for x in first if x.dtype.is_floating]
-            fetches += [g for g in gradients(floating[0], inputs) if g is not None]
+            fetches += [g for g in gradients(floating, inputs) if g is not None]
     return fetches, first, then
 
 

@@ -1,7 +1,7 @@
 """Reverse-mode differentiation of graphs.
 
 The gradient of a sum of `ys` is built by walking the operations between `xs` and `ys` backwards
-once, each op's record turning the gradient of its output into those of its inputs. (Griewank and
+once, each op's record turning the gradients of its outputs into those of its inputs. (Griewank and
 Walther, "Evaluating Derivatives", 2008, chapter 3.)
 """
 
@@ -144,16 +144,24 @@ class _Sweep:
     def _visit(self, op: Operation) -> None:
         graph = op.graph
         with graph.made_at(op.source), graph.name_scope(f"{op.name}_grad"):
-            if (dy := self.total(op.outputs[0])) is None or op.outputs[0] in self._stopped:
+            dys = [self._arriving(y) for y in op.outputs]
+            if all(dy is None for dy in dys):
                 return
-            for tensor, gradient in zip(op.inputs, self._input_gradients(op, dy), strict=True):
+            for tensor, gradient in zip(op.inputs, self._input_gradients(op, dys), strict=True):
                 if gradient is not None and tensor in self._depends and tensor.dtype.is_floating:
                     self.add(tensor, gradient)
 
-    def _input_gradients(self, op: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+    def _arriving(self, output: Tensor) -> Tensor | None:
+        """What goes on through an operation from one of its outputs."""
+        total = self.total(output)
+        return None if output in self._stopped else total
+
+    def _input_gradients(
+        self, op: Operation, dys: Sequence[Tensor | None]
+    ) -> Sequence[Tensor | None]:
         if not op.record.differentiable:
             raise GradientError(self._no_gradient(op))
-        return op.record.grad(op, dy)
+        return op.record.grad(op, *dys)
 
     def _no_gradient(self, op: Operation) -> str:
         ends = ", ".join(repr(y.name) for y in self._ends)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.protocol import Feed
-from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.constant import constant_of
 from thalweg.passes.plan import Plan
 
 Array = np.ndarray[Any, Any]
@@ -26,9 +26,9 @@ class ConstantProgram:
     @staticmethod
     def of(plan: Plan) -> ConstantProgram | None:
         """The program of a plan that fetches constants and does nothing else; None for others."""
-        records = [tensor.op.record for tensor in plan.fetches]
-        values = [record.array for record in records if isinstance(record, Constant)]
-        return None if plan.targets or len(values) < len(records) else ConstantProgram(values)
+        constants = [constant_of(tensor) for tensor in plan.fetches]
+        values = [constant.array for constant in constants if constant]
+        return None if plan.targets or len(values) < len(constants) else ConstantProgram(values)
 
     def tune(self) -> dict[str, float]:
         return {}

@@ -1,5 +1,7 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
+from thalweg.graph.effects import Effects, Origin, Timing
+from thalweg.graph.executor import Executor, execute
 from thalweg.graph.graph import (
     Culprit,
     Graph,
@@ -15,13 +17,18 @@ from thalweg.graph.op import Op, Sample, Spec
 
 __all__ = [
     "Culprit",
+    "Effects",
+    "Executor",
     "Graph",
     "Op",
     "Operation",
+    "Origin",
     "Sample",
     "Spec",
     "Tensor",
+    "Timing",
     "default_graph",
+    "execute",
     "failed",
     "graph_of",
     "infer",

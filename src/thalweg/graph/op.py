@@ -13,6 +13,7 @@ from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, is_known, show
 from thalweg.formula import Check, Lowered, Operand
+from thalweg.graph.effects import Effects, Origin
 
 if TYPE_CHECKING:
     from thalweg.graph.node import Operation, Tensor
@@ -26,6 +27,9 @@ class Spec(Record):
 
     def __str__(self) -> str:
         return f"{self.dtype}{show(self.shape)}"
+
+
+_NO_EFFECTS = Effects()
 
 
 class Sample(Record):
@@ -60,17 +64,27 @@ class Op(Record):
     Class attributes:
         type: the name in saved graphs and of nodes (TensorFlow's, where it has the op).
         differentiable: whether `grad` is defined.
-        stateful: whether two nodes with equal records and inputs may differ (random numbers,
-            variables), so that they must not be merged, folded or dropped for a copy.
+        origin: where the value comes from if the op does not compute it.
         shape_only: inputs whose shape matters but whose value is never read.
         static: inputs whose value must be known when a run is planned (a shape, say).
     """
 
     type: ClassVar[str]
     differentiable: ClassVar[bool] = True
-    stateful: ClassVar[bool] = False
+    origin: ClassVar[Origin | None] = None
     shape_only: ClassVar[tuple[int, ...]] = ()
     static: ClassVar[tuple[int, ...]] = ()
+
+    @property
+    def effects(self) -> Effects:
+        """What the op does beside computing its outputs; nothing, unless it says so.
+
+        A record whose effects are always the same sets them as a class attribute. All that passes
+        and backends do with variables, random numbers and the like follows from them: an op with
+        effects is not merged with another nor folded, one that writes or acts always runs, and
+        variables are written after all that may fail.
+        """
+        return _NO_EFFECTS
 
     @abstractmethod
     def infer(self, *inputs: Any) -> Spec | tuple[Spec, ...]:
@@ -83,7 +97,11 @@ class Op(Record):
 
     @abstractmethod
     def evaluate(self, xp: Any, *inputs: Any) -> Any:
-        """The outputs computed with an array module: what every backend must agree with."""
+        """The outputs computed with an array module: what every backend must agree with.
+
+        It is a pure function of arrays that have passed the checks: it changes none of them, and
+        asks the module for what others than NumPy have, too.
+        """
 
     def lower(self, *inputs: Operand) -> Lowered | tuple[Lowered, ...]:
         """The formula of each output, for known shapes."""
@@ -93,12 +111,17 @@ class Op(Record):
         """What must hold of the inputs' elements, which only the run can tell."""
         return ()
 
-    def expand(self, *inputs: Tensor) -> Tensor | None:
-        """The same computation in simpler ops once all shapes are known; None to stay as it is."""
+    def expand(self, *inputs: Tensor) -> Tensor | Sequence[Tensor] | None:
+        """The outputs in simpler ops once all shapes are known; None to stay as it is."""
         return None
 
-    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
-        """The gradient for each input, from that of the first output; None where there is none."""
+    def grad(self, node: Operation, *dys: Any) -> Sequence[Tensor | None]:
+        """The gradient for each input, None where there is none.
+
+        Args:
+            node: the operation.
+            dys: the gradient of each output, None where none flows; at least one is a tensor.
+        """
         raise NotImplementedError(f"{self.type} has no gradient")
 
     @classmethod

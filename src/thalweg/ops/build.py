@@ -15,7 +15,7 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
 from thalweg.graph.node import Hooks
-from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.constant import Constant, constant_of
 from thalweg.ops.evaluation import outputs
 
 
@@ -69,14 +69,14 @@ def scope(name: str | None, default: str, *values: Any) -> Iterator[str]:
 
 def constant_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
     """The value of a tensor that is a constant, else None; it decides about the plan."""
-    record = tensor.op.record
-    return record.pinned if isinstance(record, Constant) else None
+    record = constant_of(tensor)
+    return None if record is None else record.pinned
 
 
 def is_planned(tensor: Tensor) -> bool:
     """Whether a tensor is a constant that came from shapes which may differ in the next run."""
-    record = tensor.op.record
-    return isinstance(record, Constant) and record.planned is not None
+    record = constant_of(tensor)
+    return record is not None and record.planned is not None
 
 
 def constant_like(graph: Graph, array: Any, name: str | None = None) -> Tensor:
@@ -117,8 +117,8 @@ class Evaluation(Record):
 
 
 def _planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
-    record = tensor.op.record
-    assert isinstance(record, Constant)
+    record = constant_of(tensor)
+    assert record is not None
     return record.array if record.planned is None else record.planned
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.base.dtypes import DType
+from thalweg.base.dtypes import DType, as_dtype
+from thalweg.base.errors import InvalidArgumentError
+from thalweg.formula import Operand
 from thalweg.graph import Op
 
 Array = np.ndarray[Any, Any]
@@ -27,12 +29,29 @@ def outputs(op: Op, inputs: Sequence[Array], kinds: Sequence[DType]) -> list[Arr
         op: what it computes.
         inputs: its operands.
         kinds: the dtypes of the outputs.
+
+    Raises:
+        InvalidArgumentError: if an operand does not pass the operation's checks.
     """
     read = [x if n in op.shape_only else flushed(x) for n, x in enumerate(inputs)]
+    _check(op, read)
     with np.errstate(all="ignore"):
         made = op.evaluate(np, *read)
         arrays = made if isinstance(made, tuple) else (made,)
         return [flushed(np.asarray(a, k.numpy)) for a, k in zip(arrays, kinds, strict=True)]
+
+
+def _check(op: Op, inputs: Sequence[Array]) -> None:
+    """Complain of the first element that is out of range."""
+    if type(op).checks is Op.checks:
+        return  # almost all have none
+    operands = [Operand(n, x.shape, as_dtype(x.dtype)) for n, x in enumerate(inputs)]
+    for check in op.checks(*operands):
+        elements = inputs[check.operand]
+        outside = np.argwhere((elements < 0) | (elements >= check.limit))
+        if len(outside):
+            place = tuple(outside[0])
+            raise InvalidArgumentError(check.problem(place, int(elements[place])))
 
 
 def flushed(array: Array) -> Array:

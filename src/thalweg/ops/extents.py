@@ -11,7 +11,7 @@ from thalweg.base.dims import Dim, lift, replayed
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
 from thalweg.base.shapes import Shape, show
 from thalweg.graph import Spec, Tensor
-from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.constant import Constant, constant_of
 from thalweg.ops.build import constant_value, to_array
 
 
@@ -21,8 +21,8 @@ def static_constant(what: str, tensor: Tensor) -> Constant:
     Raises:
         ShapeError: if it depends on more than constants and shapes.
     """
-    record = tensor.op.record
-    if not isinstance(record, Constant):
+    record = constant_of(tensor)
+    if record is None:
         raise ShapeError(
             f"{what}: the value of {tensor.name!r} must follow from constants and shapes alone, "
             f"as every shape is fixed before a run starts\n  it was made at {tensor.op.source}"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 
 from thalweg.base.dims import Dim
-from thalweg.graph import Operation, Tensor
-from thalweg.ops.arrays.constant import RunCounter
-from thalweg.ops.state.variable import ReadVariable, VariableHandle
+from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import needed, rebuild
 
 
 def deduplicate(plan: Plan) -> Plan:
-    """Merge operations with equal records and inputs, unless they have state.
+    """Merge operations with equal records and inputs, unless each has an effect.
 
     a = Exp(x); b = Exp(x); y = a + b   ->   a = Exp(x); y = a + a
     """
@@ -57,11 +55,11 @@ def _control(
 
 
 def _mergeable(op: Operation) -> bool:
-    if isinstance(op.record, (RunCounter, VariableHandle)):
-        return True
-    if isinstance(op.record, ReadVariable):
-        return not op.control_inputs  # all of these see the value from before the run's writes
-    return not op.record.stateful
+    effects = op.record.effects
+    if op.record.origin is Origin.FEED or effects.draws or effects.must_run:
+        return False
+    # All reads that wait for nothing see the value from before the run's writes.
+    return not (effects.reads and op.control_inputs)
 
 
 def _open_extents(op: Operation) -> tuple[bool, ...]:

@@ -13,10 +13,9 @@ from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import is_known, known
-from thalweg.graph import Operation, Spec, Tensor, default_graph, failed
+from thalweg.graph import Operation, Origin, Spec, Tensor, default_graph, failed
 from thalweg.graph.graph import infer
 from thalweg.graph.op import Op, known_specs
-from thalweg.ops.arrays.constant import Constant
 from thalweg.ops.build import Evaluation, computed_constant
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
@@ -81,8 +80,7 @@ def fold_or_expand(
     """
     if _folds(op, inputs, wanted, held):
         return _folded(op, inputs)
-    expanded = _expand(op, inputs) if _expands(op, inputs) else None
-    return None if expanded is None else (expanded,)
+    return _expanded(op, inputs) if _expands(op, inputs) else None
 
 
 def _expands(op: Operation, inputs: Sequence[Tensor]) -> bool:
@@ -93,10 +91,11 @@ def _expands(op: Operation, inputs: Sequence[Tensor]) -> bool:
     )
 
 
-def _expand(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
+def _expanded(op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     try:
         with inputs[0].graph.name_scope(op.name):
-            return op.record.expand(*inputs)
+            made = op.record.expand(*inputs)
+        return (made,) if isinstance(made, Tensor) else made
     except (ShapeError, DTypeError) as error:
         if f"{op.source}" in str(error):
             raise
@@ -122,7 +121,7 @@ def _folds(
 ) -> bool:
     """Whether the values of the inputs are known and that of the operation is worth keeping."""
     record = op.record
-    if record.stateful or isinstance(record, Constant) or not op.outputs:
+    if record.origin is not None or not record.effects.pure or not op.outputs:
         return False
     if not all(_is_static(record, n, tensor) for n, tensor in enumerate(inputs)):
         return False
@@ -134,7 +133,11 @@ def _folds(
 
 def _is_static(record: Op, number: int, tensor: Tensor) -> bool:
     shape_only = number in record.shape_only and is_known(tensor.static_shape)
-    return shape_only or isinstance(tensor.op.record, Constant)
+    return shape_only or _is_constant(tensor)
+
+
+def _is_constant(tensor: Tensor) -> bool:
+    return tensor.op.record.origin is Origin.CONSTANT
 
 
 def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -153,7 +156,7 @@ def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
 
 def _value(tensor: Tensor) -> Tensor | Node | Array:
     """A constant, or an array of a tensor's shape where that is all that matters."""
-    if isinstance(tensor.op.record, Constant):
+    if _is_constant(tensor):
         return tensor
     array, node = lift_array(_Zeros(tensor.dtype), *known(tensor.static_shape))
     return array if node is None else node
@@ -174,7 +177,7 @@ def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> boo
     if not known_specs(specs) or any(_has_dim(spec) for spec in specs):
         return False  # an array would forget which of its extents may differ in the next run
     size = sum(shapes.size(known(spec.shape)) for spec in specs)
-    constants = [tensor for tensor in inputs if isinstance(tensor.op.record, Constant)]
+    constants = [tensor for tensor in inputs if _is_constant(tensor)]
     given = sum(shapes.size(known(tensor.static_shape)) for tensor in constants)
     return size <= max(_SMALL, given)
 

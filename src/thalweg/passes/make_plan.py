@@ -11,10 +11,9 @@ import numpy as np
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.fallback import first_working
 from thalweg.base.shapes import show
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Operation, Origin, Tensor
 from thalweg.graph.op import known_specs
 from thalweg.graph.verify import verify
-from thalweg.ops.arrays.constant import Constant
 from thalweg.passes.deduplicate import deduplicate
 from thalweg.passes.fold import fold
 from thalweg.passes.plan import Plan
@@ -60,7 +59,7 @@ def _same(plan: Plan) -> Plan:
 def _check_settled(op: Operation) -> None:
     for number in op.record.static:
         value = op.inputs[number]
-        if not isinstance(value.op.record, Constant):
+        if value.op.record.origin is not Origin.CONSTANT:
             raise InvalidArgumentError(
                 f"{op.type.lower()}: the value of {value.name!r} decides about shapes, so it may "
                 "depend on shapes, constants and feeds, but not on variables or random numbers\n"

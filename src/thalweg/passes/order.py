@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from thalweg.base.shapes import known
 from thalweg.formula import Operand
-from thalweg.graph import Op, Operation, Tensor
-from thalweg.ops.state.variable import Assign, ReadVariable
+from thalweg.graph import Op, Operation, Tensor, Timing
 from thalweg.passes.plan import Plan
 
 
@@ -16,8 +15,8 @@ def order(plan: Plan) -> list[Operation]:
     """The operations in an order that respects data, control dependencies and variables.
 
     A write of a variable waits for the consumers of those reads of it that do not depend on the
-    write, and for the operations whose inputs are checked, so that a run that fails has written
-    nothing; a read that asks for it waits for the writes. Where these wishes form a circle, data
+    write, and for all that may fail, so that a run that fails has written nothing; a read that asks
+    for it waits for the writes. Where these wishes form a circle, data
     and control dependencies win and the earliest write goes first.
     """
     return _Scheduler(plan.graph.operations).run()
@@ -29,7 +28,7 @@ class _Scheduler:
     def __init__(self, ops: list[Operation]) -> None:
         self._ops = ops
         self._writes = _writes(ops)
-        every = [write for writes in self._writes.values() for write in writes]
+        every = dict.fromkeys(write for writes in self._writes.values() for write in writes)
         self._bit = {write: 1 << n for n, write in enumerate(every)}
         self._behind = self._find_dependences()
         self._users: dict[Operation, list[Operation]] = {}
@@ -60,9 +59,11 @@ class _Scheduler:
 
     def _late_writes(self, op: Operation) -> Iterable[Operation]:
         """The writes that a read waits for because it asks to come after them."""
-        if not (isinstance(op.record, ReadVariable) and op.record.after_writes):
+        effects = op.record.effects
+        if not effects.reads or effects.timing is not Timing.AFTER_WRITES:
             return []
-        return [w for w in self._writes.get(op.inputs[0], ()) if not self._reaches(op, w)]
+        writes = [w for n in effects.reads for w in self._writes.get(op.inputs[n], ())]
+        return [write for write in writes if not self._reaches(op, write)]
 
     def _reaches(self, op: Operation, target: Operation) -> bool:
         waiting, seen = [target], {target}
@@ -82,11 +83,11 @@ class _Scheduler:
         depend on is the one to wait for it, and the others wait for that one.
         """
         consumers = _consumers(self._ops)
-        checked = _checked(self._ops) if self._writes else []
+        risky = _may_fail(self._ops) if self._writes else []
         waits: dict[Operation, set[Operation]] = {write: set() for write in self._bit}
-        for handle, writes in self._writes.items():
+        for resource, writes in self._writes.items():
             bits = sum([self._bit[write] for write in writes])
-            for op in (*_uses(handle, consumers), *checked):
+            for op in (*_uses(resource, consumers), *risky):
                 behind = (self._behind[op] & bits).bit_count()
                 if behind < len(writes) and op is not writes[behind]:
                     waits[writes[behind]].add(op)
@@ -116,13 +117,18 @@ class _Scheduler:
 
     def _pass_on(self, write: Operation, finished: set[Operation]) -> None:
         """Let the next write of the variable wait for what this one does not wait for any more."""
-        writes = self._writes[write.inputs[0]]
-        for later in writes[writes.index(write) + 1 :][:1]:
+        for later in self._following(write):
             left = self._waits[write] - finished
             self._waits[later] |= left
             self._blockers[later] += len(left)
             for op in left:
                 self._blocks[op].append(later)
+
+    def _following(self, write: Operation) -> Iterator[Operation]:
+        """The next write of each resource that an operation writes."""
+        for resource in _written(write):
+            writes = self._writes[resource]
+            yield from writes[writes.index(write) + 1 :][:1]
 
     def _release(self, op: Operation, held: set[Operation]) -> Iterable[Operation]:
         """The operations that `op`, now done, was the last to hold back."""
@@ -144,11 +150,27 @@ def _before(op: Operation) -> list[Operation]:
     return [*(t.op for t in op.inputs), *op.control_inputs]
 
 
-def _checked(ops: Iterable[Operation]) -> list[Operation]:
-    """The operations whose inputs are checked, without those that check the same as one before."""
+def _written(op: Operation) -> set[Tensor]:
+    """The handles of what it writes."""
+    return {op.inputs[n] for n in op.record.effects.writes}
+
+
+def _reads_before_writes(op: Operation, resource: Tensor) -> bool:
+    effects = op.record.effects
+    is_read = any(op.inputs[n] is resource for n in effects.reads)
+    return is_read and effects.timing is not Timing.AFTER_WRITES
+
+
+def _may_fail(ops: Iterable[Operation]) -> list[Operation]:
+    """The operations that Python runs, that act, or whose inputs are checked.
+
+    Those that check the same as one before are left out.
+    """
     seen: set[tuple[Tensor, int]] = set()
     found: list[Operation] = []
     for op in ops:
+        if op.record.effects.host or op.record.effects.acts:
+            found.append(op)
         if type(op.record).checks is Op.checks:
             continue  # almost all have none
         specs = [(known(tensor.static_shape), tensor.dtype) for tensor in op.inputs]
@@ -161,20 +183,21 @@ def _checked(ops: Iterable[Operation]) -> list[Operation]:
 
 
 def _writes(ops: Iterable[Operation]) -> dict[Tensor, list[Operation]]:
-    """The writes of each variable, in order."""
+    """The writes of each resource, in order."""
     found: dict[Tensor, list[Operation]] = {}
     for op in ops:
-        if isinstance(op.record, Assign):
-            found.setdefault(op.inputs[0], []).append(op)
+        for resource in _written(op):
+            found.setdefault(resource, []).append(op)
     return found
 
 
-def _uses(handle: Tensor, consumers: Mapping[Tensor, Sequence[Operation]]) -> Iterator[Operation]:
-    """The reads of a variable that may come before its writes, and their consumers."""
-    for read in consumers.get(handle, ()):
-        if isinstance(read.record, ReadVariable) and not read.record.after_writes:
+def _uses(resource: Tensor, consumers: Mapping[Tensor, Sequence[Operation]]) -> Iterator[Operation]:
+    """The reads of a resource that may come before its writes, and their consumers."""
+    for read in consumers.get(resource, ()):
+        if _reads_before_writes(read, resource):
             yield read
-            yield from consumers.get(read.outputs[0], ())
+            for output in read.outputs:
+                yield from consumers.get(output, ())
 
 
 def _consumers(ops: Iterable[Operation]) -> dict[Tensor, list[Operation]]:

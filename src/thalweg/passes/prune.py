@@ -23,8 +23,3 @@ def prune(
             waiting.extend(op.control_inputs)
             waiting.extend([tensor.op for tensor in op.inputs if tensor not in fed])
     return sorted(needed, key=lambda op: op.index)
-
-
-def has_effect(op: Operation) -> bool:
-    """Whether the operation must run even if nobody reads its outputs."""
-    return bool(getattr(op.record, "effect", False))

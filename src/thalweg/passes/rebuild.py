@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from thalweg.base.dims import Trace
-from thalweg.graph import Graph, Operation, Tensor
-from thalweg.ops.arrays.constant import RunCounter
-from thalweg.ops.state.variable import VariableHandle
+from thalweg.graph import Graph, Operation, Origin, Tensor
 from thalweg.passes.plan import Plan
-from thalweg.passes.prune import has_effect, prune
+from thalweg.passes.prune import prune
 
 Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
 
@@ -80,7 +78,7 @@ class Rebuild:
     def copy(self, op: Operation, inputs: Sequence[Tensor]) -> Operation:
         """The same operation in the new graph."""
         # Sessions know a variable by its name, so a handle keeps it whatever else was made.
-        name = f"{op.name}/" if isinstance(op.record, VariableHandle) else op.name
+        name = f"{op.name}/" if op.record.origin is Origin.RESOURCE else op.name
         node = self._copies[op] = self.graph.copy(op, inputs, name)
         return node
 
@@ -88,7 +86,7 @@ class Rebuild:
         self, feeds: Iterable[Tensor], fetches: Iterable[Tensor], effects: Iterable[Operation]
     ) -> Plan:
         """The plan for old fetches and old operations with effects, and new feeds."""
-        counters = [op for op in self.graph.operations if isinstance(op.record, RunCounter)]
+        counters = [op for op in self.graph.operations if op.record.origin is Origin.RUN_COUNTER]
         return Plan(
             self.graph,
             tuple(feeds),
@@ -121,4 +119,4 @@ def needed(plan: Plan) -> list[Operation]:
 
 def effects(ops: Iterable[Operation]) -> list[Operation]:
     """Those of the operations that run for their effect."""
-    return [op for op in ops if has_effect(op)]
+    return [op for op in ops if op.record.effects.must_run]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from thalweg.base.record import Record
 from thalweg.base.shapes import Shape
 from thalweg.graph import Op, Operation, Tensor
 from thalweg.graph.op import Attribute
-from thalweg.passes.specialise import SEEDED
 
 MOST_BYTES = 1 << 20  # of constants: to read more of them takes longer than it is worth
 
@@ -72,7 +72,7 @@ def _spec(tensor: Tensor) -> str:
 
 
 def _record(record: Record) -> str:
-    left_out = "key" if isinstance(record, SEEDED) else ""
+    left_out = "key" if isinstance(record, Op) and record.effects.draws else ""
     fields = [f"{f}={_text(getattr(record, f))}" for f in record.fields if f != left_out]
     return f"{type(record).__qualname__}({','.join(fields)})"
 
@@ -88,6 +88,8 @@ def _text(value: object) -> str:
             return repr(value)
         case DType():
             return value.name
+        case Enum():
+            return str(value)
         case Attribute():
             return _text(value.array)
         case np.ndarray() | np.generic():

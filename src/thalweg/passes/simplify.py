@@ -1,4 +1,8 @@
-"""Algebra that needs no run: what can be said more simply is."""
+"""Algebra that needs no run: what can be said more simply is.
+
+The rules are about ops of several families at once, such as a sum of gradients of slices, and so
+they are kept together here; a rule asks for the classes that it is about.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from thalweg.base.errors import CompilerError
 from thalweg.base.shapes import known, same_shape
 from thalweg.graph import Operation, Tensor, default_graph
 from thalweg.ops.arrays.broadcast import Broadcast, SumTo
-from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.constant import constant_of
 from thalweg.ops.arrays.join import joined
 from thalweg.ops.arrays.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
 from thalweg.ops.arrays.slicing import SliceGrad
@@ -46,7 +50,7 @@ def simplify(plan: Plan) -> Plan:
 
 
 def _step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-    if op.control_inputs or op.record.stateful or len(op.outputs) != 1:
+    if op.control_inputs or not op.record.effects.pure or len(op.outputs) != 1:
         return None
     made = _simplified(op, inputs)
     if made is None:
@@ -70,10 +74,9 @@ def _family(op: Operation) -> type | None:
 
 def uniform(tensor: Tensor) -> Any:
     """The one number that fills the tensor in every run of the plan's code, else None."""
-    record = tensor.op.record
-    if isinstance(record, Constant):
-        return record.array.reshape(-1)[0] if record.is_uniform else None
-    if isinstance(record, _SPREADING):
+    if constant := constant_of(tensor):
+        return constant.array.reshape(-1)[0] if constant.is_uniform else None
+    if isinstance(tensor.op.record, _SPREADING):
         return uniform(tensor.op.inputs[0])
     return None
 
@@ -109,10 +112,10 @@ def _scalar(tensor: Tensor) -> Tensor | None:
     """The scalar that was broadcast to the tensor."""
     if tensor.static_shape == ():
         return tensor
-    record = tensor.op.record
-    if isinstance(record, Constant) and (record.is_uniform or record.array.size == 1):
+    constant = constant_of(tensor)
+    if constant and (constant.is_uniform or constant.array.size == 1):
         return computed_constant(tensor.graph, _first, [tensor])
-    if isinstance(record, _SPREADING):
+    if isinstance(tensor.op.record, _SPREADING):
         return _scalar(tensor.op.inputs[0])
     return None
 

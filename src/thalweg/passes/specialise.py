@@ -8,19 +8,16 @@ from typing import Any
 import numpy as np
 
 from thalweg.base.dims import Trace
+from thalweg.base.record import replace
 from thalweg.base.shapes import Shape
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Operation, Origin, Tensor, Timing
 from thalweg.ops.arrays.constant import Constant, Placeholder
-from thalweg.ops.control.control import NoOp
-from thalweg.ops.random.random import Distribution, RandomOfShape, with_key
-from thalweg.ops.state.variable import Assign, ReadVariable, VariableHandle
+from thalweg.ops.state.variable import ReadVariable
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 from thalweg.passes.rebuild import Rebuild, effects
 from thalweg.passes.stable_logs import under_logs
-
-SEEDED = (Distribution, RandomOfShape)
 
 
 def specialise(
@@ -51,19 +48,16 @@ def specialise(
     updates: dict[Tensor, Operation] = {}
 
     def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
-        if isinstance(op.record, NoOp):
-            return ()
-        if isinstance(op.record, ReadVariable) and op.record.updates:
+        does = op.record.effects
+        if not op.outputs and does.pure:
+            return ()  # it only holds control dependencies together, which `new` knows
+        if does.timing is Timing.IN_TURN and not does.writes:
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
-        if isinstance(op.record, SEEDED):
-            low, high = (new.trace.give(word, "seed") for word in op.record.key)
-            return new.graph.add(with_key(op.record, (low, high)), inputs, op.name).outputs
-        if isinstance(op.record, Assign):
-            before = updates.get(inputs[0])
-            new.graph.resume(op.source, [*new.control(op), *([before] if before else [])])
-            updates[inputs[0]] = new.copy(op, inputs)
-            return updates[inputs[0]].outputs
+        if does.draws:
+            return _with_open_seed(new, op, inputs)
+        if does.writes:
+            return _in_turn(new, op, inputs, updates)
         return fold_or_expand(op, inputs, wanted, held)
 
     new.run(ops, step)
@@ -74,9 +68,30 @@ def specialise(
     return new.plan(feeds, fetches, effects(ops))
 
 
+def _with_open_seed(new: Rebuild, op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Random numbers whose seed may be another one in the next process."""
+    key = tuple(new.trace.give(word, "seed") for word in op.get_attr("key"))
+    return new.graph.add(replace(op.record, key=key), inputs, op.name).outputs
+
+
+def _in_turn(
+    new: Rebuild,
+    op: Operation,
+    inputs: Sequence[Tensor],
+    updates: dict[Tensor, Operation],
+) -> Sequence[Tensor]:
+    """A write; it waits for the latest one of each variable, and then is that itself."""
+    written = [inputs[n] for n in op.record.effects.writes]
+    before = [updates[handle] for handle in written if handle in updates]
+    new.graph.resume(op.source, [*new.control(op), *before])
+    copy = new.copy(op, inputs)
+    updates.update(dict.fromkeys(written, copy))
+    return copy.outputs
+
+
 def seeds(ops: Iterable[Operation]) -> list[int]:
     """What a plan is given beside the open extents of its feeds."""
-    return [word for op in ops if isinstance(op.record, SEEDED) for word in op.record.key]
+    return [word for op in ops if op.record.effects.draws for word in op.get_attr("key")]
 
 
 def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tensor]:
@@ -111,7 +126,7 @@ def open_extents(static: Shape, shape: Sequence[int]) -> list[tuple[bool, int]]:
 
 
 def _is_handle(tensor: Tensor) -> bool:
-    return isinstance(tensor.op.record, VariableHandle)
+    return tensor.op.record.origin is Origin.RESOURCE
 
 
 def _read(new: Rebuild, handle: Tensor, after: Operation | None = None) -> Tensor:
@@ -123,8 +138,10 @@ def _read(new: Rebuild, handle: Tensor, after: Operation | None = None) -> Tenso
 
 def _read_handles(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Ops that take a variable's tensor by name read its value."""
-    if isinstance(op.record, ReadVariable):
-        return inputs
-    first = 1 if isinstance(op.record, Assign) else 0
-    rest = (_read(new, t) if _is_handle(t) else t for t in inputs[first:])
-    return (*inputs[:first], *rest)
+    handles = op.record.effects.handles
+    return tuple(
+        [
+            _read(new, tensor) if _is_handle(tensor) and n not in handles else tensor
+            for n, tensor in enumerate(inputs)
+        ]
+    )

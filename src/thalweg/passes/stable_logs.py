@@ -14,6 +14,8 @@ they are computed:
 So a tensor that holds such a quotient is also known as a sum of **terms**, `factor * e ** -1 * s`,
 that products and sums are formed with. What all divisors have gone from is computed from its terms;
 what still has one is computed as it stands, for whoever asks for the gradient by p itself.
+
+Each form above is a rule about some classes of records, which it asks for, as in `simplify`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Tensor, default_graph
 from thalweg.ops.arrays.broadcast import Broadcast, BroadcastLike, DynamicBroadcast, SumTo
-from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.constant import constant_of
 from thalweg.ops.arrays.reshape import SameElements, Transpose
 from thalweg.ops.arrays.slicing import Slice, SliceGrad, StridedSlice
 from thalweg.ops.build import constant_like, emit
@@ -104,10 +106,8 @@ def _is_complement(x: Tensor) -> bool:
 
 
 def _is_one(x: Tensor) -> bool:
-    record = x.op.record
-    if not isinstance(record, Constant) or record.planned is not None:
-        return False
-    return bool(np.all(record.array == 1))
+    constant = constant_of(x)
+    return constant is not None and not constant.planned and bool(np.all(constant.array == 1))
 
 
 def _log(x: Tensor) -> Tensor:

@@ -12,9 +12,7 @@ from thalweg.base.dtypes import NAMES
 from thalweg.base.errors import FeedError, GraphError
 from thalweg.base.recent import Recent
 from thalweg.base.shapes import show
-from thalweg.graph import Graph, Tensor
-from thalweg.ops.arrays.constant import Placeholder
-from thalweg.ops.state.variable import VariableHandle
+from thalweg.graph import Graph, Origin, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -89,7 +87,7 @@ def feedable(graph: Graph, key: Any) -> Tensor:
         ) from None
     except GraphError as error:
         raise FeedError(f"cannot feed {key!r}: {error}") from None
-    if isinstance(found.op.record, VariableHandle):
+    if found.op.record.origin is Origin.RESOURCE:
         raise FeedError(
             f"{found.name!r} is a variable and cannot be fed; give it a value with "
             f"variable.load(value, session) or an assign\n  it was made at {found.op.source}"
@@ -146,7 +144,7 @@ def check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:
 
 def describe(tensor: Tensor) -> str:
     """A tensor as messages about feeds call it."""
-    kind = "the placeholder" if isinstance(tensor.op.record, Placeholder) else "the tensor"
+    kind = "the placeholder" if tensor.op.record.origin is Origin.FEED else "the tensor"
     return f"{kind} {tensor.op.name!r} ({tensor.dtype} {show(tensor.static_shape)})"
 
 

@@ -17,9 +17,8 @@ from thalweg.base.errors import FeedError, SessionClosedError
 from thalweg.base.forks import Shared
 from thalweg.base.garbage import collection_paused
 from thalweg.base.recent import Recent
-from thalweg.graph import Operation, Tensor
-from thalweg.ops.arrays.constant import Placeholder
-from thalweg.ops.state.variable import VariableHandle
+from thalweg.base.shapes import known
+from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import prune
@@ -181,7 +180,7 @@ class Planner(Shared):
         """An entry from a plan that is remembered from another process, or from a new one."""
         ops = prune(request.fetches, request.targets, feeds)
         for op in ops:
-            if isinstance(op.record, Placeholder) and op.outputs[0] not in feeds:
+            if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
                 raise missing(op.outputs[0])
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
@@ -223,8 +222,9 @@ class Planner(Shared):
         if not plan.fetches and not plan.targets:
             return Entry(None, ())
         for op in plan.graph.operations:
-            if isinstance(op.record, VariableHandle):
-                self._store.allocate(op.name, op.record.shape, op.record.dtype.numpy)
+            if op.record.origin is Origin.RESOURCE:
+                (handle,) = op.outputs
+                self._store.allocate(op.name, known(handle.static_shape), handle.dtype.numpy)
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
         picked = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)

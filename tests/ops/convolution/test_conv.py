@@ -25,8 +25,10 @@ def evaluate(tensor: Tensor, expand: bool = False) -> Array:
         node = t.op
         if node not in done:
             simpler = node.record.expand(*node.inputs) if expand and node.inputs else None
-            if simpler is not None and simpler is not t:
-                done[node] = (visit(simpler),)
+            if isinstance(simpler, Tensor):
+                simpler = (simpler,)
+            if simpler is not None and simpler[t.value_index] is not t:
+                done[node] = tuple(map(visit, simpler))
             else:
                 made = node.record.evaluate(np, *map(visit, node.inputs))
                 done[node] = made if isinstance(made, tuple) else (made,)

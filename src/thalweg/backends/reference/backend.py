@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
-from thalweg.graph import Operation, Tensor, failed
-from thalweg.ops.arrays.constant import Placeholder, RunCounter
+from thalweg.graph import Operation, Tensor, execute, failed
 from thalweg.ops.evaluation import outputs
-from thalweg.ops.state.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.order import order
 from thalweg.passes.plan import Interface, Plan
 
@@ -45,7 +43,7 @@ class ReferenceProgram:
         self._plan = plan
         self._state = state
         self._order = order(plan)
-        self._written = {op.inputs[0] for op in self._order if isinstance(op.record, Assign)}
+        self._written = {op.inputs[n] for op in self._order for n in op.record.effects.writes}
         self._release = _last_uses(self._order, plan.fetches)
         self.finished = 0
 
@@ -53,13 +51,14 @@ class ReferenceProgram:
         return {}
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
-        values: dict[Tensor, Any] = dict(zip(self._plan.feeds, feeds, strict=True))
+        fed = dict(zip(self._plan.feeds, feeds, strict=True))
+        one = _Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
         with np.errstate(all="ignore"):
             for op, release in zip(self._order, self._release, strict=True):
-                self._run(op, values, run_counter)
+                execute(op, one)
                 for tensor in release:
-                    values.pop(tensor, None)
-        return [np.array(values[tensor]) for tensor in self._plan.fetches]
+                    one.values.pop(tensor, None)
+        return [np.array(one.values[tensor]) for tensor in self._plan.fetches]
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         made = []
@@ -74,33 +73,6 @@ class ReferenceProgram:
             ]
         return [np.stack(values) for values in zip(*made, strict=True)]
 
-    def _run(self, op: Operation, values: dict[Tensor, Any], run_counter: int) -> None:
-        match op.record:
-            case Placeholder():
-                return
-            case RunCounter():
-                values[op.outputs[0]] = np.asarray(run_counter, np.int64)
-            case VariableHandle():
-                values[op.outputs[0]] = self._state.buffers[op.name]
-            case ReadVariable():
-                buffer = values[op.inputs[0]]
-                values[op.outputs[0]] = buffer.copy() if op.inputs[0] in self._written else buffer
-            case Assign():
-                value = values[op.inputs[1]]
-                np.copyto(self._state.buffers[op.inputs[0].op.name], value)
-                values[op.outputs[0]] = value
-            case _:
-                values.update(zip(op.outputs, self._evaluate(op, values), strict=True))
-
-    def _evaluate(self, op: Operation, values: dict[Tensor, Any]) -> list[Array]:
-        try:
-            inputs = [values[tensor] for tensor in op.inputs]
-            return outputs(op.record, inputs, [tensor.dtype for tensor in op.outputs])
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise failed(op, error) from error
-
     def at(self, extents: Sequence[int]) -> ReferenceProgram | None:
         return None
 
@@ -109,6 +81,63 @@ class ReferenceProgram:
 
     def describe(self) -> str:
         return "\n".join(map(_line, self._order))
+
+
+class _Run:
+    """The executor of one run.
+
+    Attributes:
+        values: of the tensors so far; that of a handle is the variable's memory.
+    """
+
+    def __init__(
+        self,
+        fed: dict[Tensor, Array],
+        run_counter: Array,
+        state: VariableStore,
+        written: Set[Tensor],
+    ) -> None:
+        self.values: dict[Tensor, Any] = fed
+        self._run_counter = run_counter
+        self._state = state
+        self._written = written
+
+    def feed(self, op: Operation) -> None:
+        """It is among the values from the start."""
+
+    def run_counter(self, op: Operation) -> None:
+        self.values[op.outputs[0]] = self._run_counter
+
+    def resource(self, op: Operation) -> None:
+        self.values[op.outputs[0]] = self._state.buffers[op.name]
+
+    def read(self, op: Operation) -> None:
+        """A read is a copy if the variable is written in the same run."""
+        contents = [self.values[op.inputs[n]] for n in op.record.effects.reads]
+        kept = self._written.isdisjoint(op.inputs)
+        self._put(op, contents if kept else [buffer.copy() for buffer in contents])
+
+    def write(self, op: Operation) -> None:
+        made = op.record.evaluate(np, *[self.values[tensor] for tensor in op.inputs])
+        contents = made if isinstance(made, tuple) else (made,)
+        for number, new in zip(op.record.effects.writes, contents, strict=True):
+            np.copyto(self.values[op.inputs[number]], new)
+        self._put(op, contents)
+
+    def constant(self, op: Operation) -> None:
+        self.compute(op)
+
+    def compute(self, op: Operation) -> None:
+        try:
+            inputs = [self.values[tensor] for tensor in op.inputs]
+            self._put(op, outputs(op.record, inputs, [tensor.dtype for tensor in op.outputs]))
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise failed(op, error) from error
+
+    def _put(self, op: Operation, contents: Iterable[Any]) -> None:
+        self.values.update(zip(op.outputs, contents, strict=True))
 
 
 def _last_uses(order: Sequence[Operation], kept: Sequence[Tensor]) -> list[list[Tensor]]:

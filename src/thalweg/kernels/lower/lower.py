@@ -23,12 +23,11 @@ from thalweg.formula import (
     cast,
     combination,
 )
-from thalweg.graph import Culprit, Operation, Tensor
+from thalweg.graph import Culprit, Operation, Tensor, execute
 from thalweg.kernels import values
 from thalweg.kernels.lower.checks import Checked, define_check
 from thalweg.kernels.values import Definition, Value
-from thalweg.ops.arrays.constant import Constant, Placeholder, RunCounter
-from thalweg.ops.state.variable import Assign, ReadVariable, VariableHandle
+from thalweg.ops.arrays.constant import constant_of
 
 
 class Lowering:
@@ -69,7 +68,8 @@ class Lowering:
         self._last_use = self._find_last_uses()
         self._writes = self._find_writes()
         for op in order:
-            self._lower(op)
+            self._waits[op] = self._control_waits(op)
+            execute(op, self)
         for number, tensor in enumerate(fetches):
             self._fetch(number, self.value_of[tensor])
 
@@ -78,7 +78,7 @@ class Lowering:
         last = dict.fromkeys(self._fetches, len(self._order))
         for op in reversed(self._order):
             through = max((last.get(out, -1) for out in op.outputs), default=-1)
-            place = max(self._position[op], through if _may_alias(op) else -1)
+            place = max(self._position[op], -1 if op.record.effects.writes else through)
             for tensor in op.inputs:
                 last[tensor] = max(last.get(tensor, -1), place)
         return last
@@ -86,34 +86,16 @@ class Lowering:
     def _find_writes(self) -> dict[str, list[int]]:
         writes: dict[str, list[int]] = {}
         for place, op in enumerate(self._order):
-            if isinstance(op.record, Assign):
-                writes.setdefault(variable_name(op.inputs[0]), []).append(place)
+            for number in op.record.effects.writes:
+                writes.setdefault(variable_name(op.inputs[number]), []).append(place)
         return writes
-
-    def _lower(self, op: Operation) -> None:
-        self._waits[op] = self._control_waits(op)
-        match op.record:
-            case Placeholder():
-                self._feed(op)
-            case RunCounter():
-                self._external(op.outputs[0], values.Counter())
-            case Constant() as record if not record.is_uniform:
-                self._external(op.outputs[0], values.ConstantMemory(record.array, record.planned))
-            case VariableHandle():
-                pass
-            case ReadVariable():
-                self._read(op)
-            case Assign():
-                self._assign(op)
-            case _ if op.outputs:
-                self._compute(op)
 
     def _control_waits(self, op: Operation) -> set[Definition]:
         """Definitions that the op's control inputs stand for."""
         waits: set[Definition] = set()
         for before in op.control_inputs:
             made = [self._definition_of(t) for t in before.outputs]
-            if isinstance(before.record, Assign):  # it stays whatever happens, and waits itself
+            if before.record.effects.writes:  # it stays whatever happens, and waits itself
                 waits.update(d for d in made if d)
                 continue
             inputs = [self._definition_of(t) for t in before.inputs]
@@ -124,7 +106,21 @@ class Lowering:
         value = self.value_of.get(tensor)
         return self._made_by.get(value.root) if value else None
 
-    def _feed(self, op: Operation) -> None:
+    def constant(self, op: Operation) -> None:
+        """A constant is memory of its own, unless one number fills it, which code can contain."""
+        (tensor,) = op.outputs
+        record = constant_of(tensor)
+        if record is None or record.is_uniform:
+            self.compute(op)
+        else:
+            self._external(tensor, values.ConstantMemory(record.array, record.planned))
+
+    def run_counter(self, op: Operation) -> None:
+        """The number of the run is given to the program."""
+        self._external(op.outputs[0], values.Counter())
+
+    def feed(self, op: Operation) -> None:
+        """A feed is the caller's memory, or the rows of it that a step takes."""
         (tensor,) = op.outputs
         number = self._feeds[tensor]
         if number not in self._picked:
@@ -145,9 +141,12 @@ class Lowering:
         self.value_of[tensor] = value
         return value
 
-    def _read(self, op: Operation) -> None:
+    def resource(self, op: Operation) -> None:
+        """Only reads and writes of a handle need what it stands for."""
+
+    def read(self, op: Operation) -> None:
         """A read is the variable's memory, or a copy if that is overwritten while still needed."""
-        current = self._current(op.inputs[0])
+        current = self._current(_handle(op))
         if self._is_overwritten(op):
             self._copy(op, current)
         else:
@@ -156,7 +155,7 @@ class Lowering:
     def _is_overwritten(self, op: Operation) -> bool:
         """Whether the variable that `op` reads or writes is written while the value is needed."""
         place, last = self._position[op], self._last_use.get(op.outputs[0], -1)
-        writes = self._writes.get(variable_name(op.inputs[0]), ())
+        writes = self._writes.get(variable_name(_handle(op)), ())
         later = bisect_right(writes, place)
         return later < len(writes) and writes[later] < last
 
@@ -174,12 +173,12 @@ class Lowering:
             self._variables[name] = Value(name, shape, handle.dtype, values.VariableMemory(name))
         return self._variables[name]
 
-    def _assign(self, op: Operation) -> None:
-        handle, source = op.inputs
-        before, value = self._current(handle), self.value_of[source]
+    def write(self, op: Operation) -> None:
+        """A write copies the new contents to the variable's memory once the old have been read."""
+        handle = _handle(op)
+        before, value = self._current(handle), self._new_contents(op)
         index = axes(*before.shape)
-        formula = Formula.make(index, read(value, index))
-        made = self._define(op, op.outputs[0], formula)
+        made = self._define(op, op.outputs[0], Formula.make(index, read(value, index)))
         made.value.storage = before.storage
         self._variables[variable_name(handle)] = made.value
         # The old contents must have been read by then; a later write also waits for this one.
@@ -191,20 +190,33 @@ class Lowering:
         if self._is_overwritten(op):
             self._copy(op, made.value)
 
-    def _compute(self, op: Operation) -> None:
+    def _new_contents(self, op: Operation) -> Value:
+        """What an operation writes to a variable, which may read the old contents."""
+        handle = _handle(op)
+        inputs = [self._current(t) if t is handle else self.value_of[t] for t in op.inputs]
+        (lowered,) = self._lowered(op, inputs)
+        if isinstance(lowered, Alias):
+            return inputs[lowered.operand]
+        return self._define(op, op.outputs[0], bind(lowered, inputs)).value
+
+    def compute(self, op: Operation) -> None:
+        """A computed tensor has a definition for each output, or is another name of an input."""
         inputs = [self.value_of[tensor] for tensor in op.inputs if tensor in self.value_of]
         if len(inputs) != len(op.inputs):
             raise AssertionError(f"{op!r} reads a variable's handle")
-        operands = [Operand(n, v.shape, v.dtype) for n, v in enumerate(inputs)]
-        for check in op.record.checks(*operands):
-            self._waits[op].add(self._check(op, check, inputs[check.operand]))
-        lowered = op.record.lower(*operands)
-        outputs: Sequence[Lowered] = lowered if isinstance(lowered, tuple) else (lowered,)
-        for tensor, formula in zip(op.outputs, outputs, strict=True):
+        for tensor, formula in zip(op.outputs, self._lowered(op, inputs), strict=True):
             if isinstance(formula, Alias):
                 self._alias(tensor, inputs[formula.operand])
             else:
                 self._define(op, tensor, bind(formula, inputs))
+
+    def _lowered(self, op: Operation, inputs: Sequence[Value]) -> tuple[Lowered, ...]:
+        """The formula of each output, which waits for the checks of the inputs."""
+        operands = [Operand(n, v.shape, v.dtype) for n, v in enumerate(inputs)]
+        for check in op.record.checks(*operands):
+            self._waits[op].add(self._check(op, check, inputs[check.operand]))
+        lowered = op.record.lower(*operands)
+        return lowered if isinstance(lowered, tuple) else (lowered,)
 
     def _check(self, op: Operation, check: Check, value: Value) -> Definition:
         """The definition that decides about a check, shared by all that need the same."""
@@ -258,8 +270,10 @@ class Lowering:
         return made
 
 
-def _may_alias(op: Operation) -> bool:
-    return not isinstance(op.record, Assign | Constant | Placeholder)
+def _handle(op: Operation) -> Tensor:
+    """The one variable that a read or a write is about."""
+    (number,) = op.record.effects.handles
+    return op.inputs[number]
 
 
 def variable_name(handle: Tensor) -> str:

@@ -85,7 +85,7 @@ class BroadcastLike(Op):
         return Spec(shapes.broadcast(x.shape, like.shape), x.dtype)
 
     def evaluate(self, xp: Any, x: Any, like: Any) -> Any:
-        return xp.broadcast_to(x, np.broadcast_shapes(x.shape, like.shape))
+        return xp.broadcast_to(x, xp.broadcast_shapes(x.shape, like.shape))
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
         x, like = inputs
@@ -146,7 +146,7 @@ class SumTo(Op):
         narrow = [lead + n for n, d in enumerate(self.shape) if d == 1]
         wide = accumulator(as_dtype(x.dtype)).numpy
         total = xp.sum(x, axis=(*range(lead), *narrow), dtype=wide)
-        return xp.reshape(total, self.shape).astype(x.dtype)
+        return xp.asarray(xp.reshape(total, self.shape), x.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         (x,) = inputs

@@ -12,7 +12,7 @@ from thalweg.base.dims import Node, pin
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.shapes import Shape
 from thalweg.formula import Alias, Const, Formula, Lowered, Operand, axes
-from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph import Op, Operation, Origin, Sample, Spec, Tensor
 from thalweg.graph.op import Attribute
 from thalweg.ops.evaluation import flushed
 
@@ -27,6 +27,7 @@ class Constant(Op):
     """
 
     type: ClassVar[str] = "Const"
+    origin: ClassVar[Origin | None] = Origin.CONSTANT
     value: Attribute
     planned: Node | None = None
 
@@ -78,11 +79,17 @@ class Constant(Op):
         return f"Constant(value={text})"
 
 
+def constant_of(tensor: Tensor) -> Constant | None:
+    """The record of a tensor that is a constant, else None."""
+    record = tensor.op.record
+    return record if isinstance(record, Constant) else None
+
+
 class Placeholder(Op):
     """A tensor that every run must be given a value for, through `feed_dict`."""
 
     type: ClassVar[str] = "Placeholder"
-    stateful: ClassVar[bool] = True
+    origin: ClassVar[Origin | None] = Origin.FEED
     dtype: DType
     shape: Shape
 
@@ -100,7 +107,6 @@ class PlaceholderWithDefault(Op):
     """The input, unless a run feeds another value; the shape may say less than the input's."""
 
     type: ClassVar[str] = "PlaceholderWithDefault"
-    stateful: ClassVar[bool] = True
     shape: Shape
 
     def infer(self, input: Spec) -> Spec:
@@ -135,7 +141,7 @@ class RunCounter(Op):
     """How many runs the session made before this one; what random numbers are indexed by."""
 
     type: ClassVar[str] = "RunCounter"
-    stateful: ClassVar[bool] = True
+    origin: ClassVar[Origin | None] = Origin.RUN_COUNTER
 
     def infer(self) -> Spec:
         return Spec((), dtypes.int64)

@@ -104,9 +104,9 @@ class OneHot(Op):
 
     def evaluate(self, xp: Any, indices: Any) -> Any:
         at = axis_index(self.axis, indices.ndim + 1)
-        places = xp.arange(self.depth).reshape([-1] + [1] * (indices.ndim - at))
+        places = xp.reshape(xp.arange(self.depth), [-1] + [1] * (indices.ndim - at))
         hit = xp.expand_dims(indices, at) == places
-        return xp.where(hit, self.on, self.off).astype(self.dtype.numpy)
+        return xp.asarray(xp.where(hit, self.on, self.off), self.dtype.numpy)
 
     def lower(self, *inputs: Operand) -> Lowered:
         (indices,) = inputs

@@ -39,6 +39,7 @@ from thalweg.ops.extents import (
     unless_negative,
 )
 from thalweg.ops.samples import CUBE, TABLE
+from thalweg.ops.scatter import scatter
 
 Grads = Sequence[Tensor | None]
 
@@ -72,7 +73,7 @@ class Slice(Op):
 
     def evaluate(self, xp: Any, input: Any) -> Any:
         items = zip(self.begins, self.sizes, self.strides, strict=True)
-        places = [int(b) + np.arange(n) * int(s) for b, n, s in items]
+        places = [int(b) + xp.arange(n) * int(s) for b, n, s in items]
         return input[xp.ix_(*places)] if places else input
 
     def lower(self, *inputs: Operand) -> Lowered:
@@ -111,12 +112,8 @@ class SliceGrad(Op):
         if not self.shape:
             return dy
         items = zip(self.begins, dy.shape, self.strides, strict=True)
-        at = np.ix_(*(int(b) + np.arange(n) * int(s) for b, n, s in items))
-        result = xp.zeros(self.shape, dy.dtype)
-        if hasattr(result, "at"):  # JAX's arrays do not change in place
-            return result.at[at].set(dy)
-        result[at] = dy
-        return result
+        places = xp.ix_(*(int(b) + xp.arange(n) * int(s) for b, n, s in items))
+        return scatter(xp, self.shape, places, dy)
 
     def lower(self, *inputs: Operand) -> Lowered:
         (dy,) = inputs

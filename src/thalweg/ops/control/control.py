@@ -15,7 +15,6 @@ class NoOp(Op):
     """Nothing; it holds control dependencies together."""
 
     type: ClassVar[str] = "NoOp"
-    stateful: ClassVar[bool] = True
 
     def infer(self) -> tuple[()]:
         """No outputs."""

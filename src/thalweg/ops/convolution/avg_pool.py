@@ -46,9 +46,9 @@ class SumPool(Pool):
         return Spec(self.pooled(input), input.dtype)
 
     def evaluate(self, xp: Any, input: Any) -> Any:
-        (x,) = widened(input)
+        (x,) = widened(xp, input)
         total = xp.sum(self.slabs(xp, x, self.counts(x.shape[1:3])), axis=0)
-        return total.astype(input.dtype)
+        return xp.asarray(total, input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         (input,) = inputs
@@ -129,16 +129,16 @@ class SumPoolSpread(Pool):
 
     def evaluate(self, xp: Any, input: Any) -> Any:
         (kh, kw), (sh, sw), (T, U) = self.size, self.strides, self.taps
-        (x,) = widened(input)
+        (x,) = widened(xp, input)
         rows, columns = self._extents(x.shape)
         total = 0
         for t in range(T):
             for v in range(U):
                 part = x[:, T - 1 - t :, U - 1 - v :, :][:, :rows, None, :columns, None, :]
-                held = np.arange(sh)[:, None] + sh * t < kh, np.arange(sw) + sw * v < kw
+                held = xp.arange(sh)[:, None] + sh * t < kh, xp.arange(sw) + sw * v < kw
                 mask = (held[0] & held[1])[:, None, :, None]
-                total = total + part * mask.astype(x.dtype)
-        return unphased(xp, total).astype(input.dtype)
+                total = total + part * xp.asarray(mask, x.dtype)
+        return xp.asarray(unphased(xp, total), input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         (input,) = inputs

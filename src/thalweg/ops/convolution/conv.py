@@ -140,7 +140,7 @@ class Conv2D(Op):
         return Spec((n, rows, columns, o), _same_dtype(input, filter))
 
     def evaluate(self, xp: Any, input: Any, filter: Any) -> Any:
-        x, w = widened(input, filter)
+        x, w = widened(xp, input, filter)
         kh, kw = w.shape[:2]
         counts = [
             (e - k) // s + 1 for e, k, s in zip(x.shape[1:3], (kh, kw), self.strides, strict=True)
@@ -154,7 +154,7 @@ class Conv2D(Op):
             for q in range(kw)
         )
         shape = (x.shape[0], *counts, w.shape[3])
-        return xp.reshape(xp.moveaxis(xp.asarray(y), 0, 1), shape).astype(input.dtype)
+        return xp.asarray(xp.reshape(xp.moveaxis(xp.asarray(y), 0, 1), shape), input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         input, filter = inputs
@@ -307,7 +307,7 @@ class Conv2DTransposed(Op):
         return Spec(shape, _same_dtype(input, filter))
 
     def evaluate(self, xp: Any, input: Any, filter: Any) -> Any:
-        x, w = widened(input, filter)
+        x, w = widened(xp, input, filter)
         (sh, sw), ((T, U), (rows, columns)) = self.strides, self._extents(x.shape, w.shape)
         total = 0
         for t in range(T):
@@ -319,7 +319,7 @@ class Conv2DTransposed(Op):
         every = xp.reshape(total, (self.groups, x.shape[0], rows, columns, sh, sw, w.shape[2]))
         parts = xp.transpose(every, (1, 2, 4, 3, 5, 0, 6))
         parts = xp.reshape(parts, (*parts.shape[:5], self.groups * w.shape[2]))
-        return unphased(xp, parts).astype(input.dtype)
+        return xp.asarray(unphased(xp, parts), input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         input, filter = inputs
@@ -382,7 +382,7 @@ class Conv2DFilterGrad(Op):
         return Spec((*self.size, depth, o), _same_dtype(input, dy))
 
     def evaluate(self, xp: Any, input: Any, dy: Any) -> Any:
-        x, g = widened(input, dy)
+        x, g = widened(xp, input, dy)
         kh, kw = self.size
         slabs = (slab(x, p, q, g.shape[1:3], self.strides) for p in range(kh) for q in range(kw))
         columns = _by_group(xp, g, self.groups)
@@ -391,7 +391,7 @@ class Conv2DFilterGrad(Op):
             for part in slabs
         ]
         shape = (kh, kw, x.shape[3] // self.groups, g.shape[3])
-        return xp.reshape(xp.moveaxis(xp.stack(parts), 1, 2), shape).astype(input.dtype)
+        return xp.asarray(xp.reshape(xp.moveaxis(xp.stack(parts), 1, 2), shape), input.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         input, dy = inputs

@@ -74,7 +74,7 @@ class MaxPool(Pool):
     def evaluate(self, xp: Any, input: Any) -> Any:
         elements = self.slabs(xp, input, self.counts(input.shape[1:3]))
         index = xp.argmax(elements, axis=0)
-        return xp.max(elements, axis=0), index.astype(np.int32)
+        return xp.max(elements, axis=0), xp.asarray(index, xp.int32)
 
     def lower(self, *inputs: Operand) -> tuple[Lowered, ...]:
         (input,) = inputs
@@ -89,7 +89,7 @@ class MaxPool(Pool):
         body = input[n, i * self.strides[0] + p, j * self.strides[1] + q, c]
         return Formula.make((n, i, j, c), reduce(combiner, (p, q), body, dtype))
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Tensor, _: None) -> Grads:
         return [emit(MaxPoolGrad(self.size, self.strides), dy, node.outputs[1], node.inputs[0])]
 
     @classmethod
@@ -186,21 +186,21 @@ class MaxPoolScatter(Pool):
             self.taps,
             self.blocks,
         )
-        (g,) = widened(dy)
+        (g,) = widened(xp, dy)
         above = (T - 1, rows - dy.shape[1]), (U - 1, columns - dy.shape[2])
         g = pad_array(xp, g, *above)[:, :, None, :, None, :]
         index = pad_array(xp, index, *above, value=-1)[:, :, None, :, None, :]
-        r, u = np.arange(sh)[:, None, None, None], np.arange(sw)[:, None]
+        r, u = xp.arange(sh)[:, None, None, None], xp.arange(sw)[:, None]
         total = 0
         for t in range(T):
             for v in range(U):
                 at = slice(T - 1 - t, T - 1 - t + rows), slice(U - 1 - v, U - 1 - v + columns)
-                code = np.where(u + sw * v < kw, (r + sh * t) * kw + u + sw * v, -2)
+                code = xp.where(u + sw * v < kw, (r + sh * t) * kw + u + sw * v, -2)
                 won = index[:, at[0], :, at[1]] == code
                 total = total + xp.where(
                     won, g[:, at[0], :, at[1]], xp.zeros_like(g[:1, :1, :, :1])
                 )
-        return unphased(xp, total).astype(dy.dtype)
+        return xp.asarray(unphased(xp, total), dy.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         dy, index = inputs
@@ -260,7 +260,7 @@ class MaxPoolGather(Pool):
 
     def evaluate(self, xp: Any, input: Any, index: Any) -> Any:
         elements = self.slabs(xp, input, self.counts(input.shape[1:3]))
-        return xp.take_along_axis(elements, index[None].astype(np.int64), axis=0)[0]
+        return xp.take_along_axis(elements, xp.asarray(index[None], xp.int64), axis=0)[0]
 
     def lower(self, *inputs: Operand) -> Lowered:
         input, index = inputs

@@ -105,9 +105,9 @@ def slab(x: Any, p: int, q: int, counts: Sequence[int], strides: Pair) -> Any:
     return x[:, p : p + height : sh, q : q + width : sw, :]
 
 
-def widened(*arrays: Any) -> tuple[Any, ...]:
+def widened(xp: Any, *arrays: Any) -> tuple[Any, ...]:
     """Half-precision arrays as float32, in which sums are accumulated."""
-    return tuple(a.astype(np.float32) if a.dtype.itemsize == 2 else a for a in arrays)
+    return tuple(xp.asarray(a, xp.float32) if a.dtype.itemsize == 2 else a for a in arrays)
 
 
 def unphased(xp: Any, parts: Any) -> Any:

@@ -159,7 +159,7 @@ class Sign(Unary):
     function: ClassVar[str] = "sign"
 
     def evaluate(self, xp: Any, x: Any) -> Any:
-        return xp.sign(x) + x.dtype.type(0)  # some NumPy types have a sign of -0
+        return xp.sign(x) + xp.asarray(0, x.dtype)  # some NumPy types have a sign of -0
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [ZerosLike.of(dy)]
@@ -288,7 +288,7 @@ class Rsqrt(Elementary):
     domain: ClassVar[np.ndarray[Any, Any]] = _POSITIVE
 
     def evaluate(self, xp: Any, x: Any) -> Any:
-        return (1 / xp.sqrt(x)).astype(x.dtype)
+        return xp.asarray(1 / xp.sqrt(x), x.dtype)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [Mul.of(dy, Div.of(node.outputs[0] * -0.5, node.inputs[0]))]
@@ -347,7 +347,7 @@ class Sigmoid(Elementary):
 
     def evaluate(self, xp: Any, x: Any) -> Any:
         small = xp.exp(-xp.abs(x))
-        return xp.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(x.dtype)
+        return xp.asarray(xp.where(x >= 0, 1 / (1 + small), small / (1 + small)), x.dtype)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         y = node.outputs[0]
@@ -361,7 +361,7 @@ class Softplus(Elementary):
     function: ClassVar[str] = "softplus"
 
     def evaluate(self, xp: Any, x: Any) -> Any:
-        return (xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))).astype(x.dtype)
+        return xp.asarray(xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), x.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         def formula(x: Expr) -> Expr:
@@ -556,7 +556,7 @@ class Pow(Binary):
 
     def evaluate(self, xp: Any, x: Any, y: Any) -> Any:
         # For an exponent of 1/2 that all elements share, NumPy takes the square root.
-        unlike = (y == 0.5) & ((x == 0) | (x == -np.inf))
+        unlike = (y == 0.5) & ((x == 0) | (x == -xp.inf))
         return xp.power(xp.where(unlike, xp.abs(x), x), y)
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
@@ -875,10 +875,10 @@ class Cast(Op):
 
     def evaluate(self, xp: Any, x: Any) -> Any:
         if as_dtype(x.dtype).is_floating and self.dtype.is_integer:
-            wide, limit = (np.int64, 2.0**63) if self.dtype.size == 8 else (np.int32, 2.0**31)
-            x = x.astype(np.float32) if x.dtype.itemsize == 2 else x
-            x = xp.where((x >= -limit) & (x < limit), x, -limit).astype(wide)
-        return x.astype(self.dtype.numpy)
+            wide, limit = (xp.int64, 2.0**63) if self.dtype.size == 8 else (xp.int32, 2.0**31)
+            x = xp.asarray(x, xp.float32) if x.dtype.itemsize == 2 else x
+            x = xp.asarray(xp.where((x >= -limit) & (x < limit), x, -limit), wide)
+        return xp.asarray(x, self.dtype.numpy)
 
     def lower(self, *inputs: Operand) -> Lowered:
         return pointwise(lambda x: cast_expr(x, self.dtype), *inputs)

@@ -66,7 +66,8 @@ class MatMul(Op):
         wide = accumulator(as_dtype(a.dtype)).numpy
         left = xp.swapaxes(a, -1, -2) if self.transpose_a else a
         right = xp.swapaxes(b, -1, -2) if self.transpose_b else b
-        return xp.matmul(left.astype(wide), right.astype(wide)).astype(a.dtype)
+        product = xp.matmul(xp.asarray(left, wide), xp.asarray(right, wide))
+        return xp.asarray(product, a.dtype)
 
     def lower(self, *inputs: Operand) -> Lowered:
         a, b = inputs
@@ -128,7 +129,7 @@ class BatchLike(Op):
         return Spec((*lead, *x.shape[-2:]), x.dtype)
 
     def evaluate(self, xp: Any, x: Any, other: Any) -> Any:
-        lead = np.broadcast_shapes(x.shape[:-2], other.shape[:-2])
+        lead = xp.broadcast_shapes(x.shape[:-2], other.shape[:-2])
         return xp.broadcast_to(x, (*lead, *x.shape[-2:]))
 
     def expand(self, *inputs: Tensor) -> Tensor | None:

@@ -36,6 +36,7 @@ from thalweg.formula import (
     axes,
 )
 from thalweg.graph import Graph, Op, Operation, Sample, Spec, Tensor, default_graph
+from thalweg.graph.effects import Effects, Origin
 from thalweg.ops.arrays.constant import RunCounter
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import constant_like, convert, emit
@@ -51,19 +52,21 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)  # the golden ratio and sqrt 3 - 1, in 32 bits
 _MASK = np.uint64(0xFFFFFFFF)
 
 
-def philox4x32(counter: Sequence[Any], key: Sequence[int], rounds: int = 10) -> tuple[Array, ...]:
+def philox4x32(
+    counter: Sequence[Any], key: Sequence[int], rounds: int = 10, xp: Any = np
+) -> tuple[Any, ...]:
     """Four words of 32 random bits for each counter.
 
     Args:
         counter: four uint64 arrays that broadcast together, holding 32 bits each.
         key: two numbers of 32 bits, the seed.
         rounds: 10 is the authors' recommendation.
+        xp: the array module.
 
     Returns:
         Four uint64 arrays holding 32 bits each.
     """
-    words: list[Array] = [np.asarray(c, np.uint64) for c in counter]
-    c0, c1, c2, c3 = words
+    c0, c1, c2, c3 = (xp.asarray(c, xp.uint64) for c in counter)
     k0, k1 = (int(k) & 0xFFFFFFFF for k in key)
     for _ in range(rounds):
         first, second = c0 * np.uint64(_MULTIPLIERS[0]), c2 * np.uint64(_MULTIPLIERS[1])
@@ -76,7 +79,7 @@ def philox4x32(counter: Sequence[Any], key: Sequence[int], rounds: int = 10) -> 
     return c0, c1, c2, c3
 
 
-def unit(key: Key, run: Any, element: Array, word: int, dtype: DType) -> Array:
+def unit(key: Key, run: Any, element: Any, word: int, dtype: DType, xp: Any = np) -> Any:
     """Uniform numbers in [0, 1): the definition of the formula function `random_unit`.
 
     The words are those of Philox 4x32-10 for the key and the counter (low and high 32 bits of the
@@ -90,24 +93,21 @@ def unit(key: Key, run: Any, element: Array, word: int, dtype: DType) -> Array:
         element: row-major indices, int64.
         word: which of an element's numbers: 0 to 3 for float32, 0 or 1 for float64.
         dtype: float32 or float64.
+        xp: the array module.
     """
-    e = np.asarray(element).astype(np.uint64)
-    r = np.asarray(run).astype(np.uint64)
-    words = philox4x32((e & _MASK, e >> np.uint64(32), r & _MASK, r >> np.uint64(32)), key)
+    e, r = (xp.asarray(x, xp.uint64) for x in (element, run))
+    counter = (e & _MASK, e >> np.uint64(32), r & _MASK, r >> np.uint64(32))
+    words = philox4x32(counter, key, xp=xp)
     if dtype == dtypes.float32:
-        return (words[word] >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
+        return xp.asarray(words[word] >> np.uint64(8), xp.float32) * np.float32(2.0**-24)
     a, b = words[2 * word] >> np.uint64(5), words[2 * word + 1] >> np.uint64(6)
-    return ((a << np.uint64(26)) + b).astype(np.float64) * 2.0**-53
+    return xp.asarray((a << np.uint64(26)) + b, xp.float64) * 2.0**-53
 
 
 # -- distributions, over any arithmetic
 
 Unit: TypeAlias = Callable[[int], Any]  # the element's uniform number of each word
 Functions: TypeAlias = Callable[..., Any]  # (name, *arguments): log, sqrt, cos
-
-
-def _in_numpy(name: str, *args: Any) -> Any:
-    return getattr(np, name)(*args)
 
 
 def _normal(unit: Unit, f: Functions, dtype: DType) -> Any:
@@ -162,7 +162,7 @@ class Distribution(Op):
         key: the seed, two signed numbers of 32 bits.
     """
 
-    stateful: ClassVar[bool] = True
+    effects: ClassVar[Effects] = Effects(draws=True)
     shape: tuple[int, ...]
     dtype: DType
     key: Key
@@ -176,12 +176,12 @@ class Distribution(Op):
         return Spec(self.shape, self.dtype)
 
     def evaluate(self, xp: Any, counter: Any) -> Any:
-        element = np.arange(size(self.shape), dtype=np.int64).reshape(self.shape)
+        element = xp.reshape(xp.arange(size(self.shape), dtype=xp.int64), self.shape)
 
-        def numbers(word: int) -> Array:
-            return unit(self.key, counter, element, word, self.dtype)
+        def numbers(word: int) -> Any:
+            return unit(self.key, counter, element, word, self.dtype, xp)
 
-        return xp.asarray(self.draw(numbers, _in_numpy))
+        return xp.asarray(self.draw(numbers, lambda name, *args: getattr(xp, name)(*args)))
 
     def lower(self, *inputs: Operand) -> Lowered:
         (counter,) = inputs
@@ -284,7 +284,7 @@ class RandomOfShape(Op):
     """
 
     type: ClassVar[str] = "RandomOfShape"
-    stateful: ClassVar[bool] = True
+    effects: ClassVar[Effects] = Effects(draws=True)
     static: ClassVar[tuple[int, ...]] = (0,)
     distribution: str
     dtype: DType
@@ -342,12 +342,6 @@ def set_random_seed(seed: int | None) -> None:
 _DEFAULT_GRAPH_SEED = 87654321  # TensorFlow's, where only the operation has a seed
 
 
-def with_key(record: Distribution | RandomOfShape, key: Key) -> Distribution | RandomOfShape:
-    """The same with another seed."""
-    fields = {name: getattr(record, name) for name in record.fields}
-    return type(record)(**fields | {"key": key})
-
-
 def _make_key(graph: Graph, seed: int | None) -> Key:
     place, graph.random_ops = graph.random_ops, graph.random_ops + 1
     return seed_key(graph, seed, place)
@@ -372,7 +366,7 @@ def _signed(seed: int) -> int:
 def run_counter(graph: Graph) -> Tensor:
     """The graph's one tensor that counts the session's runs."""
     for node in graph.operations:
-        if isinstance(node.record, RunCounter):
+        if node.record.origin is Origin.RUN_COUNTER:
             return node.outputs[0]
     with graph.name_scope(None), graph.control_dependencies(None):
         return graph.add(RunCounter()).outputs[0]

@@ -186,7 +186,7 @@ class Sum(Reduction):
         kind = input_tensor.dtype
         wide = accumulator(as_dtype(kind)).numpy
         total = xp.sum(input_tensor, axis=self.axes, dtype=wide, keepdims=self.keepdims)
-        return total.astype(kind)
+        return xp.asarray(total, kind)
 
     def combine(self, over: list[Axis], body: Expr) -> Expr:
         return accumulated_sum(over, body) if over else body
@@ -205,7 +205,7 @@ class Prod(Reduction):
         kind = input_tensor.dtype
         wide = accumulator(as_dtype(kind)).numpy
         total = xp.prod(input_tensor, axis=self.axes, dtype=wide, keepdims=self.keepdims)
-        return total.astype(kind)
+        return xp.asarray(total, kind)
 
     def combine(self, over: list[Axis], body: Expr) -> Expr:
         if not over:
@@ -292,7 +292,7 @@ def _signed(op: Extreme, xp: Any, x: Any, found: Any, negative: bool) -> Any:
         return found
     zeros = (x == 0) & (xp.signbit(x) == negative)
     is_there = xp.any(zeros, axis=op.axes, keepdims=op.keepdims)
-    zero = x.dtype.type(-0.0 if negative else 0.0)
+    zero = xp.asarray(-0.0 if negative else 0.0, x.dtype)
     return xp.where((found == 0) & is_there, zero, found)
 
 
@@ -373,7 +373,7 @@ class ArgMax(ArgReduction):
     combiner: ClassVar[str] = "argmax"
 
     def evaluate(self, xp: Any, input: Any) -> Any:
-        return xp.argmax(input, axis=self.axis).astype(self.output_type.numpy)
+        return xp.asarray(xp.argmax(input, axis=self.axis), self.output_type.numpy)
 
 
 class ArgMin(ArgReduction):
@@ -383,7 +383,7 @@ class ArgMin(ArgReduction):
     combiner: ClassVar[str] = "argmin"
 
     def evaluate(self, xp: Any, input: Any) -> Any:
-        return xp.argmin(input, axis=self.axis).astype(self.output_type.numpy)
+        return xp.asarray(xp.argmin(input, axis=self.axis), self.output_type.numpy)
 
 
 # -- the public functions

@@ -9,6 +9,7 @@ from what the writes before it have left.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 from thalweg.base import shapes
@@ -18,6 +19,7 @@ from thalweg.base.shapes import TensorShape, is_known, known, show
 from thalweg.formula import Alias, Lowered, Operand
 from thalweg.graph import Graph, Op, Operation, Spec, Tensor, default_graph
 from thalweg.graph.calls import explained
+from thalweg.graph.effects import Effects, Origin, Timing
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks, Runner
 from thalweg.ops.build import convert
@@ -33,7 +35,7 @@ class VariableHandle(Op):
     """
 
     type: ClassVar[str] = "VariableV2"
-    stateful: ClassVar[bool] = True
+    origin: ClassVar[Origin | None] = Origin.RESOURCE
     dtype: DType
     shape: tuple[int, ...]
     name: str
@@ -52,15 +54,15 @@ class ReadVariable(Op):
     """The value of a variable.
 
     Attributes:
-        after_writes: it comes after the writes of the same run that do not need it, not before.
-        updates: it is the first half of an update: it comes after the writes of the same run that
-            were made before it.
+        timing: which writes of the same run it comes after.
     """
 
     type: ClassVar[str] = "ReadVariable"
-    stateful: ClassVar[bool] = True
-    after_writes: bool = False
-    updates: bool = False
+    timing: Timing = Timing.BEFORE_WRITES
+
+    @cached_property
+    def effects(self) -> Effects:
+        return Effects(reads=(0,), timing=self.timing)
 
     def infer(self, handle: Spec) -> Spec:
         return handle
@@ -79,9 +81,8 @@ class Assign(Op):
     """Replace the value of a variable; the output is the new value."""
 
     type: ClassVar[str] = "Assign"
-    stateful: ClassVar[bool] = True
     differentiable: ClassVar[bool] = False
-    effect: ClassVar[bool] = True
+    effects: ClassVar[Effects] = Effects(writes=(0,))
 
     def infer(self, handle: Spec, value: Spec) -> Spec:
         if handle.dtype != value.dtype:
@@ -94,6 +95,9 @@ class Assign(Op):
 
     def evaluate(self, xp: Any, handle: Any, value: Any) -> Any:
         return value
+
+    def lower(self, *inputs: Operand) -> Lowered:
+        return Alias(1)
 
 
 def _binary(name: str) -> Callable[[Any, Any], Tensor]:
@@ -290,11 +294,11 @@ class Variable(ReadOperators):
     def initialized_value(self) -> Tensor:
         """The value once initialised, for the initial values of other variables."""
         with self.graph.control_dependencies(None):
-            return self._new_read(ReadVariable(after_writes=True))
+            return self._new_read(ReadVariable(Timing.AFTER_WRITES))
 
     def value_to_update(self) -> Tensor:
         """What an update starts from: the value that earlier updates of the same run have left."""
-        return self._new_read(ReadVariable(updates=True))
+        return self._new_read(ReadVariable(Timing.IN_TURN))
 
     def _new_read(self, record: ReadVariable) -> Tensor:
         with self.graph.name_scope(None):
@@ -376,7 +380,7 @@ class Variable(ReadOperators):
         change = self._operand(delta)
         with self.graph.as_default(), self.graph.name_scope(name) as scope:
             Assign().infer(self.handle.spec, change.spec)
-            old = self.graph.add(ReadVariable(updates=True), (self.handle,), "read").outputs[0]
+            old = self.graph.add(ReadVariable(Timing.IN_TURN), (self.handle,), "read").outputs[0]
             new = self.graph.add(record, (old, change)).outputs[0]
             return self._assign(new, scope)
 
