@@ -141,7 +141,7 @@ def test_mistakes_are_reported_when_the_graph_is_built(sample: Sample) -> None:
         graph.add(sample.op, inputs)
     assert sample.error
     assert sample.error in str(caught.value)
-    assert "test_reference.py" in str(caught.value)
+    assert "test_evaluation.py" in str(caught.value)
 
 
 def test_every_op_that_can_be_sampled_has_a_sample_or_is_stateful() -> None:
