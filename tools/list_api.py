@@ -40,7 +40,7 @@ OTHER = "Others"
 def page() -> str:
     groups: dict[str, list[str]] = {title: [] for title, _ in (*GROUPS, (OTHER, ()))}
     modules = []
-    for name in tf.__all__:
+    for name in sorted(tf.__all__):
         value = getattr(tf, name)
         if isinstance(value, ModuleType):
             modules.append(name)

@@ -20,13 +20,20 @@ from thalweg.base import dtypes
 from thalweg.graph import Graph, Op, Tensor
 from thalweg.ops.catalogue import ALL
 from thalweg.ops.elementwise import math as m
-from thalweg.ops.elementwise import pointwise
+from thalweg.ops.elementwise.arithmetic import Add, Mul
+from thalweg.ops.elementwise.comparison import Less
+from thalweg.ops.elementwise.division import Div
+from thalweg.ops.elementwise.exponential import Exp
+from thalweg.ops.elementwise.extremes import Maximum, Relu
+from thalweg.ops.elementwise.hyperbolic import Tanh
+from thalweg.ops.elementwise.pointwise import Unary
+from thalweg.ops.elementwise.selection import Select
 from thalweg.ops.reduction import reduce
 
 SAMPLED = [record for record in ALL if list(record.samples())]
 HALF = {
-    pointwise.Add, pointwise.Mul, pointwise.Div, pointwise.Exp, pointwise.Tanh, pointwise.Relu,
-    pointwise.Maximum, pointwise.Select, pointwise.Less, reduce.Sum, reduce.Max, reduce.ArgMax,
+    Add, Mul, Div, Exp, Tanh, Relu,
+    Maximum, Select, Less, reduce.Sum, reduce.Max, reduce.ArgMax,
 }  # fmt: skip
 TERMS = 64  # more than any sample's sums have
 
@@ -60,7 +67,7 @@ def _check(case: Case, actual: Array, expected: Array) -> None:
         check_close(actual, expected, 1, TERMS if isinstance(op, reduce.Sum) else 1)
     else:
         bounds = BOUNDS.get(type(op).__name__.lower())
-        sums = not isinstance(op, pointwise.Unary)
+        sums = not isinstance(op, Unary)
         check_close(actual, expected, 4 + max(bounds) if bounds else 16, TERMS if sums else 1)
 
 

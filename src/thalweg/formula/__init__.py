@@ -16,7 +16,6 @@ An index that is read must lie inside, whatever the data: a `Check` says so.
 """
 
 from thalweg.formula.expressions import (
-    COMPARISONS,
     Apply,
     Combination,
     Const,
@@ -36,6 +35,7 @@ from thalweg.formula.expressions import (
     where,
 )
 from thalweg.formula.formulas import Alias, Check, Formula, Lowered, Operand, pointwise
+from thalweg.formula.functions import FUNCTIONS
 from thalweg.formula.indices import (
     Affine,
     Axis,
@@ -49,7 +49,7 @@ from thalweg.formula.indices import (
 from thalweg.formula.rewriting import Replace, Rewrite
 
 __all__ = [
-    "COMPARISONS",
+    "FUNCTIONS",
     "Affine",
     "Alias",
     "Apply",

@@ -10,9 +10,8 @@ from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
+from thalweg.formula.functions import FUNCTIONS
 from thalweg.formula.indices import Affine, Axis, Index, affine
-
-COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
 class Expr:
@@ -113,7 +112,7 @@ class Position(Expr, Record, eq=False):
 
 
 class Apply(Expr, Record, eq=False):
-    """A scalar function of other expressions, by name."""
+    """A scalar function of other expressions, by its name in `FUNCTIONS`."""
 
     function: str
     args: tuple[Expr, ...]
@@ -168,11 +167,10 @@ def constant(value: float, dtype: DType) -> Expr:
 
 
 def apply(function: str, *args: Expr | float, dtype: DType | None = None) -> Expr:
-    """Apply a scalar function; the type is that of its last expression, or bool for comparisons."""
+    """Apply a scalar function; unless given, the type is the function's, or that of the last."""
     kinds = [arg.dtype for arg in args if isinstance(arg, Expr)]
     operands = tuple(a if isinstance(a, Expr) else constant(a, kinds[-1]) for a in args)
-    result = dtypes.bool_ if function in COMPARISONS else kinds[-1]
-    return Apply(function, operands, dtype or result)
+    return Apply(function, operands, dtype or FUNCTIONS[function].result or kinds[-1])
 
 
 def where(condition: Expr, then: Expr | float, other: Expr | float) -> Expr:

@@ -21,7 +21,7 @@ from thalweg.ops.build import (
     emit,
     is_planned,
 )
-from thalweg.ops.elementwise.pointwise import cast
+from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.extents import as_position, has_dim
 from thalweg.ops.samples import CUBE, TABLE
 

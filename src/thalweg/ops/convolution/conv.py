@@ -22,6 +22,7 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import known, show
 from thalweg.formula import Affine, Axis, Formula, Lowered, Operand, affine, axes, sum_over
+from thalweg.formula.functions import FLOATING
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.create import zeros
 from thalweg.ops.arrays.pad import Pad
@@ -50,7 +51,7 @@ from thalweg.ops.convolution.windows import (
     widened,
     window_counts,
 )
-from thalweg.ops.elementwise.pointwise import FLOATING, check_kind
+from thalweg.ops.elementwise.pointwise import check_kind
 from thalweg.ops.samples import wave
 
 Grads: TypeAlias = Sequence[Tensor | None]

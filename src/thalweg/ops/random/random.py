@@ -37,10 +37,11 @@ from thalweg.formula import (
 )
 from thalweg.graph import Graph, Op, Operation, Sample, Spec, Tensor, default_graph
 from thalweg.ops.arrays.constant import RunCounter
+from thalweg.ops.arrays.create import zeros_like
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import constant_like, convert, emit
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import Cast, cast
+from thalweg.ops.elementwise.conversion import Cast, cast
 from thalweg.ops.extents import computed_dims, planned_shape
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -534,9 +535,7 @@ def random_uniform(
         if not _are_numbers(minval, maxval):
             high, low = convert(maxval, hint=kind), convert(minval, hint=kind)
             drawn = draw.scaled(arithmetic.subtract(high, low), low, None)
-            return arithmetic.where(
-                drawn < high, drawn, low + arithmetic.zeros_like(drawn), name=scope
-            )
+            return arithmetic.where(drawn < high, drawn, low + zeros_like(drawn), name=scope)
         # Rounding may reach the upper bound.
         below = _largest_below(maxval, minval, kind)
         return arithmetic.minimum(_between(draw, minval, maxval), below, name=scope)

@@ -14,32 +14,22 @@ from thalweg.base.shapes import Shape, axis_index, is_known, known, show
 from thalweg.formula import Axis, Expr, Formula, Lowered, Operand, reduce
 from thalweg.formula import axes as new_axes
 from thalweg.formula import cast as cast_expr
+from thalweg.formula.functions import BOOLEAN, NUMERIC
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.broadcast import Broadcast, accumulated_sum, accumulator, broadcast_like
 from thalweg.ops.arrays.create import zeros_like
 from thalweg.ops.arrays.reshape import Reshape, stop_gradient
 from thalweg.ops.arrays.shape import size_along
 from thalweg.ops.build import constant_value, convert, emit, scope, to_array
-from thalweg.ops.elementwise.pointwise import (
-    BOOLEAN,
-    NUMERIC,
-    Add,
-    Cast,
-    Div,
-    Equal,
-    Exp,
-    FloorDiv,
-    FloorMod,
-    IsFinite,
-    Log,
-    LogicalAnd,
-    Mul,
-    NotEqual,
-    Select,
-    Sub,
-    cast,
-    check_kind,
-)
+from thalweg.ops.elementwise.arithmetic import Add, Mul, Sub
+from thalweg.ops.elementwise.classification import IsFinite
+from thalweg.ops.elementwise.comparison import Equal, NotEqual
+from thalweg.ops.elementwise.conversion import Cast, cast
+from thalweg.ops.elementwise.division import Div, FloorDiv, FloorMod
+from thalweg.ops.elementwise.exponential import Exp, Log
+from thalweg.ops.elementwise.logical import LogicalAnd
+from thalweg.ops.elementwise.pointwise import check_kind
+from thalweg.ops.elementwise.selection import Select
 
 Grads = Sequence[Tensor | None]
 Axes = tuple[int, ...] | None

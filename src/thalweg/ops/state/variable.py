@@ -22,7 +22,7 @@ from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks, Runner
 from thalweg.ops.build import convert
 from thalweg.ops.control.control import group
-from thalweg.ops.elementwise.pointwise import Add, Sub
+from thalweg.ops.elementwise.arithmetic import Add, Sub
 
 
 class VariableHandle(Op):

@@ -47,7 +47,6 @@ WIDER: dict[str, Callable[..., Array]] = {
     "sigmoid": sigmoid,
     "sin": np.sin,
     "sinh": np.sinh,
-    "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     "tan": np.tan,
     "tanh": np.tanh,
 }
@@ -59,7 +58,6 @@ EXACT: dict[str, Callable[..., Any]] = {
     "pow": mpmath.power,
     "rsqrt": lambda x: 1 / mpmath.sqrt(x),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
 }
 
 

@@ -301,12 +301,6 @@ def log1p(x: Value) -> Value:
     return _keep_tiny(x, _log_limits(u, _log_split(*_split(u), c / u)))
 
 
-@elementary(single=1.9, double=1.9)
-def softplus(x: Value) -> Value:
-    """log(1 + e^x), as log(1 + e^-|x|) + max(x, 0)."""
-    return log1p(exp(-_abs(x))) + x.math("maximum", 0)
-
-
 # -- powers
 
 
