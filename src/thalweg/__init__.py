@@ -93,12 +93,13 @@ from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.random.random import (
     random_normal,
     random_uniform,
-    set_random_seed,
     truncated_normal,
 )
+from thalweg.ops.random.seeds import set_random_seed
+from thalweg.ops.reduction.position import argmax, argmin
+from thalweg.ops.reduction.position import argmax as arg_max
+from thalweg.ops.reduction.position import argmin as arg_min
 from thalweg.ops.reduction.reduce import (
-    argmax,
-    argmin,
     reduce_all,
     reduce_any,
     reduce_logsumexp,
@@ -108,8 +109,6 @@ from thalweg.ops.reduction.reduce import (
     reduce_prod,
     reduce_sum,
 )
-from thalweg.ops.reduction.reduce import argmax as arg_max
-from thalweg.ops.reduction.reduce import argmin as arg_min
 from thalweg.ops.state.variable import (
     Variable,
     all_variables,

@@ -86,7 +86,7 @@ def test_all_reads_of_a_variable_count() -> None:
 
 def test_integers_have_no_gradients() -> None:
     x = constant([1, 2])
-    with pytest.raises(DTypeError, match=r"is int32.*\n.*test_autodiff\.py"):
+    with pytest.raises(DTypeError, match=r"is int32.*\n.*test_gradients\.py"):
         gradients(x * 2, x)
 
 
@@ -99,7 +99,7 @@ def test_ops_without_gradient_are_named() -> None:
     message = str(caught.value)
     assert "'Assign' (Assign)" in message
     assert "'Sum:0'" in message
-    assert "test_autodiff.py" in message
+    assert "test_gradients.py" in message
 
 
 def test_names_and_lines_of_what_is_added() -> None:
@@ -163,5 +163,5 @@ def test_the_gradient_of_a_sign_is_zero_as_in_tensorflow() -> None:
 
 def test_there_are_as_many_starts_as_targets() -> None:
     x = placeholder("float32", [3])
-    with pytest.raises(ValueError, match=r"1 ys and 3 grad_ys\n  at .*test_autodiff\.py"):
+    with pytest.raises(ValueError, match=r"1 ys and 3 grad_ys\n  at .*test_gradients\.py"):
         gradients(x * 2, x, [1.0, 2.0, 3.0])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from thalweg.graph import Tensor
 from thalweg.graph.calls import explained
-from thalweg.graph.node import Hooks
+from thalweg.graph.operators import OPERATORS
 from thalweg.ops.arrays.join import stack
 from thalweg.ops.arrays.slicing import getitem
 from thalweg.ops.elementwise.arithmetic import abs, add, multiply, negative, subtract
@@ -42,4 +42,4 @@ _OPERATORS: dict[str, Callable[..., Tensor]] = {
 
 def define_operators() -> None:
     """Give tensors their operators."""
-    Hooks.operators.update({name: explained(made, name) for name, made in _OPERATORS.items()})
+    OPERATORS.update({name: explained(made, name) for name, made in _OPERATORS.items()})

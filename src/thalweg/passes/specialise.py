@@ -12,7 +12,7 @@ from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.control.control import NoOp
-from thalweg.ops.random.random import Distribution, RandomOfShape, with_key
+from thalweg.ops.random.distributions import Distribution, RandomOfShape, with_key
 from thalweg.ops.state.variable import Assign, ReadVariable, VariableHandle
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan

@@ -12,6 +12,7 @@ from thalweg.base.dtypes import NAMES
 from thalweg.base.errors import FeedError, GraphError
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Tensor
+from thalweg.graph.operators import Operators
 from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.state.variable import VariableHandle
 
@@ -117,7 +118,7 @@ def _fits(shape: tuple[int, ...], static: shapes.Shape) -> bool:
 
 
 def _array(tensor: Tensor, value: Any) -> Array:
-    if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
+    if isinstance(value, Operators):
         raise _unusable(tensor, f"{value!r}, which is part of a graph: feed its value, an array")
     try:
         return np.asarray(value)

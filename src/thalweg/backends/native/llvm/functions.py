@@ -257,7 +257,7 @@ def _resize_integer(value: Value, new: str, unsigned: bool) -> Value:
 
 
 def random_words(key_low: Value, key_high: Value, run: Value, element: Value) -> list[Value]:
-    """The four random words of an element; `thalweg.ops.random.random.unit` is their definition."""
+    """The four random words of an element; `thalweg.ops.random.philox.unit` is their definition."""
     run = run.splat(element.type.lanes)
     counter = (_low(element), _high(element), _low(run), _high(run))
     return list(philox4x32(counter, (key_low, key_high)))
