@@ -15,7 +15,7 @@ from tests.ops.running import (
     placeholder,
     run,
 )
-from thalweg.backends.native.llvm.vector_math import BOUNDS
+from thalweg.backends.native.llvm.elementary import BOUNDS
 from thalweg.base import dtypes
 from thalweg.graph import Graph, Op, Tensor
 from thalweg.ops.catalogue import ALL

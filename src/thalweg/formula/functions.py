@@ -14,6 +14,7 @@ from typing import Any
 from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
+from thalweg.formula import gamma
 
 Meaning = Callable[..., Any]
 
@@ -139,9 +140,16 @@ _TABLE = (
     Function("tanh", 1, FLOATING, named("tanh"), work=10, range=_UNIT),
     Function("sinh", 1, FLOATING, named("sinh"), work=12),
     Function("cosh", 1, FLOATING, named("cosh"), work=12, range=(1, math.inf)),
+    Function("asinh", 1, FLOATING, named("arcsinh"), work=20),
+    Function("acosh", 1, FLOATING, named("arccosh"), work=20, range=_POSITIVE),
+    Function("atanh", 1, FLOATING, named("arctanh"), work=20),
     Function("sigmoid", 1, FLOATING, _sigmoid, work=10, range=(0, 1)),
     # Special functions
     Function("erf", 1, FLOATING, by_element(math.erf), work=12, range=_UNIT),
+    Function("erfc", 1, FLOATING, by_element(math.erfc), work=24, range=(0, 2)),
+    Function("lgamma", 1, FLOATING, by_element(gamma.lgamma), work=80),
+    Function("digamma", 1, FLOATING, by_element(gamma.digamma), work=80),
+    Function("trigamma", 1, FLOATING, by_element(gamma.trigamma), work=60),
     # Trigonometry
     Function("sin", 1, FLOATING, named("sin"), work=12, range=_UNIT),
     Function("cos", 1, FLOATING, named("cos"), work=12, range=_UNIT),
@@ -149,6 +157,7 @@ _TABLE = (
     Function("asin", 1, FLOATING, named("arcsin"), work=14, range=(-math.pi / 2, math.pi / 2)),
     Function("acos", 1, FLOATING, named("arccos"), work=14, range=(0, math.pi)),
     Function("atan", 1, FLOATING, named("arctan"), work=16, range=(-math.pi / 2, math.pi / 2)),
+    Function("atan2", 2, FLOATING, named("arctan2"), work=20, range=(-math.pi, math.pi)),
     # Comparisons, logic and choices
     _comparison("lt", "less"),
     _comparison("le", "less_equal"),

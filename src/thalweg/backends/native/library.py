@@ -25,12 +25,16 @@ from thalweg.kernels.schedules.schedule import AbstractSchedule, Machine, Schedu
 # how it is kept, and those that its text follows from.
 _CHOICE = (
     "backends/native/library",
+    "formula/functions",
     *("kernels/nests/nest", "kernels/nests/blocks"),
     *("kernels/schedules/schedule", "kernels/schedules/model", "kernels/schedules/choose"),
 )
 _LOOPS = ("emit", "across", "epilogue", "reductions", "long_sums", "target")
 _POINTS = ("expressions", "builder", "functions")
-_MATHEMATICS = ("vector_math", "polynomials", "philox", "halves")
+_MATHEMATICS = (
+    *("elementary", "vector_math", "trigonometry", "special"),
+    *("polynomials", "philox", "halves"),
+)
 _TEXT = tuple(f"backends/native/llvm/{name}" for name in _LOOPS + _POINTS + _MATHEMATICS)
 
 

@@ -100,6 +100,9 @@ POSITIVE = np.abs(MIXED)
 OTHER = numbers(1.5, -0.6, 2.0, -3.1, 0.4, 0.75, -1.2).reshape(7, 1) * numbers(1.0, 0.9, 1.4)
 
 
+WITHIN_ONE = np.sin(MIXED) * np.float32(0.97)
+
+
 class Unary(Pointwise):
     """A function of one argument."""
 

@@ -11,7 +11,7 @@ from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise.broadcasting import unary
 from thalweg.ops.elementwise.pointwise import Grads, Unary
 
-__all__ = ["ceil", "floor", "round"]
+__all__ = ["ceil", "floor", "rint", "round"]
 
 
 class Rounding(Unary):
@@ -60,3 +60,8 @@ def round(x: Any, name: str | None = None) -> Tensor:
     if tensor.dtype.is_integer:
         return identity(tensor, name=name)
     return emit(Round(), tensor, name=name)
+
+
+def rint(x: Any, name: str | None = None) -> Tensor:
+    """The nearest integer of a floating-point number, halves to even."""
+    return unary(Round(), x, name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from thalweg.backends.native.llvm import halves, vector_math
+from thalweg.backends.native.llvm import elementary, halves, special, trigonometry, vector_math
 from thalweg.backends.native.llvm.builder import Builder, Type, Value
 from thalweg.backends.native.llvm.philox import philox4x32
 from thalweg.base.dtypes import DType
@@ -138,9 +138,11 @@ def _float_floor_divide(x: Value, y: Value) -> Value:
     return y.equals(0).select(x / y, rounded)
 
 
+_MATHEMATICS = (special, trigonometry, vector_math)  # each enters its functions into one table
+
 # Of each function in `thalweg.formula.FUNCTIONS` that depends on its arguments alone.
 EMITTERS: dict[str, Callable[..., Value]] = {
-    **vector_math.FUNCTIONS,
+    **elementary.FUNCTIONS,
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
