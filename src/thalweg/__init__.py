@@ -96,6 +96,7 @@ from thalweg.ops.random.random import (
     truncated_normal,
 )
 from thalweg.ops.random.seeds import set_random_seed
+from thalweg.ops.reduction.cumulative import cumprod, cumsum
 from thalweg.ops.reduction.position import argmax, argmin
 from thalweg.ops.reduction.position import argmax as arg_max
 from thalweg.ops.reduction.position import argmin as arg_min
@@ -170,6 +171,8 @@ __all__ = [
     "constant",
     "control_dependencies",
     "convert_to_tensor",
+    "cumprod",
+    "cumsum",
     "device",
     "double",
     "errors",
