@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import nn, train
+from thalweg import math, nn, train
 from thalweg.autodiff.gradients import gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -201,6 +201,7 @@ __all__ = [
     "int64",
     "local_variables",
     "local_variables_initializer",
+    "math",
     "matmul",
     "name_scope",
     "nn",

@@ -35,7 +35,7 @@ Grads = Sequence[Tensor | None]
 Parts = list[Tensor]
 Combine = Callable[[Parts, Parts], Parts]  # what comes earlier, and what comes later
 
-_WHOLE = np.float32([[1, 2, -1, 3, 2], [2, 0, 3, 1, -2], [0, 2, 1, 0, 4]])
+_WHOLE = np.array([[1, 2, -1, 3, 2], [2, 0, 3, 1, -2], [0, 2, 1, 0, 4]], np.float32)
 
 
 class Shift(Op):
