@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -69,7 +69,7 @@ class Op(Record):
     type: ClassVar[str]
     differentiable: ClassVar[bool] = True
     stateful: ClassVar[bool] = False
-    shape_only: ClassVar[tuple[int, ...]] = ()
+    shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
 
     @abstractmethod
@@ -100,6 +100,10 @@ class Op(Record):
     def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
         """The gradient for each input, from that of the first output; None where there is none."""
         raise NotImplementedError(f"{self.type} has no gradient")
+
+    def shown(self) -> Mapping[str, str]:
+        """What a graph's text has instead of some attributes; nothing in place of an empty one."""
+        return {}
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -21,13 +22,14 @@ LENGTHS = (0, 1, 2, 3, 7, 8, 9, 100, 1000)
 def test_lengths_may_be_open(backend: str, exclusive: bool, reverse: bool) -> None:
     x = tf.placeholder(tf.float64, [2, None, 3])
     made = [f(x, 1, exclusive, reverse) for f in (tf.cumsum, tf.cumprod)]
+    references: list[Callable[..., Any]] = [np.cumsum, np.cumprod]
     rng = np.random.default_rng(0)
     with tf.Session(config=tf.ConfigProto(backend=backend)) as session:
         for length in LENGTHS:
             values = rng.uniform(0.5, 1.5, [2, length, 3])
             turned = values[:, ::-1] if reverse else values
             for got, f, neutral in zip(
-                session.run(made, {x: values}), (np.cumsum, np.cumprod), (0, 1), strict=True
+                session.run(made, {x: values}), references, (0, 1), strict=True
             ):
                 shifted = np.concatenate([np.full([2, 1, 3], neutral), turned], 1)[:, :length]
                 wanted = f(shifted if exclusive else turned, 1)

@@ -6,7 +6,7 @@ The set is either NumPy's (`evaluate`) or the formulas' (`lower`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -86,6 +86,9 @@ def _erfinv(x: Any, f: Functions, dtype: DType) -> Any:
     return total * x
 
 
+_WITHOUT_KEY = {"key": ""}  # it is drawn anew each time unless there is a seed
+
+
 class Distribution(Op):
     """What random tensors share: one input, the run's number, and no gradient.
 
@@ -99,6 +102,9 @@ class Distribution(Op):
     shape: tuple[int, ...]
     dtype: DType
     key: Key
+
+    def shown(self) -> Mapping[str, str]:
+        return _WITHOUT_KEY
 
     def draw(self, unit: Unit, f: Functions) -> Any:
         """The element's number, from its uniform numbers in [0, 1)."""
@@ -160,6 +166,9 @@ class RandomUniform(Distribution):
     dtype: DType
     key: Key
 
+    def shown(self) -> Mapping[str, str]:
+        return _WITHOUT_KEY
+
     def draw(self, unit: Unit, f: Functions) -> Any:
         return unit(0)
 
@@ -171,6 +180,9 @@ class RandomUniformRest(Distribution):
     shape: tuple[int, ...]
     dtype: DType
     key: Key
+
+    def shown(self) -> Mapping[str, str]:
+        return _WITHOUT_KEY
 
     def draw(self, unit: Unit, f: Functions) -> Any:
         return unit(1)
@@ -184,6 +196,9 @@ class RandomNormal(Distribution):
     dtype: DType
     key: Key
 
+    def shown(self) -> Mapping[str, str]:
+        return _WITHOUT_KEY
+
     def draw(self, unit: Unit, f: Functions) -> Any:
         return _normal(unit, f, self.dtype)
 
@@ -195,6 +210,9 @@ class TruncatedNormal(Distribution):
     shape: tuple[int, ...]
     dtype: DType
     key: Key
+
+    def shown(self) -> Mapping[str, str]:
+        return _WITHOUT_KEY
 
     def draw(self, unit: Unit, f: Functions) -> Any:
         return _truncated_normal(unit, f, self.dtype)
@@ -223,6 +241,9 @@ class RandomOfShape(Op):
     dtype: DType
     key: Key
     dims: Shape = None
+
+    def shown(self) -> Mapping[str, str]:
+        return _WITHOUT_KEY
 
     def infer(self, shape: Spec, counter: Spec) -> Spec:
         _check_counter(counter)
