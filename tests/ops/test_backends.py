@@ -25,10 +25,13 @@ from thalweg.ops.elementwise.comparison import Less
 from thalweg.ops.elementwise.division import Div
 from thalweg.ops.elementwise.exponential import Exp
 from thalweg.ops.elementwise.extremes import Maximum, Relu
-from thalweg.ops.elementwise.hyperbolic import Tanh
+from thalweg.ops.elementwise.hyperbolic import Acosh, Asinh, Tanh
 from thalweg.ops.elementwise.pointwise import Unary
 from thalweg.ops.elementwise.selection import Select
+from thalweg.ops.elementwise.special import Digamma, Erfc, Lgamma
+from thalweg.ops.elementwise.trigonometric import Atan, Atan2, Tan
 from thalweg.ops.reduction import reduce
+from thalweg.ops.reduction.cumulative import Cumprod, Cumsum
 from thalweg.ops.reduction.position import ArgMax
 from thalweg.ops.reduction.reduction import Sum
 
@@ -36,6 +39,7 @@ SAMPLED = [record for record in ALL if list(record.samples())]
 HALF = {
     Add, Mul, Div, Exp, Tanh, Relu,
     Maximum, Select, Less, Sum, reduce.Max, ArgMax,
+    Asinh, Acosh, Atan, Atan2, Tan, Erfc, Lgamma, Digamma, Cumsum, Cumprod,
 }  # fmt: skip
 TERMS = 64  # more than any sample's sums have
 
