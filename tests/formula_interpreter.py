@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from thalweg.formula import Affine, Apply, Axis, Const, Expr, Formula, Position, Read, Reduce
+from thalweg.formula import (
+    FUNCTIONS,
+    Affine,
+    Apply,
+    Axis,
+    Const,
+    Expr,
+    Formula,
+    Position,
+    Read,
+    Reduce,
+)
 
 Array = np.ndarray[Any, Any]
-
-
-class UnknownFunctionError(NotImplementedError):
-    """The interpreter does not know a scalar function, such as a random number generator."""
 
 
 def interpret(formula: Formula, inputs: Sequence[Array], dtype: np.dtype[Any]) -> Array:
@@ -83,9 +89,7 @@ def _apply(expr: Apply, point: Mapping[Axis, int], inputs: Sequence[Array]) -> A
     args = [_value(arg, point, inputs) for arg in expr.args]
     if expr.function == "cast":
         return np.asarray(args[0]).astype(expr.dtype.numpy)[()]
-    if expr.function not in FUNCTIONS:
-        raise UnknownFunctionError(expr.function)
-    return FUNCTIONS[expr.function](*args)
+    return FUNCTIONS[expr.function].evaluate(np, *args)
 
 
 COMBINERS: dict[str, Callable[[Array], Any]] = {
@@ -97,40 +101,4 @@ COMBINERS: dict[str, Callable[[Array], Any]] = {
     "all": np.all,
     "argmax": np.argmax,
     "argmin": np.argmin,
-}
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "mul": lambda x, y: x * y,
-    "div": lambda x, y: x / y,
-    "neg": np.negative,
-    "abs": np.abs,
-    "sign": np.sign,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "round": np.round,
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "sqrt": np.sqrt,
-    "rsqrt": lambda x: 1 / np.sqrt(x),
-    "sin": np.sin,
-    "cos": np.cos,
-    "tanh": np.tanh,
-    "erf": math.erf,
-    "sigmoid": lambda x: 1 / (1 + math.exp(-float(x))),
-    "max": np.maximum,
-    "min": np.minimum,
-    "pow": np.power,
-    "floordiv": np.floor_divide,
-    "floormod": np.remainder,
-    "lt": lambda x, y: x < y,
-    "le": lambda x, y: x <= y,
-    "gt": lambda x, y: x > y,
-    "ge": lambda x, y: x >= y,
-    "eq": lambda x, y: x == y,
-    "ne": lambda x, y: x != y,
-    "not": np.logical_not,
 }

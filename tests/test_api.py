@@ -10,7 +10,7 @@ from types import ModuleType
 import thalweg as tf
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLIC_MODULES = {"errors", "nn", "train"}
+PUBLIC_MODULES = {"errors", "math", "nn", "train"}
 
 
 def test_all_lists_every_public_name() -> None:
@@ -22,6 +22,13 @@ def test_all_lists_every_public_name() -> None:
     }
     assert set(tf.__all__) == found, "correct __all__ in src/thalweg/__init__.py"
     assert len(set(tf.__all__)) == len(tf.__all__)
+
+
+def test_mathematics_has_the_names_of_its_own() -> None:
+    assert tf.math.tan is tf.tan
+    assert tf.math.softplus is tf.nn.softplus
+    assert tf.math.floormod is tf.mod
+    assert all(callable(getattr(tf.math, name)) for name in tf.math.__all__)
 
 
 def test_page_lists_every_public_name() -> None:

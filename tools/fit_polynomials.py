@@ -1,4 +1,4 @@
-"""Fit the polynomials of `vector_math` and print them as a Python module.
+"""Fit the polynomials of `elementary` functions and print them as a Python module.
 
     python tools/fit_polynomials.py > src/thalweg/backends/native/llvm/polynomials.py
 
@@ -42,10 +42,39 @@ def log_erfc(t: mpf) -> mpf:
     return mp.log(mp.erfc(t))
 
 
+def scaled_erfc(v: mpf) -> mpf:
+    """`(1 + 2 t) exp(t^2) erfc(t)` of `v = (t - 2) / (t + 2)`: nearly 1, up to infinity."""
+    t = 2 * (1 + v) / (1 - v)
+    return (1 + 2 * t) * mp.exp(t * t) * mp.erfc(t)
+
+
+def lgamma_over(zero: int) -> Function:
+    """`s -> lgamma(zero + s) / s`; lgamma is 0 at 1 and 2."""
+    return lambda s: mp.loggamma(zero + s).real / s if s else mp.digamma(zero)
+
+
+DIGAMMA_ROOT = mp.findroot(mp.digamma, 1.46)
+
+
+def digamma_over(s: mpf) -> mpf:
+    """`digamma(3/2 + s)` over the distance from its root."""
+    return mp.digamma(1.5 + s) / (1.5 + s - DIGAMMA_ROOT)
+
+
+def in_inverse_square(rest: Function) -> Function:
+    """`z -> rest(1 / sqrt z)`: what is left of an asymptotic series."""
+    return lambda z: rest(1 / mp.sqrt(z))
+
+
+def inverse(function: Function) -> Function:
+    return lambda x: 1 / function(x)
+
+
 HALF_LN2 = 0.3470  # ln 2 / 2, and a little for the rounding of the multiple of ln 2
 WORDS = 20  # the last bit that a product needs is that of 2^-1211
 QUARTER_PI = 0.79  # pi / 4, likewise
 ROOT_HALF = (float(mp.sqrt(0.5)) - 1, float(mp.sqrt(2)) - 1)
+NINTH = (0.0, 1 / 9)  # the inverse squares of what is at least 3
 ERF_ENDS = (4.0, 6.0)  # erf rounds to 1 from 3.92 and 5.92 on
 
 FITS = [
@@ -96,6 +125,64 @@ FITS = [
         lambda t: t * mp.erfc(t) / mp.erf(t),
         ((0, ERF_ENDS[0]), (0, ERF_ENDS[1])),
         (9, 24),
+    ),
+    Fit(
+        "ERFC",
+        "(1 + 2 t) exp(t^2) erfc(t) = p((t - 2) / (t + 2))",
+        scaled_erfc,
+        inverse(scaled_erfc),
+        ((-1, 0.68), (-1, 0.87)),  # up to t = 10.5 and 28, where erfc is 0
+        (11, 24),
+    ),
+    Fit(
+        "LGAMMA_NEAR_1",
+        "lgamma(1 + s) = s p(s)",
+        lgamma_over(1),
+        inverse(lgamma_over(1)),
+        ((-0.3, 0.5),) * 2,
+        (-1, 22),
+    ),
+    Fit(
+        "LGAMMA_NEAR_2",
+        "lgamma(2 + s) = s p(s)",
+        lgamma_over(2),
+        inverse(lgamma_over(2)),
+        ((-0.5, 1),) * 2,
+        (-1, 22),
+    ),
+    Fit(
+        "LGAMMA_TAIL",
+        "lgamma(x) = (x - 1/2) (log x - 1) + log(2 pi) / 2 - 1/2 + p(1 / x^2) / x",
+        in_inverse_square(
+            lambda x: x * (mp.loggamma(x) - (x - 0.5) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
+        ),
+        lambda z: mpf(1),
+        (NINTH,) * 2,
+        (-1, 10),
+    ),
+    Fit(
+        "DIGAMMA",
+        "digamma(3/2 + s) = (3/2 + s - root) p(s)",
+        digamma_over,
+        inverse(digamma_over),
+        ((-0.5, 0.5),) * 2,
+        (-1, 22),
+    ),
+    Fit(
+        "DIGAMMA_TAIL",
+        "digamma(x) = log x - 1 / (2 x) - p(1 / x^2) / x^2",
+        in_inverse_square(lambda x: x**2 * (mp.log(x) - 1 / (2 * x) - mp.digamma(x))),
+        lambda z: mpf(1),
+        (NINTH,) * 2,
+        (-1, 10),
+    ),
+    Fit(
+        "TRIGAMMA_TAIL",
+        "trigamma(x) = 1 / x + 1 / (2 x^2) + p(1 / x^2) / x^3",
+        in_inverse_square(lambda x: x**3 * (mp.psi(1, x) - 1 / x - 1 / (2 * x**2))),
+        lambda z: mpf(1),
+        (NINTH,) * 2,
+        (-1, 11),
     ),
     Fit(
         "ATAN",
@@ -257,6 +344,8 @@ def main() -> None:
     )
     two_over_pi()
     table("TWO_THIRDS", ["2 / 3 likewise"], ([], parts(mpf(2) / 3, [53], True)))
+    root = ["the root of digamma, as a sum of two"]
+    table("DIGAMMA_ROOT", root, ([], parts(DIGAMMA_ROOT, [53], True)))
     for fit in FITS:
         print_fit(fit)
 

@@ -40,7 +40,7 @@ OTHER = "Others"
 def page() -> str:
     groups: dict[str, list[str]] = {title: [] for title, _ in (*GROUPS, (OTHER, ()))}
     modules = []
-    for name in tf.__all__:
+    for name in sorted(tf.__all__):
         value = getattr(tf, name)
         if isinstance(value, ModuleType):
             modules.append(name)
@@ -62,7 +62,7 @@ def _module(name: str) -> str:
 
 
 def _members(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    for name in getattr(module, "__all__", None) or sorted(vars(module)):
+    for name in sorted(getattr(module, "__all__", None) or vars(module)):
         value = getattr(module, name)
         if not name.startswith("_") and getattr(value, "__module__", "").startswith("thalweg"):
             yield name, value

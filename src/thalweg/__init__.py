@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import nn, train
+from thalweg import math, nn, train
 from thalweg.autodiff.gradients import gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -30,6 +30,7 @@ from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.keys import GraphKeys
 from thalweg.inspect.explain import Explanation, explain
+from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
 from thalweg.ops.arrays.create import (
     constant,
@@ -72,74 +73,34 @@ from thalweg.ops.control.control import (
     op_scope,
 )
 from thalweg.ops.control.control import tuple_ as tuple
-from thalweg.ops.elementwise.math import (
-    abs,
-    add,
-    ceil,
-    clip_by_value,
-    cos,
-    div,
-    divide,
-    equal,
-    erf,
-    exp,
-    expm1,
-    floor,
-    floordiv,
-    greater,
-    greater_equal,
-    is_finite,
-    is_inf,
-    is_nan,
-    less,
-    less_equal,
-    log,
-    log1p,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    maximum,
-    minimum,
-    mod,
-    multiply,
-    negative,
-    not_equal,
-    pow,
-    reciprocal,
-    round,
-    rsqrt,
-    saturate_cast,
-    sigmoid,
-    sign,
-    sin,
-    sqrt,
-    square,
-    squared_difference,
-    subtract,
-    tanh,
-    to_bfloat16,
-    to_double,
-    to_float,
-    to_int32,
-    to_int64,
-    truediv,
-    where,
-)
-from thalweg.ops.elementwise.math import multiply as mul
-from thalweg.ops.elementwise.math import negative as neg
-from thalweg.ops.elementwise.math import subtract as sub
-from thalweg.ops.elementwise.pointwise import add_n, cast
+from thalweg.ops.elementwise import math as _elementwise
+from thalweg.ops.elementwise.arithmetic import *
+from thalweg.ops.elementwise.classification import *
+from thalweg.ops.elementwise.comparison import *
+from thalweg.ops.elementwise.conversion import *
+from thalweg.ops.elementwise.division import *
+from thalweg.ops.elementwise.exponential import *
+from thalweg.ops.elementwise.extremes import *
+from thalweg.ops.elementwise.hyperbolic import *
+from thalweg.ops.elementwise.logical import *
+from thalweg.ops.elementwise.power import *
+from thalweg.ops.elementwise.rounding import *
+from thalweg.ops.elementwise.saturation import *
+from thalweg.ops.elementwise.selection import *
+from thalweg.ops.elementwise.special import *
+from thalweg.ops.elementwise.trigonometric import *
 from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.random.random import (
     random_normal,
     random_uniform,
-    set_random_seed,
     truncated_normal,
 )
+from thalweg.ops.random.seeds import set_random_seed
+from thalweg.ops.reduction.cumulative import cumprod, cumsum
+from thalweg.ops.reduction.position import argmax, argmin
+from thalweg.ops.reduction.position import argmax as arg_max
+from thalweg.ops.reduction.position import argmin as arg_min
 from thalweg.ops.reduction.reduce import (
-    argmax,
-    argmin,
     reduce_all,
     reduce_any,
     reduce_logsumexp,
@@ -149,8 +110,6 @@ from thalweg.ops.reduction.reduce import (
     reduce_prod,
     reduce_sum,
 )
-from thalweg.ops.reduction.reduce import argmax as arg_max
-from thalweg.ops.reduction.reduce import argmin as arg_min
 from thalweg.ops.state.variable import (
     Variable,
     all_variables,
@@ -194,9 +153,6 @@ __all__ = [
     "Tensor",
     "TensorShape",
     "Variable",
-    "abs",
-    "add",
-    "add_n",
     "add_to_collection",
     "add_to_collections",
     "all_variables",
@@ -211,31 +167,21 @@ __all__ = [
     "bfloat16",
     "bool",
     "broadcast_to",
-    "cast",
-    "ceil",
-    "clip_by_value",
     "concat",
     "constant",
     "control_dependencies",
     "convert_to_tensor",
-    "cos",
+    "cumprod",
+    "cumsum",
     "device",
-    "div",
-    "divide",
     "double",
-    "equal",
-    "erf",
     "errors",
-    "exp",
     "expand_dims",
     "explain",
-    "expm1",
     "fill",
     "float16",
     "float32",
     "float64",
-    "floor",
-    "floordiv",
     "gather",
     "get_collection",
     "get_collection_ref",
@@ -244,8 +190,6 @@ __all__ = [
     "global_variables",
     "global_variables_initializer",
     "gradients",
-    "greater",
-    "greater_equal",
     "group",
     "half",
     "identity",
@@ -255,31 +199,13 @@ __all__ = [
     "int16",
     "int32",
     "int64",
-    "is_finite",
-    "is_inf",
-    "is_nan",
-    "less",
-    "less_equal",
     "local_variables",
     "local_variables_initializer",
-    "log",
-    "log1p",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
+    "math",
     "matmul",
-    "maximum",
-    "minimum",
-    "mod",
-    "mul",
-    "multiply",
     "name_scope",
-    "neg",
-    "negative",
     "nn",
     "no_op",
-    "not_equal",
     "one_hot",
     "ones",
     "ones_like",
@@ -288,12 +214,10 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
-    "pow",
     "random_normal",
     "random_uniform",
     "range",
     "rank",
-    "reciprocal",
     "reduce_all",
     "reduce_any",
     "reduce_logsumexp",
@@ -304,36 +228,18 @@ __all__ = [
     "reduce_sum",
     "reset_default_graph",
     "reshape",
-    "round",
-    "rsqrt",
-    "saturate_cast",
     "set_random_seed",
     "shape",
-    "sigmoid",
-    "sign",
-    "sin",
     "size",
     "slice",
     "split",
-    "sqrt",
-    "square",
-    "squared_difference",
     "squeeze",
     "stack",
     "stop_gradient",
-    "sub",
-    "subtract",
-    "tanh",
     "tile",
-    "to_bfloat16",
-    "to_double",
-    "to_float",
-    "to_int32",
-    "to_int64",
     "train",
     "trainable_variables",
     "transpose",
-    "truediv",
     "truncated_normal",
     "tuple",
     "uint8",
@@ -341,14 +247,16 @@ __all__ = [
     "unpack",
     "unstack",
     "variables_initializer",
-    "where",
     "zeros",
     "zeros_like",
 ]
+
+__all__.extend(_elementwise.NAMES)
 
 __version__ = "0.1.0"
 
 double = float64
 half = float16
 
+_operators.define_operators()
 _calls.explain_errors(globals(), __all__)

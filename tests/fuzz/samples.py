@@ -13,7 +13,8 @@ from tests.ops.running import Case, build
 from thalweg.base.record import replace
 from thalweg.graph import Graph, Op, Sample, Tensor
 from thalweg.ops.catalogue import ALL
-from thalweg.ops.elementwise.pointwise import Cast, Pointwise
+from thalweg.ops.elementwise.conversion import Cast
+from thalweg.ops.elementwise.pointwise import Pointwise
 
 SAMPLED = [record for record in ALL if list(record.samples())]
 ROWS = (0, 1, 9, 17, 33)

@@ -140,12 +140,15 @@ def _logistic(label: float, weight: float | None = None) -> Case:
 
 TABLE: dict[str, Case] = {
     "abs": Case(tf.abs, abs, {0: (0, 0)}),
+    "asinh": Case(tf.asinh, mp.asinh, scales=(zero, one, one)),  # the square overflows
+    "atan": Case(tf.atan, mp.atan, scales=(zero, one, one)),
     "ceil": Case(tf.ceil, mp.ceil, orders=1),
     "clip_by_value": Case(
         lambda x: tf.clip_by_value(x, -1.0, 6.0),
         lambda x: min(max(x, -1), 6),
         {-1: (1, 0), 6: (1, 0)},
     ),
+    "cosh": Case(tf.cosh, mp.cosh),
     "cos": Case(tf.cos, mp.cos, at_infinity=NOWHERE),
     "erf": Case(tf.erf, mp.erf, ulps=200),  # the derivatives' exponent is rounded
     "exp": Case(tf.exp, mp.exp),
@@ -172,12 +175,14 @@ TABLE: dict[str, Case] = {
     "reciprocal": Case(tf.reciprocal, _inverse),
     "rsqrt": Case(tf.rsqrt, lambda x: mp.sqrt(_inverse(x))),
     "sigmoid": Case(tf.sigmoid, _sigmoid, scales=(zero, one, one)),
+    "sinh": Case(tf.sinh, mp.sinh),
     "sin": Case(tf.sin, mp.sin, at_infinity=NOWHERE),
     "sqrt": Case(tf.sqrt, mp.sqrt),
     "square": Case(tf.square, lambda x: x * x),
     "squared_difference": Case(
         lambda x: tf.squared_difference(x, 1.0), lambda x: (x - 1) ** 2, ulps=16
     ),
+    "tan": Case(tf.tan, mp.tan, at_infinity=NOWHERE),
     "tanh": Case(tf.tanh, mp.tanh, scales=(zero, one, one)),
     "nn.elu": Case(tf.nn.elu, _elu, {0: (1, 0)}),
     "nn.gelu": Case(

@@ -15,18 +15,31 @@ from tests.ops.running import (
     placeholder,
     run,
 )
-from thalweg.backends.native.llvm.vector_math import BOUNDS
+from thalweg.backends.native.llvm.elementary import BOUNDS
 from thalweg.base import dtypes
 from thalweg.graph import Graph, Op, Tensor
 from thalweg.ops.catalogue import ALL
 from thalweg.ops.elementwise import math as m
-from thalweg.ops.elementwise import pointwise
+from thalweg.ops.elementwise.arithmetic import Add, Mul
+from thalweg.ops.elementwise.comparison import Less
+from thalweg.ops.elementwise.division import Div
+from thalweg.ops.elementwise.exponential import Exp
+from thalweg.ops.elementwise.extremes import Maximum, Relu
+from thalweg.ops.elementwise.hyperbolic import Acosh, Asinh, Tanh
+from thalweg.ops.elementwise.pointwise import Unary
+from thalweg.ops.elementwise.selection import Select
+from thalweg.ops.elementwise.special import Digamma, Erfc, Lgamma
+from thalweg.ops.elementwise.trigonometric import Atan, Atan2, Tan
 from thalweg.ops.reduction import reduce
+from thalweg.ops.reduction.cumulative import Cumprod, Cumsum
+from thalweg.ops.reduction.position import ArgMax
+from thalweg.ops.reduction.reduction import Sum
 
 SAMPLED = [record for record in ALL if list(record.samples())]
 HALF = {
-    pointwise.Add, pointwise.Mul, pointwise.Div, pointwise.Exp, pointwise.Tanh, pointwise.Relu,
-    pointwise.Maximum, pointwise.Select, pointwise.Less, reduce.Sum, reduce.Max, reduce.ArgMax,
+    Add, Mul, Div, Exp, Tanh, Relu,
+    Maximum, Select, Less, Sum, reduce.Max, ArgMax,
+    Asinh, Acosh, Atan, Atan2, Tan, Erfc, Lgamma, Digamma, Cumsum, Cumprod,
 }  # fmt: skip
 TERMS = 64  # more than any sample's sums have
 
@@ -57,10 +70,10 @@ def _check(case: Case, actual: Array, expected: Array) -> None:
         np.testing.assert_array_equal(actual, expected)
     elif expected.dtype.name in HALVES:
         # An elementary function or a sum that is rounded to half precision may be one number off.
-        check_close(actual, expected, 1, TERMS if isinstance(op, reduce.Sum) else 1)
+        check_close(actual, expected, 1, TERMS if isinstance(op, Sum) else 1)
     else:
         bounds = BOUNDS.get(type(op).__name__.lower())
-        sums = not isinstance(op, pointwise.Unary)
+        sums = not isinstance(op, Unary)
         check_close(actual, expected, 4 + max(bounds) if bounds else 16, TERMS if sums else 1)
 
 

@@ -14,7 +14,8 @@ from thalweg.graph import Graph, Op, Tensor
 from thalweg.ops.arrays.reshape import StopGradient
 from thalweg.ops.catalogue import ALL
 from thalweg.ops.elementwise import math as m
-from thalweg.ops.elementwise.pointwise import FloorDiv, Rounding
+from thalweg.ops.elementwise.division import FloorDiv
+from thalweg.ops.elementwise.rounding import Rounding
 from thalweg.ops.reduction import reduce
 
 STEP = 1e-5  # the differences' own error is about STEP**2 by curvature and 1e-16 / STEP by rounding

@@ -18,7 +18,7 @@ from thalweg.ops.convolution import conv
 from thalweg.ops.convolution.max_pool import max_pool
 from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg import matmul
-from thalweg.ops.reduction import reduce
+from thalweg.ops.reduction import position, reduce
 
 LEVELS = {"x86-64": 128, "x86-64-v3": 256}
 HOST = Target.host()
@@ -55,7 +55,7 @@ def _softmax(x: Tensor, y: Tensor) -> list[Tensor]:
     probabilities = shifted / reduce.reduce_sum(shifted, -1, keepdims=True)
     loss = reduce.reduce_sum(m.log(probabilities) * y)
     made = gradients(loss, x)
-    return [probabilities, loss, reduce.argmax(x, -1), *(g for g in made if g is not None)]
+    return [probabilities, loss, position.argmax(x, -1), *(g for g in made if g is not None)]
 
 
 CASES = [

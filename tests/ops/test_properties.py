@@ -25,7 +25,7 @@ from thalweg.ops.convolution.avg_pool import avg_pool
 from thalweg.ops.convolution.max_pool import max_pool
 from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg import matmul
-from thalweg.ops.reduction import reduce
+from thalweg.ops.reduction import position, reduce
 
 # Every example is compiled anew, so there are few, and failing ones are not made smaller.
 few = settings(
@@ -200,7 +200,7 @@ def test_positions_of_extremes(shape: Any, data: Any, dynamic: bool) -> None:
     bench = Bench(dynamic=dynamic)
     x = bench.feed(np.random.default_rng(2).integers(-3, 4, shape).astype(np.float32))
     with bench.graph.as_default():
-        bench.check(reduce.argmax(x, axis), reduce.argmin(x, axis))
+        bench.check(position.argmax(x, axis), position.argmin(x, axis))
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1])

@@ -15,7 +15,7 @@ import thalweg as tf
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.formula import Lowered, Operand
 from thalweg.graph import Effects, Op, Operation, Spec, Tensor, Timing, execute
-from thalweg.ops.elementwise.pointwise import Add
+from thalweg.ops.elementwise.arithmetic import Add
 from thalweg.passes.make_plan import make_plan
 from thalweg.session.config import ConfigProto
 
@@ -66,7 +66,8 @@ class AddOnto(Op):
         return handle + value
 
     def lower(self, *inputs: Operand) -> Lowered:
-        return Add().lower(*inputs)
+        made: Lowered = Add().lower(*inputs)
+        return made
 
 
 class Inside(Op):

@@ -16,7 +16,7 @@ from thalweg.ops.arrays import create
 from thalweg.ops.arrays.create import constant, fill, ones_like, zeros_like
 from thalweg.ops.arrays.gather import gather
 from thalweg.ops.arrays.join import stack
-from thalweg.ops.arrays.reshape import reshape, stop_gradient, transpose
+from thalweg.ops.arrays.reshape import identity, reshape, stop_gradient, transpose
 from thalweg.ops.arrays.shape import shape as shape_of
 from thalweg.ops.build import constant_value, is_planned
 from thalweg.ops.control import control
@@ -118,7 +118,7 @@ def test_random_numbers_and_controlled_reads_are_not_merged() -> None:
         lambda x: x / 1,
         lambda x: m.negative(-x),
         lambda x: x**1,
-        lambda x: m.identity(m.cast(x, "float32")),
+        lambda x: identity(m.cast(x, "float32")),
         lambda x: transpose(transpose(x)),
         lambda x: reshape(reshape(x, [-1]), [2, 3]),
         lambda x: stop_gradient(x) - zeros_like(x),

@@ -25,7 +25,7 @@ from thalweg.base.errors import (
 from thalweg.graph import Graph, Tensor, default_graph
 from thalweg.ops.arrays import create
 from thalweg.ops.arrays.create import constant, zeros
-from thalweg.ops.arrays.reshape import reshape
+from thalweg.ops.arrays.reshape import identity, reshape
 from thalweg.ops.control import control
 from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg.matmul import matmul
@@ -239,7 +239,7 @@ def test_control_dependencies_outlive_simplification() -> None:
     w = Variable(1.0)
     x = constant(3.0)
     with control.control_dependencies([w.assign_add(1.0)]):
-        y = m.identity(x)
+        y = identity(x)
         z = constant(4.0)
     s = session()
     assert s.run(y) == 3

@@ -16,7 +16,7 @@ from thalweg.base.source import caller
 from thalweg.graph import Operation, Tensor
 from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.build import convert
-from thalweg.ops.elementwise.pointwise import add_n
+from thalweg.ops.elementwise.arithmetic import add_n
 
 __all__ = ["gradients"]
 

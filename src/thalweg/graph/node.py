@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from thalweg.base import shapes
 from thalweg.base.dtypes import DType
@@ -11,6 +11,7 @@ from thalweg.base.errors import GraphError, ShapeError
 from thalweg.base.shapes import Shape, TensorShape
 from thalweg.base.source import Source, caller
 from thalweg.graph.op import Op, Spec
+from thalweg.graph.operators import Operators
 
 if TYPE_CHECKING:
     from thalweg.graph.graph import Graph
@@ -27,10 +28,9 @@ class Runner(Protocol):
 class Hooks:
     """What later stages put behind the methods of Tensor and Operation.
 
-    The graph cannot import the ops (they are made of it) nor the session; each fills in its part.
+    The graph cannot import the session, which fills in its part.
     """
 
-    operators: ClassVar[dict[str, Callable[..., Any]]] = {}
     default_session: Callable[[], Runner | None] = staticmethod(lambda: None)
 
 
@@ -118,7 +118,7 @@ class Operation:
         return f"<tf.Operation '{self.name}' type={self.type}{' makes ' + made if made else ''}>"
 
 
-class Tensor:
+class Tensor(Operators):
     """An output of an operation: a value that a run computes.
 
     Operators build operations: `+ - * / // % ** @`, comparisons `< <= > >=`, `[]` for slices. `==`
@@ -126,7 +126,6 @@ class Tensor:
     """
 
     __slots__ = ("op", "spec", "value_index")
-    __array_priority__ = 100  # so that `array * tensor` asks the tensor
 
     def __init__(self, op: Operation, index: int, spec: Spec) -> None:
         self.op = op
@@ -180,6 +179,9 @@ class Tensor:
             raise ShapeError(f"set_shape: {error}\n  at {caller()}\n  {made}") from None
         self.spec = Spec(merged, self.spec.dtype)
 
+    def _as_tensor(self) -> Tensor:
+        return self
+
     def consumers(self) -> list[Operation]:
         """The operations that read this tensor."""
         return [op for op in self.graph.operations if self in op.inputs]
@@ -201,101 +203,6 @@ class Tensor:
 
     def __len__(self) -> NoReturn:
         raise TypeError(f"{self!r} has no len(); use its .shape or tf.shape")
-
-    def __neg__(self) -> Tensor:
-        return _operator("neg", self)
-
-    def __abs__(self) -> Tensor:
-        return _operator("abs", self)
-
-    def __invert__(self) -> Tensor:
-        return _operator("invert", self)
-
-    def __getitem__(self, key: Any) -> Tensor:
-        return _operator("getitem", self, key)
-
-    def __add__(self, other: Any) -> Tensor:
-        return _operator("add", self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return _operator("add", other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return _operator("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return _operator("sub", other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return _operator("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return _operator("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return _operator("truediv", self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return _operator("truediv", other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return _operator("floordiv", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return _operator("floordiv", other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return _operator("mod", self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return _operator("mod", other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return _operator("pow", self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return _operator("pow", other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return _operator("matmul", self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return _operator("matmul", other, self)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return _operator("lt", self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return _operator("le", self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return _operator("gt", self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return _operator("ge", self, other)
-
-    def __and__(self, other: Any) -> Tensor:
-        return _operator("and", self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return _operator("and", other, self)
-
-    def __or__(self, other: Any) -> Tensor:
-        return _operator("or", self, other)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return _operator("or", other, self)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return _operator("xor", self, other)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return _operator("xor", other, self)
-
-
-def _operator(name: str, *args: Any) -> Tensor:
-    result: Tensor = Hooks.operators[name](*args)
-    return result
 
 
 class TruthValueError(TypeError):

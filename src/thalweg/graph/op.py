@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,7 +72,7 @@ class Op(Record):
     type: ClassVar[str]
     differentiable: ClassVar[bool] = True
     origin: ClassVar[Origin | None] = None
-    shape_only: ClassVar[tuple[int, ...]] = ()
+    shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
 
     @property
@@ -123,6 +123,10 @@ class Op(Record):
             dys: the gradient of each output, None where none flows; at least one is a tensor.
         """
         raise NotImplementedError(f"{self.type} has no gradient")
+
+    def shown(self) -> Mapping[str, str]:
+        """What a graph's text has instead of some attributes; nothing in place of an empty one."""
+        return {}
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

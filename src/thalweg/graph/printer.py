@@ -57,18 +57,15 @@ def _reference(tensor: Tensor) -> str:
 
 def _attributes(op: Operation) -> Iterable[str]:
     """The record's attributes; those that only repeat the output or a default are left out."""
+    shown = op.record.shown()
     for name in op.record.fields:
         value, default = getattr(op.record, name), getattr(type(op.record), name, None)
-        if name == "key":  # of random numbers: drawn anew each time unless there is a seed
+        if name in shown:
+            yield from filter(None, (shown[name],))
+        elif default is not None and _same(value, default):
             continue
-        if default is not None and _same(value, default):
-            continue
-        if name == "planned":
-            yield from () if value is None else ("planned",)
         elif isinstance(value, Attribute):
             yield _array(value.array)
-        elif name == "items":
-            yield f"[{', '.join(map(_item, value))}]"
         elif not _is_said(op, name, value):
             yield f"{name}={_text(value)}"
 
@@ -104,14 +101,6 @@ def _text(value: Any) -> str:
         case Tensor():
             return _reference(value)
     return type(value).__name__
-
-
-def _item(item: Any) -> str:
-    """One item of a slice: `start:stop:step`, or an index."""
-    if not isinstance(item, tuple):
-        return str(item)  # a number, "new" or "..."
-    start, stop, *step = ("" if part is None else _text(part) for part in item)
-    return ":".join([start, stop, *filter(None, step)])
 
 
 def _array(array: np.ndarray[Any, Any]) -> str:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from thalweg.base.record import Record
-from thalweg.formula import Apply, Combination, Expr, Read, iterations, walk
+from thalweg.formula import FUNCTIONS, Apply, Combination, Expr, Read, iterations, walk
 from thalweg.kernels.nests.nest import Nest
-
-# Index arithmetic and choices are not floating-point work.
-_UNCOUNTED = frozenset({"cast", "select", "and", "or", "not", "random_unit"})
 
 
 class Cost(Record):
@@ -66,9 +63,7 @@ def _combined(nest: Nest) -> int:
 
 
 def _applied(exprs: list[Expr]) -> int:
-    return sum(
-        1 for e in exprs if isinstance(e, Apply) and e.function not in _UNCOUNTED and _is_float(e)
-    )
+    return sum(FUNCTIONS[e.function].flops for e in exprs if isinstance(e, Apply) and _is_float(e))
 
 
 def _is_float(expr: Apply) -> bool:

@@ -12,6 +12,7 @@ from thalweg.base.dtypes import DType
 from thalweg.base.record import Record, field
 from thalweg.base.shapes import size
 from thalweg.formula import (
+    FUNCTIONS,
     Affine,
     Apply,
     Axis,
@@ -238,14 +239,6 @@ class Readers:
         self._sources[definition] = now
 
 
-FREE = frozenset({"cast"})
-COSTS = {
-    "exp": 8, "expm1": 10, "log": 10, "log1p": 12, "tanh": 10, "sigmoid": 10, "erf": 12,
-    "sin": 12, "cos": 12, "pow": 40, "sqrt": 4, "rsqrt": 5, "div": 4, "random_unit": 40,
-    "floordiv": 20, "floormod": 20, "softplus": 20,
-}  # fmt: skip
-
-
 def work(expr: Expr) -> int:
     """Roughly how many instructions one evaluation takes, reads and reductions left out."""
     return sum([own_work(e) for e in expr.every])
@@ -255,7 +248,7 @@ def own_work(expr: Expr) -> int:
     """The same of the expression alone, without what it is applied to."""
     match expr:
         case Apply():
-            return COSTS.get(expr.function, 1)
+            return FUNCTIONS[expr.function].work
         case Combination():
             return -(-sum(map(bool, sum(expr.table, ()))) // len(expr.table))
     return 0
@@ -305,5 +298,5 @@ def is_free(expr: Expr) -> bool:
 
 def _is_free_itself(expr: Expr) -> bool:
     if isinstance(expr, Apply):
-        return expr.function in FREE
+        return FUNCTIONS[expr.function].is_free
     return isinstance(expr, Read | Const | Position)

@@ -10,7 +10,7 @@ It takes as long as the passes themselves, so only tests ask for it, with `THALW
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from thalweg.base.dims import plain
 from thalweg.base.errors import CompilerError
 from thalweg.base.shapes import size
 from thalweg.formula import (
+    FUNCTIONS,
     Affine,
     Apply,
     Axis,
@@ -326,15 +327,6 @@ def _values(index: Affine, grid: Grid) -> Array:
     return total
 
 
-_FUNCTIONS: dict[str, Callable[..., Array]] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum,
-    "floordiv": np.floor_divide, "floormod": np.remainder, "select": np.where,
-    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "eq": np.equal, "ne": np.not_equal, "and": np.logical_and, "or": np.logical_or,
-    "not": np.logical_not,
-}  # fmt: skip
-
-
 def _evaluate(expr: Expr, grid: Grid) -> Any:
     """What an expression of indices is worth on a grid; None if that is for the run to tell."""
     match expr:
@@ -346,5 +338,6 @@ def _evaluate(expr: Expr, grid: Grid) -> Any:
             args = [_evaluate(arg, grid) for arg in expr.args]
             if any(arg is None for arg in args):
                 return None
-            return args[0] if expr.function == "cast" else _FUNCTIONS[expr.function](*args)
+            found = FUNCTIONS[expr.function]
+            return args[0] if expr.function == "cast" else found.evaluate(np, *args)
     return None

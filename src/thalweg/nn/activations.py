@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from thalweg.formula.functions import FLOATING
 from thalweg.graph import Tensor
 from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.arrays.join import concat
 from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.build import convert, convert_pair, emit
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import (
-    FLOATING,
-    Relu,
-    Select,
-    Sigmoid,
-    Softplus,
-    Tanh,
-    check_kind,
-)
+from thalweg.ops.elementwise.broadcasting import broadcast_together
+from thalweg.ops.elementwise.exponential import Sigmoid, Softplus
+from thalweg.ops.elementwise.extremes import Relu
+from thalweg.ops.elementwise.hyperbolic import Tanh
+from thalweg.ops.elementwise.pointwise import check_kind
+from thalweg.ops.elementwise.selection import Select
 from thalweg.ops.reduction import reduce
 
 
@@ -54,7 +52,7 @@ def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tens
     x = convert(features)
     with x.graph.name_scope(name or "LeakyRelu") as scope:
         one, slope = convert_pair(ones_like(x), alpha, "leaky_relu")
-        chosen = emit(Select(), *arithmetic.broadcast_together((x > 0, one, slope)))
+        chosen = emit(Select(), *broadcast_together((x > 0, one, slope)))
         return arithmetic.multiply(x, chosen, name=scope)
 
 

@@ -13,7 +13,8 @@ from thalweg.ops.arrays.gather import gather
 from thalweg.ops.arrays.reshape import expand_dims
 from thalweg.ops.build import convert
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import add_n, cast
+from thalweg.ops.elementwise.arithmetic import add_n
+from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.reduction import reduce
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from thalweg.base import dtypes
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
 from thalweg.base.shapes import is_known, show
+from thalweg.formula.functions import FLOATING
 from thalweg.graph import Tensor
 from thalweg.nn.activations import relu
 from thalweg.ops.arrays.create import one_hot, zeros_like
@@ -15,7 +16,9 @@ from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.arrays.shape import shape as shape_of
 from thalweg.ops.build import checking, convert, convert_pair
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import FLOATING, Select, cast, check_kind
+from thalweg.ops.elementwise.conversion import cast
+from thalweg.ops.elementwise.pointwise import check_kind
+from thalweg.ops.elementwise.selection import Select
 from thalweg.ops.linalg import matmul as products
 from thalweg.ops.random.random import random_uniform
 from thalweg.ops.reduction import reduce

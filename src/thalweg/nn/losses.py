@@ -7,6 +7,7 @@ from typing import Any
 from thalweg.base import dtypes, shapes
 from thalweg.base.errors import DTypeError, GraphError, ShapeError
 from thalweg.base.shapes import Shape, show
+from thalweg.formula.functions import FLOATING
 from thalweg.graph import Tensor
 from thalweg.nn.activations import log_softmax
 from thalweg.ops.arrays.create import one_hot, zeros_like
@@ -14,7 +15,8 @@ from thalweg.ops.arrays.gather import InRange
 from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import FLOATING, Select, check_kind
+from thalweg.ops.elementwise.pointwise import check_kind
+from thalweg.ops.elementwise.selection import Select
 from thalweg.ops.reduction import reduce
 
 

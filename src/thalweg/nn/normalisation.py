@@ -12,7 +12,8 @@ from thalweg.ops.arrays.reshape import reshape, squeeze
 from thalweg.ops.arrays.shape import size_along
 from thalweg.ops.build import convert
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import SquaredDeviation, cast
+from thalweg.ops.elementwise.arithmetic import SquaredDeviation
+from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.reduction import reduce
 
 

@@ -14,7 +14,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
-from thalweg.graph.node import Hooks
+from thalweg.graph.operators import OPERATORS, Operators
 from thalweg.ops.arrays.constant import Constant, constant_of
 from thalweg.ops.evaluation import outputs
 
@@ -169,20 +169,20 @@ def _known(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def _holds_tensor(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_holds_tensor, value))
-    return isinstance(value, Tensor) or hasattr(value, "_as_tensor")
+    return isinstance(value, Operators)
 
 
 def first_dtype(value: Any) -> DType | None:
     """The dtype of the first tensor or variable in a value or nested list."""
     if isinstance(value, list | tuple):
         return next((kind for v in value if (kind := first_dtype(v)) is not None), None)
-    is_tensor = isinstance(value, Tensor) or hasattr(value, "_as_tensor")
+    is_tensor = isinstance(value, Operators)
     return value.dtype if is_tensor else None
 
 
 def _stack(values: Sequence[Any], dtype: DType | None) -> Tensor:
     hint = dtype or first_dtype(values)
-    stacked: Tensor = Hooks.operators["stack"]([convert(v, hint=hint) for v in values])
+    stacked: Tensor = OPERATORS["stack"]([convert(v, hint=hint) for v in values])
     return stacked
 
 

@@ -21,13 +21,18 @@ from thalweg.ops.arrays.join import joined
 from thalweg.ops.arrays.reshape import Identity, Reshape, SameElements, StopGradient, Transpose
 from thalweg.ops.arrays.slicing import SliceGrad
 from thalweg.ops.build import computed_constant, constant_like, emit
-from thalweg.ops.elementwise import pointwise as pw
+from thalweg.ops.elementwise.arithmetic import Add, Mul, Neg, Square, Sub
+from thalweg.ops.elementwise.conversion import Cast
+from thalweg.ops.elementwise.division import Div, Reciprocal
+from thalweg.ops.elementwise.pointwise import Pointwise
+from thalweg.ops.elementwise.power import Pow
+from thalweg.ops.elementwise.selection import Select, ZerosLike
 from thalweg.ops.linalg.matmul import MatMul
 from thalweg.passes.deduplicate import duplicates
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
 
-_POINTWISE = (pw.Pointwise, pw.Select, pw.Cast)
+_POINTWISE = (Pointwise, Select, Cast)
 _SPREADING = (Broadcast, SameElements)
 
 Rule = Callable[[Operation, tuple[Tensor, ...]], Tensor | None]
@@ -156,12 +161,12 @@ def _slices(terms: Sequence[Tensor]) -> list[Tensor]:
     while left:
         term = left.pop()
         record, is_open = term.op.record, not term.op.control_inputs
-        if term in seen or not is_open or not isinstance(record, pw.Add | SliceGrad):
+        if term in seen or not is_open or not isinstance(record, Add | SliceGrad):
             return []
         seen.add(term)
         if isinstance(record, SliceGrad):
             found.append(term)
-        elif all(isinstance(x.op.record, pw.Add | SliceGrad) for x in term.op.inputs):
+        elif all(isinstance(x.op.record, Add | SliceGrad) for x in term.op.inputs):
             left += term.op.inputs
         else:
             return []
@@ -199,7 +204,7 @@ def _sub(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     x, y = inputs
     if _is_zero(y, negative=False):
         return x
-    return pw.Neg.of(y) if _is_zero(x, negative=True) else None
+    return Neg.of(y) if _is_zero(x, negative=True) else None
 
 
 def _mul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
@@ -209,7 +214,7 @@ def _mul(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
         if _is(factor, 1):
             return x
         if _is(factor, -1) and not x.dtype.is_unsigned:
-            return pw.Neg.of(x)
+            return Neg.of(x)
     return None
 
 
@@ -251,9 +256,9 @@ def _pow(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     forms: dict[float, Callable[[], Tensor]] = {
         0: lambda: _filled(op, 1),
         1: lambda: x,
-        2: lambda: pw.Square.of(x),
-        3: lambda: pw.Mul.of(pw.Square.of(x), x),
-        -1: lambda: pw.Reciprocal.of(x),
+        2: lambda: Square.of(x),
+        3: lambda: Mul.of(Square.of(x), x),
+        -1: lambda: Reciprocal.of(x),
     }
     power = uniform(y)
     form = None if power is None else forms.get(float(power))
@@ -262,7 +267,7 @@ def _pow(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
 
 def _neg(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
     inner = inputs[0].op
-    return inner.inputs[0] if isinstance(inner.record, pw.Neg) else None
+    return inner.inputs[0] if isinstance(inner.record, Neg) else None
 
 
 def _cast(op: Operation, inputs: tuple[Tensor, ...]) -> Tensor | None:
@@ -337,20 +342,20 @@ def _perm(op: Operation) -> tuple[int, ...]:
 
 
 _RULES: dict[type, Rule] = {
-    pw.Add: _add,
-    pw.Sub: _sub,
-    pw.Mul: _mul,
-    pw.Div: _div,
-    pw.Pow: _pow,
-    pw.Neg: _neg,
-    pw.Cast: _cast,
-    pw.Select: _select,
+    Add: _add,
+    Sub: _sub,
+    Mul: _mul,
+    Div: _div,
+    Pow: _pow,
+    Neg: _neg,
+    Cast: _cast,
+    Select: _select,
     Identity: _same,
     StopGradient: _same,
     Broadcast: _broadcast,
     SumTo: _sum_to,
     Transpose: _transpose,
-    pw.ZerosLike: _zeros_like,
+    ZerosLike: _zeros_like,
     MatMul: _matmul,
 }
 _FAMILY: dict[type | None, Rule] = {SameElements: _reshape}

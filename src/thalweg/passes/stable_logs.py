@@ -32,7 +32,10 @@ from thalweg.ops.arrays.constant import constant_of
 from thalweg.ops.arrays.reshape import SameElements, Transpose
 from thalweg.ops.arrays.slicing import Slice, SliceGrad, StridedSlice
 from thalweg.ops.build import constant_like, emit
-from thalweg.ops.elementwise import pointwise as pw
+from thalweg.ops.elementwise.arithmetic import Add, Mul, Neg, Sub
+from thalweg.ops.elementwise.conversion import Cast
+from thalweg.ops.elementwise.division import Div, Reciprocal
+from thalweg.ops.elementwise.exponential import Exp, Log, LogGrad, Sigmoid, Softplus
 from thalweg.passes.deduplicate import duplicates
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
@@ -45,7 +48,7 @@ MOVES = (
     DynamicBroadcast,
     Slice,
     StridedSlice,
-    pw.Cast,
+    Cast,
 )
 _MANY = 64  # terms; more are not worth the trouble
 _DEEP = 16  # operations that a factor is looked for behind
@@ -58,7 +61,7 @@ def stable_logs(plan: Plan) -> Plan:
     LogGrad(dy, Exp(u)) * Exp(u) ->  dy
     LogGrad(dy, x)               ->  dy / x                   for all that is left
     """
-    logs = (pw.Log, pw.LogGrad)
+    logs = (Log, LogGrad)
     ops = needed(plan)
     if not any(isinstance(op.record, logs) for op in ops):
         return plan
@@ -67,15 +70,15 @@ def stable_logs(plan: Plan) -> Plan:
 
 def under_logs(ops: Iterable[Operation]) -> set[Operation]:
     """The exponentials that logarithms are to be taken of, which must not be folded before."""
-    arguments = [op.inputs[-1] for op in ops if isinstance(op.record, pw.Log | pw.LogGrad)]
+    arguments = [op.inputs[-1] for op in ops if isinstance(op.record, Log | LogGrad)]
     found: set[Operation] = set()
     while arguments:
         x = _unmoved(arguments.pop())
         if has_stable_log(x):
-            if isinstance(x.op.record, pw.Div):
+            if isinstance(x.op.record, Div):
                 arguments += x.op.inputs
             else:
-                found.add(x.op.inputs[1].op if isinstance(x.op.record, pw.Sub) else x.op)
+                found.add(x.op.inputs[1].op if isinstance(x.op.record, Sub) else x.op)
     return found
 
 
@@ -86,9 +89,9 @@ def has_stable_log(x: Tensor) -> bool:
     """Whether a tensor is a known function of an exponential."""
     x = _unmoved(x)
     record = x.op.record
-    if isinstance(record, pw.Div):
-        return isinstance(_unmoved(x.op.inputs[0]).op.record, pw.Exp)
-    return isinstance(record, pw.Exp | pw.Sigmoid) or _is_complement(x)
+    if isinstance(record, Div):
+        return isinstance(_unmoved(x.op.inputs[0]).op.record, Exp)
+    return isinstance(record, Exp | Sigmoid) or _is_complement(x)
 
 
 def _unmoved(x: Tensor) -> Tensor:
@@ -99,10 +102,10 @@ def _unmoved(x: Tensor) -> Tensor:
 
 def _is_complement(x: Tensor) -> bool:
     """Whether it is `1 - sigmoid(z)`."""
-    if not isinstance(x.op.record, pw.Sub):
+    if not isinstance(x.op.record, Sub):
         return False
     one, sigmoid = x.op.inputs
-    return isinstance(sigmoid.op.record, pw.Sigmoid) and _is_one(_unmoved(one))
+    return isinstance(sigmoid.op.record, Sigmoid) and _is_one(_unmoved(one))
 
 
 def _is_one(x: Tensor) -> bool:
@@ -114,17 +117,17 @@ def _log(x: Tensor) -> Tensor:
     """The logarithm in its stable form, if the tensor has one."""
     record, inputs = x.op.record, x.op.inputs
     if not has_stable_log(x):
-        return pw.Log.of(x)
+        return Log.of(x)
     if isinstance(record, MOVES):
         return emit(record, _log(inputs[0]), *inputs[1:])
-    if isinstance(record, pw.Exp):
+    if isinstance(record, Exp):
         return inputs[0]
-    if isinstance(record, pw.Sigmoid):
-        return pw.Neg.of(pw.Softplus.of(pw.Neg.of(inputs[0])))
-    if isinstance(record, pw.Sub):
-        return pw.Neg.of(pw.Softplus.of(inputs[1].op.inputs[0]))
+    if isinstance(record, Sigmoid):
+        return Neg.of(Softplus.of(Neg.of(inputs[0])))
+    if isinstance(record, Sub):
+        return Neg.of(Softplus.of(inputs[1].op.inputs[0]))
     numerator, denominator = inputs
-    return pw.Sub.of(_log(numerator), _log_below(denominator))
+    return Sub.of(_log(numerator), _log_below(denominator))
 
 
 def _log_below(x: Tensor) -> Tensor:
@@ -162,7 +165,7 @@ def _atoms(*terms: Term) -> dict[Tensor, None]:
 def _whole(x: Tensor) -> Term:
     """A tensor as a factor; signs are kept apart, so that two of them cancel."""
     sign = 1
-    while isinstance(x.op.record, pw.Neg):
+    while isinstance(x.op.record, Neg):
         sign, x = -sign, x.op.inputs[0]
     return Term(sign, x, {})
 
@@ -170,14 +173,14 @@ def _whole(x: Tensor) -> Term:
 def _product(x: Tensor | None, y: Tensor | None) -> Tensor | None:
     if x is None or y is None:
         return y if x is None else x
-    return pw.Mul.of(x, y)
+    return Mul.of(x, y)
 
 
 def _quotient(x: Term, y: Term) -> Term:
     made = x * Term(y.sign, None, {atom: -power for atom, power in y.powers.items()})
     if y.factor is None:
         return made
-    factor = pw.Reciprocal.of(y.factor) if x.factor is None else pw.Div.of(x.factor, y.factor)
+    factor = Reciprocal.of(y.factor) if x.factor is None else Div.of(x.factor, y.factor)
     return Term(made.sign, factor, made.powers)
 
 
@@ -190,7 +193,7 @@ def _collected(terms: Terms) -> Terms:
         if other is None or other.factor is None or term.factor is None:
             found[powers if other is None else (powers, n)] = term
         else:
-            add = pw.Add if term.sign == other.sign else pw.Sub
+            add = Add if term.sign == other.sign else Sub
             factor = add.of(other.factor, term.factor)
             found[powers] = Term(other.sign, factor, other.powers)
     return list(found.values())
@@ -204,7 +207,7 @@ def _ones(like: Tensor) -> Tensor:
 def _value(atom: Tensor) -> Tensor:
     """An atom, accurate also where it is small."""
     if _is_complement(atom):
-        return pw.Sigmoid.of(pw.Neg.of(atom.op.inputs[1].op.inputs[0]))
+        return Sigmoid.of(Neg.of(atom.op.inputs[1].op.inputs[0]))
     return atom
 
 
@@ -224,19 +227,19 @@ class _Rewriter:
         self._found: dict[Tensor, Terms] = {}  # of what was split, for the present atoms
         self._moved_atoms: dict[tuple[object, ...], Tensor] = {}
         self._rules: dict[type, Callable[[Operation, tuple[Tensor, ...]], Terms | None]] = {
-            pw.LogGrad: self._log_grad,
-            pw.Neg: self._neg,
-            pw.Add: self._add,
-            pw.Sub: self._add,
-            pw.Mul: self._mul,
-            pw.Div: self._div,
+            LogGrad: self._log_grad,
+            Neg: self._neg,
+            Add: self._add,
+            Sub: self._add,
+            Mul: self._mul,
+            Div: self._div,
         }
 
     def step(
         self, new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
     ) -> Sequence[Tensor] | None:
-        is_gradient = isinstance(op.record, pw.LogGrad)
-        if isinstance(op.record, pw.Log) and has_stable_log(inputs[0]):
+        is_gradient = isinstance(op.record, LogGrad)
+        if isinstance(op.record, Log) and has_stable_log(inputs[0]):
             with new.graph.name_scope(op.name):
                 return (_log(inputs[0]),)
         if not is_gradient and self.terms.keys().isdisjoint(inputs):
@@ -249,7 +252,7 @@ class _Rewriter:
             if terms is not None and not self._is_open(terms):
                 made = self._computed(terms, op.outputs[0])
             elif is_gradient:
-                made = pw.Div.of(*inputs)
+                made = Div.of(*inputs)
             else:
                 made = emit(op.record, *inputs)
         if terms is not None:
@@ -271,9 +274,9 @@ class _Rewriter:
             if value is None:
                 value = _ones(like)
             if total is None:
-                total = pw.Neg.of(value) if term.sign < 0 else value
+                total = Neg.of(value) if term.sign < 0 else value
             else:
-                total = (pw.Sub if term.sign < 0 else pw.Add).of(total, value)
+                total = (Sub if term.sign < 0 else Add).of(total, value)
         assert total is not None
         return total
 
@@ -285,7 +288,7 @@ class _Rewriter:
                 value = _product(value, _value(atom))
         for atom, power in term.powers.items():
             for _ in range(-power):
-                value = pw.Reciprocal.of(atom) if value is None else pw.Div.of(value, atom)
+                value = Reciprocal.of(atom) if value is None else Div.of(value, atom)
         return value
 
     # -- rules: the terms of an operation's result; None if it has none
@@ -304,7 +307,7 @@ class _Rewriter:
         if not self._any_open(inputs):
             return None
         x, y = (self._known(tensor) for tensor in inputs)
-        return _collected([*x, *(y if isinstance(op.record, pw.Add) else [-term for term in y])])
+        return _collected([*x, *(y if isinstance(op.record, Add) else [-term for term in y])])
 
     def _mul(self, op: Operation, inputs: tuple[Tensor, ...]) -> Terms | None:
         if not self._any_open(inputs):
@@ -360,7 +363,7 @@ class _Rewriter:
         if isinstance(record, MOVES):
             inner = self._argument(inputs[0])
             return {self._moved_atom(a, x.op, inputs[1:]): p for a, p in inner.items()}
-        if not isinstance(record, pw.Div):
+        if not isinstance(record, Div):
             return {self._atom(x, True): 1}
         above, below = self._argument(inputs[0]), {inputs[1]: 1}
         if has_stable_log(inputs[1]):
@@ -416,7 +419,7 @@ class _Rewriter:
         return Term(term.sign, factor, powers)
 
 
-_ARITHMETIC = (pw.Neg, pw.Add, pw.Sub, pw.Mul, pw.Div)
+_ARITHMETIC = (Neg, Add, Sub, Mul, Div)
 
 
 def _arity(record: object) -> int:
@@ -426,14 +429,14 @@ def _arity(record: object) -> int:
 
 def _combined(record: object, parts: Sequence[Terms]) -> Terms:
     """What an operation makes of terms; nothing if that is no sum of terms."""
-    if isinstance(record, pw.Neg):
+    if isinstance(record, Neg):
         return [-term for term in parts[0]]
     x, y = parts
-    if isinstance(record, pw.Mul):
+    if isinstance(record, Mul):
         return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MANY else ()
-    if isinstance(record, pw.Div):
+    if isinstance(record, Div):
         return [_quotient(term, y[0]) for term in x] if len(y) == 1 else ()
-    return _collected([*x, *(y if isinstance(record, pw.Add) else [-term for term in y])])
+    return _collected([*x, *(y if isinstance(record, Add) else [-term for term in y])])
 
 
 def _is_sum(op: Operation, terms: Terms) -> bool:
@@ -459,7 +462,7 @@ def _moved_by_adjoint(atom: Tensor, op: Operation) -> Tensor | None:
     fits = (
         (isinstance(move, SameElements) and isinstance(adjoint, SameElements))
         or (isinstance(move, Broadcast) and isinstance(adjoint, SumTo))
-        or (isinstance(move, pw.Cast) and adjoint == pw.Cast(inner.dtype))
+        or (isinstance(move, Cast) and adjoint == Cast(inner.dtype))
     )
     if isinstance(move, Slice) and isinstance(adjoint, SliceGrad):
         fits = (move.begins, move.strides) == (adjoint.begins, adjoint.strides)

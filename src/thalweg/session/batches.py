@@ -13,7 +13,7 @@ from thalweg.backends.protocol import Rows
 from thalweg.base.errors import FeedError
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Tensor
-from thalweg.ops.random.random import seed_key
+from thalweg.ops.random.seeds import seed_key
 from thalweg.session.feeds import check_shape, describe
 
 Array = np.ndarray[Any, Any]

@@ -13,6 +13,7 @@ from thalweg.base.errors import FeedError, GraphError
 from thalweg.base.recent import Recent
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Origin, Tensor
+from thalweg.graph.operators import Operators
 
 Array = np.ndarray[Any, Any]
 
@@ -167,7 +168,7 @@ def _fits(shape: tuple[int, ...], static: shapes.Shape) -> bool:
 
 
 def _array(tensor: Tensor, value: Any) -> Array:
-    if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
+    if isinstance(value, Operators):
         raise _unusable(tensor, f"{value!r}, which is part of a graph: feed its value, an array")
     try:
         return np.asarray(value)

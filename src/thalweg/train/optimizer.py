@@ -26,7 +26,7 @@ from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.build import convert
 from thalweg.ops.control.control import group
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import cast
+from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.state.variable import Variable
 
 GradAndVar: TypeAlias = tuple[Tensor | None, Variable]

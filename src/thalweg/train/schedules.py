@@ -16,7 +16,7 @@ from thalweg.graph import Tensor
 from thalweg.ops.arrays.reshape import identity
 from thalweg.ops.build import convert, to_array
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import cast
+from thalweg.ops.elementwise.conversion import cast
 
 
 def _rate(learning_rate: Any) -> Tensor:

@@ -26,6 +26,7 @@ from thalweg.kernels.schedules.schedule import AbstractSchedule, Machine, Schedu
 # how it is kept, and those that its text follows from.
 _CHOICE = (
     "backends/native/library",
+    "formula/functions",
     *("kernels/nests/nest", "kernels/nests/blocks"),
     *("kernels/schedules/schedule", "kernels/schedules/model", "kernels/schedules/choose"),
     *("kernels/schedules/sweeps", "kernels/schedules/staging"),
@@ -33,7 +34,7 @@ _CHOICE = (
 _LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
 _ASIDE = ("across", "epilogue", "stages", "prefetch")
 _POINTS = ("expressions", "addresses", "scopes", "builder", "ssa", "functions")
-_ELEMENTARY = ("vector_math", "elementary", "exponentials", "trigonometry", "polynomials")
+_ELEMENTARY = ("vector_math", "elementary", "trigonometry", "special", "polynomials")
 _MATHEMATICS = (*_ELEMENTARY, "philox", "halves")
 _TEXT = (
     *("kernels/nests/dependence", "kernels/schedules/prefetch"),

@@ -25,7 +25,7 @@ from thalweg.formula import (
 )
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule
-from thalweg.kernels.values import COSTS, own_work, work
+from thalweg.kernels.values import own_work, work
 
 GATHER = 14.0  # per vector whose lanes are not consecutive in memory
 SCATTER = 6.0  # per element that is stored in a line of memory by itself
@@ -296,7 +296,7 @@ def _instructions(expr: Expr) -> float:
     """Of one evaluation of the expression alone."""
     if isinstance(expr, Read | Const | Position | Combination):
         return 0.0
-    cost = COSTS.get(expr.function, 1) if isinstance(expr, Apply) else 1
+    cost = own_work(expr) if isinstance(expr, Apply) else 1
     return float(cost if cost == 1 else 4 * cost)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +45,9 @@ class Constant(Op):
         if self.planned is not None:
             pin(self.planned)
         return self.array
+
+    def shown(self) -> Mapping[str, str]:
+        return {"planned": "" if self.planned is None else "planned"}
 
     def infer(self) -> Spec:
         return Spec(self.array.shape, as_dtype(self.array.dtype))

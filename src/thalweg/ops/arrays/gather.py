@@ -16,7 +16,7 @@ from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.broadcast import accumulator
 from thalweg.ops.build import convert, emit
-from thalweg.ops.elementwise.pointwise import cast
+from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.samples import CUBE, TABLE, wave
 from thalweg.ops.scatter import scatter_add
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -120,7 +121,7 @@ class ConcatSlice(Op):
     """What a concatenation holds of one of its inputs: `ConcatSlice(n)(joined, *inputs)`."""
 
     type: ClassVar[str] = "ConcatSlice"
-    shape_only: ClassVar[tuple[int, ...]] = tuple(range(1, 4096))  # all but the first
+    shape_only: ClassVar[range] = range(1, sys.maxsize)  # all but the first
     number: int
     axis: int
 

@@ -12,6 +12,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, UnknownDimension, axis_index, is_known, known
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph.operators import Operators
 from thalweg.ops.build import (
     INDEX,
     computed_constant,
@@ -21,7 +22,7 @@ from thalweg.ops.build import (
     emit,
     is_planned,
 )
-from thalweg.ops.elementwise.pointwise import cast
+from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.extents import as_position, has_dim
 from thalweg.ops.samples import CUBE, TABLE
 
@@ -171,7 +172,7 @@ def known_dims(value: Any) -> tuple[Shape, Tensor | None]:
 
     Unknown extents of a plain shape count as -1.
     """
-    if isinstance(value, Tensor) or hasattr(value, "_as_tensor"):
+    if isinstance(value, Operators):
         tensor = convert(value)
         array = None if is_planned(tensor) else constant_value(tensor)
         if array is not None:

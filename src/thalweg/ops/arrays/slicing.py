@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -187,6 +187,9 @@ class StridedSlice(Op):
         (input,) = inputs
         return _slice_known(input, self.items)
 
+    def shown(self) -> Mapping[str, str]:
+        return {"items": f"[{', '.join(map(_shown, self.items))}]"}
+
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [emit(StridedSliceGrad(self.items), dy, node.inputs[0])]
 
@@ -205,6 +208,7 @@ class StridedSliceGrad(Op):
     """The adjoint of `StridedSlice`: zeros like x, with dy where the slice was taken."""
 
     type: ClassVar[str] = "StridedSliceGrad"
+    shown = StridedSlice.shown
     shape_only: ClassVar[tuple[int, ...]] = (1,)
     items: tuple[Any, ...]
 
@@ -235,6 +239,14 @@ def _python_item(item: Any) -> Any:
     if isinstance(item, tuple):
         return slice(*item)
     return {"new": None, "...": Ellipsis}.get(item, item)
+
+
+def _shown(item: Any) -> str:
+    """An item as a graph's text has it: `start:stop:step`, or an index."""
+    if not isinstance(item, tuple):
+        return str(item)  # a number, "new" or "..."
+    start, stop, *step = ("" if part is None else repr(part) for part in item)
+    return ":".join([start, stop, *filter(None, step)])
 
 
 def _per_axis(items: tuple[Any, ...], rank: int) -> list[Any]:

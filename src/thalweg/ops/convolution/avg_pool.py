@@ -9,6 +9,7 @@ import numpy as np
 
 from thalweg.base.shapes import known
 from thalweg.formula import Formula, Lowered, Operand, axes, sum_over
+from thalweg.formula.functions import FLOATING
 from thalweg.graph import Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.build import convert, emit
@@ -29,7 +30,8 @@ from thalweg.ops.convolution.windows import (
     widened,
 )
 from thalweg.ops.elementwise import math as arithmetic
-from thalweg.ops.elementwise.pointwise import FLOATING, Div, check_kind
+from thalweg.ops.elementwise.division import Div
+from thalweg.ops.elementwise.pointwise import check_kind
 from thalweg.ops.samples import wave
 
 Grads: TypeAlias = Sequence[Tensor | None]

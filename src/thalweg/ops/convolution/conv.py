@@ -11,26 +11,31 @@ convolution, without guards and without scattered additions.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from thalweg.base.dtypes import DType
-from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.base.errors import ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import known, show
-from thalweg.formula import Affine, Axis, Formula, Lowered, Operand, affine, axes, sum_over
+from thalweg.formula import Formula, Lowered, Operand, axes, sum_over
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.create import zeros
 from thalweg.ops.arrays.pad import Pad
-from thalweg.ops.arrays.reshape import reshape, transpose
-from thalweg.ops.arrays.slicing import slice_
+from thalweg.ops.arrays.reshape import transpose
 from thalweg.ops.build import checking, convert_pair, emit
+from thalweg.ops.convolution.channels import (
+    by_group,
+    channel_axes,
+    channels_of,
+    check_channels,
+    same_dtype,
+    share,
+)
+from thalweg.ops.convolution.filters import check_filter, dilate, filter_size
 from thalweg.ops.convolution.windows import (
     TO_NHWC,
-    Extent,
     Pair,
     Phases,
     SameCrop,
@@ -50,27 +55,9 @@ from thalweg.ops.convolution.windows import (
     widened,
     window_counts,
 )
-from thalweg.ops.elementwise.pointwise import FLOATING, check_kind
 from thalweg.ops.samples import wave
 
 Grads: TypeAlias = Sequence[Tensor | None]
-
-
-def _check_channels(have: Extent, need: Extent, x: Spec, w: Spec, what: str) -> None:
-    if have is not None and need is not None and have != need:
-        raise ShapeError(
-            f"{what} has {have} channels but the filter takes {need}: "
-            f"{what} is {show(x.shape)}, filter is {show(w.shape)}"
-        )
-
-
-def _same_dtype(*specs: Spec) -> DType:
-    first = specs[0].dtype
-    for spec in specs:
-        if spec.dtype != first:
-            raise DTypeError(f"the inputs are {first} and {spec.dtype}")
-    check_kind(FLOATING, first)
-    return first
 
 
 # (strides, groups, input shape, filter shape): windows and phases meet the edges differently in
@@ -85,37 +72,6 @@ _CASES: list[tuple[Pair, int, tuple[int, ...], tuple[int, ...]]] = [
     ((2, 1), 5, (1, 7, 5, 5), (3, 3, 1, 10)),
     ((1, 2), 2, (1, 5, 7, 6), (2, 3, 3, 4)),
 ]
-
-
-def _of(each: Extent, groups: int) -> Extent:
-    """How many channels so many groups have."""
-    return None if each is None else each * groups
-
-
-def _share(all: Extent, groups: int, spec: Spec) -> Extent:
-    """How many channels of the filter's result each group has."""
-    if all is None or all % groups == 0:
-        return None if all is None else all // groups
-    raise ShapeError(f"the filter, {show(spec.shape)}, makes no {groups} groups of equal size")
-
-
-def _by_group(xp: Any, x: Any, groups: int) -> Any:
-    """`[..., groups * channels]` as `[groups, rows, channels]`."""
-    rows = math.prod(x.shape[:-1])
-    return xp.moveaxis(xp.reshape(x, (rows, groups, x.shape[-1] // groups)), 1, 0)
-
-
-def _channels(groups: int, each: int, name: str) -> tuple[tuple[Axis, ...], Affine, Affine]:
-    """Axes over the channels of all groups, the group, and the place in it.
-
-    Where one of the two extents is 1 there is one axis alone, so that stores are in place.
-    """
-    g, k = axes(groups, each, names=f"g{name}")
-    if groups == 1:
-        return (k,), affine(0), affine(k)
-    if type(each) is int and each == 1:
-        return (g,), affine(g), affine(0)
-    return (g, k), affine(g), affine(k)
 
 
 class Conv2D(Op):
@@ -133,11 +89,11 @@ class Conv2D(Op):
     def infer(self, input: Spec, filter: Spec) -> Spec:
         n, h, w, c = image_extents(input.shape, "input")
         kh, kw, depth, o = image_extents(filter.shape, "filter")
-        _check_channels(c, _of(depth, self.groups), input, filter, "input")
-        _share(o, self.groups, filter)
+        check_channels(c, channels_of(depth, self.groups), input, filter, "input")
+        share(o, self.groups, filter)
         check_windows((h, w), (kh, kw), self.strides, input.shape)
         rows, columns = window_counts((h, w), (kh, kw), self.strides)
-        return Spec((n, rows, columns, o), _same_dtype(input, filter))
+        return Spec((n, rows, columns, o), same_dtype(input, filter))
 
     def evaluate(self, xp: Any, input: Any, filter: Any) -> Any:
         x, w = widened(xp, input, filter)
@@ -147,8 +103,8 @@ class Conv2D(Op):
         ]
         y = sum(
             xp.matmul(
-                _by_group(xp, slab(x, p, q, counts, self.strides), self.groups),
-                _by_group(xp, w[p, q], self.groups),
+                by_group(xp, slab(x, p, q, counts, self.strides), self.groups),
+                by_group(xp, w[p, q], self.groups),
             )
             for p in range(kh)
             for q in range(kw)
@@ -162,7 +118,7 @@ class Conv2D(Op):
         (sh, sw), each = self.strides, out // self.groups
         rows, columns = (h - kh) // sh + 1, (w - kw) // sw + 1
         n, i, j = axes(batch, rows, columns, names="nij")
-        channels, g, k = _channels(self.groups, each, "o")
+        channels, g, k = channel_axes(self.groups, each, "o")
         o = g * each + k
         p, q, c = axes(kh, kw, depth, names="pqc")
         term = input[n, i * sh + p, j * sw + q, g * depth + c] * filter[p, q, c, o]
@@ -174,7 +130,7 @@ class Conv2D(Op):
         x, w = node.inputs
         return [
             emit(Conv2DInputGrad(self.strides, self.groups), dy, w, x),
-            emit(Conv2DFilterGrad(self.strides, _filter_size(w), self.groups), x, dy),
+            emit(Conv2DFilterGrad(self.strides, filter_size(w), self.groups), x, dy),
         ]
 
     @classmethod
@@ -201,16 +157,6 @@ class Conv2D(Op):
         yield Sample(cls((1, 1)), (x > 0, w[:, :, :3] > 0), "takes floating tensors, not bool")
 
 
-def _filter_size(w: Tensor) -> Pair:
-    kh, kw, _, _ = image_extents(w.static_shape, "filter")
-    if kh is None or kw is None:
-        raise ShapeError(
-            f"the gradient by a filter needs its height and width; {w.name!r} is "
-            f"{show(w.static_shape)}"
-        )
-    return kh, kw
-
-
 class Conv2DInputGrad(Op):
     """The adjoint of `Conv2D` in its input: what `dy` says about each element of the input.
 
@@ -226,9 +172,9 @@ class Conv2DInputGrad(Op):
         n, rows, columns, out = image_extents(dy.shape, "gradient")
         kh, kw, depth, o = image_extents(filter.shape, "filter")
         _, h, w, c = image_extents(like.shape, "input")
-        _check_channels(out, o, dy, filter, "gradient")
-        _check_channels(c, _of(depth, self.groups), like, filter, "input")
-        _share(o, self.groups, filter)
+        check_channels(out, o, dy, filter, "gradient")
+        check_channels(c, channels_of(depth, self.groups), like, filter, "input")
+        share(o, self.groups, filter)
         check_windows((h, w), (kh, kw), self.strides, like.shape)
         expected = window_counts((h, w), (kh, kw), self.strides)
         if any(
@@ -239,8 +185,8 @@ class Conv2DInputGrad(Op):
                 f"{show(tuple(expected))} windows; the gradient is {show(dy.shape)}"
             )
         batch = like.shape[0] if like.shape else None
-        shape = (n if batch is None else batch, h, w, _of(depth, self.groups))
-        return Spec(shape, _same_dtype(dy, filter))
+        shape = (n if batch is None else batch, h, w, channels_of(depth, self.groups))
+        return Spec(shape, same_dtype(dy, filter))
 
     def evaluate(self, xp: Any, dy: Any, filter: Any, like: Any) -> Any:
         plan = Phases.of(self.strides, filter.shape[:2], like.shape[1:3], dy.shape[1:3])
@@ -266,7 +212,7 @@ class Conv2DInputGrad(Op):
         inner, w, _ = node.inputs
         return [
             emit(Conv2D(self.strides, self.groups), dy, w),
-            emit(Conv2DFilterGrad(self.strides, _filter_size(w), self.groups), dy, inner),
+            emit(Conv2DFilterGrad(self.strides, filter_size(w), self.groups), dy, inner),
             None,
         ]
 
@@ -298,13 +244,13 @@ class Conv2DTransposed(Op):
 
     def infer(self, input: Spec, filter: Spec) -> Spec:
         x, w = known(input.shape), known(filter.shape)
-        _check_channels(x[3], w[3], input, filter, "input")
+        check_channels(x[3], w[3], input, filter, "input")
         if w[0] % self.strides[0] or w[1] % self.strides[1]:
             raise ShapeError(f"the filter, {show(w)}, is no multiple of the strides {self.strides}")
         _, (rows, columns) = self._extents(x, w)
-        _share(w[3], self.groups, filter)
+        share(w[3], self.groups, filter)
         shape = (x[0], rows * self.strides[0], columns * self.strides[1], w[2] * self.groups)
-        return Spec(shape, _same_dtype(input, filter))
+        return Spec(shape, same_dtype(input, filter))
 
     def evaluate(self, xp: Any, input: Any, filter: Any) -> Any:
         x, w = widened(xp, input, filter)
@@ -314,8 +260,8 @@ class Conv2DTransposed(Op):
             for v in range(U):
                 part = x[:, T - 1 - t :, U - 1 - v :, :][:, :rows, :columns, :]
                 phase = w[sh * t : sh * t + sh, sw * v : sw * v + sw]
-                taps = xp.matrix_transpose(_by_group(xp, phase, self.groups))
-                total = total + xp.matmul(_by_group(xp, part, self.groups), taps)
+                taps = xp.matrix_transpose(by_group(xp, phase, self.groups))
+                total = total + xp.matmul(by_group(xp, part, self.groups), taps)
         every = xp.reshape(total, (self.groups, x.shape[0], rows, columns, sh, sw, w.shape[2]))
         parts = xp.transpose(every, (1, 2, 4, 3, 5, 0, 6))
         parts = xp.reshape(parts, (*parts.shape[:5], self.groups * w.shape[2]))
@@ -330,7 +276,7 @@ class Conv2DTransposed(Op):
         (batch, *_), (_, _, depth, out) = input.shape, filter.shape
         each = out // self.groups
         n, i, r, j, u = axes(batch, rows, sh, columns, sw, names="nirju")
-        channels, g, c = _channels(self.groups, depth, "c")
+        channels, g, c = channel_axes(self.groups, depth, "c")
         t, v, k = axes(T, U, each, names="tvo")
         o = g * each + k
         x = input[n, i - t + (T - 1), j - v + (U - 1), o]
@@ -347,7 +293,7 @@ class Conv2DTransposed(Op):
         wide = pad_image(dy, ((T - 1) * sh, (T - 1) * sh), ((U - 1) * sw, (U - 1) * sw))
         return [
             emit(Conv2D(self.strides, self.groups), wide, w),
-            emit(Conv2DFilterGrad(self.strides, _filter_size(w), self.groups), wide, x),
+            emit(Conv2DFilterGrad(self.strides, filter_size(w), self.groups), wide, x),
         ]
 
     @classmethod
@@ -379,15 +325,15 @@ class Conv2DFilterGrad(Op):
                 f"windows of {show(self.size)} on an input of {show(input.shape)} give "
                 f"{show((n, *expected, o))}; the gradient is {show(dy.shape)}"
             )
-        return Spec((*self.size, depth, o), _same_dtype(input, dy))
+        return Spec((*self.size, depth, o), same_dtype(input, dy))
 
     def evaluate(self, xp: Any, input: Any, dy: Any) -> Any:
         x, g = widened(xp, input, dy)
         kh, kw = self.size
         slabs = (slab(x, p, q, g.shape[1:3], self.strides) for p in range(kh) for q in range(kw))
-        columns = _by_group(xp, g, self.groups)
+        columns = by_group(xp, g, self.groups)
         parts = [
-            xp.matmul(xp.matrix_transpose(_by_group(xp, part, self.groups)), columns)
+            xp.matmul(xp.matrix_transpose(by_group(xp, part, self.groups)), columns)
             for part in slabs
         ]
         shape = (kh, kw, x.shape[3] // self.groups, g.shape[3])
@@ -398,7 +344,7 @@ class Conv2DFilterGrad(Op):
         (sh, sw), (batch, rows, columns, out) = self.strides, dy.shape
         depth, each = input.shape[3] // self.groups, out // self.groups
         p, q, c = axes(*self.size, depth, names="pqc")
-        channels, g, k = _channels(self.groups, each, "o")
+        channels, g, k = channel_axes(self.groups, each, "o")
         o = g * each + k
         n, i, j = axes(batch, rows, columns, names="nij")
         term = input[n, i * sh + p, j * sw + q, g * depth + c] * dy[n, i, j, o]
@@ -418,17 +364,6 @@ class Conv2DFilterGrad(Op):
             dy = Conv2D(strides, groups).evaluate(np, wave(*x), wave(*w))
             record = cls(strides, (w[0], w[1]), groups)
             yield Sample(record, (wave(*x), wave(*dy.shape, step=1.1)))
-
-
-# -- arguments
-
-
-def check_filter(x: Tensor, w: Tensor, data_format: str | None) -> None:
-    """Compare the channels before the image is padded: the error shows it as the user made it."""
-    image, size = x.static_shape, w.static_shape
-    if image is not None and size is not None and len(image) == 4 and len(size) == 4:
-        channels = image[1] if data_format == "NCHW" else image[3]
-        _check_channels(channels, size[2], x.spec, w.spec, "input")
 
 
 class Window(Record):
@@ -454,19 +389,16 @@ class Window(Record):
 
     def convolve(self, x: Tensor, w: Tensor, groups: int, scope: str) -> Tensor:
         """The convolution, which takes the scope's name."""
-        w = _dilate(w, self.dilations)
+        w = dilate(w, self.dilations)
 
         def convolved(image: Tensor, name: str | None) -> Tensor:
             if self.padding == "SAME":
-                image = pad_same(image, _filter_size(w), self.strides)
+                image = pad_same(image, filter_size(w), self.strides)
             else:
                 check_fit(image, image_extents(w.static_shape, "filter")[:2])
             return emit(Conv2D(self.strides, groups), image, w, name=name)
 
         return in_nhwc(x, self.data_format, scope, convolved)
-
-
-# -- the public functions
 
 
 def conv2d(
@@ -539,21 +471,8 @@ def conv2d_transpose(
         def transposed(image: Tensor, n: str | None) -> Tensor:
             if method == "VALID":
                 return emit(Conv2DInputGrad(steps), image, w, like, name=n)
-            size = _filter_size(w)
+            size = filter_size(w)
             full = emit(Conv2DInputGrad(steps), image, w, emit(SamePad(size, steps), like))
             return emit(SameCrop(size, steps), full, like, name=n)
 
         return in_nhwc(y, data_format, scope, transposed)
-
-
-def _dilate(w: Tensor, dilations: Pair) -> Tensor:
-    """The filter with `d - 1` zeros between neighbouring elements."""
-    if dilations == (1, 1):
-        return w
-    (kh, kw), (dh, dw), shape = _filter_size(w), dilations, w.static_shape
-    assert shape is not None
-    tail = known(shape[2:])
-    spaced = reshape(w, (kh, 1, kw, 1, *tail))
-    paddings = ((0, 0), (0, dh - 1), (0, 0), (0, dw - 1), (0, 0), (0, 0))
-    spaced = reshape(emit(Pad(paddings, 0), spaced), (kh * dh, kw * dw, *tail))
-    return slice_(spaced, (0, 0, 0, 0), ((kh - 1) * dh + 1, (kw - 1) * dw + 1, *tail))

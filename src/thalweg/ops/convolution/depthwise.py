@@ -13,7 +13,8 @@ from thalweg.base.shapes import show
 from thalweg.graph import Tensor
 from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.build import checking, convert_pair
-from thalweg.ops.convolution.conv import Window, check_filter
+from thalweg.ops.convolution.conv import Window
+from thalweg.ops.convolution.filters import check_filter
 from thalweg.ops.convolution.windows import image_extents
 
 

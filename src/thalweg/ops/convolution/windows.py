@@ -15,12 +15,13 @@ from thalweg.base.errors import InvalidArgumentError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, known, show
 from thalweg.formula import Expr, Index, inside, where
+from thalweg.formula.functions import NUMERIC
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.pad import Pad
 from thalweg.ops.arrays.reshape import transpose
 from thalweg.ops.arrays.slicing import Slice
 from thalweg.ops.build import emit
-from thalweg.ops.elementwise.pointwise import NUMERIC, check_kind
+from thalweg.ops.elementwise.pointwise import check_kind
 from thalweg.ops.samples import wave
 
 Grads: TypeAlias = Sequence[Tensor | None]

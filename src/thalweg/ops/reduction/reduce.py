@@ -2,197 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from thalweg.base import dtypes
 from thalweg.base.dtypes import DType, as_dtype
-from thalweg.base.errors import DTypeError, ShapeError
-from thalweg.base.shapes import Shape, axis_index, is_known, known, show
-from thalweg.formula import Axis, Expr, Formula, Lowered, Operand, reduce
-from thalweg.formula import axes as new_axes
+from thalweg.base.errors import ShapeError
+from thalweg.formula import Axis, Expr, reduce
 from thalweg.formula import cast as cast_expr
-from thalweg.graph import Op, Operation, Sample, Spec, Tensor
-from thalweg.ops.arrays.broadcast import Broadcast, accumulated_sum, accumulator, broadcast_like
+from thalweg.formula.functions import BOOLEAN, NUMERIC
+from thalweg.graph import Operation, Sample, Tensor
+from thalweg.ops.arrays.broadcast import accumulator, broadcast_like
 from thalweg.ops.arrays.create import zeros_like
-from thalweg.ops.arrays.reshape import Reshape, stop_gradient
+from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.arrays.shape import size_along
-from thalweg.ops.build import constant_value, convert, emit, scope, to_array
-from thalweg.ops.elementwise.pointwise import (
-    BOOLEAN,
-    NUMERIC,
-    Add,
-    Cast,
-    Div,
-    Equal,
-    Exp,
-    FloorDiv,
-    FloorMod,
-    IsFinite,
-    Log,
-    LogicalAnd,
-    Mul,
-    NotEqual,
-    Select,
-    Sub,
-    cast,
-    check_kind,
+from thalweg.ops.build import convert, emit, scope
+from thalweg.ops.elementwise.arithmetic import Add, Mul, Sub
+from thalweg.ops.elementwise.classification import IsFinite
+from thalweg.ops.elementwise.comparison import Equal, NotEqual
+from thalweg.ops.elementwise.conversion import Cast, cast
+from thalweg.ops.elementwise.division import Div, FloorDiv, FloorMod
+from thalweg.ops.elementwise.exponential import Exp, Log
+from thalweg.ops.elementwise.logical import LogicalAnd
+from thalweg.ops.elementwise.pointwise import check_kind
+from thalweg.ops.elementwise.selection import Select
+from thalweg.ops.reduction.reduction import (
+    Axes,
+    Grads,
+    Reduction,
+    Sum,
+    axis_numbers,
+    resolve_axes,
+    spread,
 )
-
-Grads = Sequence[Tensor | None]
-Axes = tuple[int, ...] | None
-_VALUES = np.array(
-    [2, -1, 0.5, 3, -0.25, 1.5, 4, -2, 1.25, 0.75, 2.5, -3], np.float32
-) * np.float32(0.5)
-_CUBE = _VALUES.reshape(2, 3, 2)
-
-
-def resolve_axes(axes: Axes, rank: int) -> tuple[int, ...]:
-    """The axes as sorted numbers in `[0, rank)`; all of them for None.
-
-    Raises:
-        ShapeError: if one is out of range or named twice.
-    """
-    if axes is None:
-        return tuple(range(rank))
-    chosen = sorted({axis_index(axis, rank) for axis in axes})
-    if len(chosen) != len(axes):
-        raise ShapeError(f"an axis is named twice in {list(axes)}")
-    return tuple(chosen)
-
-
-def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
-    """What is left of a shape after a reduction."""
-    if shape is None:
-        return () if axes is None and not keepdims else None
-    gone = resolve_axes(axes, len(shape))
-    if keepdims:
-        return tuple(1 if n in gone else d for n, d in enumerate(shape))
-    return tuple(d for n, d in enumerate(shape) if n not in gone)
-
-
-def reduction(
-    x: Operand, gone: tuple[int, ...], keepdims: bool, combine: Callable[[list[Axis], Expr], Expr]
-) -> Formula:
-    """The formula of a reduction over some axes, by a function of those axes and the element."""
-    own = new_axes(*x.shape)
-    index = [Axis(a.extent, "r") if n in gone else a for n, a in enumerate(own)]
-    body = combine([index[n] for n in gone], x[index])
-    left = [axis for n, axis in enumerate(index) if n not in gone]
-    if not keepdims:
-        return Formula.make(left, body)
-    ones = [Axis(1, "o") if n in gone else axis for n, axis in enumerate(index)]
-    return Formula.make(ones, body)
-
-
-class Reduction(Op):
-    """What reductions share.
-
-    Attributes:
-        axes: those to reduce, sorted; None for all.
-        keepdims: whether they stay, with extent 1.
-    """
-
-    combiner: ClassVar[str]
-    kind: ClassVar[str] = NUMERIC
-    axes: Axes = None
-    keepdims: bool = False
-
-    def infer(self, input_tensor: Spec) -> Spec:
-        check_kind(self.kind, input_tensor.dtype)
-        shape = reduced_shape(input_tensor.shape, self.axes, self.keepdims)
-        return Spec(shape, input_tensor.dtype)
-
-    def lower(self, *inputs: Operand) -> Lowered:
-        gone = resolve_axes(self.axes, inputs[0].rank)
-        return reduction(inputs[0], gone, self.keepdims, self.combine)
-
-    def combine(self, over: list[Axis], body: Expr) -> Expr:
-        """The reduction of an expression over the axes."""
-        return reduce(self.combiner, over, body) if over else body
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        values: np.ndarray[Any, Any] = _CUBE > 0.5 if cls.kind == BOOLEAN else _CUBE
-        exact = cls.kind == BOOLEAN
-        for axes, keepdims in ((None, False), ((1,), False), ((0, 2), True), ((-1,), False)):
-            yield Sample(cls(axes, keepdims), (values,), exact=exact)
-        yield Sample(cls(()), (values,), exact=True)
-        if cls.kind == NUMERIC:
-            yield Sample(cls((0,)), (np.int32(_CUBE * 8),), exact=True, differentiable=False)
-
-    @classmethod
-    def bad_samples(cls) -> Iterable[Sample]:
-        numbers: np.ndarray[Any, Any] = np.ones(2, np.float32)
-        truths: np.ndarray[Any, Any] = np.ones(2, np.bool_)
-        good, bad = (truths, numbers) if cls.kind == BOOLEAN else (numbers, truths)
-        yield Sample(cls((1,)), (good,), "axis 1 is out of range for rank 1")
-        yield Sample(cls((0, -1)), (good,), "an axis is named twice in [0, -1]")
-        yield Sample(cls(), (bad,), f"takes {cls.kind} tensors, not")
-
-
-class Spread(Op):
-    """The adjoint of `Sum`: a reduced tensor repeated along the axes that another tensor has."""
-
-    type: ClassVar[str] = "Spread"
-    shape_only: ClassVar[tuple[int, ...]] = (1,)
-    axes: Axes = None
-
-    def infer(self, y: Spec, x: Spec) -> Spec:
-        return Spec(x.shape, y.dtype)
-
-    def evaluate(self, xp: Any, y: Any, x: Any) -> Any:
-        kept = reduced_shape(x.shape, self.axes, True)
-        return xp.broadcast_to(xp.reshape(y, kept), x.shape)
-
-    def expand(self, *inputs: Tensor) -> Tensor | None:
-        y, x = inputs
-        return _spread(y, known(x.static_shape), self.axes)
-
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
-        y = node.inputs[0]
-        rank = None if y.static_shape is None else len(y.static_shape)
-        same = dy.static_shape is not None and rank == len(dy.static_shape)
-        return [emit(Sum(self.axes, bool(same and rank)), dy), None]
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls((0, 2)), (_VALUES[:3], _CUBE), exact=True)
-        yield Sample(cls((1,)), (_CUBE[:, :1], _CUBE), exact=True)
-
-
-def _spread(y: Tensor, shape: tuple[int, ...], axes: Axes) -> Tensor:
-    kept = known(reduced_shape(shape, axes, True))
-    narrow = y if y.static_shape == kept else emit(Reshape(kept), y)
-    return narrow if kept == shape else emit(Broadcast(shape), narrow)
-
-
-def spread(y: Tensor, x: Tensor, axes: Axes) -> Tensor:
-    """A reduction of x over some axes, repeated to x's shape."""
-    if is_known(x.static_shape):
-        return _spread(y, known(x.static_shape), axes)
-    return emit(Spread(axes), y, x)
-
-
-class Sum(Reduction):
-    """The sum over axes; 16-bit floats are added up as float32."""
-
-    type: ClassVar[str] = "Sum"
-    combiner: ClassVar[str] = "sum"
-
-    def evaluate(self, xp: Any, input_tensor: Any) -> Any:
-        kind = input_tensor.dtype
-        wide = accumulator(as_dtype(kind)).numpy
-        total = xp.sum(input_tensor, axis=self.axes, dtype=wide, keepdims=self.keepdims)
-        return xp.asarray(total, kind)
-
-    def combine(self, over: list[Axis], body: Expr) -> Expr:
-        return accumulated_sum(over, body) if over else body
-
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [spread(dy, node.inputs[0], self.axes)]
 
 
 class Prod(Reduction):
@@ -325,89 +169,18 @@ class Any_(Truth):  # noqa: N801  Any is Python's
         return xp.any(input_tensor, axis=self.axes, keepdims=self.keepdims)
 
 
-class ArgReduction(Op):
-    """What `ArgMax` and `ArgMin` share: the first position of the extreme along one axis."""
-
-    combiner: ClassVar[str]
-    axis: int = 0
-    output_type: DType = dtypes.int64
-
-    def infer(self, input: Spec) -> Spec:
-        check_kind(NUMERIC, input.dtype)
-        if not self.output_type.is_integer:
-            raise DTypeError(f"output_type must be an integer type, not {self.output_type}")
-        left = reduced_shape(input.shape, (self.axis,), False)
-        if input.shape is not None and input.shape[self.axis] == 0:
-            raise ShapeError(f"axis {self.axis} of {show(input.shape)} is empty")
-        return Spec(left, self.output_type)
-
-    def lower(self, *inputs: Operand) -> Lowered:
-        gone = resolve_axes((self.axis,), inputs[0].rank)
-
-        def combine(over: list[Axis], body: Expr) -> Expr:
-            return reduce(self.combiner, over, body, self.output_type)
-
-        return reduction(inputs[0], gone, False, combine)
-
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [None]
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        ties = np.array([[1, 3, 3], [2, 2, -1]], np.float32)
-        yield Sample(cls(1), (ties,), exact=True, differentiable=False)
-        yield Sample(cls(0), (np.int32(ties),), exact=True, differentiable=False)
-        yield Sample(cls(-1, dtypes.int32), (_CUBE,), exact=True, differentiable=False)
-
-    @classmethod
-    def bad_samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(3), (_CUBE,), "axis 3 is out of range for rank 3")
-        yield Sample(cls(1), (_CUBE[:, :0],), "axis 1 of [2, 0, 2] is empty")
-        yield Sample(cls(0, dtypes.float32), (_CUBE,), "output_type must be an integer type")
-
-
-class ArgMax(ArgReduction):
-    """The position of the largest element along an axis; the first one if several are equal."""
-
-    type: ClassVar[str] = "ArgMax"
-    combiner: ClassVar[str] = "argmax"
-
-    def evaluate(self, xp: Any, input: Any) -> Any:
-        return xp.asarray(xp.argmax(input, axis=self.axis), self.output_type.numpy)
-
-
-class ArgMin(ArgReduction):
-    """The position of the smallest element along an axis; the first one if several are equal."""
-
-    type: ClassVar[str] = "ArgMin"
-    combiner: ClassVar[str] = "argmin"
-
-    def evaluate(self, xp: Any, input: Any) -> Any:
-        return xp.asarray(xp.argmin(input, axis=self.axis), self.output_type.numpy)
-
-
-# -- the public functions
-
-
 def _axes_of(x: Tensor, axis: Any, reduction_indices: Any) -> Axes:
     chosen = reduction_indices if axis is None else axis
     if chosen is None:
         axes: Axes = None
     else:
-        axes = _integers(chosen)
+        axes = axis_numbers(chosen)
     if x.static_shape is None:
         return axes
     try:
         return resolve_axes(axes, len(x.static_shape))
     except ShapeError:
         return axes  # the record complains, with the user's line
-
-
-def _integers(value: Any) -> tuple[int, ...]:
-    array = constant_value(value) if isinstance(value, Tensor) else to_array(value)
-    if array is None or not (array.dtype.kind in "iu" or array.size == 0):
-        raise DTypeError(f"an axis must be a known integer, not {value!r}")
-    return tuple(int(v) for v in array.reshape(-1))
 
 
 def _reduce(
@@ -569,49 +342,3 @@ def reduce_logsumexp(
             shift if keeps else emit(Sum(axes, False), shift)
         )  # one element: only the shape changes
         return Add.of(Log.of(total), flat, name=full)
-
-
-def argmax(
-    input: Any,
-    axis: Any = None,
-    name: str | None = None,
-    dimension: Any = None,
-    output_type: Any = dtypes.int64,
-) -> Tensor:
-    """The position of the largest element along an axis (0 if none is given).
-
-    Args:
-        input: a tensor of numbers.
-        axis: the axis; `dimension` is its older name.
-        name: of the operation.
-        dimension: see `axis`.
-        output_type: int64 or int32.
-
-    Raises:
-        ShapeError: if there is no such axis.
-    """
-    return _position(ArgMax, input, axis, dimension, output_type, name)
-
-
-def argmin(
-    input: Any,
-    axis: Any = None,
-    name: str | None = None,
-    dimension: Any = None,
-    output_type: Any = dtypes.int64,
-) -> Tensor:
-    """The position of the smallest element along an axis; see `argmax`."""
-    return _position(ArgMin, input, axis, dimension, output_type, name)
-
-
-def _position(
-    record: type[ArgReduction],
-    input: Any,
-    axis: Any,
-    dimension: Any,
-    output_type: Any,
-    name: str | None,
-) -> Tensor:
-    chosen = dimension if axis is None else axis
-    at = 0 if chosen is None else _integers(chosen)[0]
-    return emit(record(at, as_dtype(output_type)), convert(input), name=name or record.type)

@@ -22,9 +22,10 @@ from thalweg.graph.calls import explained
 from thalweg.graph.effects import Effects, Origin, Timing
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.node import Hooks, Runner
+from thalweg.graph.operators import Operators
 from thalweg.ops.build import convert
 from thalweg.ops.control.control import group
-from thalweg.ops.elementwise.pointwise import Add, Sub
+from thalweg.ops.elementwise.arithmetic import Add, Sub
 
 
 class VariableHandle(Op):
@@ -100,65 +101,7 @@ class Assign(Op):
         return Alias(1)
 
 
-def _binary(name: str) -> Callable[[Any, Any], Tensor]:
-    def method(self: Any, other: Any) -> Tensor:
-        result: Tensor = getattr(self._as_tensor(), name)(other)
-        return result
-
-    method.__name__ = name
-    return method
-
-
-def _unary(name: str) -> Callable[[Any], Tensor]:
-    def method(self: Any) -> Tensor:
-        result: Tensor = getattr(self._as_tensor(), name)()
-        return result
-
-    method.__name__ = name
-    return method
-
-
-class ReadOperators:
-    """The operators of tensors, applied to what `_as_tensor()` returns."""
-
-    __array_priority__ = 100  # so that `array * variable` asks the variable
-
-    def _as_tensor(self) -> Tensor:
-        raise NotImplementedError
-
-    __neg__ = _unary("__neg__")
-    __abs__ = _unary("__abs__")
-    __invert__ = _unary("__invert__")
-    __getitem__ = _binary("__getitem__")
-    __add__ = _binary("__add__")
-    __radd__ = _binary("__radd__")
-    __sub__ = _binary("__sub__")
-    __rsub__ = _binary("__rsub__")
-    __mul__ = _binary("__mul__")
-    __rmul__ = _binary("__rmul__")
-    __truediv__ = _binary("__truediv__")
-    __rtruediv__ = _binary("__rtruediv__")
-    __floordiv__ = _binary("__floordiv__")
-    __rfloordiv__ = _binary("__rfloordiv__")
-    __mod__ = _binary("__mod__")
-    __rmod__ = _binary("__rmod__")
-    __pow__ = _binary("__pow__")
-    __rpow__ = _binary("__rpow__")
-    __matmul__ = _binary("__matmul__")
-    __rmatmul__ = _binary("__rmatmul__")
-    __lt__ = _binary("__lt__")
-    __le__ = _binary("__le__")
-    __gt__ = _binary("__gt__")
-    __ge__ = _binary("__ge__")
-    __and__ = _binary("__and__")
-    __rand__ = _binary("__rand__")
-    __or__ = _binary("__or__")
-    __ror__ = _binary("__ror__")
-    __xor__ = _binary("__xor__")
-    __rxor__ = _binary("__rxor__")
-
-
-class Variable(ReadOperators):
+class Variable(Operators):
     """A value that lives in a session and outlasts a run.
 
     It stands for its current value wherever a tensor is expected. A session gives it its initial

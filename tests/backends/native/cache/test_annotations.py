@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
@@ -65,7 +66,8 @@ def named(record: type[Record] = Record) -> Iterator[type[Record]]:
 
 @pytest.mark.parametrize("record", sorted(set(named()), key=repr), ids=lambda r: r.__qualname__)
 def test_annotations_are_read_as_python_reads_them(record: type[Record]) -> None:
-    expected = get_type_hints(record)
+    package = sys.modules[record.__module__.rpartition(".")[0]]
+    expected = get_type_hints(record, localns=vars(package))
     for name in record.fields:
         assert _kind(record, name) == expected[name]
     assert len(field_tests(record)) == len(record.fields) + len(record.remembered)

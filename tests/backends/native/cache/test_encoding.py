@@ -241,7 +241,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "no dtype": lambda: packed([], ["dcomplex64"], []),
     "no function to be named": lambda: packed([], ["cos.system"], []),
     "no kind to be named": lambda: packed(["os:system"], ["sls"], [0, 1, 1, 0]),
-    "no record": lambda: packed(["formula:walk"], ["sls"], [0, 1, 1, 0]),
+    "no record": lambda: packed(["formula.expressions:walk"], ["sls"], [0, 1, 1, 0]),
     "an imported name": lambda: packed(["kernels.nest:Dim"], ["i1"], [0, 1, 1, 0]),
     "a module that is not there": lambda: packed(["kernels.x:Y"], ["i1"], [0, 1, 1, 0]),
     "a path": lambda: packed(["kernels...x:Y"], ["i1"], [0, 1, 1, 0]),
@@ -255,8 +255,10 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "lists of nothing, again and again": lambda: packed(["list"], ["i1"], [0, 0, 1000] * 1000),
     "no objects": lambda: packed(["tuple"], ["i1"], [0, 1, 0]),
     "half a group": lambda: packed(["tuple"], ["i1"], [0, 1]),
-    "too few fields": lambda: packed(["formula:Axis"], ["i1"], [0, 1, 1, 0]),
-    "a field of another type": lambda: packed(["formula:Axis"], ["i1", "f1"], [0, 2, 1, 1, 0]),
+    "too few fields": lambda: packed(["formula.indices:Axis"], ["i1"], [0, 1, 1, 0]),
+    "a field of another type": lambda: packed(
+        ["formula.indices:Axis"], ["i1", "f1"], [0, 2, 1, 1, 0]
+    ),
     "an array of another size": lambda: packed(
         ["tuple", "ndarray"], ["sint8", "i3", "x0011"], [0, 1, 1, 1, 1, 3, 1, 0, 3, 2]
     ),

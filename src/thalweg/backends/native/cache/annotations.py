@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import re
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, cached_property
 from inspect import get_annotations
@@ -44,9 +45,13 @@ def _kind(cls: type[Record], name: str) -> Any:
 
 @cache
 def _parsed(text: str, module: str) -> Any:
-    """The types that the text of an annotation stands for; to compile it would take longer."""
+    """The types that the text of an annotation stands for; to compile it would take longer.
+
+    A name is one of the module or, where modules need each other's classes, of its package.
+    """
     tokens = _TOKEN.findall(text)[::-1]
-    scope = vars(sys.modules[module])
+    package = sys.modules[module.rpartition(".")[0] or module]
+    scope = ChainMap(*(vars(names) for names in (sys.modules[module], package, builtins)))
 
     def union() -> Any:
         kind = item()
@@ -59,7 +64,7 @@ def _parsed(text: str, module: str) -> Any:
         name, *rest = tokens.pop().split(".")
         if name == "":
             return ...
-        kind: Any = None if name == "None" else scope.get(name) or vars(builtins)[name]
+        kind: Any = None if name == "None" else scope[name]
         for attribute in rest:
             kind = getattr(kind, attribute)
         return kind[arguments()] if tokens[-1:] == ["["] else kind

@@ -1,4 +1,17 @@
-"""What the elementary functions are made of: the formats, and small pieces."""
+"""Elementary functions as branch-free IR on float or double, scalar or of any vector width.
+
+LLVM has no vector mathematics library of its own to call, so each function is arithmetic: a range
+reduction, a polynomial in fused multiply-adds, and a reconstruction by integer operations on the
+exponent. The same instructions are written for every machine and every width, so results are the
+same bits on all of them (a machine without FMA gets there through the C library, slowly).
+
+Zeros with their signs, infinities, NaN, subnormals, overflow and underflow come out as C has them.
+The bounds at each function are in units in the last place of the exact result, and are tested.
+
+Methods: Cody and Waite, Software Manual for the Elementary Functions (1980), for the reductions;
+Muller, Elementary Functions, 3rd ed. (2016), for the polynomials; Dekker, Numer. Math. 18 (1971),
+for the two-part arithmetic of pow. Coefficients: tools/fit_polynomials.py.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +33,24 @@ class Bounds(NamedTuple):
     double: float
 
 
+FUNCTIONS: dict[str, Callable[..., Value]] = {}
+
+
+BOUNDS: dict[str, Bounds] = {}
+
+
 Emitter = TypeVar("Emitter", bound=Callable[..., Value])
 
 
-class Elementary:
-    """Functions by their names, and their bounds; calling it makes what enters one."""
+def elementary(single: float, double: float) -> Callable[[Emitter], Emitter]:
+    """Enter a function into `FUNCTIONS` and its bounds into `BOUNDS`."""
 
-    def __init__(self) -> None:
-        self.functions: dict[str, Callable[..., Value]] = {}
-        self.bounds: dict[str, Bounds] = {}
+    def enter(emit: Emitter) -> Emitter:
+        FUNCTIONS[emit.__name__] = emit
+        BOUNDS[emit.__name__] = Bounds(single, double)
+        return emit
 
-    def __call__(self, single: float, double: float) -> Callable[[Emitter], Emitter]:
-        """Enter a function with its bounds."""
-
-        def enter(emit: Emitter) -> Emitter:
-            self.functions[emit.__name__] = emit
-            self.bounds[emit.__name__] = Bounds(single, double)
-            return emit
-
-        return enter
-
-
-# -- the formats
+    return enter
 
 
 class Format(Record):
@@ -84,18 +93,15 @@ FORMATS = {
 
 
 def format_of(x: Value) -> Format:
-    """The format of a value.
+    """The format of a number.
 
     Raises:
-        TypeError: if it is neither float nor double.
+        TypeError: if it is neither a float nor a double.
     """
     try:
         return FORMATS[x.type.element]
     except KeyError:
         raise TypeError(f"elementary functions are of float or double, not {x.type}") from None
-
-
-# -- small pieces
 
 
 def horner(x: Value, coefficients: Sequence[float]) -> Value:
@@ -108,7 +114,7 @@ def horner(x: Value, coefficients: Sequence[float]) -> Value:
 
 
 def polynomial(x: Value, table: Table) -> Value:
-    """The polynomial whose coefficients for the format are in a table."""
+    """The polynomial with the coefficients for the format of x."""
     return horner(x, format_of(x).pick(table))
 
 
@@ -125,7 +131,7 @@ def odd_polynomial(x: Value, z: Value, table: Table) -> Value:
 
 
 def magnitude(x: Value) -> Value:
-    """`|x|`."""
+    """|x|."""
     return x.math("fabs")
 
 

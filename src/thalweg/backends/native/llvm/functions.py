@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from thalweg.backends.native.llvm import halves, vector_math
+from thalweg.backends.native.llvm import elementary, halves, special, trigonometry, vector_math
 from thalweg.backends.native.llvm.builder import Builder
 from thalweg.backends.native.llvm.philox import philox4x32
 from thalweg.backends.native.llvm.ssa import Type, Value
 from thalweg.base.dtypes import DType
-from thalweg.formula import COMPARISONS
+from thalweg.formula import FUNCTIONS
 
 REGISTER = {
     "float16": "float", "bfloat16": "float", "float32": "float", "float64": "double",
@@ -66,18 +66,11 @@ def emit_function(
     """
     if name == "cast":
         return convert(args[0], kinds[0], dtype)
-    made = _function(name, kinds[-1])(*unify(builder, args))
-    return made if name in _EXACT else _round_to(made, dtype)
-
-
-def _function(name: str, kind: DType) -> Callable[..., Value]:
-    if name in vector_math.FUNCTIONS:
-        return vector_math.FUNCTIONS[name]
-    unsigned = kind.is_unsigned or kind.is_bool
-    return _UNSIGNED[name] if unsigned and name in _UNSIGNED else _FUNCTIONS[name]
-
-
-_EXACT = COMPARISONS | {"neg", "abs", "sign", "floor", "ceil", "round", "max", "min", "select"}
+    emit = EMITTERS[name]
+    if (kinds[-1].is_unsigned or kinds[-1].is_bool) and name in _UNSIGNED:
+        emit = _UNSIGNED[name]
+    made = emit(*unify(builder, args))
+    return made if FUNCTIONS[name].exact else _round_to(made, dtype)
 
 
 def constant(builder: Builder, value: float, dtype: DType) -> Value:
@@ -146,7 +139,11 @@ def _float_floor_divide(x: Value, y: Value) -> Value:
     return y.equals(0).select(x / y, rounded)
 
 
-_FUNCTIONS: dict[str, Callable[..., Value]] = {
+_MATHEMATICS = (special, trigonometry, vector_math)  # each enters its functions into one table
+
+# Of each function in `thalweg.formula.FUNCTIONS` that depends on its arguments alone.
+EMITTERS: dict[str, Callable[..., Value]] = {
+    **elementary.FUNCTIONS,
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
@@ -174,6 +171,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "select": lambda c, a, b: c.select(a, b),
 }
 
+# Those that are others for unsigned integers and truth values.
 _UNSIGNED: dict[str, Callable[..., Value]] = {
     "abs": lambda a: a,
     "sign": lambda a: a.differs(0).select(a.builder.constant(a.type, 1), 0),
@@ -262,7 +260,7 @@ def _resize_integer(value: Value, new: str, unsigned: bool) -> Value:
 
 
 def random_words(key_low: Value, key_high: Value, run: Value, element: Value) -> list[Value]:
-    """The four random words of an element; `thalweg.ops.random.random.unit` is their definition."""
+    """The four random words of an element; `thalweg.ops.random.philox.unit` is their definition."""
     run = run.splat(element.type.lanes)
     counter = (_low(element), _high(element), _low(run), _high(run))
     return list(philox4x32(counter, (key_low, key_high)))

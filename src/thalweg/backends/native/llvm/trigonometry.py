@@ -1,4 +1,4 @@
-"""Trigonometric functions and their inverses; see `vector_math.py`."""
+"""Trigonometric functions and their inverses as branch-free IR; see `elementary`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from thalweg.backends.native.llvm.elementary import (
     FORMATS,
     INF,
     NAN,
-    Elementary,
+    elementary,
     flip_sign,
     format_of,
     keep_tiny,
@@ -19,8 +19,6 @@ from thalweg.backends.native.llvm.elementary import (
     polynomial,
 )
 from thalweg.backends.native.llvm.ssa import F64, I1, I64, Value
-
-elementary = Elementary()
 
 FAR = 2.0**45  # from here on the argument is reduced by `_reduce_far`
 
@@ -140,13 +138,17 @@ def _times_half_pi(upper: Value, lower: Value) -> Value:
     return negative.select(-size, size)
 
 
+def sin_cos_reduced(r: Value) -> tuple[Value, Value]:
+    """`(sin r, cos r)` for |r| <= pi / 4."""
+    z = r * r
+    sine = odd_polynomial(r, z, polynomials.SIN)
+    return sine, z.fma(z.fma(polynomial(z, polynomials.COS), -0.5), 1)
+
+
 def _sin_cos(x: Value) -> tuple[Value, Value, Value]:
     """`(sin r, cos r, n)` of the reduced argument."""
     r, n = _reduce_trigonometric(x)
-    z = r * r
-    sine = odd_polynomial(r, z, polynomials.SIN)
-    cosine = z.fma(z.fma(polynomial(z, polynomials.COS), -0.5), 1)
-    return sine, cosine, n
+    return *sin_cos_reduced(r), n
 
 
 def _odd(n: Value) -> Value:
@@ -217,3 +219,21 @@ def acos(x: Value) -> Value:
     y, large = _asin_reduced(magnitude(x))
     outer = (x < 0).select(_half_pi_minus(y), y)
     return large.select(outer + outer, _half_pi_minus(y.math("copysign", x)))
+
+
+@elementary(single=2.0, double=2.0)
+def atan2(y: Value, x: Value) -> Value:
+    """The angle of the point (x, y): the arc tangent of a quotient up to 1, from the nearest axis.
+
+    That axis is at 0, pi / 2 or pi, and the angle goes away from it or back.
+    """
+    a, b = magnitude(y), magnitude(x)
+    low, high = a.math("minimum", b), a.math("maximum", b)
+    q = low.equals(INF).select(x.builder.like(x, 1), high.equals(0).select(low, low / high))
+    r = odd_polynomial(q, q * q, polynomials.ATAN)
+    steep, left = a > b, x.bitcast(format_of(x).integer) < 0
+    axis, rest = (
+        steep.select(x.builder.like(x, part), left.select(x.builder.like(x, 2 * part), 0))
+        for part in format_of(x).pick(polynomials.HALF_PI)[:2]
+    )
+    return (axis + ((steep ^ left).select(-r, r) + rest)).math("copysign", y)

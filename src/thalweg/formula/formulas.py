@@ -1,0 +1,88 @@
+"""Formulas: the axes of an output, the expression of one element, and where it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from thalweg.base.dtypes import DType
+from thalweg.base.record import Record
+from thalweg.formula.expressions import Expr, Read
+from thalweg.formula.indices import Affine, Axis, Index, affine, axes
+
+
+class Operand(Record):
+    """An input of the op whose formula is being written; indexing it makes a `Read`."""
+
+    number: int
+    shape: tuple[int, ...]
+    dtype: DType
+
+    def __getitem__(self, index: Index | Sequence[Index]) -> Expr:
+        items = index if isinstance(index, Sequence) else (index,)
+        return Read(self.number, tuple(map(affine, items)), self.dtype)
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+
+class Formula(Record):
+    """`output[store] = body` for every value of the axes.
+
+    `store` is the axes themselves unless given; then `shape` is the output's shape, and every
+    element must be written by exactly one value of the axes.
+
+    If one of the store's indices is read, any number of values of the axes may fall on an element:
+    they are added up, in the axes' order, and an element that none falls on is 0.
+    """
+
+    axes: tuple[Axis, ...]
+    body: Expr
+    store: tuple[Affine, ...] = ()
+    shape: tuple[int, ...] = ()
+
+    @staticmethod
+    def make(
+        axes: Sequence[Axis],
+        body: Expr,
+        store: Sequence[Index] | None = None,
+        shape: Sequence[int] | None = None,
+    ) -> Formula:
+        """A formula whose store and shape default to its axes."""
+        target = axes if store is None else store
+        extents = [a.extent for a in axes] if shape is None else shape
+        return Formula(tuple(axes), body, tuple(map(affine, target)), tuple(extents))
+
+
+class Check(Record):
+    """Every element of an operand must lie in `range(limit)`; a run that finds another one fails.
+
+    Attributes:
+        operand: its number.
+        limit: one more than the largest element allowed.
+        name: of the operand, for the error.
+    """
+
+    operand: int
+    limit: int
+    name: str
+
+    def problem(self, place: Sequence[int], value: int) -> str:
+        """What is wrong with an element, as TensorFlow says it: `indices[3] = 12 is not in ...`."""
+        at = f"[{','.join(str(int(p)) for p in place)}]" if place else ""
+        return f"{self.name}{at} = {value} is not in [0, {int(self.limit)})"
+
+
+class Alias(Record):
+    """An output that is the same memory as an operand, perhaps under another shape."""
+
+    operand: int
+
+
+Lowered = Formula | Alias
+
+
+def pointwise(function: Callable[..., Expr], *operands: Operand) -> Formula:
+    """A formula that applies a function to each element of operands of one shape."""
+    index = axes(*operands[0].shape)
+    return Formula.make(index, function(*(operand[index] for operand in operands)))
