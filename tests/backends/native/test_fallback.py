@@ -58,7 +58,7 @@ def _always(nest: Nest, schedule: Schedule) -> bool:
 FAILURES: dict[str, Callable[[Patch], None]] = {
     "a pass of the graph": lambda p: p.setattr(passes, "PASSES", (_raise, *passes.PASSES[1:])),
     "a pass of the kernels": lambda p: p.setattr(pipeline, "merge_padding", _raise),
-    "the making of nests": lambda p: p.setattr(pipeline, "chain", _raise),
+    "the making of nests": lambda p: p.setattr(pipeline, "tile_depth_first", _raise),
     "the choice": lambda p: p.setattr(Library, "_first", _raise),
     "the emitter, for a schedule": lambda p: p.setattr(emitter, "emit", _fail_on(_is_fast, _raise)),
     "the emitter": lambda p: p.setattr(emitter, "emit", _fail_on(_always, _raise)),
