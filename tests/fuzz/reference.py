@@ -16,7 +16,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Operation, Spec, Tensor
 from thalweg.ops.arrays.constant import Placeholder, RunCounter
 from thalweg.ops.state.variable import Assign, ReadVariable, VariableHandle
 
@@ -30,6 +30,8 @@ SUMS = {
 }  # fmt: skip
 # Transforms of a tile mix its elements, so that an error is relative to the largest of them.
 MIXED = {"Conv2D", "Conv2DFilterGrad", "Conv2DInputGrad", "Conv2DTransposed"}
+EQUALITIES = {"Equal", "NotEqual"}
+NEAR = 8  # epsilons between numbers that roundings may make equal
 TRIALS = 3
 # Three trials see about the typical error, and elementary functions are good to some ULP: the
 # largest error that is allowed is this many times larger.
@@ -109,15 +111,29 @@ class Reference:
             case Assign():
                 made = arrays[1]
             case record:
+                specs = [Spec(a.shape, x.dtype) for x, a in zip(op.inputs, arrays, strict=True)]
+                record.infer(*specs)  # which refuses what does not fit
                 if op.type in SUMS:
                     arrays = [self._rounded(x, a) for x, a in zip(op.inputs, arrays, strict=True)]
                 made = record.evaluate(np, *arrays)
+                if op.type in EQUALITIES:
+                    made = made ^ self._almost_equal(op.inputs[0], *arrays)
+                if op.type == "Sub":  # of numbers that roundings may make equal
+                    made = np.where(self._almost_equal(op.inputs[0], *arrays), 0, made)
         outputs = made if isinstance(made, tuple) else (made,)
         for tensor, array in zip(op.outputs, outputs, strict=True):
             wide = _wide(tensor, array)
             if not isinstance(op.record, VariableHandle | ReadVariable | Assign):
                 wide = self._rounded_result(tensor, wide)
             self._values.setdefault(tensor, wide)
+
+    def _almost_equal(self, tensor: Tensor, a: Array, b: Array) -> Array:
+        """Where roundings decide whether numbers are equal: nothing can be said there."""
+        if self._random is None or not tensor.dtype.is_floating:
+            return np.zeros(np.shape(a), bool)
+        near = NEAR * epsilon(tensor.dtype.numpy) * self._scale
+        distance = np.abs(a - b)
+        return np.asarray((distance > 0) & (distance <= near * np.maximum(np.abs(a), np.abs(b))))
 
     def _rounded(self, tensor: Tensor, array: Array) -> Array:
         """The array with a random rounding of every element."""
