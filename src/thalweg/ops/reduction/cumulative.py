@@ -121,8 +121,7 @@ class Cumulative(Op):
         at, wide = axis_index(self.axis, x.ndim), accumulator(as_dtype(x.dtype)).numpy
         if self.exclusive and x.shape[at]:
             x = Shift(at, self.reverse, self.neutral).evaluate(xp, x)
-        turned = xp.flip(x, at) if self.reverse else x
-        made = self.accumulate(xp, turned, at, wide)
+        made = self.accumulate(xp, xp.flip(x, at) if self.reverse else x, at, wide)
         return xp.asarray(xp.flip(made, at) if self.reverse else made, x.dtype)
 
     def expand(self, *inputs: Tensor) -> Tensor | None:

@@ -27,11 +27,10 @@ def test_every_function_of_its_arguments_has_native_code() -> None:
 
 
 @np.errstate(all="ignore")
-@pytest.mark.parametrize("name", OF_FLOATS)
+@pytest.mark.parametrize("name", [name for name in OF_FLOATS if FUNCTIONS[name].result is None])
 def test_results_lie_in_the_range(name: str) -> None:
+    """All functions of floats but those that give truth values."""
     function = FUNCTIONS[name]
-    if function.result is not None:
-        pytest.skip("gives truth values")
 
     def emit(*x: Value) -> list[Value]:
         return [EMITTERS[name](*x)]
