@@ -198,8 +198,10 @@ def test_explain_shows_the_stages() -> None:
     x = tf.placeholder(tf.float32, [None], "x")
     y = positive(x * 2.0) + 1.0
     with session() as s:
+        assert "3 stages, not yet run" in str(tf.explain(y, {x: [1.0]}, s))
         s.run(y, {x: [1.0]})
-        text = str(tf.explain(y, {x: [1.0]}, s))
+        text = str(tf.explain(y, {x: [1.0]}, s, formulas=True))
+    assert "3 stages, 2 kernels" in text
     assert "because 'Positive' (Positive) is run by Python" in text
     assert "makes mul:0 float32[?]" in text
     assert "mul[i] = x[i] * 2" in text

@@ -76,7 +76,6 @@ def cut_into_stages(
     fetches: Sequence[Tensor],
     targets: Sequence[Operation],
     fed: Collection[Tensor],
-    host: Collection[Operation] = (),
 ) -> Stages | None:
     """The stages of a run; None if a single segment takes it all.
 
@@ -84,20 +83,24 @@ def cut_into_stages(
         fetches: tensors of the user's graph.
         targets: operations of the user's graph.
         fed: the tensors that are fed.
-        host: operations that Python is to run though their records do not ask for it.
     """
     ops = prune(fetches, targets, fed)
-    if not _may_need_stages(ops, host):
+    if not _may_need_stages(ops):
         return None
-    levels = _Levels(ops, fed, host)
+    levels = _Levels(ops, fed)
     if not any(levels.of.values()):
         return None
     return _Cut(levels, fetches, targets, fed).stages()
 
 
-def _may_need_stages(ops: Sequence[Operation], host: Collection[Operation]) -> bool:
+def is_host(op: Operation) -> bool:
+    """Whether Python runs an operation."""
+    return op.record.effects.host
+
+
+def _may_need_stages(ops: Sequence[Operation]) -> bool:
     """Whether Python runs any of the operations, or a shape depends on more than a plan knows."""
-    if any(op.record.effects.host or op in host for op in ops):
+    if any(map(is_host, ops)):
         return True
     return any(tensor.op.record.origin is not Origin.CONSTANT for tensor in static_sources(ops))
 
@@ -118,17 +121,14 @@ class _Levels:
     Args:
         ops: what the run needs, in graph order.
         fed: the tensors that are fed.
-        host: operations for Python beside those that are anyway.
 
     Attributes:
         of: the levels, by operation, in an order in which they can run; 0 for what is free.
         reasons: why an operation cannot be in the segment of what it depends on, if it cannot.
     """
 
-    def __init__(
-        self, ops: list[Operation], fed: Collection[Tensor], host: Collection[Operation]
-    ) -> None:
-        self._fed, self._host = fed, host
+    def __init__(self, ops: list[Operation], fed: Collection[Tensor]) -> None:
+        self._fed = fed
         self.of: dict[Operation, int] = {}
         self.reasons: dict[Operation, str] = {}
         self._known_from: dict[Tensor, int] = {}
@@ -136,15 +136,11 @@ class _Levels:
             self.of[op] = self._level(op, before)
             self._note_values(op)
 
-    def is_host(self, op: Operation) -> bool:
-        """Whether Python runs the operation."""
-        return op.record.effects.host or op in self._host
-
     def _level(self, op: Operation, before: Sequence[Operation]) -> int:
         earlier = [self.of[one] for one in before]
         if _is_group(op) or is_free(op):
             return max(earlier, default=0)
-        parity = int(self.is_host(op))
+        parity = int(is_host(op))
         lowest = max([level + (level % 2 != parity) for level in earlier], default=parity)
         if parity:
             self.reasons[op] = f"{op.name!r} ({op.type}) is run by Python"
@@ -167,7 +163,7 @@ class _Levels:
         level, record = self.of[op], op.record
         if record.origin is Origin.CONSTANT or record.origin is Origin.FEED:
             first = 0
-        elif self.is_host(op):
+        elif is_host(op):
             first = level + 1
         else:
             first = level if self._folds(op, level) else level + 2
@@ -188,7 +184,7 @@ class _Levels:
         Else each new batch would be planned anew, where the few numbers that are made of it may
         well be the same.
         """
-        if tensor not in self._fed and not self.is_host(tensor.op):
+        if tensor not in self._fed and not is_host(tensor.op):
             return True
         shape = tensor.static_shape
         return is_known(shape) and size(known(shape)) <= SMALL

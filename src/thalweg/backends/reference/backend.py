@@ -11,7 +11,7 @@ from thalweg.backends.protocol import Feed, Rows
 from thalweg.backends.state import VariableStore
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
-from thalweg.graph import Operation, Tensor, execute, failed
+from thalweg.graph import Op, Operation, Tensor, execute, failed
 from thalweg.ops.evaluation import outputs
 from thalweg.passes.order import order
 from thalweg.passes.plan import Interface, Plan
@@ -127,10 +127,14 @@ class Run:
     def constant(self, op: Operation) -> None:
         self.compute(op)
 
+    def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
+        return outputs(record, inputs, kinds)
+
     def compute(self, op: Operation) -> None:
         try:
             inputs = [self.values[tensor] for tensor in op.inputs]
-            self._put(op, outputs(op.record, inputs, [tensor.dtype for tensor in op.outputs]))
+            kinds = [tensor.dtype for tensor in op.outputs]
+            self._put(op, self._evaluate(op.record, inputs, kinds))
         except MemoryError:
             raise
         except Exception as error:
