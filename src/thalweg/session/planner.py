@@ -65,6 +65,7 @@ class Planner(Shared):
         # By a choice, and by a request, with the values that decide about shapes.
         self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
         self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
+        self._staged_entries: dict[Request, Entry] = Recent()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""
@@ -125,7 +126,7 @@ class Planner(Shared):
                 entry = self._entries.get((choice, values))
                 if entry is None:
                     with collection_paused():
-                        entry = self._entries[choice, values] = self._adapted(request, feeds, known)
+                        entry = self._entries[choice, values] = self._new(request, feeds, known)
         if not request.static:
             choice.only = entry
         return entry
@@ -133,7 +134,13 @@ class Planner(Shared):
     def forget_plans(self) -> None:
         """Let everything be planned anew, with what is known by now."""
         with self._lock:
-            for table in (self._recent, self._choices, self._entries, self._planned):
+            for table in (
+                self._recent,
+                self._choices,
+                self._entries,
+                self._planned,
+                self._staged_entries,
+            ):
                 table.clear()
 
     def close(self) -> None:
@@ -181,13 +188,20 @@ class Planner(Shared):
         static, words = static_feeds(ops, feeds), seeds(ops)
         return Request(fetches, targets, tuple(static), tuple(words), done)
 
+    def _new(
+        self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
+    ) -> Entry:
+        if request.stages is None:
+            return self._adapted(request, feeds, static)
+        if request not in self._staged_entries:
+            self._staged_entries[request] = self._staged(request, request.stages, feeds)
+        return self._staged_entries[request]
+
     def _adapted(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
         """An entry from a plan for other shapes that holds for these, or else with its own."""
         values = [(array.tobytes(), array.shape) for array in static.values()]
-        if request.stages:
-            return self._staged(request, request.stages, feeds)
         key = (request, tuple(values))
         planned = self._planned.get(key, [])
         adapted = _adapted(planned, feeds, request.seeds)
@@ -202,6 +216,7 @@ class Planner(Shared):
         """An entry that runs stage by stage; each segment is planned when it first runs."""
         _check_fed(prune(request.fetches, request.targets, feeds), feeds)
         program = StagedProgram(stages, self._segment)
+        self.why.note(request, feeds, {}, f" ({len(stages.stages)} stages, one after the other)")
         return Entry(program, stages.feeds, stages.needs, stages.writes)
 
     def _segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
