@@ -50,7 +50,7 @@ class Rebuild:
                     self._merge(op, merged[op])
                 elif not (op.outputs and all(tensor in self.tensors for tensor in op.outputs)):
                     self._visit(op, step)
-            self.graph.resume(None, ())
+            self.graph.continue_at(None, ())
 
     def _merge(self, op: Operation, first: Operation) -> None:
         for old, same in zip(op.outputs, first.outputs, strict=True):
@@ -60,7 +60,7 @@ class Rebuild:
     def _visit(self, op: Operation, step: Step) -> None:
         inputs = tuple([self.tensors[tensor] for tensor in op.inputs])
         control = self.control(op)
-        self.graph.resume(op.source, control)
+        self.graph.continue_at(op.source, control)
         made = step(self, op, inputs)
         if made is None:
             made = self.copy(op, inputs).outputs

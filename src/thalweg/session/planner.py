@@ -14,7 +14,7 @@ from thalweg.backends.state import VariableStore
 from thalweg.base import forks
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import FeedError, SessionClosedError
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 from thalweg.base.garbage import collection_paused
 from thalweg.base.recent import Recent
 from thalweg.base.shapes import known
@@ -36,7 +36,7 @@ SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
 WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
 
 
-class Planner(Shared):
+class Planner(ForkSafe):
     """Finds the compiled plan of a run, or makes it: one thread at a time, while others run.
 
     Args:

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from thalweg.backends.native.llvm import version
 from thalweg.backends.native.llvm.loader import Loaded, load
 from thalweg.backends.native.llvm.target import Target
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 from thalweg.base.recent import Recent
 from thalweg.base.record import Record
 
@@ -77,7 +77,7 @@ class Address(int):
         return address
 
 
-class Jit(Shared):
+class Jit(ForkSafe):
     """Compiles modules of IR, and keeps the code that is in use or was made lately in memory.
 
     A module defines one thing that is seen from outside, `@kernel`: a function, or a table of some.
