@@ -17,7 +17,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.backends.native.shared import shared_jit
-from thalweg.backends.native.trial import Trial
+from thalweg.backends.native.thread_count import ThreadCountTuner
 
 Array = np.ndarray[Any, Any]
 
@@ -67,11 +67,11 @@ def test_same_bits_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     reference = train(1)
     rng, chosen = random.Random(0), set()
 
-    def choose(trial: Trial) -> int:
-        chosen.add(threads := rng.choice(trial._options))
+    def choose(tuner: ThreadCountTuner) -> int:
+        chosen.add(threads := rng.choice(tuner._options))
         return threads
 
-    monkeypatch.setattr(Trial, "choose", choose)
+    monkeypatch.setattr(ThreadCountTuner, "choose", choose)
     spin = [sys.executable, "-S", "-c", "while True: pass"]
     spinners = [subprocess.Popen(spin) for _ in range(2)]
     try:

@@ -22,7 +22,7 @@ from thalweg.backends.native.summary import KernelSummary, summarise
 from thalweg.backends.native.table import Move, Row, make_program
 from thalweg.backends.native.team import Program as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
-from thalweg.backends.native.trial import LoopTrial, Trial
+from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
 from thalweg.backends.protocol import BackendSettings, Feed, Program, Rows
 from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
@@ -221,8 +221,8 @@ class NativeProgram:
         shared = _shareable(parts, SMALL_WORK)
         self._threads = threads if shared >= TINY_PROGRAM else 1
         self._sleepy = shared < SMALL_PROGRAM  # not worth waking anybody
-        self._trial = Trial(self._threads)
-        self._loop_trial = LoopTrial(threads if _shareable(parts, SMALL_WORK_IN_LOOP) else 1)
+        self._tuner = ThreadCountTuner(self._threads)
+        self._loop_tuner = LoopTuner(threads if _shareable(parts, SMALL_WORK_IN_LOOP) else 1)
         self._ended = 0.0
         self._words = self._lay_out()
         places = enumerate((*self._fed, *self._fetched))
@@ -348,10 +348,10 @@ class NativeProgram:
         """Run on as many threads as are fastest at present."""
         start = time.perf_counter()
         apart = self._sleepy and start - self._ended > AWAKE_SECONDS
-        self._execute(self._program, 1 if apart else self._trial.choose())
+        self._execute(self._program, 1 if apart else self._tuner.choose())
         self._ended = time.perf_counter()
         if not apart:
-            self._trial.took(self._ended - start)
+            self._tuner.took(self._ended - start)
 
     def tune(self) -> dict[str, float]:
         from thalweg.backends.native.tuning import tune
@@ -383,7 +383,7 @@ class NativeProgram:
             batch = orders[0].shape[1] if orders else 0
             rows, moves = self._rows(SMALL_WORK_IN_LOOP), self._moves(batch)
             self._loop = make_program(rows, moves)
-        self._loop_trial.run(steps, self._repeat)
+        self._loop_tuner.run(steps, self._repeat)
         return made
 
     def _repeat(self, steps: int, threads: int) -> float:
