@@ -56,7 +56,7 @@ def make_kernels(
     plan: Plan,
     machine: Machine,
     choose: Callable[[Nest], Schedule],
-    picked: Mapping[int, DType],
+    batched_feeds: Mapping[int, DType],
     begin: Callable[[Nest, Schedule], None] = lambda nest, schedule: None,
     winograd: bool = True,
 ) -> Kernels:
@@ -66,26 +66,26 @@ def make_kernels(
         plan: what to compute.
         machine: what it runs on.
         choose: the schedule of a nest.
-        picked: the feeds, by number, of which each step takes other rows, with their dtype.
+        batched_feeds: the feeds, by number, of which each step takes other rows, with their dtype.
         begin: told each kernel that is not like one before, as soon as it is known.
         winograd: whether convolutions may be computed with fewer multiplications.
     """
     scheduled = _Scheduler(choose, begin).kernel
-    lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
+    lowering = Lowering(order(plan), plan.feeds, plan.fetches, batched_feeds)
     units = tile_depth_first(_groups_of(lowering.definitions, machine, winograd))
     shared = _store_what_is_shared(units)
     units = _copied_early([part for unit in units for part in _separated(unit)])
     return _kernels(units, shared, scheduled, lowering.checked)
 
 
-def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
+def make_plain_kernels(plan: Plan, batched_feeds: Mapping[int, DType]) -> Kernels:
     """A kernel for each operation, with no pass and no schedule that could go wrong.
 
     Args:
         plan: what to compute.
-        picked: as for `make_kernels`.
+        batched_feeds: as for `make_kernels`.
     """
-    lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
+    lowering = Lowering(order(plan), plan.feeds, plan.fetches, batched_feeds)
     groups = [[definition] for definition in lowering.definitions]
     shared = _store_what_is_shared(groups)
     return _kernels(groups, shared, _Scheduler(plain).kernel, lowering.checked)

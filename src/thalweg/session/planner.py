@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
-from thalweg.backends.protocol import Backend, Feed, Program, Rows
+from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
 from thalweg.backends.state import VariableStore
 from thalweg.base import forks
 from thalweg.base.dtypes import as_dtype
@@ -226,11 +226,11 @@ class Planner(ForkSafe):
                 (handle,) = op.outputs
                 self._store.allocate(op.name, known(handle.static_shape), handle.dtype.numpy)
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
-        picked = {n: as_dtype(source) for n, source in sources.items() if source}
+        batched_feeds = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
-            program = self._get_backend().compile(plan, seen, self._store, picked, text)
+            program = self._get_backend().compile(plan, seen, self._store, batched_feeds, text)
         return Entry(program, taken, seen.needs, seen.writes)
 
     def _get_backend(self) -> Backend:
@@ -241,7 +241,7 @@ class Planner(ForkSafe):
 
 def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     """The element type of the array of which each step takes other rows, if the feed is one."""
-    return feed.source.dtype if isinstance(feed, Rows) else None
+    return feed.source.dtype if isinstance(feed, MiniBatches) else None
 
 
 def _adapted(
@@ -264,7 +264,7 @@ def _open_extents(fed: Iterable[Tensor], feeds: Mapping[Tensor, Feed]) -> list[i
 
 def _known(tensor: Tensor, feed: Feed) -> Array:
     """The value of a feed that decides about shapes."""
-    if isinstance(feed, Rows):
+    if isinstance(feed, MiniBatches):
         raise FeedError(
             f"batches: the value of {describe(tensor)} decides about shapes, so it cannot be "
             f"another one in each step\n  it was made at {tensor.op.source}"

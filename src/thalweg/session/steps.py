@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from thalweg.backends.protocol import Feed, Rows
+from thalweg.backends.protocol import Feed, MiniBatches
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.graph import Operation, Tensor
 from thalweg.passes.prune import prune
@@ -113,7 +113,7 @@ class Loop:
 
 def _fed(feed: Feed, steps: int) -> Array:
     """What each of the steps is fed."""
-    if isinstance(feed, Rows):
+    if isinstance(feed, MiniBatches):
         return feed.batch(slice(None))
     return np.repeat(feed[np.newaxis], steps, axis=0)
 

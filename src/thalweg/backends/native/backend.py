@@ -23,7 +23,7 @@ from thalweg.backends.native.table import Move, Row, make_program
 from thalweg.backends.native.team import Program as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
 from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
-from thalweg.backends.protocol import BackendSettings, Feed, Program, Rows
+from thalweg.backends.protocol import BackendSettings, Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
 from thalweg.base.dims import Sizes
@@ -91,7 +91,7 @@ class NativeBackend:
         plan: Plan,
         seen: Interface,
         state: VariableStore,
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:
         from thalweg.kernels import pipeline  # only when something is planned
@@ -101,12 +101,12 @@ class NativeBackend:
 
         def fast() -> Program:
             made = pipeline.make_kernels(
-                plan, library.machine, choose, picked, begin, self._use_winograd
+                plan, library.machine, choose, batched_feeds, begin, self._use_winograd
             )
             return self._compiled(plan, seen, state, made, signature)
 
         def plain() -> Program:
-            made = pipeline.make_plain_kernels(plan, picked)
+            made = pipeline.make_plain_kernels(plan, batched_feeds)
             return self._compiled(plan, seen, state, made, None)
 
         # Kernels that failed the first time run by a plain schedule the second time.
@@ -372,8 +372,8 @@ class NativeProgram:
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         self._first_run = self._run_number[0] = run_counter  # none is finished yet
         made = [memory.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
-        orders = [feed.order for feed in feeds if isinstance(feed, Rows)]
-        fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
+        orders = [feed.order for feed in feeds if isinstance(feed, MiniBatches)]
+        fed = [feed.source if isinstance(feed, MiniBatches) else feed for feed in feeds]
         self._bind([*fed, *made], run_counter)
         for place in self._ordered:  # they are the same for all feeds
             self._cells[place] = address_of(orders[0])
