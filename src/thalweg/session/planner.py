@@ -12,11 +12,11 @@ from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
 from thalweg.backends.state import VariableStore
 from thalweg.base import forks
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import FeedError, SessionClosedError
 from thalweg.base.forks import ForkSafe
 from thalweg.base.garbage import collection_paused
-from thalweg.base.recent import Recent
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.interface import interface
@@ -57,12 +57,12 @@ class Planner(ForkSafe):
         self._make_backend = make_backend
         self._backend: Backend | None = None
         self._store = store
-        self._recent: dict[Any, Choice] = Recent()
-        self._choices: dict[Any, Choice] = Recent()
-        self._requests: dict[Any, Request] = Recent()
+        self._recent: dict[Any, Choice] = BoundedDict()
+        self._choices: dict[Any, Choice] = BoundedDict()
+        self._requests: dict[Any, Request] = BoundedDict()
         # By a choice, and by a request, with the values that decide about shapes.
-        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
-        self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
+        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = BoundedDict()
+        self._planned: dict[tuple[Request, Hashable], list[Entry]] = BoundedDict()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""

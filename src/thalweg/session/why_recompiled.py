@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.protocol import Feed
-from thalweg.base.recent import Recent
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.shapes import show
 from thalweg.graph import Operation, Tensor
 from thalweg.session.entry import Request
@@ -46,7 +46,7 @@ class WhyRecompiled:
 
     def __init__(self) -> None:
         self.lines = Log()
-        self._last: dict[tuple[tuple[Tensor, ...], tuple[Operation, ...]], Fed] = Recent()
+        self._last: dict[tuple[tuple[Tensor, ...], tuple[Operation, ...]], Fed] = BoundedDict()
 
     def note(
         self,

@@ -14,9 +14,9 @@ from functools import cache
 
 from thalweg.backends.native.cache.encoding import EncodingError, decode, encode
 from thalweg.backends.native.llvm.jit import Address, Jit, ObjectCache, Source
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import off_the_record
 from thalweg.base.errors import CompilerError
-from thalweg.base.recent import Recent
 from thalweg.base.record import replace
 from thalweg.base.source import PACKAGE
 from thalweg.kernels.nests.nest import Nest
@@ -57,7 +57,7 @@ class Library:
         self.machine = Machine(jit.target.vector_bits, jit.target.vector_registers)
         self._jit = jit
         self._cache = cache
-        self._schedules: Recent[str, AbstractSchedule] = Recent(MOST_SCHEDULES)
+        self._schedules: BoundedDict[str, AbstractSchedule] = BoundedDict(MOST_SCHEDULES)
 
     def schedule(self, nest: Nest) -> Schedule:
         """How a nest runs: as every nest of its structure does."""

@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import Dim, off_the_record
-from thalweg.base.recent import Recent
 from thalweg.base.record import Record
 from thalweg.base.shapes import size, typical_size
 from thalweg.formula import Affine, Axis, Expr, Read, Reduce, Replace, Rewrite, affine, axes
@@ -126,7 +126,7 @@ def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     return _worthwhile[key]
 
 
-_worthwhile: dict[object, bool] = Recent(most=10_000)
+_worthwhile: dict[object, bool] = BoundedDict(most=10_000)
 
 
 def _is_batched(definition: Definition, read: Read, vector: Axis) -> bool:

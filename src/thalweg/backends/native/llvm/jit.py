@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 from thalweg.backends.native.llvm import version
 from thalweg.backends.native.llvm.loader import Loaded, load
 from thalweg.backends.native.llvm.target import Target
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.forks import ForkSafe
-from thalweg.base.recent import Recent
 from thalweg.base.record import Record
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Jit(ForkSafe):
         self._begun: dict[str, bytes | Job] = {}
         # All code there is, by kernel, and the latest, which may be wanted again.
         self._code: WeakValueDictionary[str, Loaded] = WeakValueDictionary()
-        self._latest: dict[str, Loaded] = Recent()
+        self._latest: dict[str, Loaded] = BoundedDict()
 
     def begin(self, sources: Iterable[Source]) -> None:
         """Let other threads compile modules that will be wanted soon, as far as nobody has."""

@@ -10,7 +10,7 @@ V = TypeVar("V")
 MOST = 1000
 
 
-class Recent(dict[K, V]):
+class BoundedDict(dict[K, V]):
     """Forgets the oldest of its entries when there are too many.
 
     Only what is set by `d[key] = value` is counted. Several threads may use one.
