@@ -3,7 +3,7 @@
 from thalweg.graph.effects import Effects, Origin, Timing
 from thalweg.graph.executor import Executor, execute
 from thalweg.graph.graph import (
-    Culprit,
+    FailedOp,
     Graph,
     default_graph,
     failed,
@@ -16,9 +16,9 @@ from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
 
 __all__ = [
-    "Culprit",
     "Effects",
     "Executor",
+    "FailedOp",
     "Graph",
     "Op",
     "Operation",

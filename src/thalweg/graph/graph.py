@@ -388,10 +388,10 @@ def located(
 
 def failed(op: Operation, problem: object) -> InvalidArgumentError:
     """The error of an operation that cannot take the values it was given in a run."""
-    return Culprit.of(op).failed(problem)
+    return FailedOp.of(op).failed(problem)
 
 
-class Culprit(Record):
+class FailedOp(Record):
     """What an error says of an operation that has failed."""
 
     name: str
@@ -399,9 +399,9 @@ class Culprit(Record):
     source: Source
 
     @staticmethod
-    def of(op: Operation) -> Culprit:
+    def of(op: Operation) -> FailedOp:
         """An operation without its graph."""
-        return Culprit(op.name, op.type, op.source)
+        return FailedOp(op.name, op.type, op.source)
 
     def failed(self, problem: object) -> InvalidArgumentError:
         """The error."""

@@ -23,7 +23,7 @@ from thalweg.formula import (
     cast,
     combination,
 )
-from thalweg.graph import Culprit, Operation, Tensor, execute
+from thalweg.graph import FailedOp, Operation, Tensor, execute
 from thalweg.kernels import values
 from thalweg.kernels.lower.checks import Checked, define_check
 from thalweg.kernels.values import Definition, Value
@@ -224,7 +224,7 @@ class Lowering:
         """The definition that decides about a check, shared by all that need the same."""
         key = value, check.limit
         if key not in self._checks:
-            checked = Checked(Culprit.of(op), check, value)
+            checked = Checked(FailedOp.of(op), check, value)
             made = define_check(checked, len(self.checked), self._position[op])
             self.definitions += made
             self.checked.append(checked)
