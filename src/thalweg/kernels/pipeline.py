@@ -29,8 +29,8 @@ from thalweg.kernels.rewrites.join import copy_when_made, separate
 from thalweg.kernels.rewrites.merge_padding import merge_padding
 from thalweg.kernels.rewrites.narrow import narrow
 from thalweg.kernels.rewrites.pack import pack
-from thalweg.kernels.rewrites.recompute import recompute
 from thalweg.kernels.rewrites.reindex import reindex
+from thalweg.kernels.rewrites.rematerialise import rematerialise
 from thalweg.kernels.rewrites.slice_groups import slice_groups
 from thalweg.kernels.rewrites.split import split
 from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
@@ -116,9 +116,9 @@ def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) 
     groups = fuse(definitions)
     if verifier:
         verifier.check_groups(groups, "fuse")
-    groups = recompute(groups, kept)
+    groups = rematerialise(groups, kept)
     if verifier:
-        verifier.check_groups(groups, "recompute")
+        verifier.check_groups(groups, "rematerialise")
     return groups
 
 
