@@ -27,10 +27,10 @@ from thalweg.kernels.rewrites.fuse import fuse
 from thalweg.kernels.rewrites.inline import inline
 from thalweg.kernels.rewrites.join import copy_when_made, separate
 from thalweg.kernels.rewrites.merge_padding import merge_padding
-from thalweg.kernels.rewrites.narrow import narrow
 from thalweg.kernels.rewrites.pack import pack
 from thalweg.kernels.rewrites.reindex import reindex
 from thalweg.kernels.rewrites.rematerialise import rematerialise
+from thalweg.kernels.rewrites.shrink_to_reads import shrink_to_reads
 from thalweg.kernels.rewrites.slice_groups import slice_groups
 from thalweg.kernels.rewrites.split import split
 from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
@@ -105,7 +105,7 @@ def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) 
     run(accumulate, kept)
     run(inline, kept)
     run(merge_padding, kept)
-    run(narrow, kept)
+    run(shrink_to_reads, kept)
     count = len(definitions)
     if winograd:
         run(use_winograd)
