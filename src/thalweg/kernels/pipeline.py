@@ -32,7 +32,7 @@ from thalweg.kernels.rewrites.reindex import reindex
 from thalweg.kernels.rewrites.rematerialise import rematerialise
 from thalweg.kernels.rewrites.shrink_to_reads import shrink_to_reads
 from thalweg.kernels.rewrites.slice_groups import slice_groups
-from thalweg.kernels.rewrites.split import split
+from thalweg.kernels.rewrites.split_reductions import split_reductions
 from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
 from thalweg.kernels.rewrites.use_winograd import use_winograd
 from thalweg.kernels.schedules.schedule import Machine, Schedule, plain
@@ -111,7 +111,7 @@ def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) 
         run(use_winograd)
     if len(definitions) > count:
         run(reindex, kept)
-    run(split, machine)
+    run(split_reductions, machine)
     run(pack, machine)
     groups = fuse(definitions)
     if verifier:

@@ -25,7 +25,7 @@ FEW = 1024  # results up to which threads would not find enough to share
 LIGHT = 8 * FEW  # the same for channels by themselves: a pass over one image stays in the cache
 
 
-def split(definitions: list[Definition], machine: Machine) -> list[Definition]:
+def split_reductions(definitions: list[Definition], machine: Machine) -> list[Definition]:
     """Split the reductions that are long and have few results."""
     result: list[Definition] = []
     for definition in definitions:
