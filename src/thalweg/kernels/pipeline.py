@@ -23,9 +23,10 @@ from thalweg.kernels.nests.blocks import is_blocked, levels
 from thalweg.kernels.nests.form import form_of
 from thalweg.kernels.nests.nest import Nest, Store, make_nest, ops_of, row_major
 from thalweg.kernels.rewrites.accumulate import accumulate
+from thalweg.kernels.rewrites.concatenate_in_place import concatenate_in_place
+from thalweg.kernels.rewrites.copy_where_computed import copy_where_computed
 from thalweg.kernels.rewrites.fuse import fuse
 from thalweg.kernels.rewrites.inline import inline
-from thalweg.kernels.rewrites.join import copy_when_made, separate
 from thalweg.kernels.rewrites.merge_padding import merge_padding
 from thalweg.kernels.rewrites.pack import pack
 from thalweg.kernels.rewrites.reindex import reindex
@@ -74,7 +75,7 @@ def make_kernels(
     lowering = Lowering(order(plan), plan.feeds, plan.fetches, batched_feeds)
     units = tile_depth_first(_groups_of(lowering.definitions, machine, winograd))
     shared = _store_what_is_shared(units)
-    units = _copied_early([part for unit in units for part in _separated(unit)])
+    units = _copied_early([part for unit in units for part in _concatenated(unit)])
     return _kernels(units, shared, scheduled, lowering.checked)
 
 
@@ -164,16 +165,16 @@ def _readers(groups: Sequence[tuple[int, Group]]) -> dict[Value, list[tuple[int,
     return readers
 
 
-def _separated(unit: Unit) -> Sequence[Unit]:
+def _concatenated(unit: Unit) -> Sequence[Unit]:
     """A group, without what its value shares memory with."""
     if isinstance(unit, TiledGroups) or len(unit) > 1:
         return [unit]
-    return [[definition] for definition in separate(unit[0])]
+    return [[definition] for definition in concatenate_in_place(unit[0])]
 
 
 def _copied_early(units: Sequence[Unit]) -> list[Unit]:
-    """Let kernels copy what they compute to where it is joined with others."""
-    copied = copy_when_made([unit for unit in units if not isinstance(unit, TiledGroups)])
+    """Let kernels copy what they compute to where it is concatenated with others."""
+    copied = copy_where_computed([unit for unit in units if not isinstance(unit, TiledGroups)])
     readers = _readers(_numbered(units)) if copied else {}
     for value in copied:
         alone = all(any(d.value is value for d in user) for _, user in readers[value])

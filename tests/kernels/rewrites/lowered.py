@@ -79,3 +79,13 @@ def check(text: str, expected: str) -> None:
 
 def _words(text: str) -> list[str]:
     return [" ".join(line.replace("(", "( ").split()) for line in text.splitlines()]
+
+
+def concatenated(axis: int, *names: str) -> Program:
+    """Values, some of which are fed, one after the other, and a sum over them; all have memory."""
+    given = {name: fed(name, 2048, 2) for name in "xyz"}
+    made = {"a": tf.sin(given["x"], name="a"), "b": tf.sin(given["y"], name="b"), **given}
+    together = tf.concat([made[name] for name in names], axis, name="c")
+    program = Program(tf.matmul(together, fed("w", 2 * len(names) if axis else 2, 3), name="s"))
+    stored(program.definitions)
+    return program

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.formula import Axis, Expr, Read, Rewrite, expressions, is_identity
-from thalweg.kernels.rewrites.join import joins
+from thalweg.kernels.rewrites.concatenate_in_place import is_concatenation
 from thalweg.kernels.values import (
     Definition,
     Readers,
@@ -51,7 +51,9 @@ def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
         stays = producer.value in kept or _read_as_alias(reading, producer.value)
         chosen = [d for d in users if _worthwhile(producer, d, len(users) + stays)]
         if not is_free(producer.body):  # it can be computed in its place instead
-            chosen = [d for d in chosen if d.value in kept or d.value.storage or not joins(d)]
+            chosen = [
+                d for d in chosen if d.value in kept or d.value.storage or not is_concatenation(d)
+            ]
         if len(chosen) < len(users) and not is_free(producer.body) and not _tiny(producer):
             chosen = [d for d in chosen if is_cheap(producer)]
         for user in [d for d in chosen if fits(producer, d)]:
