@@ -16,7 +16,7 @@ import numpy as np
 
 from thalweg.base.shapes import same_shape, size, typical_size
 from thalweg.kernels.rewrites.concatenate_in_place import is_concatenation
-from thalweg.kernels.rewrites.inline import evaluations, is_contraction
+from thalweg.kernels.rewrites.contraction import evaluations, is_contraction
 from thalweg.kernels.values import Definition, Value, VariableMemory, Verdict, reads_elementwise
 
 WINDOW = 16  # elements up to which a reduction is small

@@ -8,14 +8,14 @@ What the gradient of an activation needs of the way forward is of this kind.
 
 from __future__ import annotations
 
-from thalweg.kernels.rewrites.inline import (
-    Writes,
+from thalweg.kernels.rewrites.substitution import (
     drop_unused,
     fits,
     is_cheap,
     large_sources,
     substitute,
 )
+from thalweg.kernels.rewrites.variable_writes import VariableWrites
 from thalweg.kernels.values import Definition, Readers, Value
 
 Groups = list[list[Definition]]
@@ -26,7 +26,7 @@ def rematerialise(groups: Groups, kept: set[Value]) -> Groups:
     definitions = [d for group in groups for d in group]
     place = {d: n for n, group in enumerate(groups) for d in group}
     owner = {d.value: d for d in definitions}
-    writes = Writes(definitions)
+    writes = VariableWrites(definitions)
     readers = Readers(definitions)
 
     def outside(value: Value) -> list[Definition]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from thalweg.base.dims import Dim
 from thalweg.formula import Axis, Read, Reduce, Replace, Rewrite, affine
-from thalweg.kernels.rewrites.inline import evaluations, is_channelwise, is_contraction
+from thalweg.kernels.rewrites.contraction import evaluations, is_channelwise, is_contraction
 from thalweg.kernels.schedules.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 

@@ -38,7 +38,7 @@ from thalweg.formula import (
     affine,
     walk,
 )
-from thalweg.kernels.rewrites.inline import evaluations
+from thalweg.kernels.rewrites.contraction import evaluations
 from thalweg.kernels.values import Definition, FetchMemory, Temporary, Value
 
 Group = list[Definition]
