@@ -67,7 +67,7 @@ def test_few_rows_are_not_worth_the_copy() -> None:
 
 
 def test_weights_of_an_unrolled_cell_are_copied_once() -> None:
-    """The gradient of each step reads the weights turned; one copy serves all of them."""
+    """The gradient of each step reads the weights transposed; one copy serves all of them."""
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [64, 32])
         w = tf.Variable(random(32, 32) * np.float32(0.1))

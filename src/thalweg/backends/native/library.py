@@ -32,13 +32,13 @@ _CHOICE = (
     *("kernels/schedules/sweeps", "kernels/schedules/staging"),
 )
 _LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
-_ASIDE = ("across", "epilogue", "stages", "prefetch")
+_PARTS_OF_LOOPS = ("transpose", "epilogue", "stages", "prefetch")
 _POINTS = ("expressions", "addresses", "scopes", "builder", "ssa", "functions")
 _ELEMENTARY = ("vector_math", "elementary", "trigonometry", "special", "polynomials")
 _MATHEMATICS = (*_ELEMENTARY, "philox", "halves")
 _TEXT = (
     *("kernels/nests/dependence", "kernels/schedules/prefetch"),
-    *(f"backends/native/llvm/{name}" for name in _LOOPS + _ASIDE + _POINTS + _MATHEMATICS),
+    *(f"backends/native/llvm/{name}" for name in _LOOPS + _PARTS_OF_LOOPS + _POINTS + _MATHEMATICS),
 )
 
 

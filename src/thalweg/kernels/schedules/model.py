@@ -36,7 +36,7 @@ TURNED_OVER = 6.0  # per page, of more than the first-level cache holds lines of
 THRASHED = 12.0  # per vector, of more than a set of the second-level cache holds
 MANY = 256  # rows that are so many
 COPIED = 2.0  # per vector that is copied to be read again
-TURNED = 2.0  # per vector of a block whose rows lie across it: to shuffle it
+TRANSPOSED = 2.0  # per vector of a block whose rows lie across it: to shuffle it
 PICKED = 3.0  # per element that is copied to be read again, from a column into a row
 LATENCY = 4.0  # of an addition, which the next one into the same accumulator waits for
 OVERLAP = 0.1  # the share of loads that arithmetic does not hide
@@ -76,7 +76,7 @@ class _Access(Record):
         if s.vector not in self.dynamic and self.steps.get(s.vector, 0) in (0, 1):
             return 1.0
         pieces = self._pieces(s)
-        return GATHER if pieces == s.lanes else pieces + TURNED
+        return GATHER if pieces == s.lanes else pieces + TRANSPOSED
 
     def scatter(self, s: Schedule) -> float:
         """What a store of one vector costs more if each of its lanes has a line of its own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from thalweg.backends.native.llvm.across import Place, load_columns, store_columns
 from thalweg.backends.native.llvm.addresses import Guards, Point
 from thalweg.backends.native.llvm.epilogue import Aside, ByRow, by_row
 from thalweg.backends.native.llvm.functions import (
@@ -21,6 +20,7 @@ from thalweg.backends.native.llvm.reductions import Accumulator, Rest, results
 from thalweg.backends.native.llvm.ssa import Value
 from thalweg.backends.native.llvm.stages import Stage
 from thalweg.backends.native.llvm.target import Target
+from thalweg.backends.native.llvm.transpose import Place, load_columns, store_columns
 from thalweg.base.dtypes import DType
 from thalweg.formula import Affine, Axis, Expr, Read, Reduce
 from thalweg.kernels.nests.blocks import levels
@@ -161,7 +161,7 @@ class Tiles(ReductionLoops):
         for point in points:
             values = [self.value(store.body, point) for store in stores]
             for store, value in zip(stores, values, strict=True):
-                along = None if store.cleared else self._crossed(store.offset, point)
+                along = None if store.cleared else self._transposed_axis(store.offset, point)
                 if along is None:
                     self.store(store, value, point)
                     continue
@@ -169,7 +169,9 @@ class Tiles(ReductionLoops):
                 block = blocks.setdefault(key, [])
                 block.append(self.b.splat(to_memory(value, store.dtype), self.s.lanes))
                 if len(block) == len(self.offsets[along]):
-                    place = self._place_across(store.slot, store.offset, store.dtype, along, point)
+                    place = self._transposed_place(
+                        store.slot, store.offset, store.dtype, along, point
+                    )
                     store_columns(block, place, self.used_lanes(point))
 
     def store(self, store: Store, value: Value, point: Point) -> None:
@@ -218,12 +220,12 @@ class Tiles(ReductionLoops):
         if held is not None:
             return held.load(point)
         if isinstance(expr, Read) and not guards:
-            along = self._crossed(expr.index[0], point)
+            along = self._transposed_axis(expr.index[0], point)
             if along is not None:
-                return self._load_across(expr, along, point)
+                return self._load_transposed(expr, along, point)
         return super()._compute(expr, point, guards)
 
-    def _crossed(self, index: Affine, point: Point) -> Axis | None:
+    def _transposed_axis(self, index: Affine, point: Point) -> Axis | None:
         """The axis of the tile along which memory lies, if the vectors run across it."""
         vector = self.s.vector
         if vector is None or index.coefficient(vector) in (0, 1):
@@ -239,24 +241,24 @@ class Tiles(ReductionLoops):
         own = (a for a in along if a is not vector and index.coefficient(a) == 1 and a not in jumps)
         return next(own, None)
 
-    def _load_across(self, read: Read, along: Axis, point: Point) -> Value:
+    def _load_transposed(self, read: Read, along: Axis, point: Point) -> Value:
         """A vector of a block, which is loaded with the first of them."""
         memo, deps = self.scopes[-1].memo, self.deps(read)
         key = (
-            "across",
+            "transposed",
             id(read),
             *((id(a), n) for a, n in point.items() if a is not along and a in deps),
         )
         if (key, 0) not in memo:
             kind = memory_type(read.dtype, self.s.lanes)
-            place = self._place_across(read.source, read.index[0], read.dtype, along, point)
+            place = self._transposed_place(read.source, read.index[0], read.dtype, along, point)
             used = self.used_lanes(point)
             vectors = load_columns(self.b, kind, len(self.offsets[along]), place, used)
             for n, vector in enumerate(vectors):
                 memo[key, n] = from_memory(vector, read.dtype)
         return memo[key, self.offsets[along].index(point[along])]
 
-    def _place_across(
+    def _transposed_place(
         self, slot: int, index: Affine, dtype: DType, along: Axis, point: Point
     ) -> Place:
         vector = self.s.vector

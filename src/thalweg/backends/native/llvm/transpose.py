@@ -1,4 +1,4 @@
-"""Blocks of memory whose rows lie across vectors: they are turned in registers.
+"""Blocks of memory whose rows lie across vectors: they are transposed in registers.
 
 A tile's vectors may run along another axis than memory does. Lane by lane, such a vector takes as
 many loads or stores as it has lanes. Where a tile has several neighbours along memory's axis, a
