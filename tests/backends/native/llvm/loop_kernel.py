@@ -49,9 +49,9 @@ def _module_text(
     b.line("ret void")
     parameters = "".join(f"ptr {pointer.ref}, " for pointer in pointers)
     declarations = "\n".join(b.declarations.values())
-    apart = "".join(function.text("") for function in b.functions.values())
+    out_of_line = "".join(function.text("") for function in b.functions.values())
     head = f'define void @f({parameters}i64 %count) "prefer-vector-width"="512"'
-    return f"{declarations}\n{apart}{head} {{\n{b.body_text()}\n}}\n"
+    return f"{declarations}\n{out_of_line}{head} {{\n{b.body_text()}\n}}\n"
 
 
 def compile_loop(

@@ -50,7 +50,7 @@ class Walker(Record):
 
 
 class Function(Record):
-    """A function beside the one being written, which calls it; see `Builder.apart`.
+    """A function beside the one being written, which calls it; see `Builder.out_of_line`.
 
     Attributes:
         head: up to its attributes.
@@ -166,7 +166,7 @@ class Builder:
         self.line(text)
         return args[0]
 
-    def apart(
+    def out_of_line(
         self,
         name: str,
         write: Callable[..., Sequence[Value]],

@@ -36,10 +36,10 @@ def emit(nest: Nest, schedule: Schedule, target: Target) -> str:
     writer, attributes = _Kernel(nest, schedule, target), target.attributes
     body = writer.write()
     declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
-    apart = [function.text(attributes) for function in writer.b.functions.values()]
+    out_of_line = [function.text(attributes) for function in writer.b.functions.values()]
     return (
         f"{declarations}\n"
-        f"{''.join(apart)}"
+        f"{''.join(out_of_line)}"
         "define void @kernel(ptr noalias %args, i64 %begin, i64 %end, i64 %thread) "
         f"{attributes} {{\n"
         f"{body}\n}}\n"

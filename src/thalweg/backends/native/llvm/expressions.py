@@ -132,7 +132,7 @@ class Expressions(Addresses):
         memo, key = self.scopes[-1].memo, ("random words", *(arg.ref for arg in args))
         if (key, 0) not in memo:
             name = f"random_words.{args[-1].type.mangled}"
-            for n, word in enumerate(self.b.apart(name, random_words, *args)):
+            for n, word in enumerate(self.b.out_of_line(name, random_words, *args)):
                 memo[key, n] = word
         return random_unit([memo[key, n] for n in range(4)], int(number.value), expr.dtype)
 

@@ -37,7 +37,7 @@ def _reduce_trigonometric(x: Value) -> tuple[Value, Value]:
     for part in polynomials.HALF_PI.double[: 2 if is_float else 3]:
         r = n.fma(-part, r)
     name = f"reduced.{wide.type.mangled}"
-    r, n = x.builder.apart(name, _reduced, wide, r, shifted.bitcast("i64"), inlined=True)
+    r, n = x.builder.out_of_line(name, _reduced, wide, r, shifted.bitcast("i64"), inlined=True)
     if is_float:
         return r.convert("fptrunc", "float"), n.convert("trunc", "i32")
     return r, n
@@ -50,7 +50,7 @@ def _reduced(x: Value, r: Value, n: Value) -> list[Value]:
     for value, place in kept:
         b.store(value, place)
     with b.when(far.any()):
-        found = b.apart(f"reduce_far.{x.type.mangled}", _reduce_far, x)
+        found = b.out_of_line(f"reduce_far.{x.type.mangled}", _reduce_far, x)
         for (value, place), better in zip(kept, found, strict=True):
             b.store(far.select(better, value), place)
     return [b.load(value.type, place) for value, place in kept]
@@ -60,7 +60,7 @@ def _reduce_far(x: Value) -> list[Value]:
     """`(r, n)` of doubles that are far away, one after the other."""
     b, name = x.builder, "reduce_far"
     if not x.type.lanes:
-        return b.apart(f"{name}.one", _payne_hanek, x)
+        return b.out_of_line(f"{name}.one", _payne_hanek, x)
     kinds = ("double", "double", "i64")
     given, *made = [b.array(element, x.type.lanes) for element in kinds]
     b.store(x, given)
@@ -70,7 +70,7 @@ def _reduce_far(x: Value) -> list[Value]:
             for base, element in zip((given, *made), kinds, strict=True)
         ]
         for value, place in zip(
-            b.apart(f"{name}.one", _payne_hanek, b.load(F64, at[0])), at[1:], strict=True
+            b.out_of_line(f"{name}.one", _payne_hanek, b.load(F64, at[0])), at[1:], strict=True
         ):
             b.store(value, place)
     return [b.load(x.type.of(element), base) for base, element in zip(made, kinds[1:], strict=True)]
