@@ -31,7 +31,7 @@ GATHER = 14.0  # per vector whose lanes are not consecutive in memory
 SCATTER = 6.0  # per element that is stored in a line of memory by itself
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 FAR = 0.6  # per vector that may come from beyond the first-level cache
-CROWDED = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
+CONFLICTING = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
 TURNED_OVER = 6.0  # per page, of more than the first-level cache holds lines of
 THRASHED = 12.0  # per vector, of more than a set of the second-level cache holds
 MANY = 256  # rows that are so many
@@ -101,14 +101,14 @@ class _Access(Record):
         step, rows = self._rows(reduction, chunk)
         if step % (PAGE // 2) and rows > MANY:
             return FAR + TURNED_OVER * min(step / PAGE, 1)
-        return FAR + self.crowd(reduction, chunk)
+        return FAR + self.conflicts(reduction, chunk)
 
-    def crowd(self, reduction: _Reduction, chunk: int) -> float:
+    def conflicts(self, reduction: _Reduction, chunk: int) -> float:
         """What a row costs more if those of the innermost loop share a few sets of the caches."""
         step, rows = self._rows(reduction, chunk)
         if not step or step % (PAGE // 2) or rows <= WAYS:
             return 0.0
-        return (CROWDED if rows <= MANY else THRASHED) - FAR
+        return (CONFLICTING if rows <= MANY else THRASHED) - FAR
 
     def _rows(self, reduction: _Reduction, chunk: int) -> tuple[int, int]:
         """How far the rows of the innermost loop are apart, in bytes, and how many there are."""
@@ -257,7 +257,7 @@ class Model:
             extent = max(int(s.vector.extent), 1)  # none in a batch of none
             steps = steps / extent * -(-extent // s.lanes)
         loads = streams = 0.0
-        for read, far, crowd in self._by_distance(r, s.chunk):
+        for read, far, conflicts in self._by_distance(r, s.chunk):
             staged = read.slot in s.staged
             copies, cost = self._copies(read, r, s), 1.0 if staged else read.cost(s)
             loads += copies * cost
@@ -266,16 +266,16 @@ class Model:
                 beyond = FAR / 2 if staged else FAR + max(far - FAR, 0.0) / run
                 streams += copies * cost * beyond
             elif not staged:
-                streams += crowd
+                streams += conflicts
         rows = points if s.vector not in self._axes else points * s.lanes / s.tile_of(s.vector)
         memory, compute = loads / 2 + streams, (points * r.work + rows * r.tests) / 2
         return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points
 
     def _by_distance(self, r: _Reduction, chunk: int) -> list[tuple[_Access, float, float]]:
-        """What a reduction reads, and what it costs that rows are far apart or crowded."""
+        """What a reduction reads, and what it costs that rows are far apart or conflict."""
         key = (id(r), chunk)
         if key not in self._distances:
-            found = [(read, read.far(r, chunk), read.crowd(r, chunk)) for read in r.reads]
+            found = [(read, read.far(r, chunk), read.conflicts(r, chunk)) for read in r.reads]
             self._distances[key] = found
         return self._distances[key]
 
