@@ -247,7 +247,7 @@ def _is_stored(value: Value) -> bool:
 
 
 def _with_memory(nest: Nest, schedule: Schedule) -> Nest:
-    return with_scratch(nest, schedule) if schedule.chunk else nest
+    return with_scratch(nest, schedule) if schedule.k_block else nest
 
 
 def with_scratch(nest: Nest, schedule: Schedule) -> Nest:

@@ -36,8 +36,8 @@ def test_an_update_fetches_the_weights_while_their_gradient_is_summed() -> None:
     assert [nest.slots[r.source].storage for r in found.operands] == [VariableMemory("w")]
     assert not found.rows
     assert not found.batches
-    swept = replace(made, chunk=8)  # they would be fetched in all sweeps, and used in the last
-    assert fetched(nest, swept) == Prefetches((), (), ())
+    blocked = replace(made, k_block=8)  # they would be fetched in all blocks, and used in the last
+    assert fetched(nest, blocked) == Prefetches((), (), ())
     scalar = Schedule((i, j))
     assert not fetched(nest, scalar).operands
 

@@ -29,7 +29,7 @@ _CHOICE = (
     "formula/functions",
     *("kernels/nests/nest", "kernels/nests/blocks"),
     *("kernels/schedules/schedule", "kernels/schedules/model", "kernels/schedules/choose"),
-    *("kernels/schedules/sweeps", "kernels/schedules/staging"),
+    *("kernels/schedules/k_blocking", "kernels/schedules/staging"),
 )
 _LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
 _PARTS_OF_LOOPS = ("transpose", "epilogue", "stages", "prefetch")

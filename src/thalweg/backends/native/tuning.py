@@ -53,7 +53,7 @@ def tune(
         bench = _Bench(nest, library, threads)
         chosen = schedule
         for trial in alternatives(nest, schedule, library.machine, CANDIDATES):
-            if bool(trial.chunk) == bool(nest.scratch):  # it has the memory for sweeps
+            if bool(trial.k_block) == bool(nest.scratch):  # it has the memory for K blocks
                 chosen = bench.faster(chosen, trial)
         for trial in variants(nest, chosen):
             chosen = bench.faster(chosen, trial)

@@ -37,7 +37,7 @@ CONFLICT_BYTES = (
     2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
 )
 MANY = 64  # rows that do not fit there
-SWEPT = 1 << 20  # bytes from which on a sum over a varying number of rows is swept, and staged
+K_BLOCKED_BYTES = 1 << 20  # from which on a sum over a varying number of rows is blocked, staged
 
 Use = tuple[Definition, Read, Axis]
 
@@ -122,7 +122,7 @@ def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     key = (shape, source.dtype, tuple(fixed))
     if key not in _worthwhile:
         with off_the_record(chain(source.shape, *loops)):
-            staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
+            staged = isinstance(source.shape[0], Dim) and source.bytes > K_BLOCKED_BYTES
             enough = NEAR_REUSE if source.bytes <= NEAR else REUSE
             _worthwhile[key] = sum(map(size, loops)) >= enough * size(copied.shape) and not staged
     return _worthwhile[key]

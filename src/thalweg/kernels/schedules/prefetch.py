@@ -66,10 +66,10 @@ class Prefetches(Record):
 def prefetches(nest: Nest, s: Schedule, deps: Dependence) -> Prefetches:
     """What a nest under a schedule fetches ahead.
 
-    In sweeps, operands and rows would be fetched each time, and used in the last.
+    In K blocks, operands and rows would be fetched each time, and used in the last.
     """
-    operands = () if s.chunk else tuple(_operands(nest, s, deps))
-    rows = () if s.chunk else tuple(_rows(nest, s, deps))
+    operands = () if s.k_block else tuple(_operands(nest, s, deps))
+    rows = () if s.k_block else tuple(_rows(nest, s, deps))
     return Prefetches(operands, rows, tuple(_batches(nest, s, deps)))
 
 

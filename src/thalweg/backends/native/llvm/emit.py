@@ -12,7 +12,7 @@ One writer does it, in layers of which each knows only those before it:
     expressions.py        what expressions are worth at a point of a tile
     reduction_loops.py    the loops of sums
     tiles.py              a tile: its sums, then its results
-    emit.py               tasks, sweeps, and the loops over tiles
+    emit.py               tasks, K blocks, and the loops over tiles
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from thalweg.backends.native.llvm.functions import memory_type
-from thalweg.backends.native.llvm.long_sums import Sweep
+from thalweg.backends.native.llvm.long_sums import KBlock
 from thalweg.backends.native.llvm.ssa import I64, Value
 from thalweg.backends.native.llvm.target import Target
 from thalweg.backends.native.llvm.tiles import Tiles
@@ -71,8 +71,8 @@ class _Kernel(Tiles):
         return b.load(kind, found).differs(0)
 
     def _all_tasks(self) -> None:
-        if self.s.chunk:
-            self._sweeps()
+        if self.s.k_block:
+            self._k_blocks()
         else:
             self._empty_stages()
             self._task_loop()
@@ -84,18 +84,18 @@ class _Kernel(Tiles):
             blocks = self._decode(task.index, prefix)
             self._block_loops(list(self.s.order), blocks)
 
-    def _sweeps(self) -> None:
-        """All tasks again and again, each time with the next chunk of the first reduced axis."""
-        axis, size = self.nest.reductions[0].axes[0], self.s.chunk
+    def _k_blocks(self) -> None:
+        """All tasks again and again, each time with the next K block of the first reduced axis."""
+        axis, size = self.nest.reductions[0].axes[0], self.s.k_block
         extent = self.number(axis.extent)
-        with self.opened(), self.b.loop(self.b.index(0), extent, size) as sweep:
-            after = sweep.index + size
+        with self.opened(), self.b.loop(self.b.index(0), extent, size) as block:
+            after = block.index + size
             is_last = after >= extent
             stop = is_last.select(extent, after)
-            self.sweep = Sweep(sweep.index, stop, sweep.index.equals(0), is_last)
+            self.k_block = KBlock(block.index, stop, block.index.equals(0), is_last)
             self._empty_stages()
             with self.scope():
-                self.sweep_depth = len(self.scopes) - 1
+                self.k_block_depth = len(self.scopes) - 1
                 self._task_loop()
 
     def _decode(self, task: Value, prefix: Sequence[Axis]) -> dict[Axis, Value]:

@@ -35,9 +35,9 @@ class Accumulator:
         reduce: the reduction.
         point: of the tile.
         levels: of the blocks that the reduction is added up in, if it is one that rounds.
-        kept: in the sweeps of a sum, where the sweep before has left it, and the totals of its
+        kept: in the K blocks of a sum, where the block before has left it, and the totals of its
             blocks.
-        is_first: of the sweeps, whether none has been before this one.
+        is_first: of the K blocks, whether none has been before this one.
 
     Attributes:
         totals: for each level, where the sum of its complete blocks rests.

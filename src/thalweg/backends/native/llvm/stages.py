@@ -36,7 +36,7 @@ class Stage:
         assert vector is not None
         self._width = writer.s.tile_of(vector)
         rows = [int(axis.extent) for axis in reduce.axes]
-        rows[0] = writer.s.chunk or rows[0]
+        rows[0] = writer.s.k_block or rows[0]
         self._memory = writer.b.array(self._kind.element, self._width * math.prod(rows))
         self.held = writer.b.local(I64)
 
@@ -115,7 +115,7 @@ class Stage:
         number = w.b.index(0)
         for axis in self._axes:
             own = last if axis is self._axes[-1] else w.index[axis]
-            if w.sweep is not None and axis is self._axes[0]:
-                own = own - w.sweep.start
+            if w.k_block is not None and axis is self._axes[0]:
+                own = own - w.k_block.start
             number = number * int(axis.extent) + own if axis is not self._axes[0] else own
         return w.b.address(self._memory, number * self._width, self._kind.element)

@@ -32,7 +32,7 @@ class Tiles(ReductionLoops):
     """Writes a tile where its loops are open.
 
     Attributes:
-        sweep_depth: the depth of the scope of a sweep.
+        k_block_depth: the depth of the scope of a K block.
     """
 
     def __init__(self, nest: Nest, schedule: Schedule, target: Target) -> None:
@@ -41,7 +41,7 @@ class Tiles(ReductionLoops):
         self._by_row = by_row(nest, schedule, self.deps)
         self._aside: dict[int, Aside] = {}
         self._prefetcher = Prefetcher(self)
-        self.sweep_depth = 0
+        self.k_block_depth = 0
 
     def points(self) -> list[Point]:
         points: list[dict[Axis, int]] = [{}]
@@ -55,12 +55,12 @@ class Tiles(ReductionLoops):
         self._prefetcher.fetch_rows()
         for reductions in self._sharing_loops():
             self._reduce(reductions, points)
-        if self.sweep is None:
+        if self.k_block is None:
             self._epilogue(points)
         else:
             with self.opened():
                 self.b.either(
-                    self.sweep.is_last,
+                    self.k_block.is_last,
                     lambda: self._at_last(lambda: self._epilogue(points)),
                     lambda: self._in_scope(lambda: self._keep_sums(points)),
                 )
@@ -70,9 +70,9 @@ class Tiles(ReductionLoops):
             write()
 
     def _at_last(self, write: Callable[[], None]) -> None:
-        """Write what only the last sweep runs."""
+        """Write what only the last K block runs."""
         with self.scope():
-            self.seldom = len(self.scopes) - 1, self.sweep_depth
+            self.seldom = len(self.scopes) - 1, self.k_block_depth
             write()
             self.seldom = None
 
@@ -91,7 +91,7 @@ class Tiles(ReductionLoops):
         order = [a for a in reductions[0].axes if a is not self.s.vector]
         order += [a for a in reductions[0].axes if a is self.s.vector]
         blocks = levels(order, self.s.vector, self.s.lanes)
-        is_first = self.sweep.is_first if self.sweep is not None else None
+        is_first = self.k_block.is_first if self.k_block is not None else None
         # A row's element meets all its vectors before the next one needs a register.
         rows_first = sorted(points, key=self._row_of)
         for reduce in reductions:
@@ -111,7 +111,7 @@ class Tiles(ReductionLoops):
                 self.b.prefetch(self.pointer(read.source, read.index[0], read.dtype, at))
 
         outermost = order[0] if order else None
-        long = LongSums(self.b, blocks, list(sums.values()), outermost, self.only, self.sweep)
+        long = LongSums(self.b, blocks, list(sums.values()), outermost, self.only, self.k_block)
         long.begin(self.number)
         self.reduction_loops(order, {}, add, long)
         long.finish(self.number)
@@ -125,7 +125,7 @@ class Tiles(ReductionLoops):
         self._write(self.nest.scratch[:1], points)
 
     def _kept(self, point: Point) -> list[Rest]:
-        """Where the sum at a point rests between sweeps, and the totals of its blocks."""
+        """Where the sum at a point is kept between K blocks, and the totals of its blocks."""
 
         def place(store: Store) -> Rest:
             read = Read(store.slot, (store.offset,), store.dtype)

@@ -1,4 +1,4 @@
-"""Sums in sweeps: over all tasks again and again, each time with a chunk of the first axis."""
+"""K blocking: all tasks run again and again, each time with a block of the first summed axis."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from thalweg.formula import Affine, Axis, Reduce, expressions, iterations, walk
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.model import PAGE, axes_of
 
-CACHE = 3 << 19  # bytes of operands that should stay in the second-level cache during a sweep
+CACHE = 3 << 19  # bytes of operands that should stay in the second-level cache for a K block
 SHORT = 48  # steps under which keeping the sums in memory costs too much
 STREAMS = 16  # rows along which the processor fetches ahead, each by itself
 
 
 def sums_once(nest: Nest) -> bool:
-    """Whether the nest can be swept: it has one sum, and that has another value at each point."""
+    """Whether K blocks can be used: there is one sum, and it has another value at each point."""
     if len(nest.reductions) != 1 or nest.reductions[0].combiner != "sum":
         return False
     (reduce,) = nest.reductions
@@ -21,8 +21,8 @@ def sums_once(nest: Nest) -> bool:
     return bool(reduce.axes) and own >= set(nest.axes)
 
 
-def swept_part(nest: Nest) -> int:
-    """How much of the first reduced axis a sweep takes, or 0 if one sweep does."""
+def k_block_of(nest: Nest) -> int:
+    """How much of the first reduced axis a K block has, or 0 if one block is enough."""
     if not sums_once(nest):
         return 0
     (reduce,) = nest.reductions
@@ -36,17 +36,17 @@ def swept_part(nest: Nest) -> int:
     moving = sum(size for size, part in zip(sizes, parts, strict=True) if part)
     if fixed + moving <= CACHE or 3 * fixed >= 2 * CACHE or extent < 4:
         return 0
-    chunk = _rounded(max(1, min(extent, (CACHE - fixed) * extent // moving)), outer)
-    steps = chunk * iterations(reduce.axes) // extent
-    return chunk if steps >= SHORT and moving // extent <= CACHE else 0
+    k_block = _rounded(max(1, min(extent, (CACHE - fixed) * extent // moving)), outer)
+    steps = k_block * iterations(reduce.axes) // extent
+    return k_block if steps >= SHORT and moving // extent <= CACHE else 0
 
 
 def is_streamed(nest: Nest) -> bool:
     """Whether a large operand is used once, and is best walked in its own order.
 
     A product of one row with a matrix takes as long as the matrix takes to come from memory. Tiles
-    of a few columns, one after the other, would read a small part of each of its rows; in sweeps
-    over a few rows each is read from end to end.
+    of a few columns, one after the other, would read a small part of each of its rows; in blocks
+    of a few rows each is read from end to end.
     """
     if not sums_once(nest) or len(nest.reductions[0].axes) > 1:
         return False
