@@ -100,8 +100,8 @@ class Program(Protocol):
         """
         ...
 
-    def apart(self, workspace: int | None) -> Program:
-        """The same program in another workspace: it may run while this one does.
+    def clone(self, workspace: int | None) -> Program:
+        """A copy of the program in another workspace: it may run while this one does.
 
         Args:
             workspace: its number. Programs of one session in one workspace share memory, and run

@@ -125,12 +125,12 @@ class Executor(ForkSafe):
             if self._workspaces.setdefault(place, ticket) is ticket:
                 try:
                     if place not in entry.others:
-                        entry.others[place] = program.apart(place)
+                        entry.others[place] = program.clone(place)
                     return place, entry.others[place]
                 except BaseException:
                     del self._workspaces[place]
                     raise
-        return 0, program.apart(None)
+        return 0, program.clone(None)
 
     def _once(self, entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
         with self._lock:

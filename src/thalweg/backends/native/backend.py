@@ -238,7 +238,7 @@ class NativeProgram:
         sizes = self._compiled.planned.trace.replay(extents)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
-    def apart(self, workspace: int | None) -> NativeProgram:
+    def clone(self, workspace: int | None) -> NativeProgram:
         arenas = self._compiled.arenas
         arena = ArenaMemory() if workspace is None else arenas.setdefault(workspace, ArenaMemory())
         return NativeProgram(replace(self._compiled, arena=arena), self._sizes)

@@ -76,7 +76,7 @@ class ReferenceProgram:
     def at(self, extents: Sequence[int]) -> ReferenceProgram | None:
         return None
 
-    def apart(self, workspace: int | None) -> ReferenceProgram:
+    def clone(self, workspace: int | None) -> ReferenceProgram:
         return ReferenceProgram(self._plan, self._state)
 
     def describe(self) -> str:
