@@ -2,7 +2,7 @@
 
 What follows the sums of a tile, such as an optimiser's update, is the same for each of its rows. To
 write a long epilogue for every row took most of the time in which a kernel is compiled. So a tile's
-sums are put aside, and the epilogue is written for one row, in a loop: the same arithmetic, and at
+sums are spilled, and the epilogue is written for one row, in a loop: the same arithmetic, and at
 run time as fast.
 """
 
@@ -30,7 +30,7 @@ from thalweg.kernels.nests.nest import Nest, Store
 from thalweg.kernels.schedules.schedule import Schedule
 
 LONG = 12  # instructions of an epilogue that are worth a loop
-_ASIDE = -1  # the slot of a result that was put aside: none of the nest's
+_SPILLED = -1  # the slot of a result that was spilled: none of the nest's
 
 
 class ByRow(Record, eq=False):
@@ -40,7 +40,7 @@ class ByRow(Record, eq=False):
         axis: of the tile, whose values are its rows.
         row: the number of the row.
         stores: the nest's, at that row.
-        results: what is put aside for all rows, by the reads that take its place in the stores.
+        results: what is spilled for all rows, by the reads that take its place in the stores.
     """
 
     axis: Axis
@@ -100,7 +100,7 @@ def _places(nest: Nest, own: Sequence[Expr]) -> list[Affine]:
 
 
 class _Moved(Rewrite):
-    """Moves what an epilogue computes to a row, and takes sums from where they were put aside."""
+    """Moves what an epilogue computes to a row, and takes sums from where they were spilled."""
 
     def __init__(self, axis: Axis, row: Axis, deps: Callable[[Expr], frozenset[Axis]]) -> None:
         super().__init__(axes={axis: axis + row})
@@ -119,12 +119,12 @@ class _Moved(Rewrite):
         if self._axis not in axes:
             return expr
         place = combination([(axis, 1) for axis in (*axes - {self._axis}, self.row)], 0)
-        read = Read(_ASIDE, (place,), expr.dtype)
+        read = Read(_SPILLED, (place,), expr.dtype)
         self.results.append((read, expr))
         return read
 
 
-class Aside:
+class Spill:
     """Where a tile's result of an expression is kept until the turn of its row.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from thalweg.backends.native.llvm.addresses import Guards, Point
-from thalweg.backends.native.llvm.epilogue import Aside, ByRow, by_row
+from thalweg.backends.native.llvm.epilogue import ByRow, Spill, by_row
 from thalweg.backends.native.llvm.functions import (
     emit_function,
     from_memory,
@@ -39,7 +39,7 @@ class Tiles(ReductionLoops):
         super().__init__(nest, schedule, target)
         self._staged = {id(stage.read): stage for stage in self._make_stages()}
         self._by_row = by_row(nest, schedule, self.deps)
-        self._aside: dict[int, Aside] = {}
+        self._spilled: dict[int, Spill] = {}
         self._prefetcher = Prefetcher(self)
         self.k_block_depth = 0
 
@@ -144,12 +144,12 @@ class Tiles(ReductionLoops):
             self._write(self.nest.stores, points)
 
     def _write_by_row(self, epilogue: ByRow, points: Sequence[Point]) -> None:
-        """Put the results of all rows aside, and go on with them in a loop."""
+        """Spill the results of all rows, and go on with them in a loop."""
         axis, row = epilogue.axis, epilogue.row
         rows = self.offsets[axis]
         of_row = [point for point in points if point[axis] == rows[0]]
         for read, result in epilogue.results:
-            self._aside[id(read)] = Aside(self, epilogue, read, result, of_row, rows)
+            self._spilled[id(read)] = Spill(self, epilogue, read, result, of_row, rows)
         with self.opened(), self.b.loop(self.b.index(0), self.b.index(len(rows))) as loop:
             self.index[row] = loop.index
             with self.scope(row):
@@ -216,7 +216,7 @@ class Tiles(ReductionLoops):
                     yield Stage(self, reduce, read)
 
     def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
-        held = self._staged.get(id(expr)) or self._aside.get(id(expr))
+        held = self._staged.get(id(expr)) or self._spilled.get(id(expr))
         if held is not None:
             return held.load(point)
         if isinstance(expr, Read) and not guards:
