@@ -228,11 +228,11 @@ class Builder:
             f"getelementptr inbounds {stored}, ptr {base.ref}, {index.type} {index.ref}", PTR
         )
 
-    def rested(self, type: Type, pointer: Value) -> Value:
-        """Load what `rest` has stored."""
+    def load_volatile(self, type: Type, pointer: Value) -> Value:
+        """Load what `store_volatile` has stored."""
         return self.emit(f"load volatile {type}, ptr {pointer.ref}", type)
 
-    def rest(self, value: Value, pointer: Value) -> None:
+    def store_volatile(self, value: Value, pointer: Value) -> None:
         """Store a value that is to stay in memory: LLVM keeps no copy of it in registers."""
         self.line(f"store volatile {value.type} {value.ref}, ptr {pointer.ref}")
 

@@ -1,4 +1,4 @@
-"""Long sums of a tile: when a block begins, and where the blocks' sums rest.
+"""Long sums of a tile: when a block begins, and where the blocks' sums are kept.
 
 The blocks are those of `kernels.nests.blocks`.
 
@@ -6,9 +6,9 @@ The blocks are those of `kernels.nests.blocks`.
         for k in range(block, block + length):    sum += ...
     result = total + sum
 
-The totals rest in memory, on the stack or between K blocks in the nest's scratch, so that the loop
-inside has the registers for itself. A sum whose length only the run knows has totals only if they
-are needed.
+The totals are kept in memory, on the stack or between K blocks in the nest's scratch, so that the
+loop inside has the registers for itself. A sum whose length only the run knows has totals only if
+they are needed.
 """
 
 from __future__ import annotations

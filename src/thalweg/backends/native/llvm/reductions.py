@@ -15,8 +15,8 @@ from thalweg.kernels.nests.blocks import is_blocked
 from thalweg.kernels.nests.nest import position
 
 
-class Rest(Record):
-    """Where a number or a vector rests in memory.
+class MemoryCell(Record):
+    """Where a number or a vector is kept in memory.
 
     Attributes:
         load: gives what is there.
@@ -40,7 +40,7 @@ class Accumulator:
         is_first: of the K blocks, whether none has been before this one.
 
     Attributes:
-        totals: for each level, where the sum of its complete blocks rests.
+        totals: for each level, where the sum of its complete blocks is kept.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Accumulator:
         reduce: Reduce,
         point: Point,
         levels: int,
-        kept: Sequence[Rest] = (),
+        kept: Sequence[MemoryCell] = (),
         is_first: Value | None = None,
     ) -> None:
         self.w, self.reduce, self.point = writer, reduce, point
@@ -74,9 +74,12 @@ class Accumulator:
         self.w.b.store(self.w.b.constant(kind, start), cell)
         return cell
 
-    def _on_the_stack(self) -> Rest:
+    def _on_the_stack(self) -> MemoryCell:
         b, pointer = self.w.b, self.w.b.local(self.kind)
-        return Rest(lambda: b.rested(self.kind, pointer), lambda value: b.rest(value, pointer))
+        return MemoryCell(
+            lambda: b.load_volatile(self.kind, pointer),
+            lambda value: b.store_volatile(value, pointer),
+        )
 
     # -- blocks
 

@@ -16,7 +16,7 @@ from thalweg.backends.native.llvm.functions import (
 from thalweg.backends.native.llvm.long_sums import LongSums
 from thalweg.backends.native.llvm.prefetch import Prefetcher
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
-from thalweg.backends.native.llvm.reductions import Accumulator, Rest, results
+from thalweg.backends.native.llvm.reductions import Accumulator, MemoryCell, results
 from thalweg.backends.native.llvm.ssa import Value
 from thalweg.backends.native.llvm.stages import Stage
 from thalweg.backends.native.llvm.target import Target
@@ -124,12 +124,12 @@ class Tiles(ReductionLoops):
     def _keep_sums(self, points: Sequence[Point]) -> None:
         self._write(self.nest.scratch[:1], points)
 
-    def _kept(self, point: Point) -> list[Rest]:
+    def _kept(self, point: Point) -> list[MemoryCell]:
         """Where the sum at a point is kept between K blocks, and the totals of its blocks."""
 
-        def place(store: Store) -> Rest:
+        def place(store: Store) -> MemoryCell:
             read = Read(store.slot, (store.offset,), store.dtype)
-            return Rest(
+            return MemoryCell(
                 lambda: self.load(read, point, ()), lambda value: self.store(store, value, point)
             )
 
