@@ -133,8 +133,8 @@ def attentive_network() -> tuple[tf.Tensor, tf.Tensor, tf.Operation, tf.Tensor]:
 
 @pytest.mark.parametrize("network", [small_network, recurrent_network, attentive_network])
 def test_a_plan_that_holds_for_another_batch_gives_the_same_bits(network: Any) -> None:
-    results: dict[str, list[Array]] = {"adapted": [], "planned": []}
-    for way, sizes in (("adapted", (20, 33, 7)), ("planned", (7,))):
+    results: dict[str, list[Array]] = {"replayed": [], "planned": []}
+    for way, sizes in (("replayed", (20, 33, 7)), ("planned", (7,))):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(7)
             x, labels, step, loss = network()
@@ -147,8 +147,8 @@ def test_a_plan_that_holds_for_another_batch_gives_the_same_bits(network: Any) -
             told = [line for line in session.why_recompiled if "new shape" in line]
             assert all(line.endswith("(the plan holds)") for line in told)
             assert len(told) == len(sizes) - 1
-    for adapted, planned in zip(results["adapted"], results["planned"], strict=True):
-        np.testing.assert_array_equal(adapted, planned)
+    for replayed, planned in zip(results["replayed"], results["planned"], strict=True):
+        np.testing.assert_array_equal(replayed, planned)
 
 
 def test_another_seed_compiles_nothing() -> None:

@@ -32,8 +32,8 @@ from thalweg.session.why_recompiled import WhyRecompiled
 Array = np.ndarray[Any, Any]
 
 TRIED = 8  # plans for other shapes that are kept, and tried before another one is made
-SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
-WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
+SAME_PLAN, CACHED = " (the plan holds)", " (the plan was cached)"
+MIN_CACHED_OPERATIONS = 50  # for fewer, to plan anew is quicker than to read a file
 
 
 class Planner(ForkSafe):
@@ -116,7 +116,7 @@ class Planner(ForkSafe):
                 entry = self._entries.get((choice, values))
                 if entry is None:
                     with collection_paused():
-                        entry = self._entries[choice, values] = self._adapted(request, feeds, known)
+                        entry = self._entries[choice, values] = self._fitting(request, feeds, known)
         if not request.static:
             choice.only = entry
         return entry
@@ -159,25 +159,25 @@ class Planner(ForkSafe):
             self._requests[key] = Request(fetches, targets, tuple(static), tuple(words))
         return self._requests[key]
 
-    def _adapted(
+    def _fitting(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
         """An entry from a plan for other shapes that holds for these, or else with its own."""
         values = [(array.tobytes(), array.shape) for array in static.values()]
         key = (request, tuple(values))
         planned = self._planned.get(key, [])
-        adapted = _adapted(planned, feeds, request.seeds)
-        entry = adapted or self._made(request, feeds, static)
-        if adapted is None:
+        replayed = _replayed(planned, feeds, request.seeds)
+        entry = replayed or self._made(request, feeds, static)
+        if replayed is None:
             self._planned[key] = [*planned, entry][-TRIED:]
         if entry.program is not None:
-            self.why.note(request, feeds, static, SAME_PLAN if adapted else entry.remark)
+            self.why.note(request, feeds, static, SAME_PLAN if replayed else entry.remark)
         return entry
 
     def _made(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
-        """An entry from a plan that is remembered from another process, or from a new one."""
+        """An entry from a plan that another process has cached, or from a new one."""
         ops = prune(request.fetches, request.targets, feeds)
         for op in ops:
             if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
@@ -187,7 +187,7 @@ class Planner(ForkSafe):
         values = {tensor: value for tensor, value in static.items() if tensor in fed}
         taken = tuple(tensor for tensor in fed if tensor not in values)
         text = None
-        if len(ops) >= WORTH_REMEMBERING:
+        if len(ops) >= MIN_CACHED_OPERATIONS:
             kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
             text = signature(ops, request.fetches, request.targets, kinds, values)
         recalled = None if text is None else self._recalled(request, feeds, taken, text)
@@ -200,13 +200,13 @@ class Planner(ForkSafe):
         taken: tuple[Tensor, ...],
         text: str,
     ) -> Entry | None:
-        """An entry from a plan that is kept under this signature, if there is one."""
+        """An entry from a plan that is cached under this signature, if there is one."""
         numbers = [*_open_extents(taken, feeds), *request.seeds]
         found = self._get_backend().recall(text, numbers, self._store)
         if found is None:
             return None
         program, plan = found
-        return Entry(program, taken, plan.needs, plan.writes, remark=REMEMBERED)
+        return Entry(program, taken, plan.needs, plan.writes, remark=CACHED)
 
     def _compiled(
         self,
@@ -244,7 +244,7 @@ def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     return feed.source.dtype if isinstance(feed, MiniBatches) else None
 
 
-def _adapted(
+def _replayed(
     planned: Sequence[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
 ) -> Entry | None:
     """An entry that a plan made for other shapes serves too; the latest plans are tried."""
