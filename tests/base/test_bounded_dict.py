@@ -25,7 +25,7 @@ def test_an_entry_that_is_used_is_the_newest() -> None:
 
 
 def test_the_bound_is_a_thousand_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thalweg.base.bounded_dict.MOST", 4)
+    monkeypatch.setattr("thalweg.base.bounded_dict.MAX_ENTRIES", 4)
     bounded: BoundedDict[int, int] = BoundedDict()
     for n in range(10):
         bounded[n] = n

@@ -23,8 +23,8 @@ REMEMBERED = (Choice, Entry, Request, Fetches, NativeProgram, ReferenceProgram)
 
 @pytest.fixture(autouse=True)
 def _bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thalweg.base.bounded_dict.MOST", KEPT)
-    monkeypatch.setattr("thalweg.session.why_recompiled.MOST", KEPT)
+    monkeypatch.setattr("thalweg.base.bounded_dict.MAX_ENTRIES", KEPT)
+    monkeypatch.setattr("thalweg.session.why_recompiled.MAX_LINES", KEPT)
 
 
 def tables(session: tf.Session) -> Iterator[dict[Any, Any]]:

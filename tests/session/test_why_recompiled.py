@@ -41,7 +41,7 @@ def test_shapes_take_no_memory() -> None:
 
 
 def test_the_log_counts_what_it_drops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thalweg.session.why_recompiled.MOST", 3)
+    monkeypatch.setattr("thalweg.session.why_recompiled.MAX_LINES", 3)
     log = Log()
     for n in range(5):
         log.add(str(n))

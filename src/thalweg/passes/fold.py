@@ -23,7 +23,7 @@ from thalweg.passes.stable_logs import under_logs
 
 Array = np.ndarray[Any, Any]
 
-_SMALL = (
+_MAX_ELEMENTS = (
     4096  # elements; larger results are computed at run time unless that only makes data smaller
 )
 _ROUNDS = 32  # an op expands into ops that expand; no chain is anywhere near as long
@@ -179,7 +179,7 @@ def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], shape_deciding: bool
     size = sum(shapes.size(known(spec.shape)) for spec in specs)
     constants = [tensor for tensor in inputs if _is_constant(tensor)]
     given = sum(shapes.size(known(tensor.static_shape)) for tensor in constants)
-    return size <= max(_SMALL, given)
+    return size <= max(_MAX_ELEMENTS, given)
 
 
 def _has_dim(spec: Spec) -> bool:

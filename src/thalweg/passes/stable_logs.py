@@ -50,8 +50,8 @@ DATA_MOVEMENT = (
     StridedSlice,
     Cast,
 )
-_MANY = 64  # terms; more are not worth the trouble
-_DEEP = 16  # operations that a factor is looked for behind
+_MAX_TERMS = 64  # terms; more are not worth the trouble
+_MAX_DEPTH = 16  # operations that a factor is looked for behind
 
 
 def stable_logs(plan: Plan) -> Plan:
@@ -313,7 +313,7 @@ class _Rewriter:
         if not self._any_open(inputs):
             return None
         x, y = map(self._split, inputs)
-        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MANY else None
+        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MAX_TERMS else None
 
     def _div(self, op: Operation, inputs: tuple[Tensor, ...]) -> Terms | None:
         x, y = inputs
@@ -389,7 +389,7 @@ class _Rewriter:
             self._moved_atoms[key] = self._atom(own, atom in self.divisors)
         return self._moved_atoms[key]
 
-    def _split(self, x: Tensor, depth: int = _DEEP) -> Terms:
+    def _split(self, x: Tensor, depth: int = _MAX_DEPTH) -> Terms:
         """A tensor as terms in which atoms stand apart."""
         if x in self.atoms or _is_complement(x):
             return [Term(1, None, {self._atom(x, x in self.divisors): 1})]
@@ -397,7 +397,7 @@ class _Rewriter:
             return self.terms[x]
         if x not in self._found:
             made = self._parts(x, depth)
-            self._found[x] = made if made and len(made) <= _MANY else [_whole(x)]
+            self._found[x] = made if made and len(made) <= _MAX_TERMS else [_whole(x)]
         return self._found[x]
 
     def _parts(self, x: Tensor, depth: int) -> Terms:
@@ -433,7 +433,7 @@ def _combined(record: object, parts: Sequence[Terms]) -> Terms:
         return [-term for term in parts[0]]
     x, y = parts
     if isinstance(record, Mul):
-        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MANY else ()
+        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MAX_TERMS else ()
     if isinstance(record, Div):
         return [_quotient(term, y[0]) for term in x] if len(y) == 1 else ()
     return _collected([*x, *(y if isinstance(record, Add) else [-term for term in y])])

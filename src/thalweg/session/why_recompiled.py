@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 Fed = Mapping[Tensor, Array]
 
 
-MOST = 1000  # lines
+MAX_LINES = 1000  # lines
 
 
 class Log(list[str]):
@@ -32,7 +32,7 @@ class Log(list[str]):
     def add(self, line: str) -> None:
         """Add a line; the oldest is dropped if there are too many."""
         self.append(line)
-        if len(self) > MOST:
+        if len(self) > MAX_LINES:
             del self[0]
             self.dropped += 1
 

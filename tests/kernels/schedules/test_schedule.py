@@ -26,7 +26,7 @@ from thalweg.graph import Graph, Tensor
 from thalweg.kernels.nests.nest import Nest, Store, row_major
 from thalweg.kernels.pipeline import with_scratch
 from thalweg.kernels.schedules.choose import alternatives, variants
-from thalweg.kernels.schedules.k_blocking import CACHE, STREAMS, sums_once
+from thalweg.kernels.schedules.k_blocking import CACHE_BYTES, MAX_STREAMED_ROWS, sums_once
 from thalweg.kernels.schedules.schedule import AbstractSchedule, Schedule, tasks
 from thalweg.kernels.values import Value
 from thalweg.ops.arrays import create
@@ -152,9 +152,9 @@ def test_a_matrix_that_is_used_once_is_walked_in_its_own_order(
     shapes = (rows, 500), (500, 1024)
     nest = heaviest(product(False, False), *shapes, dynamic=is_open)
     schedule = Library(Jit()).schedule(nest)
-    assert (0 < schedule.k_block <= STREAMS) is streamed
+    assert (0 < schedule.k_block <= MAX_STREAMED_ROWS) is streamed
     reads = {nest.slots[slot].bytes for slot in range(len(nest.slots))}
-    assert max(reads) > CACHE
+    assert max(reads) > CACHE_BYTES
 
 
 @pytest.mark.parametrize("shapes", [((1, 500), (500, 700)), ((1, 9), (9, 1024))])

@@ -23,7 +23,7 @@ from thalweg.backends.native.llvm.target import Target
 from thalweg.kernels.schedules import k_blocking
 
 Array = np.ndarray[Any, Any]
-CACHES = (1 << 12, 1 << 14, 1 << 16, k_blocking.CACHE)
+CACHES = (1 << 12, 1 << 14, 1 << 16, k_blocking.CACHE_BYTES)
 CHANNELS = (1, 3, 4, 5, 8, 12, 16, 17, 32, 48, 64)
 ERROR = 1e-5  # of the sum of all terms' sizes: Winograd's forms lose two digits of seven
 
@@ -96,7 +96,7 @@ class Convolution:
         library = Library(jit)
         with (
             mock.patch.object(native, "shared_library", return_value=library),
-            mock.patch.object(k_blocking, "CACHE", self.cache),
+            mock.patch.object(k_blocking, "CACHE_BYTES", self.cache),
             tf.Graph().as_default(),
             tf.Session() as session,
         ):

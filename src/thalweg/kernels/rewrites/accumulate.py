@@ -19,7 +19,7 @@ from thalweg.kernels.rewrites.contraction import is_contraction
 from thalweg.kernels.rewrites.substitution import Substitution, take_places
 from thalweg.kernels.values import Definition, Value
 
-MANY = 4  # terms: fewer stay in the caches in any case
+MIN_TERMS = 4  # terms: fewer stay in the caches in any case
 
 Step = tuple[Definition, Definition]  # an addition, and the product that it adds
 
@@ -39,7 +39,7 @@ def accumulate(definitions: list[Definition], kept: set[Value]) -> list[Definiti
 
     moved: dict[Definition, Definition] = {}
     for steps in _sums(definitions, is_only_for):
-        if len(steps) >= MANY - 1:
+        if len(steps) >= MIN_TERMS - 1:
             for addition, term in steps:
                 addition.order = term.order
                 substitution.substitute(term, addition)

@@ -26,8 +26,8 @@ from thalweg.formula import (
 )
 from thalweg.kernels.values import Definition, PartMemory, Temporary, Value
 
-MANY = 4  # pieces that are worth a kernel for each one that is copied
-LARGE = 4096  # elements of all pieces from which on that is
+MIN_PIECES = 4  # pieces that are worth a kernel for each one that is copied
+MIN_ELEMENTS = 4096  # elements of all pieces from which on that is
 
 
 class _Piece(Record):
@@ -42,7 +42,7 @@ class _Piece(Record):
 def is_concatenation(definition: Definition) -> bool:
     """Whether all that a definition does is to put values one after the other."""
     pieces = _pieces(definition)
-    if len(pieces) >= MANY:
+    if len(pieces) >= MIN_PIECES:
         return True
     return bool(pieces) and all(_whole(piece, definition.axes) for piece in pieces)
 
@@ -56,7 +56,7 @@ def concatenate_in_place(definition: Definition) -> list[Definition]:
     pieces = _pieces(definition)
     wholes = [_whole(piece, definition.axes) for piece in pieces]
     free = {value for value in wholes if value is not None and _is_free(value, definition.value)}
-    few = len(free) < len(pieces) < MANY
+    few = len(free) < len(pieces) < MIN_PIECES
     if not pieces or few or not isinstance(definition.value.storage, Temporary):
         return [definition]
     left: list[Definition] = []
@@ -90,7 +90,7 @@ def _copy(old: Definition, piece: _Piece) -> Definition:
 def _pieces(definition: Definition) -> list[_Piece]:
     """The pieces that a definition puts one after the other along an axis, if it does."""
     value = definition.value
-    if not definition.stores_in_place or value.panel or typical_size(value.shape) < LARGE:
+    if not definition.stores_in_place or value.panel or typical_size(value.shape) < MIN_ELEMENTS:
         return []
     return next(filter(None, (_along(definition, n) for n in range(len(definition.axes)))), [])
 

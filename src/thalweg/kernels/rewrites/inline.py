@@ -25,8 +25,8 @@ from thalweg.kernels.values import (
     work,
 )
 
-SCALAR_WORK = 16  # an expression of scalars up to this long is evaluated anew where it is used
-FEW_READS = 16  # of each element of a view at positions that are read from memory themselves
+MAX_SCALAR_WORK = 16  # an expression of scalars up to this long is evaluated anew where it is used
+MAX_VIEW_READS = 16  # of each element of a view at positions that are read from memory themselves
 
 
 def inline(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
@@ -68,7 +68,7 @@ def _read_as_alias(definitions: Iterable[Definition], value: Value) -> bool:
 def _tiny(producer: Definition) -> bool:
     """Whether it is a scalar, or an array filled with one, and soon computed."""
     scalar = size(producer.value.shape) == 1 or is_uniform(producer.body)
-    return scalar and work(producer.body) <= SCALAR_WORK
+    return scalar and work(producer.body) <= MAX_SCALAR_WORK
 
 
 def _worthwhile(producer: Definition, user: Definition, uses: int) -> bool:
@@ -91,7 +91,7 @@ def _is_direct(view: Definition) -> bool:
 
 def _rarely_read(producer: Definition, user: Definition) -> bool:
     """Whether a copy of the value would not pay: its elements are read a few times each."""
-    return _evaluations(user) <= FEW_READS * typical_size(producer.value.shape)
+    return _evaluations(user) <= MAX_VIEW_READS * typical_size(producer.value.shape)
 
 
 def _outside_reductions(producer: Definition, user: Definition) -> bool:

@@ -19,7 +19,7 @@ from thalweg.kernels.rewrites.contraction import evaluations
 from thalweg.kernels.rewrites.substitution import Substitution, drop_unused, is_cheap, take_places
 from thalweg.kernels.values import Definition, Value, is_padding
 
-MOST = 2  # times as many elements as the value's that its padded copy may have
+MAX_GROWTH = 2  # times as many elements as the value's that its padded copy may have
 
 
 def merge_padding(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
@@ -143,6 +143,6 @@ def _may_merge(producer: Definition, padded: Definition, users: Sequence[Definit
         and producer.value.storage is None
         and not is_cheap(producer)
         and padded.after <= producer.after
-        and evaluations(padded.axes) <= MOST * evaluations(producer.axes)
+        and evaluations(padded.axes) <= MAX_GROWTH * evaluations(producer.axes)
         and all(read.source is producer.value for read in reads)
     )

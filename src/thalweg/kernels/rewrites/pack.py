@@ -29,15 +29,13 @@ from thalweg.kernels.lower.lower import flat, flat_index
 from thalweg.kernels.schedules.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
-REUSE = 256  # how often each element of the operand must be used to be worth copying
-NEAR_REUSE = 128  # the same if the operand and its copy stay in the second-level cache
-NEAR = 1 << 18  # bytes of such an operand
-GATHERED = 64  # the same where no copy of a part can be had inside the kernel
-CONFLICT_BYTES = (
-    2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
-)
-MANY = 64  # rows that do not fit there
-K_BLOCKED_BYTES = 1 << 20  # from which on a sum over a varying number of rows is blocked, staged
+MIN_REUSE = 256  # how often each element of the operand must be used to be worth copying
+MIN_NEAR_REUSE = 128  # the same if the operand and its copy stay in the second-level cache
+MAX_NEAR_BYTES = 1 << 18  # bytes of such an operand
+MIN_GATHERED_REUSE = 64  # the same where no copy of a part can be had inside the kernel
+CONFLICT_BYTES = 2048  # rows that are a multiple of this apart share a few sets of the caches
+MAX_CONFLICT_ROWS = 64  # rows that do not fit there
+MIN_K_BLOCKED_BYTES = 1 << 20  # with so much, a sum over varying rows is blocked, and staged
 
 Use = tuple[Definition, Read, Axis]
 
@@ -115,15 +113,15 @@ def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     source = copied.source
     loops = [[axis.extent for axis in _axes(user)] for user, _, _ in uses]
     if copied.place < len(source.shape) - 1:
-        enough = GATHERED if all(_is_batched(*use) for use in uses) else REUSE
+        enough = MIN_GATHERED_REUSE if all(_is_batched(*use) for use in uses) else MIN_REUSE
         return sum(map(typical_size, loops)) >= enough * typical_size(copied.shape)
     shape = tuple(None if isinstance(d, Dim) else int(d) for d in copied.shape)
     fixed = [tuple(None if isinstance(d, Dim) else int(d) for d in extents) for extents in loops]
     key = (shape, source.dtype, tuple(fixed))
     if key not in _worthwhile:
         with off_the_record(chain(source.shape, *loops)):
-            staged = isinstance(source.shape[0], Dim) and source.bytes > K_BLOCKED_BYTES
-            enough = NEAR_REUSE if source.bytes <= NEAR else REUSE
+            staged = isinstance(source.shape[0], Dim) and source.bytes > MIN_K_BLOCKED_BYTES
+            enough = MIN_NEAR_REUSE if source.bytes <= MAX_NEAR_BYTES else MIN_REUSE
             _worthwhile[key] = sum(map(size, loops)) >= enough * size(copied.shape) and not staged
     return _worthwhile[key]
 
@@ -185,7 +183,7 @@ def _has_set_conflicts(read: Read, reduce: Reduce, definition: Definition) -> bo
     offset = flat(read)
     if sum(bool(offset.coefficient(axis)) for axis in definition.axes) != 1:
         return False
-    rows = [a for a in reduce.axes if isinstance(a.extent, Dim) or a.extent > MANY]
+    rows = [a for a in reduce.axes if isinstance(a.extent, Dim) or a.extent > MAX_CONFLICT_ROWS]
     return any(
         step and step * read.dtype.size % CONFLICT_BYTES == 0
         for step in map(offset.coefficient, rows)

@@ -9,9 +9,9 @@ from thalweg.formula import Expr, Read, Rewrite
 from thalweg.kernels.rewrites.variable_writes import VariableWrites
 from thalweg.kernels.values import Definition, Readers, Value, work
 
-CHEAP_WORK = 2  # an expression up to this long that reads no more than one array is computed anew
-MOST_PARTS = 64  # of an expression: LLVM takes too long over larger ones, and runs out of registers
-SMALL = 8  # how many times smaller than the result an array is that costs nothing to read
+MAX_CHEAP_WORK = 2  # what reads one array at most is computed anew if it is no longer
+MAX_PARTS = 64  # of an expression: LLVM takes too long over larger ones, and runs out of registers
+MIN_SIZE_RATIO = 8  # how many times smaller than the result an array is that costs nothing to read
 
 
 class Substitution:
@@ -59,19 +59,19 @@ def substitute(producer: Definition, user: Definition) -> None:
 
 def fits(producer: Definition, user: Definition) -> bool:
     """Whether the user's expression, with the producer's in it, is of a size that compiles well."""
-    return producer.body.parts + user.body.parts <= MOST_PARTS
+    return producer.body.parts + user.body.parts <= MAX_PARTS
 
 
 def is_cheap(producer: Definition) -> bool:
     """Whether the value is as quickly computed from what it is made of as read."""
-    return work(producer.body) <= CHEAP_WORK and len(large_sources(producer)) <= 1
+    return work(producer.body) <= MAX_CHEAP_WORK and len(large_sources(producer)) <= 1
 
 
 def large_sources(producer: Definition) -> list[Value]:
     """The arrays that a value is computed from, but for those that are small beside it."""
     limit = typical_size(producer.value.shape)
     sources = dict.fromkeys(read.source.root for read in producer.reads())
-    return [value for value in sources if typical_size(value.shape) * SMALL > limit]
+    return [value for value in sources if typical_size(value.shape) * MIN_SIZE_RATIO > limit]
 
 
 def take_places(

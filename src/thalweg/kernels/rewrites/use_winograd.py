@@ -49,8 +49,8 @@ from thalweg.kernels.values import Definition, Value
 
 # For a number of taps, how many results to compute together; or of results, how many taps.
 TOGETHER = {3: (4, 2), 5: (2,)}
-DEEP = 16  # channels that there must be on both sides
-MANY = 64  # tiles without which the transforms do not pay
+MIN_CHANNELS = 16  # channels that there must be on both sides
+MIN_TILES = 64  # tiles without which the transforms do not pay
 
 
 def use_winograd(definitions: list[Definition]) -> list[Definition]:
@@ -175,7 +175,7 @@ class _Convolution(Record):
         tiles = typical_size(slide.tiles for slide in self.slides)
         rows, columns, depth = (_usual_size(part) for part in (self.rows, self.columns, self.depth))
         inner = min(rows, columns) if self.cuts_taps else min(depth, columns)
-        return inner >= DEEP and rows * depth * tiles >= MANY * inner
+        return inner >= MIN_CHANNELS and rows * depth * tiles >= MIN_TILES * inner
 
     @property
     def cuts_taps(self) -> bool:

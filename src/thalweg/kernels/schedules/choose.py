@@ -27,7 +27,7 @@ def choose(nest: Nest, machine: Machine) -> Schedule:
     """The cheapest schedule by the model; of those with little code if it will hardly ever run."""
     candidates = _candidates(nest, lanes_for(nest, machine), machine)
     if nest.when:
-        candidates = (s for s in candidates if _vectors(s) <= FEW)
+        candidates = (s for s in candidates if _vectors(s) <= MAX_QUICK_VECTORS)
     return complete(nest, min(candidates, key=Model(nest).cycles))
 
 
@@ -80,10 +80,10 @@ def complete(nest: Nest, s: Schedule) -> Schedule:
 
 # -- candidates
 
-MOST_ROWS = 28  # of a tile
-FEW = 6  # vectors of a tile that is compiled soon
-LIGHT = 8  # instructions for a point
-MANY_POINTS = 4096
+MAX_TILE_ROWS = 28  # of a tile
+MAX_QUICK_VECTORS = 6  # vectors of a tile that is compiled soon
+MAX_LIGHT_INSTRUCTIONS = 8  # instructions for a point
+MIN_MOVED_POINTS = 4096  # of a nest that is worth the code for a block
 
 
 def lanes_for(nest: Nest, machine: Machine) -> int:
@@ -149,7 +149,10 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
 
 def _is_moved(nest: Nest) -> bool:
     """Whether a nest moves more than it computes, and enough to be worth the code for a block."""
-    return nest.points >= MANY_POINTS and sum(work(s.body) for s in nest.stores) <= LIGHT
+    return (
+        nest.points >= MIN_MOVED_POINTS
+        and sum(work(s.body) for s in nest.stores) <= MAX_LIGHT_INSTRUCTIONS
+    )
 
 
 def _along_memory(nest: Nest, vector: Axis) -> list[Axis]:
@@ -198,7 +201,7 @@ def _row_axes(
         if axis is not vector:
             held = 2 * vectors if _slides(nest, vector, axis) else vectors  # for each row
             most = (machine.registers - vectors - 1) // held
-            yield axis, min(most, MOST_ROWS, int(axis.extent))
+            yield axis, min(most, MAX_TILE_ROWS, int(axis.extent))
 
 
 # -- order, tasks, unrolling

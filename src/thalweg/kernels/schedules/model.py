@@ -34,7 +34,7 @@ FAR = 0.6  # per vector that may come from beyond the first-level cache
 CONFLICTING = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
 TURNED_OVER = 6.0  # per page, of more than the first-level cache holds lines of
 THRASHED = 12.0  # per vector, of more than a set of the second-level cache holds
-MANY = 256  # rows that are so many
+MAX_NEAR_ROWS = 256  # more of them exceed the caches above
 COPIED = 2.0  # per vector that is copied to be read again
 TRANSPOSED = 2.0  # per vector of a block whose rows lie across it: to shuffle it
 PICKED = 3.0  # per element that is copied to be read again, from a column into a row
@@ -99,7 +99,7 @@ class _Access(Record):
     def far(self, reduction: _Reduction, k_block: int) -> float:
         """What each vector costs more, by the distance of the rows of the innermost loop."""
         step, rows = self._rows(reduction, k_block)
-        if step % (PAGE // 2) and rows > MANY:
+        if step % (PAGE // 2) and rows > MAX_NEAR_ROWS:
             return FAR + TURNED_OVER * min(step / PAGE, 1)
         return FAR + self.conflicts(reduction, k_block)
 
@@ -108,7 +108,7 @@ class _Access(Record):
         step, rows = self._rows(reduction, k_block)
         if not step or step % (PAGE // 2) or rows <= WAYS:
             return 0.0
-        return (CONFLICTING if rows <= MANY else THRASHED) - FAR
+        return (CONFLICTING if rows <= MAX_NEAR_ROWS else THRASHED) - FAR
 
     def _rows(self, reduction: _Reduction, k_block: int) -> tuple[int, int]:
         """How far the rows of the innermost loop are apart, in bytes, and how many there are."""

@@ -18,7 +18,7 @@ from thalweg.kernels.schedules.schedule import Schedule
 from thalweg.kernels.values import RowNumbers
 
 LINES = 4  # from where a row begins, until the processor has seen where it goes
-FEW = 32  # terms of a sum, in which time memory is not heard from
+MIN_TERMS = 32  # terms of a sum, in which time memory is not heard from
 
 
 class Row(Record, eq=False):
@@ -80,7 +80,7 @@ def _operands(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Read]:
     rows.
     """
     summed = [axis.extent for reduce in nest.reductions for axis in reduce.axes]
-    if s.vector is None or s.vector not in nest.axes or typical_size(summed) < FEW:
+    if s.vector is None or s.vector not in nest.axes or typical_size(summed) < MIN_TERMS:
         return
     reads = {(r.source, r.index): r for store in nest.stores for r in _always_read(store.body)}
     for read in reads.values():

@@ -10,7 +10,7 @@ from thalweg.formula import Apply, Axis, Expr, Read, Reduce, expressions, iterat
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule
 
-STAGE = 1 << 18  # bytes up to which an operand's part is staged
+MAX_STAGED_BYTES = 1 << 18  # bytes up to which an operand's part is staged
 
 
 def stageable(nest: Nest, vector: Axis, k_block: int) -> tuple[int, ...]:
@@ -34,7 +34,7 @@ def with_stages(nest: Nest, s: Schedule) -> Iterator[Schedule]:
     ways = (
         [s, replace(s, k_block=0)] if s.k_block and is_known and _in_rows(nest, s.staged) else [s]
     )
-    yield from (way for way in ways if _stage_bytes(nest, way) <= STAGE)
+    yield from (way for way in ways if _stage_bytes(nest, way) <= MAX_STAGED_BYTES)
 
 
 def _is_panel(read: Read, reduce: Reduce, nest: Nest, vector: Axis) -> bool:

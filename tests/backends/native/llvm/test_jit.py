@@ -55,7 +55,7 @@ def test_the_same_text_is_the_same_code() -> None:
 def test_code_is_freed_when_nobody_uses_it_and_other_code_was_made_since(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("thalweg.base.bounded_dict.MOST", 4)
+    monkeypatch.setattr("thalweg.base.bounded_dict.MAX_ENTRIES", 4)
     jit = Jit()
     (used,) = jit.compile([Source.of(adds(1))])
     unused = weakref.ref(jit.compile([Source.of(adds(2))])[0]._code)

@@ -29,7 +29,7 @@ from thalweg.formula import (
 from thalweg.kernels.nests.nest import Nest, Store
 from thalweg.kernels.schedules.schedule import Schedule
 
-LONG = 12  # instructions of an epilogue that are worth a loop
+MIN_LOOP_INSTRUCTIONS = 12  # instructions of an epilogue that are worth a loop
 _SPILLED = -1  # the slot of a result that was spilled: none of the nest's
 
 
@@ -61,7 +61,9 @@ def by_row(nest: Nest, s: Schedule, deps: Callable[[Expr], frozenset[Axis]]) -> 
     if s.vector not in nest.axes or nest.sequential or not rows:
         return None
     own = list(_own(nest.stores))
-    if len(own) < LONG or any(at.coefficient(s.vector) not in (0, 1) for at in _places(nest, own)):
+    if len(own) < MIN_LOOP_INSTRUCTIONS or any(
+        at.coefficient(s.vector) not in (0, 1) for at in _places(nest, own)
+    ):
         return None
     axis = max(rows, key=lambda axis: rows[axis])
     moved = _Moved(axis, Axis(rows[axis], "row"), deps)
