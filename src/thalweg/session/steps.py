@@ -36,7 +36,7 @@ class RunSlice(Protocol):
         ...
 
 
-class Loop:
+class StepLoop:
     """Steps of which some report.
 
     Args:

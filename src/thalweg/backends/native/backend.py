@@ -20,7 +20,7 @@ from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
 from thalweg.backends.native.summary import KernelSummary, summarise
 from thalweg.backends.native.table import Move, Row, make_program
-from thalweg.backends.native.team import Program as Table
+from thalweg.backends.native.team import ProgramTable as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
 from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
 from thalweg.backends.protocol import BackendSettings, Feed, MiniBatches, Program

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from thalweg.backends.native.llvm.builder import Builder, Loop
+from thalweg.backends.native.llvm.builder import Builder, EmittedLoop
 from thalweg.backends.native.llvm.functions import memory_type
 from thalweg.backends.native.llvm.scopes import Scopes
 from thalweg.backends.native.llvm.ssa import I64, PTR, Type, Value
@@ -106,7 +106,9 @@ class Addresses(Scopes, ABC):
                 memo[key] = self._walked(loop, base, inner[0], element, point)
         return memo[key]
 
-    def _walked(self, loop: Loop, base: Value, term: Term, element: str, point: Point) -> Value:
+    def _walked(
+        self, loop: EmittedLoop, base: Value, term: Term, element: str, point: Point
+    ) -> Value:
         """An address in front of a loop, moved by a term of its index."""
         (_, factor), depth = term, self._depth_of(term)
         if not isinstance(factor, Dim) and factor * Type(element).bits // 8 in SCALES:
@@ -118,7 +120,7 @@ class Addresses(Scopes, ABC):
             first = self.b.address(base, first, element)
         return self.b.walk(loop, first, stride, element)
 
-    def reduction_loop(self, atom: Axis | Expr) -> Loop | None:
+    def reduction_loop(self, atom: Axis | Expr) -> EmittedLoop | None:
         """The loop over a reduced axis, if it is one and has a loop of its own.
 
         Its start is known in the scope around it, which is the next one out.

@@ -17,7 +17,7 @@ from thalweg.base.record import Record, field
 Lines = list[Union[str, "Lines"]]
 
 
-class Loop(Record, frozen=False):
+class EmittedLoop(Record, frozen=False):
     """A loop being written.
 
     Attributes:
@@ -324,11 +324,11 @@ class Builder:
         return f"{hint}{next(self._names)}"
 
     @contextmanager
-    def loop(self, start: Value, stop: Value, step: int = 1) -> Iterator[Loop]:
+    def loop(self, start: Value, stop: Value, step: int = 1) -> Iterator[EmittedLoop]:
         """`for index in range(start, stop, step)`, over i64."""
         head, body, done = self.label("head"), self.label("body"), self.label("done")
         before, index = self._block, Value(self, I64, f"%v{next(self._names)}")
-        loop = Loop(index, start, step, self.preheader())
+        loop = EmittedLoop(index, start, step, self.preheader())
         self.line(f"br label %{head}")
         self.block(head)
         phi = len(self._here)
@@ -352,7 +352,7 @@ class Builder:
         following = self.address(walker.pointer, walker.distance, walker.element)
         return walker.pointer, walker.first, following
 
-    def walk(self, loop: Loop, first: Value, stride: Value, element: str) -> Value:
+    def walk(self, loop: EmittedLoop, first: Value, stride: Value, element: str) -> Value:
         """A pointer that is at `first` to begin with, and a stride further for the next index.
 
         Both must be known in front of the loop.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from thalweg.backends.native.llvm.addresses import Point
-from thalweg.backends.native.llvm.builder import Loop
+from thalweg.backends.native.llvm.builder import EmittedLoop
 from thalweg.backends.native.llvm.expressions import Expressions
 from thalweg.backends.native.llvm.long_sums import KBlock, LongSums
 from thalweg.backends.native.llvm.ssa import Value
@@ -20,7 +20,7 @@ from thalweg.formula import Axis
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule
 
-Body = Callable[[Value | Loop, Sequence[int]], None]  # of a loop, or at one index
+Body = Callable[[Value | EmittedLoop, Sequence[int]], None]  # of a loop, or at one index
 
 
 class ReductionLoops(Expressions):
@@ -82,9 +82,9 @@ class ReductionLoops(Expressions):
         step = self.step_of(axis)
         unroll = (self.s.unroll if not rest else 1) * step
 
-        def body(start: Value | Loop, steps: Sequence[int]) -> None:
-            loop = start if isinstance(start, Loop) else None
-            self.index[axis] = start.index if isinstance(start, Loop) else start
+        def body(start: Value | EmittedLoop, steps: Sequence[int]) -> None:
+            loop = start if isinstance(start, EmittedLoop) else None
+            self.index[axis] = start.index if isinstance(start, EmittedLoop) else start
             with self.scope(axis, loop=loop):
                 for offset in steps:
                     self.reduction_loops(rest, {**offsets, axis: offset}, visit, long)
