@@ -17,7 +17,7 @@ import pytest
 
 from thalweg.backends.native.driver import layouts
 from thalweg.backends.native.driver.layouts import CLAIMS_BIT, SERIAL
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 from thalweg.backends.native.team import ProgramTable, Team, shared_team
 from thalweg.base import settings
 
@@ -124,7 +124,7 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 
 jit = Jit()
 increment, mirror, slow, copy, held_up, calls = jit.compile(
-    [Source.of(text) for text in (INCREMENT, MIRROR, SLOW, COPY, HELD_UP, CALLS)]
+    [IrSource.of(text) for text in (INCREMENT, MIRROR, SLOW, COPY, HELD_UP, CALLS)]
 )
 
 

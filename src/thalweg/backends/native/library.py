@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from thalweg.backends.native.cache.encoding import EncodingError, decode, encode
-from thalweg.backends.native.llvm.jit import Address, Jit, ObjectCache, Source
+from thalweg.backends.native.llvm.jit import Address, IrSource, Jit, ObjectCache
 from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import off_the_record
 from thalweg.base.errors import CompilerError
@@ -139,7 +139,7 @@ class Library:
         bare = without_scratch(nest)
         self._schedules[bare.structure] = AbstractSchedule.of(plain(bare), bare)
 
-    def _source(self, nest: Nest, schedule: Schedule) -> Source:
+    def _source(self, nest: Nest, schedule: Schedule) -> IrSource:
         how = AbstractSchedule.of(schedule, nest)
         target = self._jit.target
         key = f"{_stamp(_CHOICE + _TEXT)};{nest.structure};{how}"
@@ -149,7 +149,7 @@ class Library:
 
             return emit(nest, schedule, target)
 
-        return Source(key, write)
+        return IrSource(key, write)
 
     def _remembered(self, nest: Nest) -> AbstractSchedule | None:
         found = self._cache.get(self._place(nest)) if self._cache else None
