@@ -7,7 +7,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.session.entry import Request
-from thalweg.session.why_recompiled import Log, WhyRecompiled
+from thalweg.session.why_recompiled import RecompilationLog, WhyRecompiled
 
 
 def test_each_line_says_what_was_new() -> None:
@@ -42,7 +42,7 @@ def test_shapes_take_no_memory() -> None:
 
 def test_the_log_counts_what_it_drops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thalweg.session.why_recompiled.MAX_LINES", 3)
-    log = Log()
+    log = RecompilationLog()
     for n in range(5):
         log.add(str(n))
     assert log == ["2", "3", "4"]

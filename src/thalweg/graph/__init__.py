@@ -1,7 +1,7 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
 from thalweg.graph.effects import Effects, Origin, Timing
-from thalweg.graph.executor import Executor, execute
+from thalweg.graph.executor import OpExecutor, execute
 from thalweg.graph.graph import (
     FailedOp,
     Graph,
@@ -17,10 +17,10 @@ from thalweg.graph.op import Op, Sample, Spec
 
 __all__ = [
     "Effects",
-    "Executor",
     "FailedOp",
     "Graph",
     "Op",
+    "OpExecutor",
     "Operation",
     "Origin",
     "Sample",

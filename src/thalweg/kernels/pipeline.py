@@ -34,7 +34,7 @@ from thalweg.kernels.rewrites.rematerialise import rematerialise
 from thalweg.kernels.rewrites.shrink_to_reads import shrink_to_reads
 from thalweg.kernels.rewrites.slice_groups import slice_groups
 from thalweg.kernels.rewrites.split_reductions import split_reductions
-from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
+from thalweg.kernels.rewrites.tile_depth_first import Group, TiledGroups, tile_depth_first
 from thalweg.kernels.rewrites.use_winograd import use_winograd
 from thalweg.kernels.schedules.schedule import Machine, Schedule, plain
 from thalweg.kernels.values import (
@@ -49,7 +49,6 @@ from thalweg.kernels.verify import Verifier, verify_nest
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
 
-Group = list[Definition]
 Unit = Group | TiledGroups
 
 

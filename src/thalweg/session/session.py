@@ -25,7 +25,7 @@ from thalweg.session.feeds import Feeds, check_shape, feed_array
 from thalweg.session.fetches import Structures, exhausted
 from thalweg.session.planner import Planner
 from thalweg.session.steps import StepLoop, check_counts
-from thalweg.session.why_recompiled import Log
+from thalweg.session.why_recompiled import RecompilationLog
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Session:
         return self._graph
 
     @property
-    def why_recompiled(self) -> Log:
+    def why_recompiled(self) -> RecompilationLog:
         """A line for every program that was made: the latest 1,000, in a list.
 
         It says what was new about the run, and whether a plan made for other shapes served. If so

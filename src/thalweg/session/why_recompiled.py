@@ -20,7 +20,7 @@ Fed = Mapping[Tensor, Array]
 MAX_LINES = 1000  # lines
 
 
-class Log(list[str]):
+class RecompilationLog(list[str]):
     """The latest lines.
 
     Attributes:
@@ -45,7 +45,7 @@ class WhyRecompiled:
     """
 
     def __init__(self) -> None:
-        self.lines = Log()
+        self.lines = RecompilationLog()
         self._last: dict[tuple[tuple[Tensor, ...], tuple[Operation, ...]], Fed] = BoundedDict()
 
     def note(

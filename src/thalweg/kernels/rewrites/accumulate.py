@@ -21,7 +21,7 @@ from thalweg.kernels.values import Definition, Value
 
 MIN_TERMS = 4  # terms: fewer stay in the caches in any case
 
-Step = tuple[Definition, Definition]  # an addition, and the product that it adds
+Addition = tuple[Definition, Definition]  # an addition, and the product that it adds
 
 
 def accumulate(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
@@ -49,11 +49,11 @@ def accumulate(definitions: list[Definition], kept: set[Value]) -> list[Definiti
 
 def _sums(
     definitions: list[Definition], is_only_for: Callable[[Value, Definition], bool]
-) -> list[list[Step]]:
+) -> list[list[Addition]]:
     """The additions of each sum of products, in order, where the products are in that order too."""
     made = {d.value: d for d in definitions}
     place = {d: n for n, d in enumerate(definitions)}
-    sums: dict[Definition, list[Step]] = {}
+    sums: dict[Definition, list[Addition]] = {}
 
     def latest(operand: Definition) -> int:
         return place[sums[operand][-1][1] if operand in sums else operand]

@@ -43,7 +43,7 @@ from thalweg.kernels.values import Definition, FetchMemory, Temporary, Value
 
 Group = list[Definition]
 
-REUSE = 16  # how often a slice must use each value that it shares with the others
+MIN_REUSE = 16  # how often a slice must use each value that it shares with the others
 MIN_SLICES = 8  # slices that threads can share
 MOST_BYTES = 1 << 21  # of what a kernel reads and writes for one slice
 FEW_BYTES = 1 << 12  # of the same: for less, to call a kernel would take longer than its work
@@ -316,7 +316,7 @@ def _reuses(definition: Definition) -> bool:
     for reduce in definition.body.reductions:
         total = evaluations((*definition.axes[1:], *reduce.axes))
         shared = [r.source for r in reduce.body.reads if not _uses(r, definition.axes[0])]
-        if any(total < REUSE * typical_size(value.shape) for value in shared):
+        if any(total < MIN_REUSE * typical_size(value.shape) for value in shared):
             return False
     return True
 

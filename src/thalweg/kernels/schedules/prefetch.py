@@ -21,7 +21,7 @@ LINES = 4  # from where a row begins, until the processor has seen where it goes
 MIN_TERMS = 32  # terms of a sum, in which time memory is not heard from
 
 
-class Row(Record, eq=False):
+class FetchedRow(Record, eq=False):
     """Where the rows begin that the next tile reads.
 
     Attributes:
@@ -59,7 +59,7 @@ class Prefetches(Record):
     """
 
     operands: tuple[Read, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[FetchedRow, ...]
     batches: tuple[Ahead, ...]
 
 
@@ -103,7 +103,7 @@ def _always_read(expr: Expr) -> Iterator[Read]:
         left += found.children[:1] if is_choice else found.children
 
 
-def _rows(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Row]:
+def _rows(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[FetchedRow]:
     """The rows that a sum walks along and the processor cannot foresee.
 
     It goes on with a row by itself, once some of it is read.
@@ -112,7 +112,7 @@ def _rows(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Row]:
         for read in reduce.body.reads if reduce.axes else ():
             axes = _jumping_axes(nest, s, deps, read, reduce.axes[-1])
             if len(axes) == 1 and deps.is_contiguous(read.index[0], reduce.axes[-1]):
-                yield Row(read, reduce.axes, axes[0])
+                yield FetchedRow(read, reduce.axes, axes[0])
 
 
 def _jumping_axes(nest: Nest, s: Schedule, deps: Dependence, read: Read, inner: Axis) -> list[Axis]:

@@ -18,7 +18,7 @@ from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
 from thalweg.formula import Affine, Axis, Const, Expr
-from thalweg.kernels.nests.dependence import Dependence, Term
+from thalweg.kernels.nests.dependence import Dependence, IndexTerm
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule
 
@@ -87,7 +87,7 @@ class Addresses(Scopes, ABC):
         text = f"getelementptr {element}, ptr {base.ref}, {offsets.type} {offsets.ref}"
         return self.b.emit(text, Type("ptr", self.s.lanes))
 
-    def _base(self, slot: int, terms: Sequence[Term], element: str, point: Point) -> Value:
+    def _base(self, slot: int, terms: Sequence[IndexTerm], element: str, point: Point) -> Value:
         """The address that terms lead to, written in the outermost loop where it is known."""
         depth = self._depth_of(*terms)
         memo = self.scopes[depth].memo
@@ -107,7 +107,7 @@ class Addresses(Scopes, ABC):
         return memo[key]
 
     def _walked(
-        self, loop: EmittedLoop, base: Value, term: Term, element: str, point: Point
+        self, loop: EmittedLoop, base: Value, term: IndexTerm, element: str, point: Point
     ) -> Value:
         """An address in front of a loop, moved by a term of its index."""
         (_, factor), depth = term, self._depth_of(term)
@@ -163,10 +163,10 @@ class Addresses(Scopes, ABC):
             return atom is self.s.vector
         return self.s.vector in self.deps(atom)
 
-    def _split(self, index: Affine, point: Point) -> tuple[list[Term], int]:
+    def _split(self, index: Affine, point: Point) -> tuple[list[IndexTerm], int]:
         """Terms to be summed at run time, and the constant that the tile's offsets come to."""
         constant = index.constant
-        terms: list[Term] = []
+        terms: list[IndexTerm] = []
         if isinstance(constant, Dim):
             terms, constant = [(_ONE, constant)], 0
         for atom, factor in index.terms:
@@ -175,12 +175,12 @@ class Addresses(Scopes, ABC):
                 constant = constant + point.get(atom, 0) * factor
         return terms, constant
 
-    def _offset(self, term: Term, point: Point) -> int:
+    def _offset(self, term: IndexTerm, point: Point) -> int:
         """The offset of a term's axis in the tile, unless `_split` has it in the constant."""
         atom, factor = term
         return point.get(atom, 0) if isinstance(atom, Axis) and isinstance(factor, Dim) else 0
 
-    def _term_key(self, term: Term, point: Point) -> tuple[object, ...]:
+    def _term_key(self, term: IndexTerm, point: Point) -> tuple[object, ...]:
         """What tells terms apart at a point of the tile."""
         atom, factor = term
         place: tuple[tuple[int, int], ...] = ()
@@ -189,7 +189,7 @@ class Addresses(Scopes, ABC):
             place = tuple([(id(a), offset) for a, offset in point.items() if a in deps])
         return id(atom), *_number_key(factor), self._offset(term, point), place
 
-    def _sum(self, terms: Sequence[Term], point: Point) -> Value | None:
+    def _sum(self, terms: Sequence[IndexTerm], point: Point) -> Value | None:
         """The sum of terms, each part written in the outermost loop where it is known."""
         total: Value | None = None
         key: tuple[object, ...] = ("sum",)
@@ -207,7 +207,7 @@ class Addresses(Scopes, ABC):
             total = scope.memo[key]
         return total
 
-    def _depth_of(self, *terms: Term) -> int:
+    def _depth_of(self, *terms: IndexTerm) -> int:
         """The outermost scope in which all of the terms are known."""
         return self.depth(self.deps.of(terms))
 

@@ -49,7 +49,7 @@ class Walker(Record):
     element: str
 
 
-class Function(Record):
+class OutOfLineFunction(Record):
     """A function beside the one being written, which calls it; see `Builder.out_of_line`.
 
     Attributes:
@@ -87,7 +87,7 @@ class Builder:
         self._here = self._body
         self._block = "entry"
         self.declarations: dict[str, str] = {}
-        self.functions: dict[str, Function] = {}
+        self.functions: dict[str, OutOfLineFunction] = {}
 
     # -- values
 
@@ -198,7 +198,7 @@ class Builder:
 
     def _written(
         self, name: str, write: Callable[..., Sequence[Value]], types: Sequence[Type], inlined: bool
-    ) -> Function:
+    ) -> OutOfLineFunction:
         inner = Builder(self.converts_halves)
         parameters = [Value(inner, type, f"%p{n}") for n, type in enumerate(types)]
         results = write(*parameters)
@@ -213,7 +213,7 @@ class Builder:
         taken = ", ".join(f"{p.type} {p.ref}" for p in parameters)
         head = f"define internal {record} @{name}({taken})"
         kinds = tuple(result.type for result in results)
-        return Function(head, inner.body_text(), record, kinds, inlined)
+        return OutOfLineFunction(head, inner.body_text(), record, kinds, inlined)
 
     def intrinsic(self, name: str, type: Type, *args: Value) -> Value:
         """Call an intrinsic overloaded on (and returning) `type`."""

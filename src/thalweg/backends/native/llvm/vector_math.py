@@ -199,25 +199,25 @@ def rsqrt(x: Value) -> Value:
     return 1 / x.math("sqrt")
 
 
-class Pair(NamedTuple):
+class DoubleDouble(NamedTuple):
     """An unevaluated sum of two numbers, the second about an ULP of the first or less (Dekker)."""
 
     high: Value
     low: Value
 
-    def plus(self, high: Value, low: Number) -> Pair:
+    def plus(self, high: Value, low: Number) -> DoubleDouble:
         """Add a pair whose high part is the smaller one, or anything to zero."""
         total = self.high + high
-        return Pair(total, (self.high - total + high) + (self.low + low))
+        return DoubleDouble(total, (self.high - total + high) + (self.low + low))
 
-    def times(self, high: Number, low: Number) -> Pair:
+    def times(self, high: Number, low: Number) -> DoubleDouble:
         """Multiply by a pair."""
         product = self.high * high
         error = self.high.fma(high, -product)
-        return Pair(product, self.high.fma(low, self.low.fma(high, error)))
+        return DoubleDouble(product, self.high.fma(low, self.low.fma(high, error)))
 
 
-def _log_pair(x: Value) -> Pair:
+def _log_pair(x: Value) -> DoubleDouble:
     """The logarithm to some 65 bits, by 2 atanh((m - 1) / (m + 1)); x positive and finite."""
     f = format_of(x)
     e, m = split_exponent(x)
@@ -226,24 +226,24 @@ def _log_pair(x: Value) -> Pair:
     cube = square.times(s.high, s.low)
     tail = cube.high * square.high * polynomial(square.high, polynomials.LOG_TAIL)
     ln2_high, ln2_low = f.pick(polynomials.LN2)
-    total = Pair(e * ln2_high, e * ln2_low)
+    total = DoubleDouble(e * ln2_high, e * ln2_low)
     total = total.plus(s.high * 2, s.low * 2)
     total = total.plus(*cube.times(*f.pick(polynomials.TWO_THIRDS)))
     return total.plus(tail, 0)
 
 
-def _quotient_pair(f: Value, d: Value) -> Pair:
+def _quotient_pair(f: Value, d: Value) -> DoubleDouble:
     """`f / (2 + f)` as a pair, d being the rounded 2 + f."""
     reciprocal = 1 / d
     s = f * reciprocal
     lost = f - (d - 2)
-    return Pair(s, reciprocal * s.fma(-lost, s.fma(-d, f)))
+    return DoubleDouble(s, reciprocal * s.fma(-lost, s.fma(-d, f)))
 
 
 def _power_double(a: Value, y: Value) -> Value:
     """`a^y` for a >= 0, of doubles: the exponent needs ten bits more than a double has."""
     high, low = _log_pair(a)
-    exponent = Pair(log_limits(a, high), low).times(y, 0)
+    exponent = DoubleDouble(log_limits(a, high), low).times(y, 0)
     in_range = magnitude(exponent.high) < 800
     r, shifted = reduce_exp(clamp(exponent.high, *format_of(a).exp_range))
     return exp_reduced(r + in_range.select(exponent.low, 0.0), shifted)
