@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.expressions import Expressions
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.base.record import Record, replace
 from thalweg.formula import (
     Affine,
@@ -162,10 +162,10 @@ class Spill:
         """What tells a row's values apart."""
         return tuple([offset for axis, offset in point.items() if axis in self._deps])
 
-    def load(self, point: Point) -> Value:
+    def load(self, point: Point) -> SsaValue:
         """The value at a point, of the row whose turn it is."""
         first = self._w.index[self._row] * len(self._numbers)
         return self._w.b.load(self._type, self._at(first + self._numbers[self._place(point)]))
 
-    def _at(self, number: Value) -> Value:
+    def _at(self, number: SsaValue) -> SsaValue:
         return self._w.b.address(self._memory, number * self._elements, self._type.element)

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 
 from thalweg.backends.native.llvm.builder import Builder
 from thalweg.backends.native.llvm.reductions import Accumulator
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.base.dims import Dim
 from thalweg.base.record import Record
 from thalweg.formula import Axis
@@ -35,10 +35,10 @@ class KBlock(Record):
         is_last: the sums are complete afterwards.
     """
 
-    start: Value
-    stop: Value
-    is_first: Value
-    is_last: Value
+    start: SsaValue
+    stop: SsaValue
+    is_first: SsaValue
+    is_last: SsaValue
 
 
 class LongSums:
@@ -59,7 +59,7 @@ class LongSums:
         levels: Sequence[Level],
         sums: Sequence[Accumulator],
         outermost: Axis | None,
-        only: Callable[[Value | None], AbstractContextManager[None]],
+        only: Callable[[SsaValue | None], AbstractContextManager[None]],
         k_block: KBlock | None,
     ) -> None:
         self._b, self._only, self._k_block = builder, only, k_block
@@ -71,7 +71,7 @@ class LongSums:
         """The smallest block along an axis, or 0 if there are none."""
         return next((level.length for level in self._levels if level.axis is axis), 0)
 
-    def begin(self, number: Callable[[int], Value]) -> None:
+    def begin(self, number: Callable[[int], SsaValue]) -> None:
         """Set the totals to 0 if there will be any."""
         for n, level in enumerate(self._levels):
             first = (
@@ -81,7 +81,7 @@ class LongSums:
                 for total in self._sums:
                     total.clear(n)
 
-    def flush(self, axis: Axis, start: Value) -> None:
+    def flush(self, axis: Axis, start: SsaValue) -> None:
         """What must be done where a block of the smallest size begins: a larger one may, too."""
         for n, level in enumerate(self._levels):
             if level.axis is axis:
@@ -92,7 +92,7 @@ class LongSums:
                     for total in self._sums:
                         total.restart()
 
-    def finish(self, number: Callable[[int], Value]) -> None:
+    def finish(self, number: Callable[[int], SsaValue]) -> None:
         """Add the totals to what the last blocks have come to."""
         for n, level in enumerate(self._levels):
             last = self._k_block.is_last if self._k_block is not None else self._used(level, number)
@@ -100,15 +100,15 @@ class LongSums:
                 for total in self._sums:
                     total.collect(n)
 
-    def _used(self, level: Level, number: Callable[[int], Value]) -> Value | None:
+    def _used(self, level: Level, number: Callable[[int], SsaValue]) -> SsaValue | None:
         """Whether there is more than one block, if only the run can tell."""
         if level.axis is not self._outermost or not isinstance(level.axis.extent, Dim):
             return None
         return number(level.axis.extent) > level.length
 
-    def _begins(self, level: Level, start: Value) -> Value | None:
+    def _begins(self, level: Level, start: SsaValue) -> SsaValue | None:
         """Whether a block of the level begins there, with another one before it."""
-        conditions: list[Value] = []
+        conditions: list[SsaValue] = []
         if level.axis is self._outermost:
             conditions.append(start > 0)
             if self._k_block is not None:  # or it has begun in the K block before

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 
-CounterWords: TypeAlias = tuple[Value, Value, Value, Value]
-KeyWords: TypeAlias = tuple[Value, Value]
+CounterWords: TypeAlias = tuple[SsaValue, SsaValue, SsaValue, SsaValue]
+KeyWords: TypeAlias = tuple[SsaValue, SsaValue]
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)  # the golden ratio and sqrt 3 - 1, in 32 bits
 
 
-def _wide_product(factor: int, x: Value) -> tuple[Value, Value]:
+def _wide_product(factor: int, x: SsaValue) -> tuple[SsaValue, SsaValue]:
     """High and low half of `factor * x`: one unsigned 32 by 32 bit multiplication a lane."""
     product = x.convert("zext", "i64") * factor
     return product.lshr(32).convert("trunc", "i32"), product.convert("trunc", "i32")

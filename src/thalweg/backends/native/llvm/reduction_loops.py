@@ -13,14 +13,14 @@ from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.builder import EmittedLoop
 from thalweg.backends.native.llvm.expressions import Expressions
 from thalweg.backends.native.llvm.long_sums import KBlock, LongSums
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.backends.native.llvm.target import Target
 from thalweg.base.dims import Dim
 from thalweg.formula import Axis
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule
 
-Body = Callable[[Value | EmittedLoop, Sequence[int]], None]  # of a loop, or at one index
+Body = Callable[[SsaValue | EmittedLoop, Sequence[int]], None]  # of a loop, or at one index
 
 
 class ReductionLoops(Expressions):
@@ -50,7 +50,7 @@ class ReductionLoops(Expressions):
         if step > 1:
             self.masks, self.used = {}, {}
 
-    def lane_mask(self, count: Value) -> Value:
+    def lane_mask(self, count: SsaValue) -> SsaValue:
         lanes = self.b.lanes("i64", range(self.s.lanes))
         return lanes < self.b.splat(count, self.s.lanes)
 
@@ -59,7 +59,7 @@ class ReductionLoops(Expressions):
         return self.used.get(point.get(self.s.vector, 0) if self.s.vector else 0, self.s.lanes)
 
     @contextmanager
-    def only(self, condition: Value | None) -> Iterator[None]:
+    def only(self, condition: SsaValue | None) -> Iterator[None]:
         """Run what is written inside under a condition, if there is one."""
         if condition is None:
             yield
@@ -82,7 +82,7 @@ class ReductionLoops(Expressions):
         step = self.step_of(axis)
         unroll = (self.s.unroll if not rest else 1) * step
 
-        def body(start: Value | EmittedLoop, steps: Sequence[int]) -> None:
+        def body(start: SsaValue | EmittedLoop, steps: Sequence[int]) -> None:
             loop = start if isinstance(start, EmittedLoop) else None
             self.index[axis] = start.index if isinstance(start, EmittedLoop) else start
             with self.scope(axis, loop=loop):
@@ -138,8 +138,8 @@ class ReductionLoops(Expressions):
 
     @contextmanager
     def _block_of(
-        self, axis: Axis, start: Value, stop: Value, long: LongSums | None
-    ) -> Iterator[tuple[Value, Value]]:
+        self, axis: Axis, start: SsaValue, stop: SsaValue, long: LongSums | None
+    ) -> Iterator[tuple[SsaValue, SsaValue]]:
         """Write what is done for each block of a long sum, from where to where it is to go."""
         length = long.length(axis) if long is not None else 0
         if long is None or not length:
@@ -153,12 +153,16 @@ class ReductionLoops(Expressions):
             begun = (block.index < start).select(start, block.index) if blocked else block.index
             yield begun, (after < stop).select(after, stop)
 
-    def _cover_whole(self, start: Value, stop: Value, size: int, step: int, body: Body) -> None:
+    def _cover_whole(
+        self, start: SsaValue, stop: SsaValue, size: int, step: int, body: Body
+    ) -> None:
         """From start to stop, which are so far apart that nothing is left."""
         with self.opened(), self.b.loop(start, stop, size) as loop:
             body(loop, range(0, size, step))
 
-    def _cover_part(self, start: Value, stop: Value, size: int, step: int, body: Body) -> None:
+    def _cover_part(
+        self, start: SsaValue, stop: SsaValue, size: int, step: int, body: Body
+    ) -> None:
         """From start to stop, which are known only at run time; then what is left."""
         if size == 1:
             self._cover_whole(start, stop, size, step, body)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from thalweg.backends.native.llvm.builder import Builder, EmittedLoop, Lines
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.base.record import Record, field
 from thalweg.formula import Axis
 
@@ -28,7 +28,7 @@ class Scope(Record, frozen=False):
 
     bound: frozenset[Axis]
     loop: EmittedLoop | None = None
-    memo: dict[object, Value] = field(default_factory=dict)
+    memo: dict[object, SsaValue] = field(default_factory=dict)
     place: Lines | None = None
 
 

@@ -17,7 +17,7 @@ from thalweg.backends.native.llvm.long_sums import LongSums
 from thalweg.backends.native.llvm.prefetch import Prefetcher
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
 from thalweg.backends.native.llvm.reductions import Accumulator, MemoryCell, results
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.backends.native.llvm.stages import Stage
 from thalweg.backends.native.llvm.target import Target
 from thalweg.backends.native.llvm.transpose import Place, load_columns, store_columns
@@ -157,7 +157,7 @@ class Tiles(ReductionLoops):
 
     def _write(self, stores: Sequence[Store], points: Sequence[Point]) -> None:
         """Store everything; blocks that lie across the vectors as soon as they are complete."""
-        blocks: dict[object, list[Value]] = {}
+        blocks: dict[object, list[SsaValue]] = {}
         for point in points:
             values = [self.value(store.body, point) for store in stores]
             for store, value in zip(stores, values, strict=True):
@@ -174,7 +174,7 @@ class Tiles(ReductionLoops):
                     )
                     store_columns(block, place, self.used_lanes(point))
 
-    def store(self, store: Store, value: Value, point: Point) -> None:
+    def store(self, store: Store, value: SsaValue, point: Point) -> None:
         vector = self.s.vector if self.s.vector in self.nest.axes else None
         if store.cleared is not None:
             value = self._added(store, value, point)
@@ -195,7 +195,7 @@ class Tiles(ReductionLoops):
             pointers = self.lane_pointers(store.slot, store.offset, store.dtype, point)
             self.b.scatter(value, pointers, mask or self.all_lanes())
 
-    def _added(self, store: Store, value: Value, point: Point) -> Value:
+    def _added(self, store: Store, value: SsaValue, point: Point) -> SsaValue:
         """What is in memory already plus a value; never remembered, as memory changes."""
         before = self.load(Read(store.slot, (store.offset,), store.dtype), point, ())
         left, right = unify(self.b, [before, value])
@@ -215,7 +215,7 @@ class Tiles(ReductionLoops):
                 if read.source in self.s.staged:
                     yield Stage(self, reduce, read)
 
-    def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
+    def _compute(self, expr: Expr, point: Point, guards: Guards) -> SsaValue:
         held = self._staged.get(id(expr)) or self._spilled.get(id(expr))
         if held is not None:
             return held.load(point)
@@ -241,7 +241,7 @@ class Tiles(ReductionLoops):
         own = (a for a in along if a is not vector and index.coefficient(a) == 1 and a not in jumps)
         return next(own, None)
 
-    def _load_transposed(self, read: Read, along: Axis, point: Point) -> Value:
+    def _load_transposed(self, read: Read, along: Axis, point: Point) -> SsaValue:
         """A vector of a block, which is loaded with the first of them."""
         memo, deps = self.scopes[-1].memo, self.deps(read)
         key = (
@@ -264,7 +264,7 @@ class Tiles(ReductionLoops):
         vector = self.s.vector
         assert vector is not None
 
-        def place(row: int, column: int) -> Value:
+        def place(row: int, column: int) -> SsaValue:
             at = {**point, vector: point[vector] + row, along: self.offsets[along][column]}
             return self.pointer(slot, index, dtype, at)
 
