@@ -1,9 +1,9 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
 from thalweg.graph.effects import Effects, Origin, Timing
-from thalweg.graph.executor import Executor, execute
+from thalweg.graph.executor import OpExecutor, execute
 from thalweg.graph.graph import (
-    Culprit,
+    FailedOp,
     Graph,
     default_graph,
     failed,
@@ -16,11 +16,11 @@ from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
 
 __all__ = [
-    "Culprit",
     "Effects",
-    "Executor",
+    "FailedOp",
     "Graph",
     "Op",
+    "OpExecutor",
     "Operation",
     "Origin",
     "Sample",

@@ -18,7 +18,7 @@ from thalweg.base.errors import (
     OpError,
     ShapeError,
 )
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
 from thalweg.base.source import Source, caller
@@ -31,7 +31,7 @@ from thalweg.graph.printer import show_graph
 MOST_BYTES = 2**63 - 1
 
 
-class Graph(Shared):
+class Graph(ForkSafe):
     """A dataflow graph.
 
     Operations are added by calling the functions of the API while the graph is the default one. It
@@ -98,16 +98,16 @@ class Graph(Shared):
         node.device = op.device
         return node
 
-    def rest(self, seconds: float) -> bool:
-        """See `Shared`."""
+    def quiesce(self, seconds: float) -> bool:
+        """See `ForkSafe`."""
         return self._lock.acquire(timeout=seconds)
 
-    def go_on(self) -> None:
-        """See `Shared`."""
+    def resume(self) -> None:
+        """See `ForkSafe`."""
         self._lock.release()
 
-    def renew(self, is_lost: bool) -> None:
-        """See `Shared`; the lock that rests is released."""
+    def reset_in_child(self, is_lost: bool) -> None:
+        """See `ForkSafe`; `resume` releases the lock."""
 
     def _append(
         self,
@@ -237,7 +237,7 @@ class Graph(Shared):
         finally:
             self._source = before
 
-    def resume(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
+    def continue_at(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
         """From now on, operations come from this line and run after the given ones.
 
         It is `made_at` and `control_dependencies` for a pass that goes from operation to operation.
@@ -394,10 +394,10 @@ def located(
 
 def failed(op: Operation, problem: object) -> OpError:
     """The error of an operation that failed in a run; of the problem's kind, if it has one."""
-    return Culprit.of(op).failed(problem)
+    return FailedOp.of(op).failed(problem)
 
 
-class Culprit(Record):
+class FailedOp(Record):
     """What an error says of an operation that has failed."""
 
     name: str
@@ -405,9 +405,9 @@ class Culprit(Record):
     source: Source
 
     @staticmethod
-    def of(op: Operation) -> Culprit:
+    def of(op: Operation) -> FailedOp:
         """An operation without its graph."""
-        return Culprit(op.name, op.type, op.source)
+        return FailedOp(op.name, op.type, op.source)
 
     def failed(self, problem: object) -> OpError:
         """The error."""

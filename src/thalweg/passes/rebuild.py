@@ -10,7 +10,7 @@ from thalweg.graph import Graph, Operation, Origin, Tensor
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 
-Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
+RebuildStep = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
 
 NONE_MERGED: Mapping[Operation, Operation] = MappingProxyType({})
 
@@ -34,7 +34,7 @@ class Rebuild:
     def run(
         self,
         ops: Iterable[Operation],
-        step: Step,
+        step: RebuildStep,
         merged: Mapping[Operation, Operation] = NONE_MERGED,
     ) -> None:
         """Ask `step` for a replacement of each operation, given its new inputs; None copies it.
@@ -50,17 +50,17 @@ class Rebuild:
                     self._merge(op, merged[op])
                 elif not (op.outputs and all(tensor in self.tensors for tensor in op.outputs)):
                     self._visit(op, step)
-            self.graph.resume(None, ())
+            self.graph.continue_at(None, ())
 
     def _merge(self, op: Operation, first: Operation) -> None:
         for old, same in zip(op.outputs, first.outputs, strict=True):
             self.tensors[old] = self.tensors[same]
         self._after[op] = (*self.control(op), *self._after[first])
 
-    def _visit(self, op: Operation, step: Step) -> None:
+    def _visit(self, op: Operation, step: RebuildStep) -> None:
         inputs = tuple([self.tensors[tensor] for tensor in op.inputs])
         control = self.control(op)
-        self.graph.resume(op.source, control)
+        self.graph.continue_at(op.source, control)
         made = step(self, op, inputs)
         if made is None:
             made = self.copy(op, inputs).outputs
@@ -106,7 +106,7 @@ def _copied(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> None:
 
 
 def rebuild(
-    plan: Plan, step: Step = _copied, merged: Mapping[Operation, Operation] = NONE_MERGED
+    plan: Plan, step: RebuildStep = _copied, merged: Mapping[Operation, Operation] = NONE_MERGED
 ) -> Plan:
     """The plan with each operation that it needs copied or replaced, and the others dropped."""
     new = Rebuild(plan.trace)

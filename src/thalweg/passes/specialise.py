@@ -85,7 +85,7 @@ def _in_turn(
     """A write; it waits for the latest one of each variable, and then is that itself."""
     written = [inputs[n] for n in op.record.effects.writes]
     before = [updates[handle] for handle in written if handle in updates]
-    new.graph.resume(op.source, [*new.control(op), *before])
+    new.graph.continue_at(op.source, [*new.control(op), *before])
     copy = new.copy(op, inputs)
     updates.update(dict.fromkeys(written, copy))
     return copy.outputs

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from thalweg.backends.protocol import Feed, Program, Rows
+from thalweg.backends.protocol import Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import Run
 from thalweg.backends.state import VariableStore
 from thalweg.base.dtypes import DType
@@ -40,7 +40,7 @@ class StagedProgram:
     Args:
         stages: of the run.
         find: makes the programs of segments.
-        workspace: see `Program.apart`.
+        workspace: see `Program.clone`.
     """
 
     def __init__(self, stages: Stages, find: FindSegment, workspace: int | None = 0) -> None:
@@ -77,9 +77,9 @@ class StagedProgram:
         if place == 0:
             return program
         if place is None:
-            return program.apart(None)
+            return program.clone(None)
         if place not in entry.others:
-            entry.others[place] = program.apart(place)
+            entry.others[place] = program.clone(place)
         return entry.others[place]
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
@@ -87,7 +87,7 @@ class StagedProgram:
         self.finished = 0
         made = []
         for n in range(steps):
-            fed = [feed.batch(n) if isinstance(feed, Rows) else feed for feed in feeds]
+            fed = [feed.batch(n) if isinstance(feed, MiniBatches) else feed for feed in feeds]
             made.append(self.run(fed, run_counter + n))
             self.finished += 1
         if not made:
@@ -106,7 +106,7 @@ class StagedProgram:
         """None: a segment itself finds out whether its plan holds."""
         return None
 
-    def apart(self, workspace: int | None) -> StagedProgram:
+    def clone(self, workspace: int | None) -> StagedProgram:
         """The same stages with segments in another workspace."""
         return StagedProgram(self.stages, self._find, workspace)
 

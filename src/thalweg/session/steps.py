@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from thalweg.backends.protocol import Feed, Rows
+from thalweg.backends.protocol import Feed, MiniBatches
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.graph import Operation, Tensor, failed
 from thalweg.passes.prune import prune
@@ -36,7 +36,7 @@ class RunSlice(Protocol):
         ...
 
 
-class Loop:
+class StepLoop:
     """Steps of which some report.
 
     Args:
@@ -125,7 +125,7 @@ def joined(tensor: Tensor, values: Sequence[Array]) -> Array:
 
 def _fed(feed: Feed, steps: int) -> Array:
     """What each of the steps is fed."""
-    if isinstance(feed, Rows):
+    if isinstance(feed, MiniBatches):
         return feed.batch(slice(None))
     return np.repeat(feed[np.newaxis], steps, axis=0)
 

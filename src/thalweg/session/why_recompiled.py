@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.protocol import Feed
-from thalweg.base.recent import Recent
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.shapes import show
 from thalweg.graph import Tensor
 from thalweg.session.entry import Request
@@ -17,10 +17,10 @@ Array = np.ndarray[Any, Any]
 Fed = Mapping[Tensor, Array]
 
 
-MOST = 1000  # lines
+MAX_LINES = 1000  # lines
 
 
-class Log(list[str]):
+class RecompilationLog(list[str]):
     """The latest lines.
 
     Attributes:
@@ -32,7 +32,7 @@ class Log(list[str]):
     def add(self, line: str) -> None:
         """Add a line; the oldest is dropped if there are too many."""
         self.append(line)
-        if len(self) > MOST:
+        if len(self) > MAX_LINES:
             del self[0]
             self.dropped += 1
 
@@ -45,8 +45,8 @@ class WhyRecompiled:
     """
 
     def __init__(self) -> None:
-        self.lines = Log()
-        self._last: dict[Hashable, Fed] = Recent()
+        self.lines = RecompilationLog()
+        self._last: dict[Hashable, Fed] = BoundedDict()
 
     def note(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.protocol import Feed, Rows
+from thalweg.backends.protocol import Feed, MiniBatches
 from thalweg.backends.state import VariableStore
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
@@ -30,7 +30,7 @@ class ReferenceBackend:
         plan: Plan,
         seen: Interface,
         state: VariableStore,
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> ReferenceProgram:
         return ReferenceProgram(plan, state)
@@ -64,7 +64,7 @@ class ReferenceProgram:
         made = []
         self.finished = 0
         for n in range(steps):
-            fed = [f.batch(n) if isinstance(f, Rows) else f for f in feeds]
+            fed = [f.batch(n) if isinstance(f, MiniBatches) else f for f in feeds]
             made.append(self.run(fed, run_counter + n))
             self.finished += 1
         if not made:
@@ -76,7 +76,7 @@ class ReferenceProgram:
     def at(self, extents: Sequence[int]) -> ReferenceProgram | None:
         return None
 
-    def apart(self, workspace: int | None) -> ReferenceProgram:
+    def clone(self, workspace: int | None) -> ReferenceProgram:
         return ReferenceProgram(self._plan, self._state)
 
     def describe(self) -> str:

@@ -32,14 +32,14 @@ from thalweg.formula import (
     sum_over,
     where,
 )
-from thalweg.graph import Culprit
+from thalweg.graph import FailedOp
 from thalweg.kernels.values import Definition, Value, Verdict
 
 
 class Checked(Record):
     """A check of a plan: what it looks at, and for which operation."""
 
-    op: Culprit
+    op: FailedOp
     check: Check
     value: Value
 
@@ -55,7 +55,7 @@ def define_check(checked: Checked, number: int, order: int) -> tuple[Definition,
     """The definitions of the check's two words."""
     value, limit = checked.value, checked.check.limit
     first = Value(f"{value.name} checked", (), dtypes.int64, Verdict(number, 0))
-    culprit = Value(f"{value.name} refused", (), dtypes.int64, Verdict(number, 1))
+    refused = Value(f"{value.name} refused", (), dtypes.int64, Verdict(number, 1))
     index = axes(*value.shape)
     steps = zip(index, strides(value.shape), strict=True)
     element = cast(Read(value, tuple(map(affine, index)), value.dtype), dtypes.int64)
@@ -69,6 +69,6 @@ def define_check(checked: Checked, number: int, order: int) -> tuple[Definition,
         named = sum_over(index, named)
     made = [
         Definition(target, (), body, (), order, (checked.op.name,))
-        for target, body in ((first, worst), (culprit, named))
+        for target, body in ((first, worst), (refused, named))
     ]
     return made[0], made[1]
