@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from thalweg.base.dims import Trace
-from thalweg.graph import Graph, Operation, Origin, Tensor
+from thalweg.graph import Graph, Op, Operation, Origin, Tensor
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 
@@ -84,6 +84,12 @@ class Rebuild:
         # Sessions know a variable by its name, so a handle keeps it whatever else was made.
         name = f"{op.name}/" if op.record.origin is Origin.RESOURCE else op.name
         node = self._copies[op] = self.graph.copy(op, inputs, name)
+        return node
+
+    def add(self, op: Operation, record: Op, inputs: Sequence[Tensor]) -> Operation:
+        """Another operation in the place of one, with whose effects it counts."""
+        node = self._copies[op] = self.graph.add(record, inputs, op.name)
+        node.device = op.device
         return node
 
     def plan(

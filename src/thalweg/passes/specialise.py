@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 
 from thalweg.base.dims import Trace
-from thalweg.base.record import replace
 from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Origin, Tensor, Timing
 from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.state.variable import ReadVariable
+from thalweg.passes.bodies import (
+    Bodies,
+    ShapesChangeError,
+    drawing,
+    open_seeds,
+    used,
+    with_open_seed,
+)
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import NOTHING, prune
@@ -48,6 +55,8 @@ def specialise(
     feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
     wanted, held = static_sources(ops), under_logs(ops)
     updates: dict[Tensor, Operation] = {}
+    keys = open_seeds(new.trace, ops)
+    bodies = Bodies(keys, used(ops, fetches))
 
     def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         does = op.record.effects
@@ -56,8 +65,10 @@ def specialise(
         if does.timing is Timing.IN_TURN and not does.writes:
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
+        if op.record.bodies:
+            return _with_bodies(bodies, new, op, inputs)
         if does.draws:
-            return _with_open_seed(new, op, inputs)
+            return with_open_seed(new, op, inputs, keys[op])
         if does.writes:
             return _in_turn(new, op, inputs, updates)
         return fold_or_expand(op, inputs, wanted, held)
@@ -70,10 +81,14 @@ def specialise(
     return new.plan(feeds, fetches, effects(ops))
 
 
-def _with_open_seed(new: Rebuild, op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Random numbers whose seed may be another one in the next process."""
-    key = tuple(new.trace.give(word, "seed") for word in op.get_attr("key"))
-    return new.graph.add(replace(op.record, key=key), inputs, op.name).outputs
+def _with_bodies(
+    bodies: Bodies, new: Rebuild, op: Operation, inputs: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    try:
+        return bodies.specialise(new, op, inputs)
+    except ShapesChangeError as error:
+        error.op = op
+        raise
 
 
 def _in_turn(
@@ -93,7 +108,7 @@ def _in_turn(
 
 def seeds(ops: Iterable[Operation]) -> list[int]:
     """What a plan is given beside the open extents of its feeds."""
-    return [word for op in ops if op.record.effects.draws for word in op.get_attr("key")]
+    return [word for op in drawing(ops) for word in op.get_attr("key")]
 
 
 def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tensor]:
