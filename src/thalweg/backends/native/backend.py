@@ -328,11 +328,11 @@ class NativeProgram:
             batch: how many.
         """
         base = int(self._words.ctypes.data)
-        moves = [(int(self._counter.ctypes.data), 1)]
+        moves = [_step(int(self._counter.ctypes.data), 1)]
         for (shape, dtype), places in zip(self._fetches, self._fetched, strict=True):
             size = math.prod(shape) * dtype.itemsize
-            moves += [(base + 8 * place, size) for place in places]
-        moves += [(base + 8 * place, batch * ROW_NUMBER_BYTES) for place in self._ordered]
+            moves += [_step(base + 8 * place, size) for place in places]
+        moves += [_step(base + 8 * place, batch * ROW_NUMBER_BYTES) for place in self._ordered]
         return moves
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
@@ -447,6 +447,11 @@ class NativeProgram:
                 *("  " + line for line in kernel.formulas),
             ]
         return "\n".join(lines)
+
+
+def _step(word: int, by: int) -> Move:
+    """The move that adds to a word."""
+    return word, word, by
 
 
 def _place_in(value: Value, sizes: Sizes) -> tuple[Value, int]:
