@@ -112,6 +112,10 @@ class PartMemory(Record):
     first: int
 
 
+class Moving(Record, eq=False):
+    """Memory that is another one in each iteration of a loop; see `kernels.flow`."""
+
+
 Storage = (
     FeedMemory
     | FetchMemory
@@ -123,6 +127,7 @@ Storage = (
     | Verdict
     | SliceMemory
     | PartMemory
+    | Moving
 )
 
 

@@ -183,10 +183,11 @@ def branches(values: Sequence[int]) -> tuple[Table, Words, Words]:
     sequence, seven = np.array(values, np.int64), np.full(1, 7, np.int64)
     zero, one, n = np.array([[0], [1], [0]], np.int64)
     a, b, byte = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(1, np.uint8)
-    table.kept += [sequence, seven, zero, one, n, a, b, byte]
+    pointer = np.array([at(byte)], np.int64)
+    table.kept += [sequence, seven, zero, one, n, a, b, byte, pointer]
     compared = table.call(unlike, at(byte), at(sequence), at(seven))
     choice = len(table.rows)
-    table.rows.append((choice + 3, at(byte), 0, BRANCH))
+    table.rows.append((choice + 3, at(pointer), 0, BRANCH))
     table.call(add, at(a), at(one), tasks=size)
     table.jump(choice + 4)
     added = table.call(add, at(b), at(sequence), tasks=size)

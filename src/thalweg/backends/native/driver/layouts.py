@@ -8,8 +8,9 @@ SERIAL = 1  # flag: one thread runs the whole row
 # Flags of rows that run no kernel; see `stages.WALK`.
 VERDICT = 4  # the program ends here unless the first word of the arguments is 0
 MOVES = 8  # the arguments are moves, as many as the row has tasks
-BRANCH = 16  # goes to the row whose number is the kernel if the byte at the arguments is the tasks
-REPEAT = 32  # goes there unless the word at the arguments is the tasks
+# The next two go to the row whose number is in the kernel's place.
+BRANCH = 16  # if the byte to which the first word of the arguments points is the number of tasks
+REPEAT = 32  # unless the first word of the arguments is
 CONTROL = VERDICT | MOVES | BRANCH | REPEAT
 CLAIMS_BIT = 8  # from here on: in how many claims at most a thread takes its share, one byte
 STEP_WORDS = 4

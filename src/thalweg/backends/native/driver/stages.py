@@ -80,7 +80,8 @@ move:
   call void @advance(ptr %args, i64 %tasks)
   br label %following
 branch:
-  %byte = load i8, ptr %args
+  %at_byte = load ptr, ptr %args
+  %byte = load i8, ptr %at_byte
   %wide = zext i8 %byte to i64
   %holds = icmp eq i64 %wide, %tasks
   br i1 %holds, label %jump, label %following
