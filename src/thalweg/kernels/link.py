@@ -16,18 +16,19 @@ from thalweg.base.errors import CompilerError
 from thalweg.base.shapes import known
 from thalweg.graph import Body, Tensor
 from thalweg.kernels.flow import Carried, Choice, Element, Flow, Repeat, Straight
+from thalweg.kernels.hoist import hoist
 from thalweg.kernels.kernel import Kernel, Kernels, TiledKernels, kernels_of
 from thalweg.kernels.lower.checks import Checked
-from thalweg.kernels.memory import Life
+from thalweg.kernels.traffic import lives_in
 from thalweg.kernels.values import (
     FeedMemory,
     FetchMemory,
     Moving,
     PartMemory,
-    SliceMemory,
     Temporary,
     Value,
     Verdict,
+    whole,
 )
 from thalweg.ops.control.cond import Cond
 from thalweg.ops.control.loop import Loop
@@ -51,8 +52,9 @@ def link(plan: Plan, make: Make, picked: Mapping[int, DType]) -> Kernels:
     feeds = {t: _value(t, FeedMemory(n)) for n, t in enumerate(plan.feeds)}
     targets = [_value(t, FetchMemory(n)) for n, t in enumerate(plan.fetches)]
     rows = {plan.feeds[number]: dtype for number, dtype in picked.items()}
-    flow = linker.link(plan, _Scope(feeds, {}, rows), targets)
-    return Kernels(tuple(linker.parts), linker.lives, tuple(linker.checked), flow)
+    parts, flow = linker.parts, linker.link(plan, _Scope(feeds, {}, rows), targets)
+    flow = hoist(parts, flow)
+    return Kernels(tuple(parts), lives_in(parts, flow), tuple(linker.checked), flow)
 
 
 class _Scope:
@@ -87,16 +89,14 @@ class _Linker:
 
     Attributes:
         parts: all kernels so far.
-        lives: of what lies in the arena.
         checked: what the kernels check.
     """
 
     def __init__(self, make: Make, trace: Trace) -> None:
         self.parts: list[Kernel | TiledKernels] = []
-        self.lives: dict[Value, Life] = {}
         self.checked: list[Checked] = []
         self._make, self._trace = make, trace
-        self._behind: dict[Value, tuple[Value, ...]] = {}  # where a moving value may be
+        self._count = 0  # of temporaries
 
     def link(self, plan: Plan, scope: _Scope, targets: Sequence[Value]) -> Flow:
         """What computes a plan's fetches.
@@ -133,12 +133,6 @@ class _Linker:
         _place(kernels, taken, given, len(self.checked))
         self.parts += kernels.parts
         self.checked += kernels.checked
-        for value, (begin, end) in kernels.temporaries.items():
-            self.lives[value] = begin + first, end + first
-        crossing = {*taken, *given}
-        for number, part in enumerate(kernels.parts, first):
-            for value in crossing & set(map(_whole, _slots(part))):
-                self._touch(value, number)
         return Straight(first, len(self.parts))
 
     def _held(self, holder: Holder, scope: _Scope, targets: Sequence[Value]) -> Repeat | Choice:
@@ -147,28 +141,22 @@ class _Linker:
             self._temporary(tensor) if fetch is None else targets[fetch]
             for tensor, fetch in zip(holder.op.outputs, holder.written, strict=True)
         ]
-        first = len(self.parts)
         made: Repeat | Choice
         match holder.op.record:
-            case Loop():
-                made, outputs = self._loop(holder, scope, outputs)
-            case Cond():
-                made = self._cond(holder, scope, outputs)
+            case Loop() as record:
+                made, outputs = self._loop(record, holder, scope, outputs)
+            case Cond() as record:
+                made = self._cond(record, holder, scope, outputs)
             case other:
                 raise CompilerError(f"no native code for the bodies of {other.type}")
         for tensor, value in zip(holder.op.outputs, outputs, strict=True):
             scope.put(tensor, value)
-        inputs = [scope.values[t] for t in holder.op.inputs if t in scope.values]
-        for value in (*inputs, *outputs):  # each iteration needs them, and either branch
-            self._touch(value, first)
-            self._touch(value, max(len(self.parts) - 1, first))
         return made
 
     def _loop(
-        self, holder: Holder, scope: _Scope, outputs: Sequence[Value]
+        self, record: Loop, holder: Holder, scope: _Scope, outputs: Sequence[Value]
     ) -> tuple[Repeat, list[Value]]:
         """A loop, and where its outputs are; what it collects is put into some of these."""
-        record: Loop = holder.op.record
         carried, sequences, _ = record.parts(holder.op.inputs)
         turns = [self._carried(t, scope.values[t]) for t in carried]
         walked = [self._element(scope.values[tensor]) for tensor in sequences]
@@ -176,7 +164,8 @@ class _Linker:
         inputs = [*[one.now for one in turns], *[element.one for element in walked]]
         targets = [*[one.next for one in turns], *[element.one for element in collected]]
         body = self._body(record.body, holder, scope, inputs, targets)
-        test, predicate = (), None
+        test: Flow = ()
+        predicate = None
         if record.condition is not None:
             predicate = self._temporary(record.condition.outputs[0])
             test = self._body(
@@ -188,8 +177,9 @@ class _Linker:
         )
         return loop, [*[one.final for one in turns], *outputs[record.carried :]]
 
-    def _cond(self, holder: Holder, scope: _Scope, outputs: Sequence[Value]) -> Choice:
-        record: Cond = holder.op.record
+    def _cond(
+        self, record: Cond, holder: Holder, scope: _Scope, outputs: Sequence[Value]
+    ) -> Choice:
         predicate = scope.values[holder.op.inputs[0]]
         then = self._body(record.then, holder, scope, [], outputs)
         return Choice(predicate, then, self._body(record.otherwise, holder, scope, [], outputs))
@@ -225,33 +215,16 @@ class _Linker:
         return self.link(plan, inner, targets)
 
     def _carried(self, tensor: Tensor, initial: Value) -> Carried:
+        now, then, final = (_value(tensor, Moving()) for _ in range(3))
         buffers = self._temporary(tensor), self._temporary(tensor)
-        now, final = (
-            self._moving(tensor, initial, *buffers),
-            self._moving(tensor, initial, *buffers),
-        )
-        return Carried(initial, now, self._moving(tensor, *buffers), final, buffers)
+        return Carried(initial, now, then, final, buffers)
 
     def _element(self, whole: Value) -> Element:
-        one = Value(whole.name, whole.shape[1:], whole.dtype, Moving())
-        self._behind[one] = (whole,)
-        return Element(whole, one)
-
-    def _moving(self, tensor: Tensor, *behind: Value) -> Value:
-        value = _value(tensor, Moving())
-        self._behind[value] = behind
-        return value
+        return Element(whole, Value(whole.name, whole.shape[1:], whole.dtype, Moving()))
 
     def _temporary(self, tensor: Tensor) -> Value:
-        return _value(tensor, Temporary(len(self.lives)))
-
-    def _touch(self, value: Value, part: int) -> None:
-        """Note that a part needs what is in memory."""
-        if isinstance(value.storage, Temporary):
-            first, last = self.lives.get(value, (part, part))
-            self.lives[value] = min(first, part), max(last, part)
-        for other in self._behind.get(value, ()):
-            self._touch(other, part)
+        self._count += 1
+        return _value(tensor, Temporary(self._count))
 
 
 def _value(tensor: Tensor, storage: FeedMemory | FetchMemory | Moving | Temporary) -> Value:
@@ -260,7 +233,7 @@ def _value(tensor: Tensor, storage: FeedMemory | FetchMemory | Moving | Temporar
 
 def _place(kernels: Kernels, taken: Sequence[Value], given: Sequence[Value], checks: int) -> None:
     """Let a piece's feeds and fetches lie in values, and let its checks come after others."""
-    for value in {_whole(value) for part in kernels.parts for value in _slots(part)}:
+    for value in {whole(value) for part in kernels.parts for value in _slots(part)}:
         match value.storage:
             case FeedMemory(number):
                 value.storage = PartMemory(taken[number], 0)
@@ -272,10 +245,3 @@ def _place(kernels: Kernels, taken: Sequence[Value], given: Sequence[Value], che
 
 def _slots(part: Kernel | TiledKernels) -> set[Value]:
     return {value for nest, _ in kernels_of(part) for value in nest.slots}
-
-
-def _whole(value: Value) -> Value:
-    """The value in whose memory one lies."""
-    while isinstance(value.storage, SliceMemory | PartMemory):
-        value = value.storage.whole
-    return value

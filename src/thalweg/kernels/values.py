@@ -171,6 +171,13 @@ class Value(Record, frozen=False, eq=False):
         return f"{self.name}{list(map(plain, self.shape))}"
 
 
+def whole(value: Value) -> Value:
+    """The value that has the memory of its own in which this one lies."""
+    while isinstance(value.storage, SliceMemory | PartMemory):
+        value = value.storage.whole
+    return value
+
+
 class Definition(Record, frozen=False, eq=False):
     """`value[store] = body` for all values of the axes; what a read index scatters is added up.
 

@@ -18,7 +18,7 @@ from thalweg.backends.native.library import Library
 from thalweg.backends.native.llvm.jit import Address
 from thalweg.backends.native.parts import Code, cycles_of, parts_for
 from thalweg.backends.native.plans import Planned, Plans
-from thalweg.backends.native.rows import SMALL_WORK, SMALL_WORK_IN_LOOP, Layout
+from thalweg.backends.native.rows import SMALL_WORK, SMALL_WORK_IN_LOOP, USUAL_TIMES, Layout
 from thalweg.backends.native.shared import shared_cache, shared_jit
 from thalweg.backends.native.slices import Slices
 from thalweg.backends.native.summary import KernelSummary, summarise
@@ -159,7 +159,6 @@ class NativeProgram:
         self._layout = Layout(kernels.flow, groups, self._arguments, sizes)
         self._checked = kernels.checked
         self._bound_arena = -1
-        self._times = self._layout.times()
         shared = self._shareable(SMALL_WORK)
         self._threads = threads if shared >= TINY_PROGRAM else 1
         self._sleepy = shared < SMALL_PROGRAM  # not worth waking anybody
@@ -295,7 +294,7 @@ class NativeProgram:
     def _shareable(self, small_work: float) -> float:
         """Cycles of the parts that threads share, as a rule."""
         cycles = 0.0
-        for part, times in zip(self._parts, self._times, strict=True):
+        for part, times in zip(self._parts, self._layout.times(USUAL_TIMES), strict=True):
             if not part.is_serial(small_work) and not part.is_rare:
                 cycles += times * part.cycles
         return cycles
@@ -304,8 +303,8 @@ class NativeProgram:
         """What every kernel computes and costs, in the order in which they run."""
         types = self._compiled.planned.interface.types
         return tuple(
-            summarise(step, part, types, part.is_serial(SMALL_WORK))
-            for part in self._parts
+            summarise(step, part, types, part.is_serial(SMALL_WORK), times)
+            for part, times in zip(self._parts, self._layout.times(), strict=True)
             for step in part.steps
         )
 

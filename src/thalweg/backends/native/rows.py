@@ -30,7 +30,7 @@ SMALL_WORK = 30_000  # cycles under which waking other threads costs more than i
 SMALL_WORK_IN_LOOP = 10_000  # the same where they are awake, and meeting them takes 0.2 us
 # Cycles from which on threads claim a kernel's tasks bit by bit: 25 us on two threads.
 LARGE_WORK = 150_000
-USUAL_TIMES = 16  # that a loop runs of which it is not known
+USUAL_TIMES = 16  # that a loop runs as a rule which a value ends
 
 
 class Cells(Record):
@@ -93,22 +93,24 @@ class Layout:
         """What the driver runs; parts with less work than that are for one thread."""
         return _Rows(self, small_work).made
 
-    def times(self) -> list[int]:
-        """How often each of the parts runs, as far as is known."""
-        found: list[int] = []
-        self._count(self.flow, 1, found)
-        return found
+    def times(self, unknown: int = 1) -> list[int]:
+        """How often each of the parts runs.
 
-    def _count(self, flow: Flow, times: int, found: list[int]) -> None:
+        Args:
+            unknown: how often a loop runs that a value ends.
+        """
+        return list(self._times(self.flow, 1, unknown))
+
+    def _times(self, flow: Flow, around: int, unknown: int) -> Iterator[int]:
         for item in flow:
             match item:
                 case Straight(first, end):
-                    found += [times for group in self.parts[first:end] for _ in group]
+                    yield from [around for group in self.parts[first:end] for _ in group]
                 case Repeat():
-                    own = USUAL_TIMES if item.count is None else self.sizes(item.count)
-                    self._count((*item.body, *item.test), own * times, found)
+                    own = unknown if item.count is None else self.sizes(item.count)
+                    yield from self._times((*item.body, *item.test), own * around, unknown)
                 case Choice():
-                    self._count((*item.then, *item.otherwise), times, found)
+                    yield from self._times((*item.then, *item.otherwise), around, unknown)
 
     def _prepare(self, flow: Flow) -> None:
         """Make the words that loops and branches need."""
