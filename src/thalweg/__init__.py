@@ -60,6 +60,7 @@ from thalweg.ops.arrays.reshape import (
 )
 from thalweg.ops.arrays.shape import rank, shape, size
 from thalweg.ops.arrays.slicing import slice_ as slice
+from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
@@ -73,6 +74,8 @@ from thalweg.ops.control.control import (
     op_scope,
 )
 from thalweg.ops.control.control import tuple_ as tuple
+from thalweg.ops.control.folds import foldl, foldr, map_fn, scan
+from thalweg.ops.control.while_loop import while_loop
 from thalweg.ops.elementwise import math as _elementwise
 from thalweg.ops.elementwise.arithmetic import *
 from thalweg.ops.elementwise.classification import *
@@ -167,7 +170,9 @@ __all__ = [
     "bfloat16",
     "bool",
     "broadcast_to",
+    "case",
     "concat",
+    "cond",
     "constant",
     "control_dependencies",
     "convert_to_tensor",
@@ -182,6 +187,8 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "foldl",
+    "foldr",
     "gather",
     "get_collection",
     "get_collection_ref",
@@ -201,6 +208,7 @@ __all__ = [
     "int64",
     "local_variables",
     "local_variables_initializer",
+    "map_fn",
     "math",
     "matmul",
     "name_scope",
@@ -228,6 +236,7 @@ __all__ = [
     "reduce_sum",
     "reset_default_graph",
     "reshape",
+    "scan",
     "set_random_seed",
     "shape",
     "size",
@@ -247,6 +256,7 @@ __all__ = [
     "unpack",
     "unstack",
     "variables_initializer",
+    "while_loop",
     "zeros",
     "zeros_like",
 ]
