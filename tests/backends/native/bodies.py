@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from thalweg.ops.control.cond import Cond
-from thalweg.ops.control.loop import Loop
 
 import thalweg as tf
 from thalweg.backends.native.backend import NativeBackend, NativeProgram
@@ -19,6 +17,8 @@ from thalweg.base.dtypes import as_dtype
 from thalweg.base.shapes import known
 from thalweg.graph import Body, Graph, Tensor
 from thalweg.ops.arrays.constant import Placeholder
+from thalweg.ops.control.cond import Cond
+from thalweg.ops.control.loop import Loop
 from thalweg.passes.interface import interface
 from thalweg.passes.plan import Plan
 
