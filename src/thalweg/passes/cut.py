@@ -241,5 +241,8 @@ def _placeholder(new: Rebuild, tensor: Tensor) -> Tensor:
         return new.graph.add(record, (), tensor.op.name).outputs[0]
 
 
-def _copied(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> None:
-    """Keep it as it is."""
+def _copied(
+    new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
+) -> Sequence[Tensor | None] | None:
+    """Keep it as it is, unless it only holds control dependencies together, which `new` knows."""
+    return None if op.outputs or op.record.effects.must_run else ()
