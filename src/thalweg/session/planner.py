@@ -22,7 +22,7 @@ from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import prune
-from thalweg.passes.signature import signature
+from thalweg.passes.signature import signature, with_inner
 from thalweg.passes.specialise import open_extents, seeds, static_feeds
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
@@ -187,7 +187,7 @@ class Planner(Shared):
         values = {tensor: value for tensor, value in static.items() if tensor in fed}
         taken = tuple(tensor for tensor in fed if tensor not in values)
         text = None
-        if len(ops) >= WORTH_REMEMBERING:
+        if sum(1 for _ in with_inner(ops)) >= WORTH_REMEMBERING:
             kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
             text = signature(ops, request.fetches, request.targets, kinds, values)
         recalled = None if text is None else self._recalled(request, feeds, taken, text)
