@@ -45,12 +45,20 @@ def lives_in(parts: Sequence[Kernel | TiledKernels], flow: Flow) -> Lives:
     """
     behind = dict(_behind(flow))
     lives: dict[Value, Life] = {}
+
+    def touch(value: Value, number: int) -> None:
+        for place in _places(value, behind):
+            first, last = lives.get(place, (number, number))
+            lives[place] = min(first, number), max(last, number)
+
     for number, part in enumerate(parts):
         own = traffic(part)
         for value in own.read | own.written:
-            for place in _places(value, behind):
-                first, _ = lives.get(place, (number, number))
-                lives[place] = first, number
+            touch(value, number)
+    for item in _held(flow):
+        if item.predicate is not None:
+            first, last = _span(item)  # a branch asks before its parts, a loop after them
+            touch(item.predicate, last if isinstance(item, Repeat) else first)
     _extend(lives, flow, behind)
     return lives
 
@@ -96,9 +104,14 @@ def _kept(loop: Repeat) -> Iterator[Value]:
 
 def _loops(flow: Flow) -> Iterator[Repeat]:
     """All loops, those inside of others before these."""
+    return (item for item in _held(flow) if isinstance(item, Repeat))
+
+
+def _held(flow: Flow) -> Iterator[Repeat | Choice]:
+    """All loops and branches, those inside of others before these."""
     for item in flow:
-        yield from _loops(_inside(item))
-        if isinstance(item, Repeat):
+        if not isinstance(item, Straight):
+            yield from _held(_inside(item))
             yield item
 
 
