@@ -135,7 +135,8 @@ class RandomLoops:
             lambda: a / (1.0 + tf.reduce_sum(tf.abs(b), axis=1, keepdims=True)),
             lambda: tf.reshape(tf.transpose(a), SHAPE) + 0.1,
         )
-        return self._random.choice(choices)()
+        made: Tensor = self._random.choice(choices)()
+        return made
 
     def _drawn(self, values: Values) -> Tensor:
         noise = tf.random_uniform(SHAPE, dtype=tf.float64, seed=self._random.randrange(100))
