@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import math, nn, train
+from thalweg import contrib, initializers, losses, math, nn, train
 from thalweg.autodiff.gradients import gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -29,6 +29,16 @@ from thalweg.graph import Graph, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.keys import GraphKeys
+from thalweg.initializers import constant as constant_initializer
+from thalweg.initializers import glorot_normal as glorot_normal_initializer
+from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
+from thalweg.initializers import ones as ones_initializer
+from thalweg.initializers import random_normal as random_normal_initializer
+from thalweg.initializers import random_uniform as random_uniform_initializer
+from thalweg.initializers import truncated_normal as truncated_normal_initializer
+from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_initializer
+from thalweg.initializers import variance_scaling as variance_scaling_initializer
+from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
 from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
@@ -110,6 +120,7 @@ from thalweg.ops.reduction.reduce import (
     reduce_prod,
     reduce_sum,
 )
+from thalweg.ops.state.get_variable import get_local_variable, get_variable
 from thalweg.ops.state.variable import (
     Variable,
     all_variables,
@@ -125,6 +136,13 @@ from thalweg.ops.state.variable import (
     trainable_variables,
     variables_initializer,
 )
+from thalweg.ops.state.variable_scope import (
+    AUTO_REUSE,
+    VariableScope,
+    get_variable_scope,
+    variable_op_scope,
+    variable_scope,
+)
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -136,6 +154,7 @@ from thalweg.session.config import (
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 __all__ = [
+    "AUTO_REUSE",
     "ConfigProto",
     "DType",
     "Dimension",
@@ -153,6 +172,7 @@ __all__ = [
     "Tensor",
     "TensorShape",
     "Variable",
+    "VariableScope",
     "add_to_collection",
     "add_to_collections",
     "all_variables",
@@ -169,6 +189,8 @@ __all__ = [
     "broadcast_to",
     "concat",
     "constant",
+    "constant_initializer",
+    "contrib",
     "control_dependencies",
     "convert_to_tensor",
     "cumprod",
@@ -187,20 +209,27 @@ __all__ = [
     "get_collection_ref",
     "get_default_graph",
     "get_default_session",
+    "get_local_variable",
+    "get_variable",
+    "get_variable_scope",
     "global_variables",
     "global_variables_initializer",
+    "glorot_normal_initializer",
+    "glorot_uniform_initializer",
     "gradients",
     "group",
     "half",
     "identity",
     "initialize_all_variables",
     "initialize_variables",
+    "initializers",
     "int8",
     "int16",
     "int32",
     "int64",
     "local_variables",
     "local_variables_initializer",
+    "losses",
     "math",
     "matmul",
     "name_scope",
@@ -208,6 +237,7 @@ __all__ = [
     "no_op",
     "one_hot",
     "ones",
+    "ones_initializer",
     "ones_like",
     "op_scope",
     "pack",
@@ -215,7 +245,9 @@ __all__ = [
     "placeholder",
     "placeholder_with_default",
     "random_normal",
+    "random_normal_initializer",
     "random_uniform",
+    "random_uniform_initializer",
     "range",
     "rank",
     "reduce_all",
@@ -241,13 +273,19 @@ __all__ = [
     "trainable_variables",
     "transpose",
     "truncated_normal",
+    "truncated_normal_initializer",
     "tuple",
     "uint8",
     "uint16",
+    "uniform_unit_scaling_initializer",
     "unpack",
     "unstack",
+    "variable_op_scope",
+    "variable_scope",
     "variables_initializer",
+    "variance_scaling_initializer",
     "zeros",
+    "zeros_initializer",
     "zeros_like",
 ]
 

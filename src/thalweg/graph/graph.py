@@ -165,6 +165,10 @@ class Graph(Shared):
             self._used_names[f"{full}_{taken}"] = 1
         return f"{full}_{taken}"
 
+    def get_name_scope(self) -> str:
+        """The name of the scope that is open, without a slash; "" at the root."""
+        return self._scope
+
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Prefix the names made inside; yields the scope's name with a slash.
