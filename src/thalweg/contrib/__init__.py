@@ -1,5 +1,5 @@
 """What TensorFlow 1 has under `tf.contrib`."""
 
-from thalweg.contrib import layers
+from thalweg.contrib import layers, rnn
 
-__all__ = ["layers"]
+__all__ = ["layers", "rnn"]

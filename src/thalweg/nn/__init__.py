@@ -1,6 +1,7 @@
 """Neural networks: TensorFlow 1's `tf.nn`."""
 
 from thalweg.graph import calls as _calls
+from thalweg.nn import rnn_cell
 from thalweg.nn.activations import (
     crelu,
     elu,
@@ -41,6 +42,7 @@ from thalweg.nn.normalisation import (
     l2_normalize,
     moments,
 )
+from thalweg.nn.rnn.static import static_bidirectional_rnn, static_rnn
 from thalweg.ops.convolution.avg_pool import avg_pool
 from thalweg.ops.convolution.conv import conv2d, conv2d_transpose
 from thalweg.ops.convolution.depthwise import (
@@ -75,6 +77,7 @@ __all__ = [
     "relu",
     "relu6",
     "relu_layer",
+    "rnn_cell",
     "selu",
     "separable_conv2d",
     "sigmoid",
@@ -85,6 +88,8 @@ __all__ = [
     "softplus",
     "softsign",
     "sparse_softmax_cross_entropy_with_logits",
+    "static_bidirectional_rnn",
+    "static_rnn",
     "swish",
     "tanh",
     "weighted_cross_entropy_with_logits",
