@@ -70,6 +70,7 @@ from thalweg.ops.arrays.reshape import (
 )
 from thalweg.ops.arrays.shape import rank, shape, size
 from thalweg.ops.arrays.slicing import slice_ as slice
+from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
@@ -83,6 +84,8 @@ from thalweg.ops.control.control import (
     op_scope,
 )
 from thalweg.ops.control.control import tuple_ as tuple
+from thalweg.ops.control.folds import foldl, foldr, map_fn, scan
+from thalweg.ops.control.while_loop import while_loop
 from thalweg.ops.elementwise import math as _elementwise
 from thalweg.ops.elementwise.arithmetic import *
 from thalweg.ops.elementwise.classification import *
@@ -187,7 +190,9 @@ __all__ = [
     "bfloat16",
     "bool",
     "broadcast_to",
+    "case",
     "concat",
+    "cond",
     "constant",
     "constant_initializer",
     "contrib",
@@ -204,6 +209,8 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "foldl",
+    "foldr",
     "gather",
     "get_collection",
     "get_collection_ref",
@@ -230,6 +237,7 @@ __all__ = [
     "local_variables",
     "local_variables_initializer",
     "losses",
+    "map_fn",
     "math",
     "matmul",
     "name_scope",
@@ -260,6 +268,7 @@ __all__ = [
     "reduce_sum",
     "reset_default_graph",
     "reshape",
+    "scan",
     "set_random_seed",
     "shape",
     "size",
@@ -284,6 +293,7 @@ __all__ = [
     "variable_scope",
     "variables_initializer",
     "variance_scaling_initializer",
+    "while_loop",
     "zeros",
     "zeros_initializer",
     "zeros_like",

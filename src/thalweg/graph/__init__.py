@@ -1,5 +1,6 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
+from thalweg.graph.body import Body
 from thalweg.graph.effects import Effects, Origin, Timing
 from thalweg.graph.executor import Executor, execute
 from thalweg.graph.graph import (
@@ -7,15 +8,15 @@ from thalweg.graph.graph import (
     Graph,
     default_graph,
     failed,
-    graph_of,
-    infer,
-    located,
     reset_default_graph,
 )
+from thalweg.graph.inference import infer, located
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
+from thalweg.graph.places import graph_of, home, outermost
 
 __all__ = [
+    "Body",
     "Culprit",
     "Effects",
     "Executor",
@@ -31,7 +32,9 @@ __all__ = [
     "execute",
     "failed",
     "graph_of",
+    "home",
     "infer",
     "located",
+    "outermost",
     "reset_default_graph",
 ]

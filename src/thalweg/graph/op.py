@@ -16,6 +16,7 @@ from thalweg.formula import Check, Lowered, Operand
 from thalweg.graph.effects import Effects, Origin
 
 if TYPE_CHECKING:
+    from thalweg.graph.body import Body
     from thalweg.graph.node import Operation, Tensor
 
 
@@ -86,6 +87,11 @@ class Op(Record):
         """
         return _NO_EFFECTS
 
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        """The parts of a computation that the op runs in its turn."""
+        return ()
+
     @abstractmethod
     def infer(self, *inputs: Any) -> Spec | tuple[Spec, ...]:
         """The specs of the outputs, from those of the inputs.
@@ -114,6 +120,14 @@ class Op(Record):
     def expand(self, *inputs: Tensor) -> Tensor | Sequence[Tensor] | None:
         """The outputs in simpler ops once all shapes are known; None to stay as it is."""
         return None
+
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """The outputs in operations that read and write nothing, for use in loops and branches.
+
+        Args:
+            inputs: in the place of handles, the contents of what they stand for.
+        """
+        raise NotImplementedError(f"{self.type} cannot be used inside a loop or a branch")
 
     def grad(self, node: Operation, *dys: Any) -> Sequence[Tensor | None]:
         """The gradient for each input, None where there is none.

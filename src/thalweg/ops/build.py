@@ -43,7 +43,7 @@ def convert(
     if isinstance(value, Tensor):
         if dtype is not None and value.dtype != dtype:
             raise DTypeError(f"{value.name!r} is {value.dtype}, where {dtype} is needed")
-        return value
+        return graph_of([value]).capture(value)
     if isinstance(value, list | tuple) and _holds_tensor(value):
         return _stack(value, dtype or hint)
     array = to_array(value, dtype or hint)

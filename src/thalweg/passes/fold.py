@@ -14,7 +14,8 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Origin, Spec, Tensor, default_graph, failed
-from thalweg.graph.graph import infer
+from thalweg.graph.body import static_sources as static_sources
+from thalweg.graph.inference import infer
 from thalweg.graph.op import Op, known_specs
 from thalweg.ops.build import Evaluation, computed_constant
 from thalweg.passes.plan import Plan
@@ -102,20 +103,6 @@ def _expanded(op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | N
         raise type(error)(f"{op.type.lower()}: {error}\n  at {op.source}") from None
 
 
-def static_sources(ops: Sequence[Operation]) -> set[Tensor]:
-    """The tensors whose values decide about static inputs, those inputs included."""
-    found: set[Tensor] = set()
-    waiting = [op.inputs[n] for op in ops for n in op.record.static]
-    while waiting:
-        tensor = waiting.pop()
-        if tensor not in found:
-            found.add(tensor)
-            shape_only = tensor.op.record.shape_only
-            inputs = enumerate(tensor.op.inputs)
-            waiting.extend(t for n, t in inputs if n not in shape_only)
-    return found
-
-
 def _folds(
     op: Operation, inputs: Sequence[Tensor], wanted: set[Tensor], held: set[Operation]
 ) -> bool:
@@ -123,6 +110,8 @@ def _folds(
     record = op.record
     if record.origin is not None or not record.effects.pure or not op.outputs:
         return False
+    if record.bodies and wanted.isdisjoint(op.outputs):
+        return False  # a loop may take long, or for ever
     if not all(_is_static(record, n, tensor) for n, tensor in enumerate(inputs)):
         return False
     if op in held and wanted.isdisjoint(op.outputs):

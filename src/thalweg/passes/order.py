@@ -162,14 +162,14 @@ def _reads_before_writes(op: Operation, resource: Tensor) -> bool:
 
 
 def _may_fail(ops: Iterable[Operation]) -> list[Operation]:
-    """The operations that Python runs, that act, or whose inputs are checked.
+    """The operations that Python runs, that act, that hold others, or whose inputs are checked.
 
     Those that check the same as one before are left out.
     """
     seen: set[tuple[Tensor, int]] = set()
     found: list[Operation] = []
     for op in ops:
-        if op.record.effects.host or op.record.effects.acts:
+        if op.record.effects.host or op.record.effects.acts or op.record.bodies:
             found.append(op)
         if type(op.record).checks is Op.checks:
             continue  # almost all have none

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from thalweg.base.dims import Trace
-from thalweg.graph import Graph, Operation, Origin, Tensor
+from thalweg.graph import Graph, Op, Operation, Origin, Tensor
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 
-Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
+# Makes the new outputs of an operation; None for one that nobody needs, or to copy it.
+Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor | None] | None]
 
 NONE_MERGED: Mapping[Operation, Operation] = MappingProxyType({})
 
@@ -65,9 +66,10 @@ class Rebuild:
         if made is None:
             made = self.copy(op, inputs).outputs
         for old, new in zip(op.outputs, made, strict=True):
-            self.tensors.setdefault(old, new)
+            if new is not None:
+                self.tensors.setdefault(old, new)
         copy = self._copies.get(op)  # which waits for the same itself
-        self._after[op] = (copy,) if copy else (*control, *[tensor.op for tensor in made])
+        self._after[op] = (copy,) if copy else (*control, *[t.op for t in made if t is not None])
 
     def control(self, op: Operation) -> tuple[Operation, ...]:
         """The new operations that must run before the copy of `op`, beyond its inputs."""
@@ -80,6 +82,12 @@ class Rebuild:
         # Sessions know a variable by its name, so a handle keeps it whatever else was made.
         name = f"{op.name}/" if op.record.origin is Origin.RESOURCE else op.name
         node = self._copies[op] = self.graph.copy(op, inputs, name)
+        return node
+
+    def add(self, op: Operation, record: Op, inputs: Sequence[Tensor]) -> Operation:
+        """Another operation in the place of one, with whose effects it counts."""
+        node = self._copies[op] = self.graph.add(record, inputs, op.name)
+        node.device = op.device
         return node
 
     def plan(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from thalweg.base.dims import Trace
-from thalweg.base.record import replace
 from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Origin, Tensor, Timing
 from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.state.variable import ReadVariable
+from thalweg.passes.bodies import Bodies, drawing, open_seeds, used, with_open_seed
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
@@ -46,16 +46,22 @@ def specialise(
     feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
     wanted, held = static_sources(ops), under_logs(ops)
     updates: dict[Tensor, Operation] = {}
+    keys = open_seeds(new.trace, ops)
+    bodies = Bodies(keys, used(ops, fetches))
 
-    def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
+    def step(
+        new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
+    ) -> Sequence[Tensor | None] | None:
         does = op.record.effects
         if not op.outputs and does.pure:
             return ()  # it only holds control dependencies together, which `new` knows
         if does.timing is Timing.IN_TURN and not does.writes:
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
+        if op.record.bodies:
+            return bodies.specialise(new, op, inputs)
         if does.draws:
-            return _with_open_seed(new, op, inputs)
+            return with_open_seed(new, op, inputs, keys[op])
         if does.writes:
             return _in_turn(new, op, inputs, updates)
         return fold_or_expand(op, inputs, wanted, held)
@@ -66,12 +72,6 @@ def specialise(
             made = new.tensors[tensor]
             new.tensors[tensor] = _read(new, made) if _is_handle(made) else made
     return new.plan(feeds, fetches, effects(ops))
-
-
-def _with_open_seed(new: Rebuild, op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Random numbers whose seed may be another one in the next process."""
-    key = tuple(new.trace.give(word, "seed") for word in op.get_attr("key"))
-    return new.graph.add(replace(op.record, key=key), inputs, op.name).outputs
 
 
 def _in_turn(
@@ -91,7 +91,7 @@ def _in_turn(
 
 def seeds(ops: Iterable[Operation]) -> list[int]:
     """What a plan is given beside the open extents of its feeds."""
-    return [word for op in ops if op.record.effects.draws for word in op.get_attr("key")]
+    return [word for op in drawing(ops) for word in op.get_attr("key")]
 
 
 def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tensor]:

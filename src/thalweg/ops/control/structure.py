@@ -1,4 +1,4 @@
-"""Nested structures of tensors: lists, tuples, named tuples and dicts, as TensorFlow 1 nests them."""
+"""Nested structures of tensors, as in TensorFlow 1: lists, tuples, named tuples and dicts."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, GraphError, ShapeError
 from thalweg.base.shapes import Shape, is_known, known, show
 from thalweg.base.source import caller
-from thalweg.graph import Graph, default_graph
+from thalweg.graph import Graph, default_graph, outermost
 from thalweg.graph.calls import LINE
 from thalweg.graph.keys import GraphKeys
 from thalweg.ops.build import convert
@@ -254,7 +254,7 @@ def _regularize(graph: Graph, variable: Variable, name: str, regularizer: Getter
     """Keep the variable's regularisation loss, if it has one."""
     if regularizer is None:
         return
-    with graph.control_dependencies(None), graph.name_scope(f"{name}/Regularizer/"):
+    with outermost(graph) as root, root.name_scope(f"{name}/Regularizer/"):
         loss = regularizer(variable)
     if loss is not None:
         graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
