@@ -42,6 +42,7 @@ from thalweg.nn.normalisation import (
     l2_normalize,
     moments,
 )
+from thalweg.nn.rnn.dynamic import bidirectional_dynamic_rnn, dynamic_rnn
 from thalweg.nn.rnn.static import static_bidirectional_rnn, static_rnn
 from thalweg.ops.convolution.avg_pool import avg_pool
 from thalweg.ops.convolution.conv import conv2d, conv2d_transpose
@@ -56,12 +57,14 @@ __all__ = [
     "avg_pool",
     "batch_normalization",
     "bias_add",
+    "bidirectional_dynamic_rnn",
     "conv2d",
     "conv2d_transpose",
     "crelu",
     "depthwise_conv2d",
     "depthwise_conv2d_native",
     "dropout",
+    "dynamic_rnn",
     "elu",
     "embedding_lookup",
     "fused_batch_norm",
