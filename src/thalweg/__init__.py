@@ -123,7 +123,7 @@ from thalweg.ops.reduction.reduce import (
     reduce_prod,
     reduce_sum,
 )
-from thalweg.ops.state.get_variable import get_local_variable, get_variable
+from thalweg.ops.state.get_variable import get_local_variable, get_variable, no_regularizer
 from thalweg.ops.state.variable import (
     Variable,
     all_variables,
@@ -243,6 +243,7 @@ __all__ = [
     "name_scope",
     "nn",
     "no_op",
+    "no_regularizer",
     "one_hot",
     "ones",
     "ones_initializer",

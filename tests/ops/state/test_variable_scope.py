@@ -400,7 +400,7 @@ def test_a_regulariser_makes_one_loss_for_each_new_variable() -> None:
     regularizer = tf.contrib.layers.l2_regularizer(0.5)
     with tf.variable_scope("a", regularizer=regularizer, initializer=tf.ones_initializer()) as a:
         v(shape=[3])
-        v("bias", regularizer=lambda _: None)
+        v("bias", regularizer=tf.no_regularizer)
         a.reuse_variables()
         v(shape=[3])
     (loss,) = tf.losses.get_regularization_losses()
@@ -417,3 +417,33 @@ def test_an_initial_value_may_be_that_of_another_variable() -> None:
     first, second, third = session.run([a, b, c])
     np.testing.assert_array_equal(second, first * 2)
     np.testing.assert_array_equal(third, second + 1)
+
+
+# -- inside loops and branches
+
+
+def test_variables_of_loops_belong_to_the_graph_around() -> None:
+    def body(i: Any, total: Any) -> Any:
+        with tf.variable_scope("inner", reuse=tf.AUTO_REUSE):
+            scale = v("scale", initializer=tf.constant_initializer(3))
+        return i + 1, total * scale
+
+    with tf.variable_scope("outer"):
+        _, total = tf.while_loop(lambda i, total: i < 2, body, [0, tf.ones([1])])
+    (made,) = tf.global_variables()
+    assert (made.op.name, made.graph) == ("outer/inner/scale", tf.get_default_graph())
+    with tf.Session(config=tf.ConfigProto(backend="numpy")) as session:
+        assert session.run(total).tolist() == [9]
+
+
+def test_variables_of_branches_are_initialised_outside() -> None:
+    def branch(name: str) -> Any:
+        regularizer = tf.contrib.layers.l2_regularizer(0.5)
+        return lambda: 2.0 * v(name, initializer=tf.ones_initializer(), regularizer=regularizer)
+
+    made = tf.cond(tf.placeholder_with_default(True, []), branch("a"), branch("b"))
+    assert [variable.op.name for variable in tf.global_variables()] == ["a", "b"]
+    losses = tf.losses.get_regularization_losses()
+    with tf.Session(config=tf.ConfigProto(backend="numpy")) as session:
+        session.run(tf.global_variables_initializer())
+        assert session.run([made, *losses]) == [[2], 0.25, 0.25]

@@ -141,8 +141,8 @@ class LSTMCell(_LSTM):
         initializer: of the weights; the variable scope's by default.
         num_proj: the size of the output; `num_units` without a projection if not given.
         proj_clip: the largest absolute value of a projected output.
-        num_unit_shards: must be None or 1.
-        num_proj_shards: must be None or 1.
+        num_unit_shards: accepted for TensorFlow 1 and ignored.
+        num_proj_shards: accepted for TensorFlow 1 and ignored.
         forget_bias: added to what opens the forget gate, so that it is open in the beginning.
         state_is_tuple: whether a state is an `LSTMStateTuple`, and not c and h side by side.
         activation: a function of a tensor; `tanh` if not given.

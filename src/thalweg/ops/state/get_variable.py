@@ -58,7 +58,7 @@ def get_variable(
             value itself, where no shape is given. By default numbers are drawn as
             `glorot_uniform_initializer` does, and integers are zeros.
         regularizer: a function of the new variable, whose result joins the collection of
-            regularisation losses; None leaves that out.
+            regularisation losses, unless it is None.
         trainable: whether optimisers change it by default; True if not given.
         collections: that a new variable joins; by default the global variables.
         caching_device: accepted for TensorFlow 1 and ignored.
@@ -137,6 +137,10 @@ def get_local_variable(
         custom_getter=custom_getter,
         constraint=constraint,
     )
+
+
+def no_regularizer(_: Any) -> None:
+    """A regulariser without a loss, for variables in a scope with another one."""
 
 
 def _asked(custom: Getter | None, getter: Getter, request: dict[str, Any]) -> Any:
