@@ -56,15 +56,20 @@ class Body(Record, eq=False):
         return Effects(acts=any(e.acts for e in every), host=any(e.host for e in every))
 
 
-def operations_behind(tensors: Iterable[Tensor]) -> list[Operation]:
-    """The operations that tensors of one graph depend on, in graph order."""
+def operations_behind(tensors: Iterable[Tensor], with_control: bool = True) -> list[Operation]:
+    """The operations that tensors of one graph depend on, in graph order.
+
+    Args:
+        tensors: of the graph.
+        with_control: whether control dependencies count.
+    """
     found: set[Operation] = set()
     waiting = [tensor.op for tensor in tensors]
     while waiting:
         op = waiting.pop()
         if op not in found:
             found.add(op)
-            waiting.extend(op.control_inputs)
+            waiting.extend(op.control_inputs if with_control else ())
             waiting.extend([tensor.op for tensor in op.inputs])
     return sorted(found, key=lambda op: op.index)
 

@@ -151,6 +151,15 @@ class Graph(Shared):
         """The outermost graph that this one lies in: itself, unless it is a body."""
         return self
 
+    @property
+    def depth(self) -> int:
+        """In how many other graphs it lies."""
+        return 0
+
+    def outer_of(self, inner: Tensor) -> Tensor | None:
+        """The tensor of a graph around that one stands for, if it does."""
+        return None
+
     def sees(self, graph: Graph) -> bool:
         """Whether tensors of another graph can be inputs of operations of this one."""
         return False

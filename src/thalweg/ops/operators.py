@@ -7,8 +7,8 @@ from collections.abc import Callable
 from thalweg.graph import Tensor
 from thalweg.graph.calls import explained
 from thalweg.graph.operators import OPERATORS
+from thalweg.ops.arrays.indexing import getitem
 from thalweg.ops.arrays.join import stack
-from thalweg.ops.arrays.slicing import getitem
 from thalweg.ops.elementwise.arithmetic import abs, add, multiply, negative, subtract
 from thalweg.ops.elementwise.comparison import greater, greater_equal, less, less_equal
 from thalweg.ops.elementwise.division import floordiv, mod, truediv

@@ -10,11 +10,12 @@ from thalweg.base.record import replace
 from thalweg.base.shapes import known, show, size
 from thalweg.graph import Body, Operation, Origin, Spec, Tensor
 from thalweg.ops.arrays.constant import Placeholder
-from thalweg.ops.control.control_flow import ControlFlow, Trimmed
+from thalweg.ops.control.control_flow import ControlFlow
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.rebuild import Rebuild
 from thalweg.passes.simplest import simplest
 from thalweg.passes.stable_logs import under_logs
+from thalweg.passes.trim import in_place_of, trimmed
 
 Keys = Mapping[Operation, tuple[Dim, ...]]
 
@@ -36,9 +37,7 @@ class Bodies:
     def __init__(self, keys: Keys, used: set[Tensor]) -> None:
         self._keys, self._used = keys, used
 
-    def specialise(
-        self, new: Rebuild, op: Operation, inputs: Sequence[Tensor]
-    ) -> Sequence[Tensor | None]:
+    def specialise(self, new: Rebuild, op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """The outputs of the operation for known shapes, but for those that nobody needs.
 
         Captured constants become constants of the bodies; what these do not need is no input.
@@ -52,10 +51,7 @@ class Bodies:
         _check_shapes(op, planned)
         last = planned.trim(range(len(kept.outputs)))
         made = new.add(op, last.record, [given[n] for n in last.inputs])
-        outputs: list[Tensor | None] = [None] * len(op.outputs)
-        for number, tensor in zip(kept.outputs, made.outputs, strict=True):
-            outputs[number] = tensor
-        return outputs
+        return in_place_of(op, made, kept.outputs)
 
     def _planned(self, trace: Trace, record: ControlFlow, inputs: Sequence[Tensor]) -> ControlFlow:
         """The operation with bodies for inputs of known shapes."""
@@ -77,7 +73,7 @@ class Bodies:
 
         def step(
             new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
-        ) -> Sequence[Tensor | None] | None:
+        ) -> Sequence[Tensor] | None:
             if op.record.bodies:
                 return inner.specialise(new, op, inputs)
             if op.record.effects.draws:
@@ -149,17 +145,6 @@ def with_open_seed(
 ) -> Sequence[Tensor]:
     """Random numbers from such a seed."""
     return new.graph.add(replace(op.record, key=key), inputs, op.name).outputs
-
-
-def trimmed(op: Operation, used: set[Tensor]) -> Trimmed:
-    """A loop or a branch with what is needed of it.
-
-    Args:
-        op: the operation.
-        used: the tensors that something needs.
-    """
-    assert isinstance(op.record, ControlFlow)
-    return op.record.trim([n for n, tensor in enumerate(op.outputs) if tensor in used])
 
 
 def needs_host(op: Operation, used: set[Tensor]) -> bool:

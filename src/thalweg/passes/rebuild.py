@@ -10,8 +10,7 @@ from thalweg.graph import Graph, Op, Operation, Origin, Tensor
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 
-# Makes the new outputs of an operation; None for one that nobody needs, or to copy it.
-Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor | None] | None]
+Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
 
 NONE_MERGED: Mapping[Operation, Operation] = MappingProxyType({})
 
@@ -66,10 +65,9 @@ class Rebuild:
         if made is None:
             made = self.copy(op, inputs).outputs
         for old, new in zip(op.outputs, made, strict=True):
-            if new is not None:
-                self.tensors.setdefault(old, new)
+            self.tensors.setdefault(old, new)
         copy = self._copies.get(op)  # which waits for the same itself
-        self._after[op] = (copy,) if copy else (*control, *[t.op for t in made if t is not None])
+        self._after[op] = (copy,) if copy else (*control, *[tensor.op for tensor in made])
 
     def control(self, op: Operation) -> tuple[Operation, ...]:
         """The new operations that must run before the copy of `op`, beyond its inputs."""

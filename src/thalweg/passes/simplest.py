@@ -17,8 +17,9 @@ from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import needed
 from thalweg.passes.simplify import simplify
 from thalweg.passes.stable_logs import stable_logs
+from thalweg.passes.trim import trim
 
-PASSES: tuple[Callable[[Plan], Plan], ...] = (simplify, stable_logs, fold, deduplicate)
+PASSES: tuple[Callable[[Plan], Plan], ...] = (simplify, stable_logs, fold, deduplicate, trim)
 
 
 def simplest(plan: Plan) -> Plan:

@@ -49,9 +49,7 @@ def specialise(
     keys = open_seeds(new.trace, ops)
     bodies = Bodies(keys, used(ops, fetches))
 
-    def step(
-        new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
-    ) -> Sequence[Tensor | None] | None:
+    def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         does = op.record.effects
         if not op.outputs and does.pure:
             return ()  # it only holds control dependencies together, which `new` knows

@@ -263,7 +263,12 @@ def test_other_mistakes_are_reported() -> None:
 
 def test_a_tensor_of_a_body_cannot_be_used_outside() -> None:
     leaked: list[Any] = []
-    tf.map_fn(lambda e: leaked.append(e * 2) or e, tf.zeros([3]))  # type: ignore[func-returns-value]
+
+    def double(e: Any) -> Any:
+        leaked.append(e * 2)
+        return e
+
+    tf.map_fn(double, tf.zeros([3]))
     with pytest.raises(GraphError, match="belongs to another graph"):
         tf.zeros([]) + leaked[0]
 
@@ -271,5 +276,5 @@ def test_a_tensor_of_a_body_cannot_be_used_outside() -> None:
 def test_a_failing_operation_in_a_body_is_named() -> None:
     table, pick = tf.constant(X), tf.placeholder(tf.int32, [None])
     made = tf.map_fn(lambda n: tf.gather(table, n), pick, tf.float32)
-    with pytest.raises(InvalidArgumentError, match="map/Gather.*\n.*\n?.*test_loops.py"):
+    with pytest.raises(InvalidArgumentError, match=r"map/Gather.*\n.*test_loops"):
         run(made, {pick: [1, 9]})

@@ -384,12 +384,6 @@ def _item(item: Any) -> Any:
     return as_position(item)
 
 
-def getitem(x: Tensor, key: Any) -> Tensor:
-    """`x[key]`: integers, slices with steps, `None` for a new axis, and `...`."""
-    with scope(None, "strided_slice", x) as full:
-        return strided(x, key, full)
-
-
 # -- boxes at computed positions
 
 

@@ -31,9 +31,15 @@ class BodyGraph(Graph):
         super().__init__()
         self.outer = outer
         self.captured: dict[Tensor, Tensor] = {}
+        self._outer: dict[Tensor, Tensor] = {}
         self.after: list[Any] = []
         self._collections = outer._collections
         self._scope = outer._scope
+
+    @property
+    def depth(self) -> int:
+        """In how many graphs it lies."""
+        return self.outer.depth + 1
 
     @property
     def root(self) -> Graph:
@@ -47,12 +53,13 @@ class BodyGraph(Graph):
             return super().capture(tensor)
         outer = self.outer.capture(tensor)
         if outer not in self.captured:
-            self.captured[outer] = self._stand_in(outer)
+            inner = self.captured[outer] = self._stand_in(outer)
+            self._outer[inner] = outer
         return self.captured[outer]
 
-    def outer_of(self, inner: Tensor) -> Tensor:
-        """The outer tensor that one stands for."""
-        return next(outer for outer, tensor in self.captured.items() if tensor is inner)
+    def outer_of(self, inner: Tensor) -> Tensor | None:
+        """The outer tensor that one stands for, if it does."""
+        return self._outer.get(inner)
 
     def _stand_in(self, outer: Tensor) -> Tensor:
         """What stands for an outer tensor."""
@@ -79,7 +86,7 @@ class BodyGraph(Graph):
         return super().own_operations(inside)
 
     def lifted(self, tensor: Tensor) -> Tensor:
-        made = {inner: outer for outer, inner in self.captured.items()}
+        made = dict(self._outer)
         with self.outer.name_scope(None), self.outer.control_dependencies(None):
             for op in operations_behind([tensor]):
                 if not all(output in made for output in op.outputs):
