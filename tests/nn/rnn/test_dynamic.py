@@ -240,3 +240,80 @@ def test_what_it_cannot_run() -> None:
         with tf.variable_scope(None, "net"), pytest.raises(error, match=text) as caught:
             build()
         assert "at test_dynamic.py" in str(caught.value)
+
+
+def networks(make: Any, lengths: Any) -> tuple[Any, Any, Any, Any]:
+    """A loop and an unrolled network with one cell: inputs, variables, and a loss of each."""
+    cell, inputs = make(), tf.placeholder(tf.float64, [None, None, DEPTH])
+    outputs, state = tf.nn.dynamic_rnn(cell, inputs, lengths, dtype=tf.float64, time_major=True)
+    steps = [inputs[n] for n in range(STEPS)]
+    unrolled = tf.nn.static_rnn(cell, steps, dtype=tf.float64, sequence_length=lengths)
+    losses = [
+        tf.add_n([tf.reduce_sum(t * t) for t in leaves(made)])
+        for made in ((outputs, state), unrolled)
+    ]
+    return inputs, cell.variables, *losses
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+@pytest.mark.parametrize("make", CELLS.values(), ids=list(CELLS))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_are_those_of_an_unrolled_network(backend: str, make: Any, lengths: Any) -> None:
+    inputs, variables, *losses = networks(make, lengths)
+    both = [tf.gradients(loss, [inputs, *variables]) for loss in losses]
+    run = session(backend)
+    fill(variables, run)
+    actual, expected = run.run(both, {inputs: array(STEPS, BATCH, DEPTH)})
+    equal(actual, expected)
+    if lengths:
+        assert np.all(actual[0][2:, 0] == 0)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_second_derivatives_are_those_of_an_unrolled_network(backend: str, lengths: Any) -> None:
+    inputs, variables, *losses = networks(CELLS["gru"], lengths)
+    both = []
+    for loss in losses:
+        first = tf.gradients(loss, [inputs, *variables])
+        norm = tf.add_n([tf.reduce_sum(g * g) for g in first])
+        both.append(tf.gradients(norm, [inputs, *variables]))
+    run = session(backend)
+    fill(variables, run)
+    actual, expected = run.run(both, {inputs: array(STEPS, BATCH, DEPTH)})
+    for a, b in zip(actual, expected, strict=True):
+        # Values of some hundreds, of sums over 4 steps there and back again, twice.
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_of_both_directions_and_of_initial_states(backend: str) -> None:
+    x, start = tf.constant(array(STEPS, BATCH, DEPTH)), tf.constant(array(BATCH, UNITS))
+    one, two = cells.BasicRNNCell(UNITS), cells.GRUCell(UNITS)
+    made = tf.nn.bidirectional_dynamic_rnn(
+        one, two, x, LENGTHS, start, 2.0 * start, time_major=True
+    )
+    unrolled = tf.nn.static_bidirectional_rnn(
+        one, two, tf.unstack(x), start, 2.0 * start, sequence_length=LENGTHS
+    )
+    losses = [tf.add_n([tf.reduce_sum(t * t) for t in leaves(part)]) for part in (made, unrolled)]
+    sources = [x, start, *one.variables, *two.variables]
+    run = session(backend)
+    fill(tf.global_variables(), run)
+    equal(*run.run([tf.gradients(loss, sources) for loss in losses]))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_training(backend: str) -> None:
+    """A network that counts the ones among its inputs learns to."""
+    x = tf.placeholder(tf.float32, [None, None, 1])
+    outputs, _ = tf.nn.dynamic_rnn(cells.BasicLSTMCell(8), x, dtype=tf.float32)
+    counted = tf.reduce_sum(outputs, 2)
+    loss = tf.reduce_mean(tf.squared_difference(counted, tf.cumsum(x[:, :, 0], 1)))
+    step = tf.train.AdamOptimizer(0.02).minimize(loss)
+    tf.set_random_seed(1)
+    rng, run, seen = np.random.default_rng(1), session(backend), []
+    for length in [3, 5, 4] * 20:
+        batch = rng.integers(0, 2, (16, length, 1))
+        seen.append(run.run([loss, step], {x: batch})[0])
+    assert np.mean(seen[-3:]) < 0.2 * np.mean(seen[:3])
