@@ -275,7 +275,7 @@ def test_second_derivatives_are_those_of_an_unrolled_network(backend: str, lengt
     inputs, variables, *losses = networks(CELLS["gru"], lengths)
     both = []
     for loss in losses:
-        first = tf.gradients(loss, [inputs, *variables])
+        first: Any = tf.gradients(loss, [inputs, *variables])
         norm = tf.add_n([tf.reduce_sum(g * g) for g in first])
         both.append(tf.gradients(norm, [inputs, *variables]))
     run = session(backend)
