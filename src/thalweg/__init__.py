@@ -85,6 +85,7 @@ from thalweg.ops.control.control import (
 )
 from thalweg.ops.control.control import tuple_ as tuple
 from thalweg.ops.control.folds import foldl, foldr, map_fn, scan
+from thalweg.ops.control.tensor_array import TensorArray
 from thalweg.ops.control.while_loop import while_loop
 from thalweg.ops.elementwise import math as _elementwise
 from thalweg.ops.elementwise.arithmetic import *
@@ -173,6 +174,7 @@ __all__ = [
     "RunOptions",
     "Session",
     "Tensor",
+    "TensorArray",
     "TensorShape",
     "Variable",
     "VariableScope",

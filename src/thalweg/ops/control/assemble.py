@@ -144,6 +144,17 @@ class LoopParts:
     def functions(self) -> list[Traced]:
         return [self.body] if self.condition is None else [self.body, self.condition]
 
+    def fixed(self) -> list[int]:
+        """The numbers of the carried values that the body returns as they are."""
+        return [n for n in range(len(self.initial)) if self._is_fixed(n)]
+
+    def varying(self) -> list[int]:
+        """The numbers of the others."""
+        return [n for n in range(len(self.initial)) if not self._is_fixed(n)]
+
+    def _is_fixed(self, number: int) -> bool:
+        return self.body.outputs[number] is self.body.parameters[number]
+
 
 def make_loop(graph: Graph, parts: LoopParts, name: str) -> list[Tensor]:
     """A loop of traced functions.
@@ -154,16 +165,19 @@ def make_loop(graph: Graph, parts: LoopParts, name: str) -> list[Tensor]:
     Raises:
         ShapeError, DTypeError: if what the body returns does not fit what it is given.
     """
-    around = Surroundings(graph, parts.functions)
+    around, varying, fixed = Surroundings(graph, parts.functions), parts.varying(), parts.fixed()
     run = [_first_number(graph)] if around.draws else []
-    carried = [*parts.initial, *around.state(), *run]
-    condition = None if parts.condition is None else _condition(around, parts.condition)
+    carried = [*[parts.initial[n] for n in varying], *around.state(), *run]
+    condition = None if parts.condition is None else _condition(around, parts, parts.condition)
     body, count = _body(around, parts), len(parts.sequences)
     record = Loop(condition, body, len(carried), count, parts.reverse)
-    inputs = [*carried, *parts.sequences, *around.inputs()]
-    made = _add(graph, record, inputs, name, parts.functions).outputs
-    first, last = len(parts.initial), len(carried)
-    return around.assign(made[first : first + len(around.written)], [*made[:first], *made[last:]])
+    captured = [*around.inputs(), *[parts.initial[n] for n in fixed]]
+    made = _add(graph, record, [*carried, *parts.sequences, *captured], name, parts.functions)
+    first, last = len(varying), len(carried)
+    final = dict(zip(varying, made.outputs, strict=False))
+    results = [final.get(n, tensor) for n, tensor in enumerate(parts.initial)]
+    values = made.outputs[first : first + len(around.written)]
+    return around.assign(values, [*results, *made.outputs[last:]])
 
 
 def _first_number(graph: Graph) -> Tensor:
@@ -177,27 +191,34 @@ def _given(parameters: Iterable[Tensor]) -> list[Slot]:
     return [Slot(tensor.spec, tensor.op.name, tensor) for tensor in parameters]
 
 
-def _condition(around: Surroundings, function: Traced) -> Body:
+def _condition(around: Surroundings, parts: LoopParts, function: Traced) -> Body:
     state = [*around.slots(function, around.written), *around.run(function)]
-    outer = around.slots(function, [*around.captured, *around.read])
-    made = Functional(function, [*_given(function.parameters), *state, *outer])
+    given = _given([function.parameters[n] for n in parts.varying()])
+    made = Functional(function, [*given, *state, *_outside(around, parts, function)])
     return made.body([made.value(tensor) for tensor in function.outputs])
 
 
 def _body(around: Surroundings, parts: LoopParts) -> Body:
-    function, count = parts.body, len(parts.initial)
+    function, varying, count = parts.body, parts.varying(), len(parts.initial)
     state = [*around.slots(function, around.written), *around.run(function)]
-    outer = around.slots(function, [*around.captured, *around.read])
-    given, elements = _given(function.parameters[:count]), _given(function.parameters[count:])
-    made = Functional(function, [*given, *state, *elements, *outer])
+    given = _given([function.parameters[n] for n in varying])
+    elements = _given(function.parameters[count:])
+    outside = _outside(around, parts, function)
+    made = Functional(function, [*given, *state, *elements, *outside])
     outputs = [made.value(tensor) for tensor in function.outputs]
-    pairs = zip(around.written, made.inputs[count:], strict=False)
+    pairs = zip(around.written, made.inputs[len(varying) :], strict=False)
     new = [_contents(made, function, *pair) for pair in pairs]
     if around.draws:
-        number = made.inputs[count + len(new)]
+        number = made.inputs[len(varying) + len(new)]
         one = constant_like(made.graph, np.int64(1))
         new.append(made.graph.add(Add(), (number, one)).outputs[0])
-    return made.body([*outputs[:count], *new, *outputs[count:]])
+    return made.body([*[outputs[n] for n in varying], *new, *outputs[count:]])
+
+
+def _outside(around: Surroundings, parts: LoopParts, function: Traced) -> list[Slot]:
+    """The inputs that are the same in each iteration."""
+    captured = around.slots(function, [*around.captured, *around.read])
+    return [*captured, *_given([function.parameters[n] for n in parts.fixed()])]
 
 
 def _add(
