@@ -43,6 +43,7 @@ from thalweg.nn.normalisation import (
     moments,
 )
 from thalweg.nn.rnn.dynamic import bidirectional_dynamic_rnn, dynamic_rnn
+from thalweg.nn.rnn.raw import raw_rnn
 from thalweg.nn.rnn.static import static_bidirectional_rnn, static_rnn
 from thalweg.ops.convolution.avg_pool import avg_pool
 from thalweg.ops.convolution.conv import conv2d, conv2d_transpose
@@ -77,6 +78,7 @@ __all__ = [
     "log_softmax",
     "max_pool",
     "moments",
+    "raw_rnn",
     "relu",
     "relu6",
     "relu_layer",

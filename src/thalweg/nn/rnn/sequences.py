@@ -70,11 +70,11 @@ def step(cell: Any, inputs: Any, state: Any, ended: Tensor | None) -> tuple[Any,
     check_same(state, new_state, "the state and the next state")
     if ended is None:
         return output, new_state
-    kept = map_structure(lambda old, new: _chosen(ended, old, new), state, new_state)
-    return map_structure(lambda new: _chosen(ended, zeros_like(new), new), output), kept
+    kept = map_structure(lambda old, new: chosen(ended, old, new), state, new_state)
+    return map_structure(lambda new: chosen(ended, zeros_like(new), new), output), kept
 
 
-def _chosen(ended: Tensor, old: Any, new: Any) -> Any:
+def chosen(ended: Tensor, old: Any, new: Any) -> Any:
     """The old rows where they have ended, else the new; a scalar has no rows."""
     return new if convert(new).static_shape == () else where(ended, old, new)
 
