@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.base.dims import Trace
+from thalweg.base.dims import Given, Trace
 from thalweg.base.record import replace
 from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Origin, Tensor, Timing
@@ -19,12 +19,14 @@ from thalweg.passes.prune import prune
 from thalweg.passes.rebuild import Rebuild, effects
 from thalweg.passes.stable_logs import under_logs
 
+Array = np.ndarray[Any, Any]
+
 
 def specialise(
     fetches: Sequence[Tensor],
     targets: Sequence[Operation],
     fed: Mapping[Tensor, tuple[int, ...]],
-    values: Mapping[Tensor, np.ndarray[Any, Any]],
+    values: Mapping[Tensor, Array],
 ) -> Plan:
     """The part of the graph that a run needs, rebuilt for the shapes of its feeds.
 
@@ -37,14 +39,19 @@ def specialise(
         targets: operations of the user's graph.
         fed: the shapes of the tensors that are fed.
         values: of those among them that decide about shapes (see `static_feeds`); they become
-            constants, the others the plan's feeds, in order.
+            constants that may differ in the next run, the others the plan's feeds, in order.
     """
     ops = prune(fetches, targets, fed)
     new = Rebuild(Trace())
-    for tensor, shape in fed.items():
-        new.tensors[tensor] = _fed(new, tensor, shape, values.get(tensor))
-    feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
-    wanted, held = static_sources(ops), under_logs(ops)
+    for tensor, value in values.items():
+        record = Constant.of(value.copy(), new.trace.give_array(value))
+        new.tensors[tensor] = _fed(new, tensor, record)
+    taken = {tensor: shape for tensor, shape in fed.items() if tensor not in values}
+    for tensor, shape in taken.items():
+        extents = _extents(new.trace, tensor.static_shape, shape)
+        new.tensors[tensor] = _fed(new, tensor, Placeholder(tensor.dtype, extents))
+    feeds = [new.tensors[tensor] for tensor in taken]
+    wanted, held = static_sources(ops, fed), under_logs(ops)
     updates: dict[Tensor, Operation] = {}
 
     def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
@@ -89,26 +96,33 @@ def _in_turn(
     return copy.outputs
 
 
+def given(
+    values: Iterable[Array], shapes: Mapping[Tensor, Sequence[int]], words: Iterable[int]
+) -> list[Given]:
+    """What the trace of a plan is given, in the order in which `specialise` gives it.
+
+    Args:
+        values: that decide about shapes.
+        shapes: of the plan's feeds, by the tensors of the user's graph.
+        words: of the seeds of its random operations; see `seeds`.
+    """
+    opened = [open_extents(tensor.static_shape, shape) for tensor, shape in shapes.items()]
+    extents = [extent for shape in opened for is_open, extent in shape if is_open]
+    return [*values, *extents, *words]
+
+
 def seeds(ops: Iterable[Operation]) -> list[int]:
-    """What a plan is given beside the open extents of its feeds."""
+    """The seeds of operations, as a plan is given them."""
     return [word for op in ops if op.record.effects.draws for word in op.get_attr("key")]
 
 
 def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tensor]:
     """The fed tensors whose values, not only shapes, must be known to plan the run."""
-    wanted = static_sources(ops)
+    wanted = static_sources(ops, fed)
     return [tensor for tensor in fed if tensor in wanted]
 
 
-def _fed(
-    new: Rebuild, tensor: Tensor, shape: Sequence[int], value: np.ndarray[Any, Any] | None
-) -> Tensor:
-    record: Constant | Placeholder
-    if value is not None:
-        array = np.array(value)  # the caller may change what was fed
-        record = Constant.of(array, new.trace.literal(array))
-    else:
-        record = Placeholder(tensor.dtype, _extents(new.trace, tensor.static_shape, shape))
+def _fed(new: Rebuild, tensor: Tensor, record: Constant | Placeholder) -> Tensor:
     with new.graph.made_at(tensor.op.source):
         return new.graph.add(record, (), tensor.op.name).outputs[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,18 +12,20 @@ from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Backend, Feed, Program, Rows
 from thalweg.backends.state import VariableStore
 from thalweg.base import forks
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import FeedError, SessionClosedError
 from thalweg.base.forks import Shared
 from thalweg.base.garbage import collection_paused
 from thalweg.base.recent import Recent
+from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import prune
 from thalweg.passes.signature import signature
-from thalweg.passes.specialise import open_extents, seeds, static_feeds
+from thalweg.passes.specialise import given, seeds, static_feeds
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
@@ -60,7 +62,7 @@ class Planner(Shared):
         self._recent: dict[Any, Choice] = Recent()
         self._choices: dict[Any, Choice] = Recent()
         self._requests: dict[Any, Request] = Recent()
-        # By a choice, and by a request, with the values that decide about shapes.
+        # By a choice, with the values that decide about shapes; and by a request, with their shapes.
         self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
         self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
 
@@ -162,9 +164,8 @@ class Planner(Shared):
     def _adapted(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
-        """An entry from a plan for other shapes that holds for these, or else with its own."""
-        values = [(array.tobytes(), array.shape) for array in static.values()]
-        key = (request, tuple(values))
+        """An entry from a plan for other feeds that holds for these, or else with its own."""
+        key = (request, tuple([array.shape for array in static.values()]))
         planned = self._planned.get(key, [])
         adapted = _adapted(planned, feeds, request.seeds)
         entry = adapted or self._made(request, feeds, static)
@@ -184,36 +185,36 @@ class Planner(Shared):
                 raise missing(op.outputs[0])
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
-        values = {tensor: value for tensor, value in static.items() if tensor in fed}
-        taken = tuple(tensor for tensor in fed if tensor not in values)
+        # In the order of this signature, as those who find the plan under it will have them.
+        values = {tensor: static[tensor] for tensor in fed if tensor in static}
         text = None
         if len(ops) >= WORTH_REMEMBERING:
-            kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
-            text = signature(ops, request.fetches, request.targets, kinds, values)
-        recalled = None if text is None else self._recalled(request, feeds, taken, text)
-        return recalled or self._compiled(request, fed, values, taken, text)
+            kinds = {tensor: _kind(feed, tensor in values) for tensor, feed in fed.items()}
+            text = signature(ops, request.fetches, request.targets, kinds)
+        recalled = None if text is None else self._recalled(request, fed, values, text)
+        return recalled or self._compiled(request, fed, values, text)
 
     def _recalled(
         self,
         request: Request,
-        feeds: Mapping[Tensor, Feed],
-        taken: tuple[Tensor, ...],
+        fed: Mapping[Tensor, Feed],
+        values: Mapping[Tensor, Array],
         text: str,
     ) -> Entry | None:
         """An entry from a plan that is kept under this signature, if there is one."""
-        numbers = [*_open_extents(taken, feeds), *request.seeds]
-        found = self._get_backend().recall(text, numbers, self._store)
+        entry = Entry(None, _taken(fed, values), static=tuple(values), remark=REMEMBERED)
+        found = self._get_backend().recall(text, _given(entry, fed, request.seeds), self._store)
         if found is None:
             return None
-        program, plan = found
-        return Entry(program, taken, plan.needs, plan.writes, remark=REMEMBERED)
+        entry.program, plan = found
+        entry.needs, entry.writes = plan.needs, plan.writes
+        return entry
 
     def _compiled(
         self,
         request: Request,
         fed: Mapping[Tensor, Feed],
         values: Mapping[Tensor, Array],
-        taken: tuple[Tensor, ...],
         text: str | None,
     ) -> Entry:
         """An entry from a new plan."""
@@ -225,13 +226,14 @@ class Planner(Shared):
             if op.record.origin is Origin.RESOURCE:
                 (handle,) = op.outputs
                 self._store.allocate(op.name, known(handle.static_shape), handle.dtype.numpy)
+        taken = _taken(fed, values)
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
         picked = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
             program = self._get_backend().compile(plan, seen, self._store, picked, text)
-        return Entry(program, taken, seen.needs, seen.writes)
+        return Entry(program, taken, seen.needs, seen.writes, static=tuple(values))
 
     def _get_backend(self) -> Backend:
         if self._backend is None:
@@ -244,22 +246,42 @@ def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     return feed.source.dtype if isinstance(feed, Rows) else None
 
 
+def _kind(feed: Feed, is_static: bool) -> tuple[object, ...]:
+    """What plans differ by of a feed."""
+    if is_static:
+        return "value", feed.shape
+    return len(feed.shape), _source_dtype(feed)
+
+
+def _taken(fed: Iterable[Tensor], values: Container[Tensor]) -> tuple[Tensor, ...]:
+    """The feeds whose arrays a program takes."""
+    return tuple(tensor for tensor in fed if tensor not in values)
+
+
 def _adapted(
-    planned: Sequence[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
+    planned: list[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
 ) -> Entry | None:
-    """An entry that a plan made for other shapes serves too; the latest plans are tried."""
-    for entry in reversed(planned):
+    """An entry that a plan made for other feeds serves too.
+
+    Args:
+        planned: the latest plans; that which holds becomes the last one, to be tried first.
+        feeds: what is fed.
+        words: of the seeds.
+    """
+    for place in reversed(range(len(planned))):
+        entry = planned[place]
         if entry.program is not None:
-            program = entry.program.at([*_open_extents(entry.feeds, feeds), *words])
+            program = entry.program.at(_given(entry, feeds, words))
             if program is not None:
-                return Entry(program, entry.feeds, entry.needs, entry.writes)
+                planned.append(planned.pop(place))
+                return replace(entry, program=program, ready=False, remark="", others={})
     return None
 
 
-def _open_extents(fed: Iterable[Tensor], feeds: Mapping[Tensor, Feed]) -> list[int]:
-    """The extents of feeds that the graph leaves open."""
-    shapes = [open_extents(tensor.static_shape, feeds[tensor].shape) for tensor in fed]
-    return [extent for shape in shapes for is_open, extent in shape if is_open]
+def _given(entry: Entry, feeds: Mapping[Tensor, Feed], words: Sequence[int]) -> list[Given]:
+    """What the trace of an entry's plan is given."""
+    values = [_known(tensor, feeds[tensor]) for tensor in entry.static]
+    return given(values, {tensor: feeds[tensor].shape for tensor in entry.feeds}, words)
 
 
 def _known(tensor: Tensor, feed: Feed) -> Array:

@@ -136,7 +136,7 @@ def text(made: tuple[list[Tensor], list[Operation]], ranks: int = 2) -> str | No
     ops = prune(fetches, targets)
     x = next(op.outputs[0] for op in ops if op.type == "Placeholder")
     ops = prune(fetches, targets, [x])
-    return signature(ops, fetches, targets, {x: (ranks, None)}, {})
+    return signature(ops, fetches, targets, {x: (ranks, None)})
 
 
 def test_what_is_made_again_has_the_same_signature() -> None:
@@ -183,7 +183,7 @@ def test_large_constants_and_what_has_no_text_find_no_plan() -> None:
         large = tf.constant(np.arange(MOST_BYTES // 4 + 1, dtype=np.float32))
     strange = graph.add(Strange({"a": 1}), (small,)).outputs[0]
     for tensor, found in ((small, True), (large, False), (strange, False)):
-        made = signature(prune([tensor], []), [tensor], [], {}, {})
+        made = signature(prune([tensor], []), [tensor], [], {})
         assert (made is not None) is found
 
 

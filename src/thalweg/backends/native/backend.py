@@ -26,7 +26,7 @@ from thalweg.backends.native.trial import LoopTrial, Trial
 from thalweg.backends.protocol import BackendSettings, Feed, Program, Rows
 from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
-from thalweg.base.dims import Sizes
+from thalweg.base.dims import Given, Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.fallback import first_working
@@ -133,9 +133,9 @@ class NativeBackend:
         return self._program(planned, sizes, state, addresses)
 
     def recall(
-        self, signature: str, numbers: Sequence[int], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: VariableStore
     ) -> tuple[NativeProgram, Interface] | None:
-        found = self._plans.get(self._signed(signature), numbers)
+        found = self._plans.get(self._signed(signature), given)
         if found is None:
             return None
         planned, sizes = found
@@ -234,8 +234,8 @@ class NativeProgram:
         self._loop: Table | None = None
         self._team = shared_team()
 
-    def at(self, extents: Sequence[int]) -> NativeProgram | None:
-        sizes = self._compiled.planned.trace.replay(extents)
+    def at(self, given: Sequence[Given]) -> NativeProgram | None:
+        sizes = self._compiled.planned.trace.replay(given)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
     def apart(self, workspace: int | None) -> NativeProgram:
