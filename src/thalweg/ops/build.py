@@ -98,7 +98,7 @@ def computed_constant(
         arguments: tensors stand for the arrays of their constants.
         name: of the constant.
     """
-    items = [_planned_value(a) if isinstance(a, Tensor) else a for a in arguments]
+    items = [planned_value(a) if isinstance(a, Tensor) else a for a in arguments]
     array, planned = lift_array(function, *items)
     if planned is not None:
         pin_shape(planned)  # the constant's shape is plain numbers
@@ -116,7 +116,8 @@ class Evaluation(Record):
         return np.array(outputs(self.op, inputs, self.dtypes)[self.number])
 
 
-def _planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
+def planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
+    """The array of a constant, or its node if it may differ in the next run."""
     record = constant_of(tensor)
     assert record is not None
     return record.array if record.planned is None else record.planned

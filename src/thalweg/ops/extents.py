@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
 from thalweg.base.shapes import Shape, show
 from thalweg.graph import Spec, Tensor
 from thalweg.ops.arrays.constant import Constant, constant_of
-from thalweg.ops.build import constant_value, to_array
+from thalweg.ops.build import constant_value, planned_value, to_array
 
 
 def static_constant(what: str, tensor: Tensor) -> Constant:
@@ -37,6 +37,11 @@ def planned_ints(what: str, tensor: Tensor) -> list[int]:
         return [int(v) for v in record.array.reshape(-1)]
     numbers = [lift(_element, record.planned, n) for n in range(record.array.size)]
     return [n if n >= 0 else int(n) for n in numbers]
+
+
+def planned_number(function: Callable[..., int], *tensors: Tensor) -> int:
+    """What a pure function makes of constants; a `Dim` if it may differ in the next run."""
+    return lift(function, *map(planned_value, tensors))
 
 
 @replayed

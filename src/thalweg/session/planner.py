@@ -62,8 +62,9 @@ class Planner(Shared):
         self._recent: dict[Any, Choice] = Recent()
         self._choices: dict[Any, Choice] = Recent()
         self._requests: dict[Any, Request] = Recent()
-        # By a choice, with the values that decide about shapes; and by a request, with their shapes.
+        # By a choice, with the values that decide about shapes.
         self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
+        # By a request, with the shapes of these values.
         self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
