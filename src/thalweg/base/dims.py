@@ -70,7 +70,7 @@ class Trace:
         return Dim(number, node)
 
     def give_array(self, array: Array) -> Node:
-        """An array whose contents may vary, but not its shape and type."""
+        """An array whose contents may vary, but not its type and rank; extents are given apart."""
         node = self._node(("array", len(self._given)), array.copy())
         self._given.append(node.place)
         return node
@@ -359,7 +359,7 @@ def lift_array(function: Callable[..., Array], *arguments: Any) -> tuple[Array, 
 
 def _kind(given: object) -> object:
     """What must not change of something that is given."""
-    return (given.dtype, given.shape) if isinstance(given, np.ndarray) else None
+    return (given.dtype, given.ndim) if isinstance(given, np.ndarray) else None
 
 
 def _callable(function: Function) -> Function:

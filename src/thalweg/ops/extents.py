@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.base.dims import Dim, lift, replayed
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
-from thalweg.base.shapes import Shape, show
+from thalweg.base.shapes import Shape, show, size
 from thalweg.graph import Spec, Tensor
 from thalweg.ops.arrays.constant import Constant, constant_of
 from thalweg.ops.build import constant_value, planned_value, to_array
@@ -35,7 +35,8 @@ def planned_ints(what: str, tensor: Tensor) -> list[int]:
     record = static_constant(what, tensor)
     if record.planned is None:
         return [int(v) for v in record.array.reshape(-1)]
-    numbers = [lift(_element, record.planned, n) for n in range(record.array.size)]
+    count = int(size(record.extents))
+    numbers = [lift(_element, record.planned, n) for n in range(count)]
     return [n if n >= 0 else int(n) for n in numbers]
 
 

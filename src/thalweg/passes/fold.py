@@ -154,8 +154,8 @@ def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     kinds = tuple([spec.dtype for spec in specs])
     try:
         return [
-            computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name)
-            for n in range(len(specs))
+            computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name, spec.shape)
+            for n, spec in enumerate(specs)
         ]
     except (ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise failed(op, error) from error
@@ -181,8 +181,8 @@ class _Zeros(Record):
 def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> bool:
     if wanted:
         return True
-    if not known_specs(specs) or any(_has_dim(spec) for spec in specs):
-        return False  # an array would forget which of its extents may differ in the next run
+    if not known_specs(specs) or any(map(_has_dim, [*specs, *(t.spec for t in inputs)])):
+        return False  # what varies from run to run is computed by the run
     size = sum(shapes.size(known(spec.shape)) for spec in specs)
     constants = [tensor for tensor in inputs if _is_constant(tensor)]
     given = sum(shapes.size(known(tensor.static_shape)) for tensor in constants)

@@ -9,7 +9,6 @@ import numpy as np
 
 from thalweg.base.dims import Given, Trace
 from thalweg.base.record import replace
-from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Origin, Tensor, Timing
 from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.state.variable import ReadVariable
@@ -44,12 +43,10 @@ def specialise(
     ops = prune(fetches, targets, fed)
     new = Rebuild(Trace())
     for tensor, value in values.items():
-        record = Constant.of(value.copy(), new.trace.give_array(value))
-        new.tensors[tensor] = _fed(new, tensor, record)
+        new.tensors[tensor] = _known(new, tensor, value)
     taken = {tensor: shape for tensor, shape in fed.items() if tensor not in values}
     for tensor, shape in taken.items():
-        extents = _extents(new.trace, tensor.static_shape, shape)
-        new.tensors[tensor] = _fed(new, tensor, Placeholder(tensor.dtype, extents))
+        new.tensors[tensor] = _fed(new, tensor, shape)
     feeds = [new.tensors[tensor] for tensor in taken]
     wanted, held = static_sources(ops, fed), under_logs(ops)
     updates: dict[Tensor, Operation] = {}
@@ -97,18 +94,21 @@ def _in_turn(
 
 
 def given(
-    values: Iterable[Array], shapes: Mapping[Tensor, Sequence[int]], words: Iterable[int]
+    values: Mapping[Tensor, Array], shapes: Mapping[Tensor, Sequence[int]], words: Iterable[int]
 ) -> list[Given]:
     """What the trace of a plan is given, in the order in which `specialise` gives it.
 
     Args:
-        values: that decide about shapes.
-        shapes: of the plan's feeds, by the tensors of the user's graph.
+        values: of the tensors of the user's graph whose values decide about shapes.
+        shapes: of the plan's feeds.
         words: of the seeds of its random operations; see `seeds`.
     """
-    opened = [open_extents(tensor.static_shape, shape) for tensor, shape in shapes.items()]
-    extents = [extent for shape in opened for is_open, extent in shape if is_open]
-    return [*values, *extents, *words]
+    made: list[Given] = []
+    for tensor, value in values.items():
+        made += [value, *_open_extents(tensor, value.shape)]
+    for tensor, shape in shapes.items():
+        made += _open_extents(tensor, shape)
+    return [*made, *words]
 
 
 def seeds(ops: Iterable[Operation]) -> list[int]:
@@ -122,21 +122,36 @@ def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tens
     return [tensor for tensor in fed if tensor in wanted]
 
 
-def _fed(new: Rebuild, tensor: Tensor, record: Constant | Placeholder) -> Tensor:
+def _known(new: Rebuild, tensor: Tensor, value: Array) -> Tensor:
+    """A feed whose value decides about shapes, as a constant."""
+    node = new.trace.give_array(value)
+    shape = _extents(new.trace, tensor, value.shape)
+    record = Constant.of(value.copy(), node, shape)  # the caller may change what was fed
     with new.graph.made_at(tensor.op.source):
         return new.graph.add(record, (), tensor.op.name).outputs[0]
 
 
-def _extents(trace: Trace, static: Shape, shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape of a feed, in which what is not known statically may vary."""
-    opened = open_extents(static, shape)
-    return tuple(trace.give(n) if varies else int(n) for varies, n in opened)
+def _fed(new: Rebuild, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    record = Placeholder(tensor.dtype, _extents(new.trace, tensor, shape))
+    with new.graph.made_at(tensor.op.source):
+        return new.graph.add(record, (), tensor.op.name).outputs[0]
 
 
-def open_extents(static: Shape, shape: Sequence[int]) -> list[tuple[bool, int]]:
-    """The extents of a feed, and whether the graph leaves them open."""
-    declared: Sequence[int | None] = static if static is not None else (None,) * len(shape)
-    return [(d is None, n) for d, n in zip(declared, shape, strict=True)]
+def _extents(trace: Trace, tensor: Tensor, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a feed, in which what the graph leaves open may vary."""
+    pairs = zip(shape, _declared(tensor, len(shape)), strict=True)
+    return tuple(trace.give(n) if d is None else int(n) for n, d in pairs)
+
+
+def _open_extents(tensor: Tensor, shape: Sequence[int]) -> list[int]:
+    """The extents of a feed that the graph leaves open."""
+    pairs = zip(shape, _declared(tensor, len(shape)), strict=True)
+    return [n for n, d in pairs if d is None]
+
+
+def _declared(tensor: Tensor, rank: int) -> Sequence[int | None]:
+    static = tensor.static_shape
+    return (None,) * rank if static is None else static
 
 
 def _is_handle(tensor: Tensor) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,8 +64,7 @@ class Planner(Shared):
         self._requests: dict[Any, Request] = Recent()
         # By a choice, with the values that decide about shapes.
         self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
-        # By a request, with the shapes of these values.
-        self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
+        self._planned: dict[Request, list[Entry]] = Recent()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""
@@ -166,12 +165,11 @@ class Planner(Shared):
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
         """An entry from a plan for other feeds that holds for these, or else with its own."""
-        key = (request, tuple([array.shape for array in static.values()]))
-        planned = self._planned.get(key, [])
+        planned = self._planned.get(request, [])
         adapted = _adapted(planned, feeds, request.seeds)
         entry = adapted or self._made(request, feeds, static)
         if adapted is None:
-            self._planned[key] = [*planned, entry][-TRIED:]
+            self._planned[request] = [*planned, entry][-TRIED:]
         if entry.program is not None:
             self.why.note(request, feeds, static, SAME_PLAN if adapted else entry.remark)
         return entry
@@ -190,7 +188,10 @@ class Planner(Shared):
         values = {tensor: static[tensor] for tensor in fed if tensor in static}
         text = None
         if len(ops) >= WORTH_REMEMBERING:
-            kinds = {tensor: _kind(feed, tensor in values) for tensor, feed in fed.items()}
+            kinds = {
+                tensor: (len(feed.shape), _source_dtype(feed), tensor in values)
+                for tensor, feed in fed.items()
+            }
             text = signature(ops, request.fetches, request.targets, kinds)
         recalled = None if text is None else self._recalled(request, fed, values, text)
         return recalled or self._compiled(request, fed, values, text)
@@ -247,13 +248,6 @@ def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     return feed.source.dtype if isinstance(feed, Rows) else None
 
 
-def _kind(feed: Feed, is_static: bool) -> tuple[object, ...]:
-    """What plans differ by of a feed."""
-    if is_static:
-        return "value", feed.shape
-    return len(feed.shape), _source_dtype(feed)
-
-
 def _taken(fed: Iterable[Tensor], values: Container[Tensor]) -> tuple[Tensor, ...]:
     """The feeds whose arrays a program takes."""
     return tuple(tensor for tensor in fed if tensor not in values)
@@ -281,7 +275,7 @@ def _adapted(
 
 def _given(entry: Entry, feeds: Mapping[Tensor, Feed], words: Sequence[int]) -> list[Given]:
     """What the trace of an entry's plan is given."""
-    values = [_known(tensor, feeds[tensor]) for tensor in entry.static]
+    values = {tensor: _known(tensor, feeds[tensor]) for tensor in entry.static}
     return given(values, {tensor: feeds[tensor].shape for tensor in entry.feeds}, words)
 
 
