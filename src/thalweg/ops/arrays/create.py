@@ -23,7 +23,7 @@ from thalweg.ops.build import (
     scope,
     to_array,
 )
-from thalweg.ops.extents import static_ints
+from thalweg.ops.extents import check_ints, computed_ints, planned_ints
 from thalweg.ops.samples import TABLE
 
 Grads = Sequence[Tensor | None]
@@ -73,6 +73,51 @@ class OneHot(Op):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         yield Sample(cls(3, -1, dtypes.float32), (TABLE,), "indices must be integers, not float32")
+
+
+class DynamicOneHot(Op):
+    """`OneHot` of a depth that is computed."""
+
+    type: ClassVar[str] = "DynamicOneHot"
+    static: ClassVar[tuple[int, ...]] = (1,)
+    axis: int
+    dtype: DType
+    on: float = 1
+    off: float = 0
+
+    def infer(self, indices: Spec, depth: Spec) -> Spec:
+        check_ints("depth", depth, 0)
+        made: Any = self.of(0).infer(indices)
+        if made.shape is None:
+            return Spec(None, self.dtype)
+        at = axis_index(self.axis, len(made.shape))
+        return Spec((*made.shape[:at], None, *made.shape[at + 1 :]), self.dtype)
+
+    def of(self, depth: int) -> OneHot:
+        return OneHot(depth, self.axis, self.dtype, self.on, self.off)
+
+    def evaluate(self, xp: Any, indices: Any, depth: Any) -> Any:
+        return self.of(int(depth)).evaluate(xp, indices)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        indices, depth = inputs
+        return emit(self.of(planned_ints("one_hot", depth)[0]), indices)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [None, None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        inputs = np.array([[0, 2], [-1, 1]], np.int32), np.int32(3)
+        for axis in (-1, 0):
+            record = cls(axis, dtypes.float32, 2)
+            yield Sample(record, inputs, exact=True, differentiable=False)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        record, indices = cls(-1, dtypes.float32), np.array([0, 2], np.int32)
+        yield Sample(record, (indices, indices), "depth must have rank 0, not [2]")
+        yield Sample(record, (indices, np.float32(3)), "depth must be integers, not float32")
 
 
 # -- the public functions
@@ -199,12 +244,23 @@ def one_hot(
     """A new axis of extent `depth`: `on_value` at the index, `off_value` elsewhere.
 
     An index outside `[0, depth)` gives `off_value` everywhere.
+
+    Args:
+        indices: integers of any shape.
+        depth: an integer, or a scalar tensor.
+        on_value: a number; 1 if not given.
+        off_value: a number; 0 if not given.
+        axis: where the new axis is in the result's shape; the last one if not given.
+        dtype: of the result; float32 if not given.
+        name: of the operation.
     """
-    record = OneHot(
-        static_ints("one_hot", depth)[0],
+    record = DynamicOneHot(
         -1 if axis is None else axis,
         dtypes.float32 if dtype is None else as_dtype(dtype),
         1 if on_value is None else on_value,
         0 if off_value is None else off_value,
     )
-    return emit(record, convert(indices), name=name or "one_hot")
+    count, chosen, full = computed_ints("one_hot", depth), convert(indices), name or "one_hot"
+    if isinstance(count, Tensor):
+        return emit(record, chosen, count, name=full)
+    return emit(record.of(count[0]), chosen, name=full)
