@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_values_without_end_take_no_memory_without_end(monkeypatch: pytest.Monke
     y = tf.range(count) * 2
     for n in range(3, 60):
         assert entry(own, y, {count: n}).program is not None
-    tables = own._recent, own._choices, own._requests, own._entries, own._planned
+    tables: tuple[Sized, ...] = own._recent, own._choices, own._requests, own._entries, own._planned
     assert max(map(len, tables)) <= 10
     assert len(own.why._last) == 1
 
