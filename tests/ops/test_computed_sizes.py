@@ -219,7 +219,28 @@ def test_a_size_may_follow_from_many_numbers() -> None:
     for values in ([3, 5, 4], [2, 9, 9], [7, 2, 8], [6, 5, 2, 7], [4] * 9):
         array = np.array(values)
         runs.append((mask, {lengths: values}, np.arange(array.max()) < array[:, None]))
-    assert new_plans(session_of(*runs)) == 1
+    assert new_plans(session_of(*runs)) == 3  # the stages, and two segments
+
+
+def test_a_size_may_follow_from_a_variable() -> None:
+    n, x = tf.Variable(4, name="n"), tf.placeholder(tf.float32, [None])
+    y = tf.reshape(x, [n, -1]) * tf.cast(tf.range(n)[:, None], tf.float32)
+    grow, array = n.assign_add(n), np.arange(64.0, dtype=np.float32)
+    session = tf.Session()
+    for size in (4, 8, 16):
+        found = session.run(y, {x: array})
+        np.testing.assert_array_equal(found, array.reshape(size, -1) * np.arange(size)[:, None])
+        session.run(grow)
+    assert sum("the plan holds" in line for line in session.why_recompiled) == 2
+
+
+def test_a_range_takes_variables_and_another_type() -> None:
+    n = tf.Variable(4)
+    session_of(
+        (tf.range(n), {}, np.arange(4)),
+        (tf.range(1, n, dtype=tf.float32), {}, [1.0, 2.0, 3.0]),
+        (tf.range(n.read_value() * 2, 1, -n), {}, [8, 4]),
+    )
 
 
 def test_a_shape_may_have_any_rank() -> None:

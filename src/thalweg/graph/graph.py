@@ -11,7 +11,13 @@ from functools import cache
 from typing import Any
 
 from thalweg.base.dims import plain
-from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
+from thalweg.base.errors import (
+    DTypeError,
+    GraphError,
+    InvalidArgumentError,
+    OpError,
+    ShapeError,
+)
 from thalweg.base.forks import Shared
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
@@ -386,8 +392,8 @@ def located(
     return type(error)("\n".join(lines))
 
 
-def failed(op: Operation, problem: object) -> InvalidArgumentError:
-    """The error of an operation that cannot take the values it was given in a run."""
+def failed(op: Operation, problem: object) -> OpError:
+    """The error of an operation that failed in a run; of the problem's kind, if it has one."""
     return Culprit.of(op).failed(problem)
 
 
@@ -403,10 +409,11 @@ class Culprit(Record):
         """An operation without its graph."""
         return Culprit(op.name, op.type, op.source)
 
-    def failed(self, problem: object) -> InvalidArgumentError:
+    def failed(self, problem: object) -> OpError:
         """The error."""
         where = f"at {self.source}"
-        return InvalidArgumentError(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
+        kind = type(problem) if isinstance(problem, OpError) else InvalidArgumentError
+        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
 
 
 @cache

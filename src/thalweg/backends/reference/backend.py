@@ -12,7 +12,7 @@ from thalweg.backends.state import VariableStore
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
-from thalweg.graph import Operation, Tensor, execute, failed
+from thalweg.graph import Op, Operation, Tensor, execute, failed
 from thalweg.ops.evaluation import outputs
 from thalweg.passes.order import order
 from thalweg.passes.plan import Interface, Plan
@@ -53,7 +53,7 @@ class ReferenceProgram:
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         fed = dict(zip(self._plan.feeds, feeds, strict=True))
-        one = _Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
+        one = Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
         with np.errstate(all="ignore"):
             for op, release in zip(self._order, self._release, strict=True):
                 execute(op, one)
@@ -84,8 +84,8 @@ class ReferenceProgram:
         return "\n".join(map(_line, self._order))
 
 
-class _Run:
-    """The executor of one run.
+class Run:
+    """Executes operations one by one, in one run.
 
     Attributes:
         values: of the tensors so far; that of a handle is the variable's memory.
@@ -128,10 +128,14 @@ class _Run:
     def constant(self, op: Operation) -> None:
         self.compute(op)
 
+    def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
+        return outputs(record, inputs, kinds)
+
     def compute(self, op: Operation) -> None:
         try:
             inputs = [self.values[tensor] for tensor in op.inputs]
-            self._put(op, outputs(op.record, inputs, [tensor.dtype for tensor in op.outputs]))
+            kinds = [tensor.dtype for tensor in op.outputs]
+            self._put(op, self._evaluate(op.record, inputs, kinds))
         except MemoryError:
             raise
         except Exception as error:

@@ -16,7 +16,7 @@ import numpy as np
 
 from thalweg.base import dtypes
 from thalweg.base.dims import Sizes
-from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.errors import OpError
 from thalweg.base.record import Record, replace
 from thalweg.base.shapes import size, strides
 from thalweg.formula import (
@@ -43,7 +43,7 @@ class Checked(Record):
     check: Check
     value: Value
 
-    def error(self, words: Sequence[int], sizes: Sizes) -> InvalidArgumentError:
+    def error(self, words: Sequence[int], sizes: Sizes) -> OpError:
         """The error for the two words that a failed run has left."""
         shape = sizes.shape(self.value.shape)
         place = np.unravel_index(size(shape) - int(words[0]), shape) if shape else ()

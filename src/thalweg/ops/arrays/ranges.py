@@ -15,6 +15,7 @@ from thalweg.base.shapes import show
 from thalweg.formula import Formula, Lowered, Operand, Position, affine, axes
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor, default_graph
+from thalweg.graph.operators import Operators
 from thalweg.ops.build import (
     checking,
     constant_like,
@@ -24,6 +25,7 @@ from thalweg.ops.build import (
     scope,
     to_array,
 )
+from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.extents import planned_number, static_constant
 
 Array = np.ndarray[Any, Any]
@@ -144,7 +146,7 @@ def range_(
     """
     if limit is None:
         start, limit = 0, start
-    bounds = (start, limit, delta)
+    bounds = [convert(b) if isinstance(b, Operators) else b for b in (start, limit, delta)]
     with scope(name, "range", *bounds) as full:
         with checking("range"):
             kind = _range_dtype(bounds) if dtype is None else as_dtype(dtype)
@@ -152,7 +154,10 @@ def range_(
             if None not in numbers:
                 _check_bounds(*numbers)
         if any(isinstance(b, Tensor) for b in bounds):
-            return emit(Range(), *(convert(b, hint=kind) for b in bounds), name=full)
+            tensors = [convert(b, hint=kind) for b in bounds]
+            if dtype is not None:
+                tensors = [b if b.dtype == kind else cast(b, kind) for b in tensors]
+            return emit(Range(), *tensors, name=full)
         array = np.arange(*numbers).astype(kind.numpy)
         return constant_like(default_graph(), array, name=full)
 
