@@ -54,12 +54,12 @@ from thalweg.ops.arrays.create import (
     zeros,
     zeros_like,
 )
-from thalweg.ops.arrays.create import range_ as range
 from thalweg.ops.arrays.gather import gather
 from thalweg.ops.arrays.join import concat, split, stack, unstack
 from thalweg.ops.arrays.join import stack as pack
 from thalweg.ops.arrays.join import unstack as unpack
 from thalweg.ops.arrays.pad import pad
+from thalweg.ops.arrays.ranges import range_ as range
 from thalweg.ops.arrays.reshape import (
     expand_dims,
     identity,

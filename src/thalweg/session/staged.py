@@ -11,6 +11,7 @@ import numpy as np
 from thalweg.backends.protocol import Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import Run
 from thalweg.backends.state import VariableStore
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import compatible, show
 from thalweg.graph import Body, Op, Operation, Tensor, execute, failed
@@ -123,7 +124,7 @@ class StagedProgram:
             found |= program.tune()
         return found
 
-    def at(self, extents: Sequence[int]) -> StagedProgram | None:
+    def at(self, given: Sequence[Given]) -> StagedProgram | None:
         """None: a segment itself finds out whether its plan holds."""
         return None
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import dtypes, shapes
-from thalweg.base.dims import Node, pin
+from thalweg.base.dims import Dim, Node, pin
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.shapes import Shape
 from thalweg.formula import Alias, Const, Formula, Lowered, Operand, axes
@@ -24,16 +24,24 @@ class Constant(Op):
         value: the array.
         planned: how its value came from shapes that may differ in the next run, if it did; compiled
             code must read it from memory then rather than contain it.
+        shape: the array's, if some of it may differ, too.
     """
 
     type: ClassVar[str] = "Const"
     origin: ClassVar[Origin | None] = Origin.CONSTANT
     value: Attribute
     planned: Node | None = None
+    shape: tuple[int, ...] | None = None
 
     @staticmethod
-    def of(array: np.ndarray[Any, Any], planned: Node | None = None) -> Constant:
-        return Constant(Attribute(np.ascontiguousarray(array).reshape(array.shape)), planned)
+    def of(
+        array: np.ndarray[Any, Any],
+        planned: Node | None = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> Constant:
+        contents = Attribute(np.ascontiguousarray(array).reshape(array.shape))
+        varies = shape is not None and any(isinstance(extent, Dim) for extent in shape)
+        return Constant(contents, planned, shape if varies else None)
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
@@ -47,10 +55,15 @@ class Constant(Op):
         return self.array
 
     def shown(self) -> Mapping[str, str]:
-        return {"planned": "" if self.planned is None else "planned"}
+        return {"planned": "" if self.planned is None else "planned", "shape": ""}
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.array.shape if self.shape is None else self.shape
 
     def infer(self) -> Spec:
-        return Spec(self.array.shape, as_dtype(self.array.dtype))
+        return Spec(self.extents, as_dtype(self.array.dtype))
 
     def evaluate(self, xp: Any) -> Any:
         return xp.asarray(self.array)
