@@ -73,7 +73,7 @@ def test_the_plan_that_holds_is_tried_first_and_kept_longest() -> None:
 
 
 def test_values_without_end_take_no_memory_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thalweg.base.recent.MOST", 10)
+    monkeypatch.setattr("thalweg.base.bounded_dict.MAX_ENTRIES", 10)
     count, own = tf.placeholder(tf.int32, []), planner()
     y = tf.range(count) * 2
     for n in range(3, 60):
