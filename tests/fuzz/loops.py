@@ -200,7 +200,8 @@ class RandomLoops:
 
         start = [tf.constant(0), self._any(values), self._any(values)]
         _, a, b = tf.while_loop(goes_on, step, start)
-        return a * 0.6 + b * 0.3
+        made: Tensor = a * 0.6 + b * 0.3
+        return made
 
     def _branch(self, values: Values) -> Tensor:
         asked = tf.reduce_sum(self._any(values)) > self._random.uniform(-1, 1)
