@@ -26,6 +26,9 @@ STAGES = [
 BESIDE = {
     "nn": {"base", "formula", "graph", "ops"},
     "math": {"graph", "ops", "nn"},
+    "initializers": {"graph", "ops"},
+    "losses": {"graph", "ops"},
+    "contrib": {"base", "graph", "ops", "nn"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
     "datasets": set[str](),
 }

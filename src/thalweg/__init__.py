@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import math, nn, train
+from thalweg import contrib, initializers, losses, math, nn, train
 from thalweg.autodiff.gradients import gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -29,6 +29,16 @@ from thalweg.graph import Graph, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.keys import GraphKeys
+from thalweg.initializers import constant as constant_initializer
+from thalweg.initializers import glorot_normal as glorot_normal_initializer
+from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
+from thalweg.initializers import ones as ones_initializer
+from thalweg.initializers import random_normal as random_normal_initializer
+from thalweg.initializers import random_uniform as random_uniform_initializer
+from thalweg.initializers import truncated_normal as truncated_normal_initializer
+from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_initializer
+from thalweg.initializers import variance_scaling as variance_scaling_initializer
+from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
 from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
@@ -114,6 +124,7 @@ from thalweg.ops.reduction.reduce import (
     reduce_prod,
     reduce_sum,
 )
+from thalweg.ops.state.get_variable import get_local_variable, get_variable, no_regularizer
 from thalweg.ops.state.variable import (
     Variable,
     all_variables,
@@ -129,6 +140,13 @@ from thalweg.ops.state.variable import (
     trainable_variables,
     variables_initializer,
 )
+from thalweg.ops.state.variable_scope import (
+    AUTO_REUSE,
+    VariableScope,
+    get_variable_scope,
+    variable_op_scope,
+    variable_scope,
+)
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -140,6 +158,7 @@ from thalweg.session.config import (
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 __all__ = [
+    "AUTO_REUSE",
     "ConfigProto",
     "DType",
     "Dimension",
@@ -158,6 +177,7 @@ __all__ = [
     "TensorArray",
     "TensorShape",
     "Variable",
+    "VariableScope",
     "add_to_collection",
     "add_to_collections",
     "all_variables",
@@ -176,6 +196,8 @@ __all__ = [
     "concat",
     "cond",
     "constant",
+    "constant_initializer",
+    "contrib",
     "control_dependencies",
     "convert_to_tensor",
     "cumprod",
@@ -196,28 +218,37 @@ __all__ = [
     "get_collection_ref",
     "get_default_graph",
     "get_default_session",
+    "get_local_variable",
+    "get_variable",
+    "get_variable_scope",
     "global_variables",
     "global_variables_initializer",
+    "glorot_normal_initializer",
+    "glorot_uniform_initializer",
     "gradients",
     "group",
     "half",
     "identity",
     "initialize_all_variables",
     "initialize_variables",
+    "initializers",
     "int8",
     "int16",
     "int32",
     "int64",
     "local_variables",
     "local_variables_initializer",
+    "losses",
     "map_fn",
     "math",
     "matmul",
     "name_scope",
     "nn",
     "no_op",
+    "no_regularizer",
     "one_hot",
     "ones",
+    "ones_initializer",
     "ones_like",
     "op_scope",
     "pack",
@@ -225,7 +256,9 @@ __all__ = [
     "placeholder",
     "placeholder_with_default",
     "random_normal",
+    "random_normal_initializer",
     "random_uniform",
+    "random_uniform_initializer",
     "range",
     "rank",
     "reduce_all",
@@ -252,14 +285,20 @@ __all__ = [
     "trainable_variables",
     "transpose",
     "truncated_normal",
+    "truncated_normal_initializer",
     "tuple",
     "uint8",
     "uint16",
+    "uniform_unit_scaling_initializer",
     "unpack",
     "unstack",
+    "variable_op_scope",
+    "variable_scope",
     "variables_initializer",
+    "variance_scaling_initializer",
     "while_loop",
     "zeros",
+    "zeros_initializer",
     "zeros_like",
 ]
 

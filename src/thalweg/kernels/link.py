@@ -42,20 +42,20 @@ from thalweg.passes.rotate import rotate
 Make = Callable[[Plan, Mapping[int, DType]], Kernels]
 
 
-def link(plan: Plan, make: Make, picked: Mapping[int, DType]) -> Kernels:
+def link(plan: Plan, make: Make, batched_feeds: Mapping[int, DType]) -> Kernels:
     """The kernels of a plan that may hold loops and branches.
 
     Args:
         plan: what to compute.
         make: the kernels of a plan without them.
-        picked: the feeds, by number, of which each step takes other rows, with their dtype.
+        batched_feeds: the feeds, by number, of which each step takes other rows, with their dtype.
     """
     if not any(op.record.bodies for op in plan.graph.operations):
-        return make(plan, picked)
+        return make(plan, batched_feeds)
     linker = _Linker(make, plan.trace)
     feeds = {t: _value(t, FeedMemory(n)) for n, t in enumerate(plan.feeds)}
     targets = [_value(t, FetchMemory(n)) for n, t in enumerate(plan.fetches)]
-    rows = {plan.feeds[number]: dtype for number, dtype in picked.items()}
+    rows = {plan.feeds[number]: dtype for number, dtype in batched_feeds.items()}
     parts, flow = linker.parts, linker.link(plan, _Scope(feeds, {}, rows), targets)
     flow = hoist(parts, flow)
     return Kernels(tuple(parts), lives_in(parts, flow), tuple(linker.checked), flow)
@@ -67,21 +67,21 @@ class _Scope:
     Args:
         values: in memory.
         known_as: feeds that are sources of another graph; see `passes.cut`.
-        picked: feeds of which each step takes other rows.
+        batched_feeds: feeds of which each step takes other rows.
     """
 
     def __init__(
         self,
         values: dict[Tensor, Value],
         known_as: dict[Tensor, Tensor],
-        picked: Mapping[Tensor, DType],
+        batched_feeds: Mapping[Tensor, DType],
     ) -> None:
-        self.values, self.known_as, self.picked = values, known_as, dict(picked)
+        self.values, self.known_as, self.batched_feeds = values, known_as, dict(batched_feeds)
 
     def put(self, tensor: Tensor, value: Value) -> None:
         """Note where a tensor is from now on, the same in each step."""
         self.values[tensor] = value
-        self.picked.pop(tensor, None)
+        self.batched_feeds.pop(tensor, None)
 
 
 class _Linker:
@@ -110,7 +110,7 @@ class _Linker:
             scope: has the feeds; the values of other tensors are put there.
             targets: where each fetch is to be stored.
         """
-        pieces = cut(plan, scope.known_as, scope.values.keys() - scope.picked.keys())
+        pieces = cut(plan, scope.known_as, scope.values.keys() - scope.batched_feeds.keys())
         flow: list[Straight | Repeat | Choice] = []
         for piece, holder in zip_longest(pieces.pieces, pieces.holders):
             if not piece.is_idle:
@@ -121,13 +121,15 @@ class _Linker:
 
     def _straight(self, piece: Piece, scope: _Scope, targets: Sequence[Value]) -> Straight:
         """The kernels of a piece, which find their feeds and fetches where others have them."""
-        picked = {n: scope.picked[t] for n, t in enumerate(piece.takes) if t in scope.picked}
-        kernels = self._make(piece.plan, picked)
+        batched_feeds = {
+            n: scope.batched_feeds[t] for n, t in enumerate(piece.takes) if t in scope.batched_feeds
+        }
+        kernels = self._make(piece.plan, batched_feeds)
         taken = [scope.values[tensor] for tensor in piece.takes]
         given: list[Value] = []
         for one in piece.gives:
             given.append(self._temporary(one.tensor) if one.fetch is None else targets[one.fetch])
-            if one.tensor in scope.picked or one.tensor not in scope.values:
+            if one.tensor in scope.batched_feeds or one.tensor not in scope.values:
                 scope.put(one.tensor, given[-1])
         return self._append(kernels, taken, given)
 

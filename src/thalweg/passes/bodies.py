@@ -23,7 +23,13 @@ _SMALL = 64  # elements: constants up to this are copied into bodies
 
 
 class ShapesChangeError(InvalidArgumentError):
-    """A loop variable has another shape in each iteration, so that one plan cannot serve all."""
+    """A loop variable has another shape in each iteration, so that one plan cannot serve all.
+
+    Attributes:
+        op: the operation of the graph that is planned, which is to be run body by body.
+    """
+
+    op: Operation | None = None
 
 
 class Bodies:

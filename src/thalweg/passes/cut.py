@@ -255,8 +255,6 @@ def _placeholder(new: Rebuild, tensor: Tensor) -> Tensor:
         return new.graph.add(record, (), tensor.op.name).outputs[0]
 
 
-def _copied(
-    new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]
-) -> Sequence[Tensor] | None:
+def _copied(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
     """Keep it as it is, unless it only holds control dependencies together, which `new` knows."""
     return None if op.outputs or op.record.effects.must_run else ()

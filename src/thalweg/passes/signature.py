@@ -91,7 +91,7 @@ class _Places:
     def line(self, op: Operation) -> str:
         """What an operation computes, and of what."""
         inputs = ",".join(map(self.name, op.inputs))
-        after = ",".join(map(self.number, op.control_inputs))
+        after = ",".join([self.number(one) for one in op.control_inputs if one in self._place])
         checked = op.source if type(op.record).checks is not Op.checks else ""
         return f"{op.name} {_record(op.record)} {inputs} {after} {checked}"
 

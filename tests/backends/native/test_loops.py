@@ -154,7 +154,7 @@ def test_the_same_program_in_another_workspace() -> None:
     right = compared.check()
     for workspace in (3, None):
         for one, other in zip(
-            compared.native.apart(workspace).run(compared.feeds, 3), right, strict=True
+            compared.native.clone(workspace).run(compared.feeds, 3), right, strict=True
         ):
             np.testing.assert_array_equal(one, other)
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pytest
 
 from thalweg.backends.native.driver.layouts import BRANCH, CLAIMS_BIT, MOVES, REPEAT, VERDICT
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 from thalweg.backends.native.slices import MOST_FUEL, SLICE_SECONDS, Slices
 from thalweg.backends.native.table import Move, Row, make_program
-from thalweg.backends.native.team import Program, Team
+from thalweg.backends.native.team import ProgramTable, Team
 
 Words = npt.NDArray[np.int64]
 
@@ -58,7 +58,7 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 }"""
 
 jit = Jit()
-add, unlike = jit.compile([Source.of(text) for text in (ADD, UNLIKE)])
+add, unlike = jit.compile([IrSource.of(text) for text in (ADD, UNLIKE)])
 THREADS = [1, 2, 3]
 
 
@@ -95,7 +95,7 @@ class Table:
         """Always go to a row."""
         self.rows.append((to, at(self._one), 0, REPEAT))
 
-    def program(self) -> Program:
+    def program(self) -> ProgramTable:
         return make_program(self.rows, ())
 
 
@@ -219,7 +219,7 @@ def test_a_verdict_ends_a_loop(team: Team, threads: int) -> None:
     steps = np.array(table.rows, np.int64)
     move = np.array([at(steps, 5), at(steps, 5), 8])  # the verdict that is looked at
     steps[2, 1] = at(move)
-    Slices(team).run_program(Program(steps, len(steps)), threads)
+    Slices(team).run_program(ProgramTable(steps, len(steps)), threads)
     assert cells.tolist() == [3] * 50
 
 

@@ -23,15 +23,15 @@ from thalweg.backends.native.shared import shared_cache, shared_jit
 from thalweg.backends.native.slices import Slices
 from thalweg.backends.native.summary import KernelSummary, summarise
 from thalweg.backends.native.table import Move, make_program
-from thalweg.backends.native.team import Program as Table
+from thalweg.backends.native.team import ProgramTable as Table
 from thalweg.backends.native.team import shared_team
-from thalweg.backends.native.trial import LoopTrial, Trial
-from thalweg.backends.protocol import BackendSettings, Feed, Program, Rows
+from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
+from thalweg.backends.protocol import BackendSettings, Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.errors import OpError
 from thalweg.base.fallback import first_working
 from thalweg.base.record import replace
 from thalweg.kernels.kernel import Kernel, Kernels
@@ -70,7 +70,7 @@ class NativeBackend:
         plan: Plan,
         seen: Interface,
         state: VariableStore,
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:
         from thalweg.kernels import pipeline  # only when something is planned
@@ -79,15 +79,17 @@ class NativeBackend:
         library, winograd = self._library, self._use_winograd
         choose, begin = library.schedule, library.begin
 
-        def scheduled(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
-            return pipeline.make_kernels(plan, library.machine, choose, picked, begin, winograd)
+        def scheduled(plan: Plan, batched_feeds: Mapping[int, DType]) -> Kernels:
+            return pipeline.make_kernels(
+                plan, library.machine, choose, batched_feeds, begin, winograd
+            )
 
         def fast() -> Program:
-            made = link(plan, scheduled, picked)
+            made = link(plan, scheduled, batched_feeds)
             return self._compiled(plan, seen, state, made, signature)
 
         def plain() -> Program:
-            made = link(plan, pipeline.make_plain_kernels, picked)
+            made = link(plan, pipeline.make_plain_kernels, batched_feeds)
             return self._compiled(plan, seen, state, made, None)
 
         # Kernels that failed the first time run by a plain schedule the second time.
@@ -162,8 +164,8 @@ class NativeProgram:
         shared = self._shareable(SMALL_WORK)
         self._threads = threads if shared >= TINY_PROGRAM else 1
         self._sleepy = shared < SMALL_PROGRAM  # not worth waking anybody
-        self._trial = Trial(self._threads)
-        self._loop_trial = LoopTrial(threads if self._shareable(SMALL_WORK_IN_LOOP) else 1)
+        self._tuner = ThreadCountTuner(self._threads)
+        self._loop_tuner = LoopTuner(threads if self._shareable(SMALL_WORK_IN_LOOP) else 1)
         self._ended = 0.0
         self._words, self._temporaries = self._arguments.words, self._arguments.temporaries
         places = enumerate((*self._arguments.fed, *self._arguments.fetched))
@@ -180,7 +182,7 @@ class NativeProgram:
         sizes = self._compiled.planned.trace.replay(extents)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
-    def apart(self, workspace: int | None) -> NativeProgram:
+    def clone(self, workspace: int | None) -> NativeProgram:
         arenas = self._compiled.arenas
         arena = ArenaMemory() if workspace is None else arenas.setdefault(workspace, ArenaMemory())
         return NativeProgram(replace(self._compiled, arena=arena), self._sizes)
@@ -212,10 +214,10 @@ class NativeProgram:
         """Run on as many threads as are fastest at present."""
         start = time.perf_counter()
         apart = self._sleepy and start - self._ended > AWAKE_SECONDS
-        self._execute(self._program, 1 if apart else self._trial.choose())
+        self._execute(self._program, 1 if apart else self._tuner.choose())
         self._ended = time.perf_counter()
         if not apart:
-            self._trial.took(self._ended - start)
+            self._tuner.took(self._ended - start)
 
     def tune(self) -> dict[str, float]:
         from thalweg.backends.native.tuning import tune
@@ -236,8 +238,8 @@ class NativeProgram:
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         self._first_run = self._run_number[0] = run_counter  # none is finished yet
         made = [memory.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
-        orders = [feed.order for feed in feeds if isinstance(feed, Rows)]
-        fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
+        orders = [feed.order for feed in feeds if isinstance(feed, MiniBatches)]
+        fed = [feed.source if isinstance(feed, MiniBatches) else feed for feed in feeds]
         self._bind([*fed, *made], run_counter)
         for place in self._arguments.ordered:  # they are the same for all feeds
             self._cells[place] = address_of(orders[0])
@@ -247,7 +249,7 @@ class NativeProgram:
             batch = orders[0].shape[1] if orders else 0
             rows, moves = self._layout.rows(SMALL_WORK_IN_LOOP), self._moves(batch)
             self._loop = make_program(rows, moves)
-        self._loop_trial.run(steps, self._repeat)
+        self._loop_tuner.run(steps, self._repeat)
         return made
 
     def _repeat(self, steps: int, threads: int) -> float:
@@ -267,7 +269,7 @@ class NativeProgram:
         if self._checked and self._arguments.verdicts.any():
             raise self._failure()
 
-    def _failure(self) -> InvalidArgumentError:
+    def _failure(self) -> OpError:
         """The error for the check that ended the run; the next run starts with a clean sheet."""
         verdicts = self._arguments.verdicts
         number = int(verdicts[:, 0].nonzero()[0][0])

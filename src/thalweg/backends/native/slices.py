@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from thalweg.backends.native.team import Program, Team
+from thalweg.backends.native.team import ProgramTable, Team
 
 SLICE_SECONDS = 0.05  # after which Python looks for signals
 MOST_FUEL = 1 << 40
@@ -23,14 +23,14 @@ class Slices:
         self._team = team
         self._fuel = 1
 
-    def run_program(self, program: Program, threads: int) -> None:
+    def run_program(self, program: ProgramTable, threads: int) -> None:
         """Run a program from the beginning to its end, as `Team.run_program` does."""
         program.rewind()  # an exception may have left it where it had paused
         self._run_slice(program, threads)
         while program.is_paused:
             self._run_slice(program, threads)
 
-    def _run_slice(self, program: Program, threads: int) -> None:
+    def _run_slice(self, program: ProgramTable, threads: int) -> None:
         program.refuel(self._fuel)
         start = time.perf_counter()
         self._team.run_program(program, threads)

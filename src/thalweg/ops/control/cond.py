@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 from thalweg.base.errors import DTypeError, ShapeError
@@ -16,7 +16,6 @@ from thalweg.ops.control.control_flow import (
     check_inputs,
     selected,
 )
-from thalweg.ops.evaluation import evaluate_body
 
 
 class Cond(ControlFlow):
@@ -61,8 +60,9 @@ class Cond(ControlFlow):
         pairs = zip(self.then.outputs, self.otherwise.outputs, strict=True)
         return tuple([_either(number, a.spec, b.spec) for number, (a, b) in enumerate(pairs)])
 
-    def evaluate(self, xp: Any, *inputs: Any) -> Any:
-        return tuple(run_cond(self, inputs, partial(evaluate_body, xp)))
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any) -> list[Any]:
+        predicate, *captured = inputs
+        return list(run(self.then if predicate else self.otherwise, captured))
 
     def alike(self) -> list[tuple[Tensor, Tensor]]:
         return list(zip(self.then.outputs, self.otherwise.outputs, strict=True))
@@ -79,18 +79,6 @@ class Cond(ControlFlow):
         inputs = sorted(set().union(*reads))
         then, otherwise = (selected(body, inputs, outputs) for body in self.bodies)
         return Trimmed(Cond(then, otherwise), (0, *[n + 1 for n in inputs]), tuple(outputs))
-
-
-def run_cond(record: Cond, inputs: Sequence[Any], run: RunBody) -> list[Any]:
-    """Execute one of the branches.
-
-    Args:
-        record: both of them.
-        inputs: the operation's, as arrays.
-        run: from a body and arrays for its inputs to those of its outputs.
-    """
-    predicate, *captured = inputs
-    return list(run(record.then if predicate else record.otherwise, captured))
 
 
 def _either(number: int, a: Spec, b: Spec) -> Spec:

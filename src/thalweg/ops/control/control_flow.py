@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 from thalweg.base import shapes
@@ -12,6 +12,7 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
 from thalweg.graph import Body, Effects, Op, Spec, Tensor
+from thalweg.ops.evaluation import evaluate_body
 
 RunBody: TypeAlias = Callable[[Body, Sequence[Any]], Sequence[Any]]
 
@@ -63,6 +64,19 @@ class ControlFlow(Op):
         Args:
             used: the numbers of the outputs.
         """
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any) -> list[Any]:
+        """The outputs, computed body by body.
+
+        Args:
+            inputs: the operation's, as arrays.
+            run: from a body and arrays for its inputs to those of its outputs.
+            xp: their array module.
+        """
+
+    def evaluate(self, xp: Any, *inputs: Any) -> Any:
+        return tuple(self.run(inputs, partial(evaluate_body, xp), xp))
 
     @abstractmethod
     def alike(self) -> list[tuple[Tensor, Tensor]]:
