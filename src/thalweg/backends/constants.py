@@ -45,7 +45,7 @@ class ConstantProgram:
     def at(self, extents: Sequence[int]) -> ConstantProgram | None:
         return None
 
-    def apart(self, workspace: int | None) -> ConstantProgram:
+    def clone(self, workspace: int | None) -> ConstantProgram:
         return ConstantProgram(self._values)
 
     def describe(self) -> str:

@@ -13,8 +13,8 @@ from thalweg.base.record import Record
 from thalweg.passes.plan import Interface, Plan
 
 
-class Rows(Record):
-    """A feed that is other rows of an array in each step of a loop.
+class MiniBatches(Record):
+    """A feed whose mini-batches are rows of an array, others in each step of a loop.
 
     Attributes:
         source: contiguous, its first axis the rows.
@@ -38,7 +38,7 @@ class Rows(Record):
         return made
 
 
-Feed = np.ndarray[Any, Any] | Rows
+Feed = np.ndarray[Any, Any] | MiniBatches
 
 
 class Program(Protocol):
@@ -100,8 +100,8 @@ class Program(Protocol):
         """
         ...
 
-    def apart(self, workspace: int | None) -> Program:
-        """The same program in another workspace: it may run while this one does.
+    def clone(self, workspace: int | None) -> Program:
+        """A copy of the program in another workspace: it may run while this one does.
 
         Args:
             workspace: its number. Programs of one session in one workspace share memory, and run
@@ -147,7 +147,7 @@ class Backend(Protocol):
         plan: Plan,
         seen: Interface,
         state: VariableStore,
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:
         """Make a program that keeps its variables in `state`.
@@ -156,8 +156,8 @@ class Backend(Protocol):
             plan: what it computes.
             seen: the plan as those see it who run it.
             state: the variables.
-            picked: the feeds, by number, that will be `Rows`, with the dtype of their source. A
-                program with any can only `run_steps`.
+            batched_feeds: the feeds, by number, that will be `MiniBatches`, with the dtype of
+                their source. A program with any can only `run_steps`.
             signature: what the plan can be recalled by, if it is worth it.
         """
         ...

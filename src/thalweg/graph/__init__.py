@@ -2,9 +2,9 @@
 
 from thalweg.graph.body import Body
 from thalweg.graph.effects import Effects, Origin, Timing
-from thalweg.graph.executor import Executor, execute
+from thalweg.graph.executor import OpExecutor, execute
 from thalweg.graph.graph import (
-    Culprit,
+    FailedOp,
     Graph,
     default_graph,
     failed,
@@ -17,11 +17,11 @@ from thalweg.graph.places import graph_of, home, outermost
 
 __all__ = [
     "Body",
-    "Culprit",
     "Effects",
-    "Executor",
+    "FailedOp",
     "Graph",
     "Op",
+    "OpExecutor",
     "Operation",
     "Origin",
     "Sample",

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from thalweg.base.errors import GraphError, InvalidArgumentError
-from thalweg.base.forks import Shared
+from thalweg.base.errors import GraphError, InvalidArgumentError, OpError
+from thalweg.base.forks import ForkSafe
 from thalweg.base.record import Record
 from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
@@ -20,7 +20,7 @@ from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
 
 
-class Graph(Shared):
+class Graph(ForkSafe):
     """A dataflow graph.
 
     Operations are added by calling the functions of the API while the graph is the default one. It
@@ -87,16 +87,16 @@ class Graph(Shared):
         node.device = op.device
         return node
 
-    def rest(self, seconds: float) -> bool:
-        """See `Shared`."""
+    def quiesce(self, seconds: float) -> bool:
+        """See `ForkSafe`."""
         return self._lock.acquire(timeout=seconds)
 
-    def go_on(self) -> None:
-        """See `Shared`."""
+    def resume(self) -> None:
+        """See `ForkSafe`."""
         self._lock.release()
 
-    def renew(self, is_lost: bool) -> None:
-        """See `Shared`; the lock that rests is released."""
+    def reset_in_child(self, is_lost: bool) -> None:
+        """See `ForkSafe`; `resume` releases the lock."""
 
     def _append(
         self,
@@ -290,7 +290,7 @@ class Graph(Shared):
         finally:
             self._source = before
 
-    def resume(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
+    def continue_at(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
         """From now on, operations come from this line and run after the given ones.
 
         It is `made_at` and `control_dependencies` for a pass that goes from operation to operation.
@@ -400,12 +400,12 @@ class UnknownNameError(GraphError, KeyError):
         return str(self.args[0])
 
 
-def failed(op: Operation, problem: object) -> InvalidArgumentError:
-    """The error of an operation that cannot take the values it was given in a run."""
-    return Culprit.of(op).failed(problem)
+def failed(op: Operation, problem: object) -> OpError:
+    """The error of an operation that failed in a run; of the problem's kind, if it has one."""
+    return FailedOp.of(op).failed(problem)
 
 
-class Culprit(Record):
+class FailedOp(Record):
     """What an error says of an operation that has failed."""
 
     name: str
@@ -413,14 +413,15 @@ class Culprit(Record):
     source: Source
 
     @staticmethod
-    def of(op: Operation) -> Culprit:
+    def of(op: Operation) -> FailedOp:
         """An operation without its graph."""
-        return Culprit(op.name, op.type, op.source)
+        return FailedOp(op.name, op.type, op.source)
 
-    def failed(self, problem: object) -> InvalidArgumentError:
+    def failed(self, problem: object) -> OpError:
         """The error."""
         where = f"at {self.source}"
-        return InvalidArgumentError(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
+        kind = type(problem) if isinstance(problem, OpError) else InvalidArgumentError
+        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
 
 
 class _Default(threading.local):

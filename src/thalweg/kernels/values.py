@@ -99,9 +99,9 @@ class SliceMemory(Record):
 
 
 class PartMemory(Record):
-    """Some rows of a value, in which others that are joined to it lie too.
+    """Some rows of a value, in which others that are concatenated with it lie too.
 
-    See `kernels.rewrites.join`.
+    See `kernels.rewrites.concatenate_in_place`.
 
     Attributes:
         whole: the value.

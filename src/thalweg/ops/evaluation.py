@@ -34,11 +34,20 @@ def outputs(op: Op, inputs: Sequence[Array], kinds: Sequence[DType]) -> list[Arr
         InvalidArgumentError: if an operand does not pass the operation's checks.
     """
     read = [x if n in op.shape_only else flushed(x) for n, x in enumerate(inputs)]
-    _check(op, read)
     with np.errstate(all="ignore"):
-        made = op.evaluate(np, *read)
-        arrays = made if isinstance(made, tuple) else (made,)
-        return [flushed(np.asarray(a, k.numpy)) for a, k in zip(arrays, kinds, strict=True)]
+        return [flushed(array) for array in checked_outputs(op, read, kinds)]
+
+
+def checked_outputs(op: Op, inputs: Sequence[Array], kinds: Sequence[DType]) -> list[Array]:
+    """The same with the numbers as they are, however small.
+
+    Raises:
+        InvalidArgumentError: if an operand does not pass the operation's checks.
+    """
+    _check(op, inputs)
+    made = op.evaluate(np, *inputs)
+    arrays = made if isinstance(made, tuple) else (made,)
+    return [np.asarray(a, k.numpy) for a, k in zip(arrays, kinds, strict=True)]
 
 
 def evaluate_body(xp: Any, body: Body, inputs: Sequence[Any]) -> list[Any]:

@@ -24,7 +24,7 @@ from thalweg.passes.stable_logs import under_logs
 
 Array = np.ndarray[Any, Any]
 
-_SMALL = (
+_MAX_ELEMENTS = (
     4096  # elements; larger results are computed at run time unless that only makes data smaller
 )
 _ROUNDS = 32  # an op expands into ops that expand; no chain is anywhere near as long
@@ -38,8 +38,8 @@ def fold(plan: Plan) -> Plan:
     """
     for _ in range(_ROUNDS):
         ops = needed(plan)
-        wanted, held = static_sources(ops), under_logs(ops)
-        if not any(_may_change(op, wanted, held) for op in ops):
+        shape_deciding, deferred = static_sources(ops), under_logs(ops)
+        if not any(_may_change(op, shape_deciding, deferred) for op in ops):
             break
 
         changed: list[Operation] = []
@@ -48,11 +48,11 @@ def fold(plan: Plan) -> Plan:
             new: Rebuild,
             op: Operation,
             inputs: tuple[Tensor, ...],
-            wanted: set[Tensor] = wanted,
-            held: set[Operation] = held,
+            shape_deciding: set[Tensor] = shape_deciding,
+            deferred: set[Operation] = deferred,
             changed: list[Operation] = changed,
         ) -> Sequence[Tensor] | None:
-            made = fold_or_expand(op, inputs, wanted, held)
+            made = fold_or_expand(op, inputs, shape_deciding, deferred)
             if made is not None:
                 changed.append(op)
             return made
@@ -64,22 +64,22 @@ def fold(plan: Plan) -> Plan:
     return plan
 
 
-def _may_change(op: Operation, wanted: set[Tensor], held: set[Operation]) -> bool:
-    return _folds(op, op.inputs, wanted, held) or _expands(op, op.inputs)
+def _may_change(op: Operation, shape_deciding: set[Tensor], deferred: set[Operation]) -> bool:
+    return _folds(op, op.inputs, shape_deciding, deferred) or _expands(op, op.inputs)
 
 
 def fold_or_expand(
-    op: Operation, inputs: tuple[Tensor, ...], wanted: set[Tensor], held: set[Operation]
+    op: Operation, inputs: tuple[Tensor, ...], shape_deciding: set[Tensor], deferred: set[Operation]
 ) -> Sequence[Tensor] | None:
     """What the operation becomes, given its inputs in the new graph; None if it stays.
 
     Args:
         op: the operation.
         inputs: in the graph that is being built, which is the default one.
-        wanted: tensors whose values decide about shapes, so that they are folded at any size.
-        held: operations that a logarithm is to be taken through, and so are folded later.
+        shape_deciding: tensors whose values decide about shapes; they are folded at any size.
+        deferred: operations that a logarithm is to be taken through, and so are folded later.
     """
-    if _folds(op, inputs, wanted, held):
+    if _folds(op, inputs, shape_deciding, deferred):
         return _folded(op, inputs)
     return _expanded(op, inputs) if _expands(op, inputs) else None
 
@@ -104,20 +104,20 @@ def _expanded(op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | N
 
 
 def _folds(
-    op: Operation, inputs: Sequence[Tensor], wanted: set[Tensor], held: set[Operation]
+    op: Operation, inputs: Sequence[Tensor], shape_deciding: set[Tensor], deferred: set[Operation]
 ) -> bool:
     """Whether the values of the inputs are known and that of the operation is worth keeping."""
     record = op.record
     if record.origin is not None or not record.effects.pure or not op.outputs:
         return False
-    if record.bodies and wanted.isdisjoint(op.outputs):
+    if record.bodies and shape_deciding.isdisjoint(op.outputs):
         return False  # a loop may take long, or for ever
     if not all(_is_static(record, n, tensor) for n, tensor in enumerate(inputs)):
         return False
-    if op in held and wanted.isdisjoint(op.outputs):
+    if op in deferred and shape_deciding.isdisjoint(op.outputs):
         return False
     specs = infer(record, inputs, op.source)
-    return _worth(specs, inputs, any(tensor in wanted for tensor in op.outputs))
+    return _worth(specs, inputs, any(tensor in shape_deciding for tensor in op.outputs))
 
 
 def _is_static(record: Op, number: int, tensor: Tensor) -> bool:
@@ -160,15 +160,15 @@ class _Zeros(Record):
         return np.broadcast_to(np.zeros((), self.dtype.numpy), shape)
 
 
-def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> bool:
-    if wanted:
+def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], shape_deciding: bool) -> bool:
+    if shape_deciding:
         return True
     if not known_specs(specs) or any(_has_dim(spec) for spec in specs):
         return False  # an array would forget which of its extents may differ in the next run
     size = sum(shapes.size(known(spec.shape)) for spec in specs)
     constants = [tensor for tensor in inputs if _is_constant(tensor)]
     given = sum(shapes.size(known(tensor.static_shape)) for tensor in constants)
-    return size <= max(_SMALL, given)
+    return size <= max(_MAX_ELEMENTS, given)
 
 
 def _has_dim(spec: Spec) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from thalweg.base import shapes
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dtypes import NAMES
 from thalweg.base.errors import FeedError, GraphError
-from thalweg.base.recent import Recent
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Origin, Tensor
 from thalweg.graph.operators import Operators
@@ -27,7 +27,7 @@ class Feeds:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._tensors: dict[Any, Tensor] = Recent()  # by what users call them
+        self._tensors: dict[Any, Tensor] = BoundedDict()  # by what users call them
 
     def arrays(self, feed_dict: Mapping[Any, Any]) -> dict[Tensor, Array]:
         """The arrays of a feed_dict.

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.errors import FetchError, GraphError, ResourceExhaustedError
-from thalweg.base.recent import Recent
 from thalweg.graph import Graph, Operation, Tensor
 
 Pack = Callable[[Sequence[Any]], Any]
@@ -76,7 +76,7 @@ class Structures:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._known: dict[Hashable, Fetches] = Recent()
+        self._known: dict[Hashable, Fetches] = BoundedDict()
 
     def of(self, structure: Any) -> Fetches:
         """The structure that a user fetches.

@@ -9,34 +9,36 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
-from thalweg.backends.protocol import Backend, Feed, Program, Rows
+from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
 from thalweg.backends.state import VariableStore
 from thalweg.base import forks
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import FeedError, SessionClosedError
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 from thalweg.base.garbage import collection_paused
-from thalweg.base.recent import Recent
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
-from thalweg.passes.prune import prune
+from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature
 from thalweg.passes.specialise import open_extents, seeds, static_feeds
+from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
+from thalweg.session.staged import StagedProgram
 from thalweg.session.why_recompiled import WhyRecompiled
 
 Array = np.ndarray[Any, Any]
 
 TRIED = 8  # plans for other shapes that are kept, and tried before another one is made
-SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
-WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
+SAME_PLAN, CACHED = " (the plan holds)", " (the plan was cached)"
+MIN_CACHED_OPERATIONS = 50  # for fewer, to plan anew is quicker than to read a file
 
 
-class Planner(Shared):
+class Planner(ForkSafe):
     """Finds the compiled plan of a run, or makes it: one thread at a time, while others run.
 
     Args:
@@ -57,12 +59,13 @@ class Planner(Shared):
         self._make_backend = make_backend
         self._backend: Backend | None = None
         self._store = store
-        self._recent: dict[Any, Choice] = Recent()
-        self._choices: dict[Any, Choice] = Recent()
-        self._requests: dict[Any, Request] = Recent()
+        self._recent: dict[Any, Choice] = BoundedDict()
+        self._choices: dict[Any, Choice] = BoundedDict()
+        self._requests: dict[Any, Request] = BoundedDict()
         # By a choice, and by a request, with the values that decide about shapes.
-        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
-        self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
+        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = BoundedDict()
+        self._planned: dict[tuple[Request, Hashable], list[Entry]] = BoundedDict()
+        self._staged_entries: dict[Request, Entry] = BoundedDict()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""
@@ -82,14 +85,21 @@ class Planner(Shared):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None = None,
     ) -> Choice:
         """What to compute for fetches, none of which is fed, with feeds of these shapes.
+
+        Args:
+            fetches: the tensors.
+            targets: the operations.
+            feeds: arrays by tensor.
+            done: what earlier stages have done, if it is a segment; else it is a run.
 
         Raises:
             FeedError: a feed has not the shape of its tensor.
         """
         fed = frozenset([(t, feed.shape, _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, fed)
+        key = (fetches, targets, fed, done)
         choice = self._choices.get(key)
         if choice is None:
             for tensor, feed in feeds.items():
@@ -97,7 +107,7 @@ class Planner(Shared):
             with self._planning():
                 choice = self._choices.get(key)
                 if choice is None:  # nor has another thread just made it
-                    request = self._request(fetches, targets, feeds)
+                    request = self._request(fetches, targets, feeds, done)
                     choice = self._choices[key] = Choice(request, request.fetches)
         return choice
 
@@ -116,7 +126,7 @@ class Planner(Shared):
                 entry = self._entries.get((choice, values))
                 if entry is None:
                     with collection_paused():
-                        entry = self._entries[choice, values] = self._adapted(request, feeds, known)
+                        entry = self._entries[choice, values] = self._new(request, feeds, known)
         if not request.static:
             choice.only = entry
         return entry
@@ -124,7 +134,13 @@ class Planner(Shared):
     def forget_plans(self) -> None:
         """Let everything be planned anew, with what is known by now."""
         with self._lock:
-            for table in (self._recent, self._choices, self._entries, self._planned):
+            for table in (
+                self._recent,
+                self._choices,
+                self._entries,
+                self._planned,
+                self._staged_entries,
+            ):
                 table.clear()
 
     def close(self) -> None:
@@ -150,44 +166,80 @@ class Planner(Shared):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None,
     ) -> Request:
         kinds = frozenset([(t, len(feed.shape), _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, kinds)
+        key = (fetches, targets, kinds, done)
         if key not in self._requests:
-            ops = prune(fetches, targets, feeds)
-            static, words = static_feeds(ops, feeds), seeds(ops)
-            self._requests[key] = Request(fetches, targets, tuple(static), tuple(words))
+            self._requests[key] = self._new_request(fetches, targets, feeds, done)
         return self._requests[key]
 
-    def _adapted(
+    def _new_request(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None,
+    ) -> Request:
+        if done is None and (stages := cut_into_stages(fetches, targets, feeds)):
+            return Request(fetches, targets, (), (), stages=stages)
+        done = done or NOTHING
+        ops = prune(fetches, targets, feeds, done)
+        static, words = static_feeds(ops, feeds), seeds(ops)
+        return Request(fetches, targets, tuple(static), tuple(words), done)
+
+    def _new(
+        self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
+    ) -> Entry:
+        if request.stages is None:
+            return self._fitting(request, feeds, static)
+        if request not in self._staged_entries:
+            self._staged_entries[request] = self._staged(request, request.stages, feeds)
+        return self._staged_entries[request]
+
+    def _fitting(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
         """An entry from a plan for other shapes that holds for these, or else with its own."""
         values = [(array.tobytes(), array.shape) for array in static.values()]
         key = (request, tuple(values))
         planned = self._planned.get(key, [])
-        adapted = _adapted(planned, feeds, request.seeds)
-        entry = adapted or self._made(request, feeds, static)
-        if adapted is None:
+        replayed = _replayed(planned, feeds, request.seeds)
+        entry = replayed or self._made(request, feeds, static)
+        if replayed is None:
             self._planned[key] = [*planned, entry][-TRIED:]
         if entry.program is not None:
-            self.why.note(request, feeds, static, SAME_PLAN if adapted else entry.remark)
+            self.why.note(request, feeds, static, SAME_PLAN if replayed else entry.remark)
         return entry
+
+    def _staged(self, request: Request, stages: Stages, feeds: Mapping[Tensor, Feed]) -> Entry:
+        """An entry that runs stage by stage; each segment is planned when it first runs."""
+        _check_fed(prune(request.fetches, request.targets, feeds), feeds)
+        program = StagedProgram(stages, self._segment)
+        self.why.note(request, feeds, {}, f" ({len(stages.stages)} stages, one after the other)")
+        return Entry(program, stages.feeds, stages.needs, stages.writes)
+
+    def _segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+        """The compiled plan of a segment."""
+        key: Any = (stage, *[array.shape for array in feeds.values()])
+        choice = self._recent.get(key)
+        if choice is None:
+            choice = self.choice(stage.tensors, stage.targets, feeds, stage.done)
+            self._recent[key] = choice
+        return choice.only or self.entry(choice, feeds)
 
     def _made(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
-        """An entry from a plan that is remembered from another process, or from a new one."""
-        ops = prune(request.fetches, request.targets, feeds)
-        for op in ops:
-            if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
-                raise missing(op.outputs[0])
+        """An entry from a plan that another process has cached, or from a new one."""
+        ops = prune(request.fetches, request.targets, feeds, request.done)
+        _check_fed(ops, feeds)
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
         values = {tensor: value for tensor, value in static.items() if tensor in fed}
         taken = tuple(tensor for tensor in fed if tensor not in values)
         text = None
-        if len(ops) >= WORTH_REMEMBERING:
+        if len(ops) >= MIN_CACHED_OPERATIONS:
             kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
             text = signature(ops, request.fetches, request.targets, kinds, values)
         recalled = None if text is None else self._recalled(request, feeds, taken, text)
@@ -200,13 +252,13 @@ class Planner(Shared):
         taken: tuple[Tensor, ...],
         text: str,
     ) -> Entry | None:
-        """An entry from a plan that is kept under this signature, if there is one."""
+        """An entry from a plan that is cached under this signature, if there is one."""
         numbers = [*_open_extents(taken, feeds), *request.seeds]
         found = self._get_backend().recall(text, numbers, self._store)
         if found is None:
             return None
         program, plan = found
-        return Entry(program, taken, plan.needs, plan.writes, remark=REMEMBERED)
+        return Entry(program, taken, plan.needs, plan.writes, remark=CACHED)
 
     def _compiled(
         self,
@@ -218,7 +270,7 @@ class Planner(Shared):
     ) -> Entry:
         """An entry from a new plan."""
         shapes = {tensor: feed.shape for tensor, feed in fed.items()}
-        plan = make_plan(request.fetches, request.targets, shapes, values)
+        plan = make_plan(request.fetches, request.targets, shapes, values, request.done)
         if not plan.fetches and not plan.targets:
             return Entry(None, ())
         for op in plan.graph.operations:
@@ -226,11 +278,11 @@ class Planner(Shared):
                 (handle,) = op.outputs
                 self._store.allocate(op.name, known(handle.static_shape), handle.dtype.numpy)
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
-        picked = {n: as_dtype(source) for n, source in sources.items() if source}
+        batched_feeds = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
-            program = self._get_backend().compile(plan, seen, self._store, picked, text)
+            program = self._get_backend().compile(plan, seen, self._store, batched_feeds, text)
         return Entry(program, taken, seen.needs, seen.writes)
 
     def _get_backend(self) -> Backend:
@@ -239,12 +291,18 @@ class Planner(Shared):
         return self._backend
 
 
+def _check_fed(ops: Iterable[Operation], feeds: Mapping[Tensor, Feed]) -> None:
+    for op in ops:
+        if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
+            raise missing(op.outputs[0])
+
+
 def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     """The element type of the array of which each step takes other rows, if the feed is one."""
-    return feed.source.dtype if isinstance(feed, Rows) else None
+    return feed.source.dtype if isinstance(feed, MiniBatches) else None
 
 
-def _adapted(
+def _replayed(
     planned: Sequence[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
 ) -> Entry | None:
     """An entry that a plan made for other shapes serves too; the latest plans are tried."""
@@ -264,7 +322,7 @@ def _open_extents(fed: Iterable[Tensor], feeds: Mapping[Tensor, Feed]) -> list[i
 
 def _known(tensor: Tensor, feed: Feed) -> Array:
     """The value of a feed that decides about shapes."""
-    if isinstance(feed, Rows):
+    if isinstance(feed, MiniBatches):
         raise FeedError(
             f"batches: the value of {describe(tensor)} decides about shapes, so it cannot be "
             f"another one in each step\n  it was made at {tensor.op.source}"

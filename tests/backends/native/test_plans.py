@@ -66,13 +66,13 @@ def run(folder: Path, program: str = PROGRAM) -> tuple[str, list[str]]:
 
 def test_a_later_process_plans_nothing(tmp_path: Path) -> None:
     first, why = run(tmp_path)
-    assert not any("remembered" in line for line in why)
+    assert not any("was cached" in line for line in why)
     again, why = run(tmp_path)
     assert again == first  # the values, and the error with the user's own line
     assert "is not in [0, 7)" in first
     assert "program.py:10: picked = tf.gather" in first
     step, other_batch = [line for line in why if line.startswith("add:0, Adam")]
-    assert step.endswith("(the plan was remembered)")
+    assert step.endswith("(the plan was cached)")
     assert other_batch.endswith("(the plan holds)")
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_plan_is_made_anew(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-7])
     again, why = run(tmp_path)
     assert again == first
-    assert not any("remembered" in line for line in why)
+    assert not any("was cached" in line for line in why)
 
 
 def test_entries_in_the_places_of_others_are_made_anew(tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ def test_entries_in_the_places_of_others_are_made_anew(tmp_path: Path) -> None:
     contents = [path.read_bytes() for path in paths]
     for path, content in zip(paths, contents[1:] + contents[:1], strict=True):
         path.write_bytes(content)
-    for remembered in (False, True):
+    for cached in (False, True):
         again, why = run(tmp_path)
         assert again == first
-        assert any("remembered" in line for line in why) is remembered
+        assert any("was cached" in line for line in why) is cached
     assert sorted((tmp_path / "cache").iterdir()) == paths
 
 
@@ -192,7 +192,7 @@ def test_large_constants_and_what_has_no_text_find_no_plan() -> None:
 
 @pytest.fixture
 def planned() -> tuple[Plans, Library, Planned]:
-    """A product of matrices, remembered."""
+    """A product of matrices, cached."""
     with tf.Graph().as_default():
         x = tf.placeholder(tf.float32, [None, 40])
         y = tf.nn.relu(tf.matmul(x, tf.Variable(tf.zeros([40, 48]))))
@@ -215,7 +215,7 @@ def planned() -> tuple[Plans, Library, Planned]:
 Case = tuple[Plans, Library, Planned]
 
 
-def test_numbers_of_a_remembered_plan(planned: Case) -> None:
+def test_numbers_of_a_cached_plan(planned: Case) -> None:
     plans, _, made = planned
     found = plans.get("product", [50])
     assert found is not None
@@ -250,7 +250,7 @@ def test_what_cannot_be_kept_is_planned_anew(planned: Case) -> None:
     assert plans.get("another", [3]) is None
 
 
-def test_schedules_of_a_remembered_plan_are_those_of_later_ones(planned: Case) -> None:
+def test_schedules_of_a_cached_plan_are_those_of_later_ones(planned: Case) -> None:
     plans, _, made = planned
     later = Library(Jit())  # has never seen such kernels
     found = Plans(later, plans._cache).get("product", [50])

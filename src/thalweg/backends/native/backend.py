@@ -20,15 +20,15 @@ from thalweg.backends.native.plans import Planned, Plans
 from thalweg.backends.native.shared import shared_cache, shared_jit
 from thalweg.backends.native.summary import KernelSummary, summarise
 from thalweg.backends.native.table import Move, Row, make_program
-from thalweg.backends.native.team import Program as Table
+from thalweg.backends.native.team import ProgramTable as Table
 from thalweg.backends.native.team import chain_kernel, shared_team
-from thalweg.backends.native.trial import LoopTrial, Trial
-from thalweg.backends.protocol import BackendSettings, Feed, Program, Rows
+from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
+from thalweg.backends.protocol import BackendSettings, Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.errors import OpError
 from thalweg.base.fallback import first_working
 from thalweg.base.record import Record, field, replace
 from thalweg.base.shapes import known
@@ -91,7 +91,7 @@ class NativeBackend:
         plan: Plan,
         seen: Interface,
         state: VariableStore,
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:
         from thalweg.kernels import pipeline  # only when something is planned
@@ -101,12 +101,12 @@ class NativeBackend:
 
         def fast() -> Program:
             made = pipeline.make_kernels(
-                plan, library.machine, choose, picked, begin, self._use_winograd
+                plan, library.machine, choose, batched_feeds, begin, self._use_winograd
             )
             return self._compiled(plan, seen, state, made, signature)
 
         def plain() -> Program:
-            made = pipeline.make_plain_kernels(plan, picked)
+            made = pipeline.make_plain_kernels(plan, batched_feeds)
             return self._compiled(plan, seen, state, made, None)
 
         # Kernels that failed the first time run by a plain schedule the second time.
@@ -221,8 +221,8 @@ class NativeProgram:
         shared = _shareable(parts, SMALL_WORK)
         self._threads = threads if shared >= TINY_PROGRAM else 1
         self._sleepy = shared < SMALL_PROGRAM  # not worth waking anybody
-        self._trial = Trial(self._threads)
-        self._loop_trial = LoopTrial(threads if _shareable(parts, SMALL_WORK_IN_LOOP) else 1)
+        self._tuner = ThreadCountTuner(self._threads)
+        self._loop_tuner = LoopTuner(threads if _shareable(parts, SMALL_WORK_IN_LOOP) else 1)
         self._ended = 0.0
         self._words = self._lay_out()
         places = enumerate((*self._fed, *self._fetched))
@@ -238,7 +238,7 @@ class NativeProgram:
         sizes = self._compiled.planned.trace.replay(extents)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
-    def apart(self, workspace: int | None) -> NativeProgram:
+    def clone(self, workspace: int | None) -> NativeProgram:
         arenas = self._compiled.arenas
         arena = ArenaMemory() if workspace is None else arenas.setdefault(workspace, ArenaMemory())
         return NativeProgram(replace(self._compiled, arena=arena), self._sizes)
@@ -348,10 +348,10 @@ class NativeProgram:
         """Run on as many threads as are fastest at present."""
         start = time.perf_counter()
         apart = self._sleepy and start - self._ended > AWAKE_SECONDS
-        self._execute(self._program, 1 if apart else self._trial.choose())
+        self._execute(self._program, 1 if apart else self._tuner.choose())
         self._ended = time.perf_counter()
         if not apart:
-            self._trial.took(self._ended - start)
+            self._tuner.took(self._ended - start)
 
     def tune(self) -> dict[str, float]:
         from thalweg.backends.native.tuning import tune
@@ -372,8 +372,8 @@ class NativeProgram:
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         self._first_run = self._run_number[0] = run_counter  # none is finished yet
         made = [memory.empty((steps, *shape), dtype) for shape, dtype in self._fetches]
-        orders = [feed.order for feed in feeds if isinstance(feed, Rows)]
-        fed = [feed.source if isinstance(feed, Rows) else feed for feed in feeds]
+        orders = [feed.order for feed in feeds if isinstance(feed, MiniBatches)]
+        fed = [feed.source if isinstance(feed, MiniBatches) else feed for feed in feeds]
         self._bind([*fed, *made], run_counter)
         for place in self._ordered:  # they are the same for all feeds
             self._cells[place] = address_of(orders[0])
@@ -383,7 +383,7 @@ class NativeProgram:
             batch = orders[0].shape[1] if orders else 0
             rows, moves = self._rows(SMALL_WORK_IN_LOOP), self._moves(batch)
             self._loop = make_program(rows, moves)
-        self._loop_trial.run(steps, self._repeat)
+        self._loop_tuner.run(steps, self._repeat)
         return made
 
     def _repeat(self, steps: int, threads: int) -> float:
@@ -403,7 +403,7 @@ class NativeProgram:
         if self._checked and self._verdicts.any():
             raise self._failure()
 
-    def _failure(self) -> InvalidArgumentError:
+    def _failure(self) -> OpError:
         """The error for the check that ended the run; the next run starts with a clean sheet."""
         number = int(self._verdicts[:, 0].nonzero()[0][0])
         words = self._verdicts[number].tolist()

@@ -16,7 +16,7 @@ from thalweg.kernels.nests.nest import Nest, all_axes, resized
 from thalweg.kernels.schedules.model import Model
 from thalweg.kernels.schedules.schedule import AbstractSchedule, Schedule, tasks
 
-CLAIMS, SWEEPING_CLAIMS = 16, 2  # of each thread, at most
+CLAIMS, K_BLOCKED_CLAIMS = 16, 2  # of each thread, at most
 
 
 class Code(Record, eq=False):
@@ -133,9 +133,9 @@ class Part(Record):
 
     @property
     def claims(self) -> int:
-        """In how many claims a thread takes its share; few where each sweeps over the operands."""
-        sweeps = any(step.code.schedule.chunk for step in self.steps)
-        return SWEEPING_CLAIMS if sweeps else CLAIMS
+        """In how many claims a thread takes its share; few where each goes over the operands."""
+        blocked = any(step.code.schedule.k_block for step in self.steps)
+        return K_BLOCKED_CLAIMS if blocked else CLAIMS
 
     def times(self, step: Step) -> int:
         """How often one of the kernels runs."""

@@ -16,7 +16,7 @@ class KernelSummary(Record):
         types: their types; "" for what the compiler has added.
         loops: the loops over its results, with their extents.
         flops: floating-point operations; see `kernels.cost`. 0 for a kernel that is skipped unless
-            an image is out of range; see `kernels.rewrites.guard`.
+            an image is out of range; see `kernels.rewrites.range_checks`.
         bytes: of the elements that it reads and writes; 0 for the same.
         lanes: of the vectors that it computes with.
         tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.

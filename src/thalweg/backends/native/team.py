@@ -32,7 +32,7 @@ _ATTRIBUTES_BYTES = 128  # at least sizeof(pthread_attr_t) on all systems
 _libc = ctypes.CDLL(None)
 
 
-class Program:
+class ProgramTable:
     """Rows in memory, as the driver's native code reads them; see `layouts.ProgramLayout`.
 
     Args:
@@ -81,9 +81,9 @@ class Team:
             count: how many steps to run.
             threads: how many threads take part, this one included; by default the team's number.
         """
-        self.run_program(Program(steps, count), self.threads if threads is None else threads)
+        self.run_program(ProgramTable(steps, count), self.threads if threads is None else threads)
 
-    def run_program(self, program: Program, threads: int) -> None:
+    def run_program(self, program: ProgramTable, threads: int) -> None:
         """Run a program on so many threads, this one included, and return when it is done."""
         if threads == 1:  # nothing is shared: any number of callers at once
             _run_alone(self._native, program)
@@ -112,7 +112,7 @@ class _Crew:
         self.workers: list[ctypes.c_void_p] = []
         self._native = native
         self._lock = threading.RLock()
-        self._running: Program | None = None
+        self._running: ProgramTable | None = None
         self._memory = _aligned_words(layouts.TeamLayout.BYTES)
         self._address: int = self._memory.ctypes.data
         # The system gives memory for those seats only that somebody takes.
@@ -121,7 +121,7 @@ class _Crew:
         self._set(self._memory, layouts.TeamLayout.SEATS, self._seats.ctypes.data)
         self._take_seat(0)
 
-    def run(self, program: Program, threads: int) -> None:
+    def run(self, program: ProgramTable, threads: int) -> None:
         """Run a program with workers; without them if they are busy for another one."""
         try:
             with self._lock:
@@ -190,7 +190,7 @@ class _Crew:
         memory[offset // 8] = value
 
 
-def _run_alone(native: Driver, program: Program) -> None:
+def _run_alone(native: Driver, program: ProgramTable) -> None:
     program.words[_THREADS] = 1
     native.run(program.address)
 

@@ -22,7 +22,7 @@ from thalweg.ops.scatter import scatter_add
 
 Grads = Sequence[Tensor | None]
 _INDICES = (dtypes.int32, dtypes.int64)
-FEW = 512  # terms that may be added to one element in single precision
+MAX_SINGLE_TERMS = 512  # terms that may be added to one element in single precision
 
 
 class Gather(Op):
@@ -170,7 +170,7 @@ class GatherGrad(Op):
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
         dy, indices, params = inputs
-        if dy.dtype != dtypes.float32 or size(known(indices.static_shape)) <= FEW:
+        if dy.dtype != dtypes.float32 or size(known(indices.static_shape)) <= MAX_SINGLE_TERMS:
             return None
         wide = emit(GatherGrad(self.axis), cast(dy, dtypes.float64), indices, params)
         return cast(wide, dtypes.float32)

@@ -49,13 +49,13 @@ class ShapeValue(Op):
     def expand(self, *inputs: Tensor) -> Tensor | None:
         (input,) = inputs
         extents = known(input.static_shape)
-        return computed_constant(input.graph, _Value(self), self.relevant(extents))
+        return computed_constant(input.graph, _ShapeArray(self), self.relevant(extents))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [None]
 
 
-class _Value(Record):
+class _ShapeArray(Record):
     """The value of an op for extents, as an array."""
 
     op: ShapeValue

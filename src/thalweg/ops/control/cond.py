@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
+
+import numpy as np
 
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, is_known
@@ -16,7 +18,6 @@ from thalweg.ops.control.control_flow import (
     check_inputs,
     selected,
 )
-from thalweg.ops.evaluation import evaluate_body
 
 
 class Cond(ControlFlow):
@@ -61,8 +62,8 @@ class Cond(ControlFlow):
         pairs = zip(self.then.outputs, self.otherwise.outputs, strict=True)
         return tuple([_either(number, a.spec, b.spec) for number, (a, b) in enumerate(pairs)])
 
-    def evaluate(self, xp: Any, *inputs: Any) -> Any:
-        return tuple(run_cond(self, inputs, partial(evaluate_body, xp)))
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any = np) -> list[Any]:
+        return run_cond(self, inputs, run)
 
     def alike(self) -> list[tuple[Tensor, Tensor]]:
         return list(zip(self.then.outputs, self.otherwise.outputs, strict=True))

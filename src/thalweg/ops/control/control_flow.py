@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from thalweg.base import shapes
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
 from thalweg.graph import Body, Effects, Op, Spec, Tensor
+from thalweg.ops.evaluation import evaluate_body
 
 RunBody: TypeAlias = Callable[[Body, Sequence[Any]], Sequence[Any]]
 
@@ -55,6 +58,19 @@ class ControlFlow(Op):
     @abstractmethod
     def with_bodies(self, bodies: Sequence[Body]) -> ControlFlow:
         """The operation with other bodies, which take and give the same."""
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any = np) -> list[Any]:
+        """The outputs, computed body by body.
+
+        Args:
+            inputs: arrays.
+            run: from a body and arrays for its inputs to those of its outputs.
+            xp: their array module.
+        """
+
+    def evaluate(self, xp: Any, *inputs: Any) -> Any:
+        return tuple(self.run(inputs, partial(evaluate_body, xp), xp))
 
     @abstractmethod
     def trim(self, used: Collection[int]) -> Trimmed:

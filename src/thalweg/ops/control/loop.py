@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import repeat
 from typing import Any, ClassVar, TypeVar
 
@@ -20,7 +20,6 @@ from thalweg.ops.control.control_flow import (
     check_inputs,
     selected,
 )
-from thalweg.ops.evaluation import evaluate_body
 
 T = TypeVar("T")
 
@@ -118,8 +117,8 @@ class Loop(ControlFlow):
                     f"loop variable {number} is {before} before an iteration and {after} after it"
                 )
 
-    def evaluate(self, xp: Any, *inputs: Any) -> Any:
-        return tuple(run_loop(self, inputs, partial(evaluate_body, xp), xp))
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any = np) -> list[Any]:
+        return run_loop(self, inputs, run, xp)
 
     def alike(self) -> list[tuple[Tensor, Tensor]]:
         return list(zip(self.body.inputs[: self.carried], self.body.outputs, strict=False))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from thalweg.backends.native.driver import chain, layouts, stages, waiting
-from thalweg.backends.native.llvm.jit import Address, Jit, Source
+from thalweg.backends.native.llvm.jit import Address, IrSource, Jit
 from thalweg.base.record import Record
 
 # The caller's side of a run: begin it, and take part until it is over, whoever closes it.
@@ -134,7 +134,7 @@ _TABLE = """
 
 
 @cache
-def _source(architecture: str) -> Source:
+def _source(architecture: str) -> IrSource:
     wait = (waiting.FLUSH_TO_ZERO[architecture], waiting.REST, waiting.WAKE, waiting.NEXT_STAGE)
     share = (stages.ADVANCE, stages.WALK, stages.GO_ON, stages.TAKE_PART)
     parts = (_TABLE, *wait, *share, _RUN, _WORK, chain.CHAIN)
@@ -154,4 +154,4 @@ def _source(architecture: str) -> Source:
         MORE_PAUSES=waiting.MORE_PAUSES,
         YIELDS=waiting.YIELDS,
     )
-    return Source.of(text)
+    return IrSource.of(text)

@@ -1,11 +1,10 @@
-"""Put values one after the other without a choice among them for each element.
+"""Concatenate values without a choice among them for each element.
 
     before:  a[i] = ...   b[i] = ...   c[i] = a[i] if i < 5 else b[i - 5] if i < 8 else d[i - 8]
     after:   a[i] = ...   b[i] = ...   c[8 + i] = d[i]          a is c[0:5], and b is c[5:8]
 
 Along the first axis a value can be computed in its place. One that cannot, since what a run is fed,
-say, lies elsewhere, is copied there: by the kernel that computes it, if its loops are the same, or
-else by one of its own.
+say, lies elsewhere, is copied there by a kernel of its own, or as `copy_where_computed.py` says.
 """
 
 from __future__ import annotations
@@ -24,12 +23,11 @@ from thalweg.formula import (
     Read,
     Rewrite,
     affine,
-    is_identity,
 )
 from thalweg.kernels.values import Definition, PartMemory, Temporary, Value
 
-MANY = 4  # pieces that are worth a kernel for each one that is copied
-LARGE = 4096  # elements of all pieces from which on that is
+MIN_PIECES = 4  # pieces that are worth a kernel for each one that is copied
+MIN_ELEMENTS = 4096  # elements of all pieces from which on that is
 
 
 class _Piece(Record):
@@ -41,16 +39,16 @@ class _Piece(Record):
     extent: int
 
 
-def joins(definition: Definition) -> bool:
+def is_concatenation(definition: Definition) -> bool:
     """Whether all that a definition does is to put values one after the other."""
     pieces = _pieces(definition)
-    if len(pieces) >= MANY:
+    if len(pieces) >= MIN_PIECES:
         return True
     return bool(pieces) and all(_whole(piece, definition.axes) for piece in pieces)
 
 
-def separate(definition: Definition) -> list[Definition]:
-    """What is left to do of a definition that joins, once values lie in it that can.
+def concatenate_in_place(definition: Definition) -> list[Definition]:
+    """What is left to do of a concatenation, once values lie in it that can.
 
     Args:
         definition: whose value, and those that it reads, have their memory by now.
@@ -58,7 +56,7 @@ def separate(definition: Definition) -> list[Definition]:
     pieces = _pieces(definition)
     wholes = [_whole(piece, definition.axes) for piece in pieces]
     free = {value for value in wholes if value is not None and _is_free(value, definition.value)}
-    few = len(free) < len(pieces) < MANY
+    few = len(free) < len(pieces) < MIN_PIECES
     if not pieces or few or not isinstance(definition.value.storage, Temporary):
         return [definition]
     left: list[Definition] = []
@@ -69,38 +67,6 @@ def separate(definition: Definition) -> list[Definition]:
         else:
             left.append(_copy(definition, piece))
     return left
-
-
-def copy_when_made(groups: Sequence[list[Definition]]) -> list[Value]:
-    """Move copies of values into the groups that compute them, where these have the same loops.
-
-    Args:
-        groups: in order; some of them are empty afterwards.
-
-    Returns:
-        The values that are copied by their own groups now.
-    """
-    made = {d.value: (n, d) for n, group in enumerate(groups) for d in group}
-    moved: list[Value] = []
-    for n, group in enumerate(groups):
-        read = group[0].body
-        if len(group) > 1 or not isinstance(read, Read) or read.source not in made:
-            continue
-        maker, source = made[read.source]
-        if maker < n and _is_moved(group[0], source):
-            groups[maker].append(group.pop())
-            moved.append(read.source)
-    return moved
-
-
-def _is_moved(copy: Definition, source: Definition) -> bool:
-    """Whether a definition is a piece of a larger value, and all of another's, in its loops."""
-    assert isinstance(copy.body, Read)
-    extents = [axis.extent for axis in copy.axes]
-    piece = is_identity(copy.body.index, copy.axes) and not same_shape(copy.value.shape, extents)
-    alike = same_shape(extents, [axis.extent for axis in source.axes])
-    own = source.stores_in_place and source.value.base is None and not copy.value.panel
-    return piece and alike and own
 
 
 def _is_free(value: Value, whole: Value) -> bool:
@@ -124,7 +90,7 @@ def _copy(old: Definition, piece: _Piece) -> Definition:
 def _pieces(definition: Definition) -> list[_Piece]:
     """The pieces that a definition puts one after the other along an axis, if it does."""
     value = definition.value
-    if not definition.stores_in_place or value.panel or typical_size(value.shape) < LARGE:
+    if not definition.stores_in_place or value.panel or typical_size(value.shape) < MIN_ELEMENTS:
         return []
     return next(filter(None, (_along(definition, n) for n in range(len(definition.axes)))), [])
 

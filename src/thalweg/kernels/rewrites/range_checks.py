@@ -42,7 +42,7 @@ ROOTS = 3
 LARGEST = 1e15  # sums of products of two such numbers are far from infinity
 
 
-class Guards:
+class RangeChecks:
     """Makes the definitions that tell which arrays are in range; each array is measured once.
 
     Args:
@@ -126,7 +126,7 @@ class Guards:
 
 
 def read_word(word: Value, image: Axis | Affine) -> Read:
-    """What a guard says of an image, or of all."""
+    """What a range check says of an image, or of all."""
     return Read(word, (affine(image), affine(0))[: len(word.shape)], word.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Blocks of memory that lie across a tile's vectors, and are turned in registers."""
+"""Blocks of memory that lie across a tile's vectors, and are transposed in registers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MACHINES = [Machine(128, 16), Machine(256, 16), Machine(512, 32)]
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: str(machine.vector_bits))
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-def test_whatever_the_tile_what_is_turned_is_the_same(machine: Machine, dynamic: bool) -> None:
+def test_whatever_the_tile_what_is_transposed_is_the_same(machine: Machine, dynamic: bool) -> None:
     """Vectors along either axis, so that blocks are read or written; with rests of all kinds."""
     run = Runner(heaviest(lambda x: tf.transpose(x) + 1.0, (67, 83), dynamic=dynamic))
     (wanted,) = run(Schedule(run.nest.axes))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import thalweg as tf
 from tests.kernels.rewrites.lowered import Program, check, fed
-from thalweg.kernels.rewrites.split import split
+from thalweg.kernels.rewrites.split_reductions import split_reductions
 from thalweg.kernels.schedules.schedule import Machine
 
 
 def test_a_long_sum_with_few_results_is_cut_along_its_first_axis() -> None:
     program = Program(tf.reduce_sum(fed("x", 64, 64, 16), [0, 1], name="s"))
     check(program.text, "s[k] = sum[r<64, r'<64](x[r, r', k])  for k<16  in fetch 0")
-    program.run(split, Machine())
+    program.run(split_reductions, Machine())
     check(
         program.text,
         """
@@ -23,7 +23,7 @@ def test_a_long_sum_with_few_results_is_cut_along_its_first_axis() -> None:
 
 def test_a_narrow_product_is_cut_into_equal_parts_of_its_sum() -> None:
     program = Program(tf.matmul(fed("x", 4, 785), fed("w", 785, 10), name="y"))
-    program.run(split, Machine())
+    program.run(split_reductions, Machine())
     check(
         program.text,
         """
@@ -44,5 +44,5 @@ def test_what_threads_can_share_is_left_alone() -> None:
         tf.matmul(fed("c", 4, 1021), fed("d", 1021, 10)),
     )
     before = program.text
-    program.run(split, Machine())
+    program.run(split_reductions, Machine())
     check(program.text, before)

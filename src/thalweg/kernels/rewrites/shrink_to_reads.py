@@ -17,17 +17,17 @@ from thalweg.kernels.values import Definition, Readers, Value
 Range = tuple[int, int]  # first and last
 
 
-def narrow(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
+def shrink_to_reads(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
     """Shrink the definitions of which only a part is read; bodies are changed in place."""
     readers = Readers(definitions)
-    for definition in reversed(definitions):  # so that what a part needs is narrowed in turn
+    for definition in reversed(definitions):  # so that what a part needs shrinks in turn
         value = definition.value
         if value in kept or value.storage or not definition.stores_in_place:
             continue
         users = readers.of(value)
         reads = [r for d in users for r in d.reads() if r.source.root is value]
         if reads and all(r.source is value for r in reads):
-            _narrow_to(definition, _needed(reads, value), users)
+            _shrink_to(definition, _needed(reads, value), users)
     return definitions
 
 
@@ -53,7 +53,7 @@ def _range(index: Affine, extent: int) -> Range:
     return max(first, whole[0]), min(last, whole[1])
 
 
-def _narrow_to(definition: Definition, box: list[Range], users: Sequence[Definition]) -> None:
+def _shrink_to(definition: Definition, box: list[Range], users: Sequence[Definition]) -> None:
     value = definition.value
     extents = zip(box, value.shape, strict=True)
     spare = [last - first + 1 < extent for (first, last), extent in extents]

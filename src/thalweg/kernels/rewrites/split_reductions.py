@@ -13,19 +13,19 @@ from __future__ import annotations
 
 from thalweg.base.dims import Dim
 from thalweg.formula import Axis, Read, Reduce, Replace, Rewrite, affine
-from thalweg.kernels.rewrites.inline import evaluations, is_channelwise, is_contraction
+from thalweg.kernels.rewrites.contraction import evaluations, is_channelwise, is_contraction
 from thalweg.kernels.schedules.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
-NARROW = 16  # columns up to which a product is cut
+MAX_COLUMNS = 16  # columns up to which a product is cut
 PARTS = (4, 5, 6, 7, 8, 3)  # what is tried, as no part may be shorter than the others
-TALL = 512  # rows from which on it is
-LONG = 1 << 15  # evaluations from which on a reduction is worth splitting
-FEW = 1024  # results up to which threads would not find enough to share
-LIGHT = 8 * FEW  # the same for channels by themselves: a pass over one image stays in the cache
+MIN_ROWS = 512  # rows from which on it is
+MIN_EVALUATIONS = 1 << 15  # evaluations from which on a reduction is worth splitting
+MAX_RESULTS = 1024  # results up to which threads would not find enough to share
+MAX_CHANNEL_RESULTS = 8 * MAX_RESULTS  # the same for channels alone: an image stays in the cache
 
 
-def split(definitions: list[Definition], machine: Machine) -> list[Definition]:
+def split_reductions(definitions: list[Definition], machine: Machine) -> list[Definition]:
     """Split the reductions that are long and have few results."""
     result: list[Definition] = []
     for definition in definitions:
@@ -53,7 +53,12 @@ def _parts(definition: Definition, reduce: Reduce) -> int:
     if len(reduce.axes) != 1 or reduce.combiner != "sum" or len(definition.axes) < 2:
         return 0
     extent, columns = reduce.axes[0].extent, definition.axes[-1].extent
-    if isinstance(extent, Dim) or isinstance(columns, Dim) or extent < TALL or columns > NARROW:
+    if (
+        isinstance(extent, Dim)
+        or isinstance(columns, Dim)
+        or extent < MIN_ROWS
+        or columns > MAX_COLUMNS
+    ):
         return 0
     if not is_contraction(definition):
         return 0
@@ -73,8 +78,16 @@ def _cut(definition: Definition, reduce: Reduce, parts: int) -> Reduce:
 def _outer_axis(definition: Definition, reduce: Reduce) -> Axis | None:
     """The first reduced axis, if the reduction is long and something is left to reduce."""
     results = evaluations(definition.axes)
-    few = LIGHT if is_contraction(definition) and is_channelwise(definition) else FEW
-    if results > few or results * evaluations(reduce.axes) < LONG or len(reduce.axes) < 2:
+    few = (
+        MAX_CHANNEL_RESULTS
+        if is_contraction(definition) and is_channelwise(definition)
+        else MAX_RESULTS
+    )
+    if (
+        results > few
+        or results * evaluations(reduce.axes) < MIN_EVALUATIONS
+        or len(reduce.axes) < 2
+    ):
         return None
     outer = reduce.axes[0]
     return outer if 4 <= evaluations([outer]) <= 4096 else None

@@ -8,25 +8,25 @@ What the gradient of an activation needs of the way forward is of this kind.
 
 from __future__ import annotations
 
-from thalweg.kernels.rewrites.inline import (
-    Writes,
+from thalweg.kernels.rewrites.substitution import (
     drop_unused,
     fits,
     is_cheap,
     large_sources,
     substitute,
 )
+from thalweg.kernels.rewrites.variable_writes import VariableWrites
 from thalweg.kernels.values import Definition, Readers, Value
 
 Groups = list[list[Definition]]
 
 
-def recompute(groups: Groups, kept: set[Value]) -> Groups:
+def rematerialise(groups: Groups, kept: set[Value]) -> Groups:
     """Replace reads of cheap values of other groups; bodies are changed in place."""
     definitions = [d for group in groups for d in group]
     place = {d: n for n, group in enumerate(groups) for d in group}
     owner = {d.value: d for d in definitions}
-    writes = Writes(definitions)
+    writes = VariableWrites(definitions)
     readers = Readers(definitions)
 
     def outside(value: Value) -> list[Definition]:
@@ -43,7 +43,7 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
             continue
         written = [place[write] for each in writes.of_what(producer) for write in each]
         if all(
-            _may_recompute(producer, user)
+            _may_rematerialise(producer, user)
             and fits(producer, user)
             and not any(place[producer] <= at <= place[user] for at in written)
             for user in users
@@ -55,7 +55,7 @@ def recompute(groups: Groups, kept: set[Value]) -> Groups:
     return [left for group in groups if (left := [d for d in group if d in alive])]
 
 
-def _may_recompute(producer: Definition, user: Definition) -> bool:
+def _may_rematerialise(producer: Definition, user: Definition) -> bool:
     """Whether the user reads the value under its own shape, and not over and over."""
     inside = {id(read) for reduce in user.body.reductions for read in reduce.body.reads}
     return all(

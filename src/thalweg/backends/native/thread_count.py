@@ -28,7 +28,7 @@ def options(threads: int) -> tuple[int, ...]:
     return tuple(sorted({threads, max(threads - 1, 1), max(threads // 2, 1), 1}, reverse=True))
 
 
-class Trial:
+class ThreadCountTuner:
     """Chooses a number of threads for work that comes again and again, by the time it takes.
 
     A choice stays for a window of some milliseconds. What counts is the mean over a window: where
@@ -134,15 +134,15 @@ class Trial:
         return units * (seconds - best)
 
 
-class LoopTrial:
-    """A trial for steps that are made many at a time.
+class LoopTuner:
+    """A thread-count tuner for steps that are made many at a time.
 
     Args:
-        threads: as for `Trial`.
+        threads: as for `ThreadCountTuner`.
     """
 
     def __init__(self, threads: int) -> None:
-        self._trial = Trial(threads)
+        self._tuner = ThreadCountTuner(threads)
 
     def run(self, steps: int, work: Callable[[int, int], float]) -> None:
         """Make steps.
@@ -151,8 +151,8 @@ class LoopTrial:
             steps: how many.
             work: `work(steps, threads)` makes some of them and returns the seconds they took.
         """
-        trial = self._trial
+        tuner = self._tuner
         while steps:
-            some = steps if trial.is_settled else min(steps, trial.units(WINDOW_SECONDS / 4))
-            trial.took(work(some, trial.choose()), some)
+            some = steps if tuner.is_settled else min(steps, tuner.units(WINDOW_SECONDS / 4))
+            tuner.took(work(some, tuner.choose()), some)
             steps -= some

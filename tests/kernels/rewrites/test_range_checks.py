@@ -1,4 +1,4 @@
-"""Guards: convolutions that Winograd's algorithm computes are right whatever some pixels hold."""
+"""Convolutions that Winograd's algorithm computes are right whatever some pixels hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import thalweg as tf
 from tests.kernels.arrays import Array, random
 from thalweg.backends.native.backend import NativeProgram
-from thalweg.kernels.rewrites.guard import ROOTS
+from thalweg.kernels.rewrites.range_checks import ROOTS
 
 # The largest error, in sums of products of the largest row and the largest channel of a filter.
 PROMISED = 1e-6  # by docs/how_it_works.md

@@ -1,4 +1,4 @@
-"""Blocks of memory whose rows lie across vectors: they are turned in registers.
+"""Blocks of memory whose rows lie across vectors: they are transposed in registers.
 
 A tile's vectors may run along another axis than memory does. Lane by lane, such a vector takes as
 many loads or stores as it has lanes. Where a tile has several neighbours along memory's axis, a
@@ -10,27 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from thalweg.backends.native.llvm.builder import Builder
-from thalweg.backends.native.llvm.ssa import Type, Value
+from thalweg.backends.native.llvm.ssa import SsaValue, Type
 from thalweg.kernels.schedules.model import SHUFFLED
 
-Place = Callable[[int, int], Value]  # the address of an element, by its row and column
+Place = Callable[[int, int], SsaValue]  # the address of an element, by its row and column
 
 
-def load_columns(b: Builder, kind: Type, count: int, place: Place, used: int) -> list[Value]:
+def load_columns(b: Builder, kind: Type, count: int, place: Place, used: int) -> list[SsaValue]:
     """So many vectors, neighbours in memory, of which each lane is in a row of its own.
 
     Lanes from `used` on are 0.
     """
-    made: list[Value] = []
+    made: list[SsaValue] = []
     for first, width in _pieces(count, kind):
         piece = Type(kind.element, width)
         rows = [b.load(piece, place(row, first)) for row in range(used)]
-        rows += [Value(b, piece, "zeroinitializer")] * (kind.lanes - used)
+        rows += [SsaValue(b, piece, "zeroinitializer")] * (kind.lanes - used)
         made += _transposed([_joined(rows[n::width]) for n in range(width)])
     return made
 
 
-def store_columns(columns: Sequence[Value], place: Place, used: int) -> None:
+def store_columns(columns: Sequence[SsaValue], place: Place, used: int) -> None:
     """Store vectors, neighbours in memory, of which each lane below `used` has a row of its own."""
     b, kind = columns[0].builder, columns[0].type
     for first, width in _pieces(len(columns), kind):
@@ -50,7 +50,7 @@ def _pieces(count: int, kind: Type) -> Iterator[tuple[int, int]]:
         first += width
 
 
-def _joined(parts: Sequence[Value]) -> Value:
+def _joined(parts: Sequence[SsaValue]) -> SsaValue:
     """Vectors one after the other in one; their number is a power of two."""
     if len(parts) == 1:
         return parts[0]
@@ -59,7 +59,7 @@ def _joined(parts: Sequence[Value]) -> Value:
     return left.builder.shuffle(left, right, range(2 * left.type.lanes))
 
 
-def _transposed(vectors: Sequence[Value]) -> list[Value]:
+def _transposed(vectors: Sequence[SsaValue]) -> list[SsaValue]:
     """Each block of as many lanes as there are vectors, a power of two, transposed.
 
     What is in lane `n` of a block of vector `m` comes to lane `m` of the same block of vector `n`.

@@ -10,10 +10,10 @@ import pytest
 
 import thalweg as tf
 from tests.kernels.arrays import Array, random
-from tests.kernels.rewrites.lowered import Program, check, fed, stored
+from tests.kernels.rewrites.lowered import check, concatenated
 from thalweg.backends.native.backend import NativeProgram
-from thalweg.kernels.printer import show_definitions, show_groups
-from thalweg.kernels.rewrites.join import copy_when_made, separate
+from thalweg.kernels.printer import show_definitions
+from thalweg.kernels.rewrites.concatenate_in_place import concatenate_in_place
 from thalweg.kernels.values import PartMemory
 
 Parts = list[tf.Tensor]
@@ -71,19 +71,9 @@ def test_values_and_gradients(how: str, count: int) -> None:
             np.testing.assert_allclose(actual, expected, rtol=0, atol=bound)
 
 
-def joined(axis: int, *names: str) -> Program:
-    """Values, some of which are fed, one after the other, and a sum over them; all have memory."""
-    given = {name: fed(name, 2048, 2) for name in "xyz"}
-    made = {"a": tf.sin(given["x"], name="a"), "b": tf.sin(given["y"], name="b"), **given}
-    together = tf.concat([made[name] for name in names], axis, name="c")
-    program = Program(tf.matmul(together, fed("w", 2 * len(names) if axis else 2, 3), name="s"))
-    stored(program.definitions)
-    return program
-
-
 def test_values_are_computed_in_their_place() -> None:
     """`a` and `b` are rows of `c`, which is not computed any more; what is fed is copied."""
-    program = joined(0, "a", "z", "b", "x")
+    program = concatenated(0, "a", "z", "b", "x")
     check(
         program.text,
         """
@@ -96,7 +86,7 @@ def test_values_are_computed_in_their_place() -> None:
     )
     a, b, c, s = program.definitions
     check(
-        show_definitions([a, b, *separate(c), s]),
+        show_definitions([a, b, *concatenate_in_place(c), s]),
         """
         a[i, j] = sin(x[i, j])  for i<2048, j<2  in c from 0
         b[i, j] = sin(y[i, j])  for i<2048, j<2  in c from 4096
@@ -108,53 +98,11 @@ def test_values_are_computed_in_their_place() -> None:
 
 
 def test_a_choice_between_few_that_lie_elsewhere_stays() -> None:
-    program = joined(0, "x", "y", "a")
+    program = concatenated(0, "x", "y", "a")
     _, c, _ = program.definitions
     before = program.text
-    assert separate(c) == [c]
+    assert concatenate_in_place(c) == [c]
     check(program.text, before)
-
-
-def test_columns_are_copied_by_the_groups_that_make_them() -> None:
-    program = joined(1, "a", "b", "z", "x")
-    a, b, c, s = program.definitions
-    groups = [[a], [b], *([copy] for copy in separate(c)), [s]]
-    check(
-        show_groups(groups[2:4]),
-        """
-        kernel 0:
-            c[i, j] = a[i, j]  for i<2048, j<2  in temporary 2
-        kernel 1:
-            c[i, j + 2] = b[i, j]  for i<2048, j<2  in temporary 2
-        """,
-    )
-    assert copy_when_made(groups) == [a.value, b.value]
-    check(
-        show_groups(group for group in groups if group),
-        """
-        kernel 0:
-            a[i, j] = sin(x[i, j])  for i<2048, j<2  in temporary 0
-            c[i, j] = a[i, j]  for i<2048, j<2  in temporary 2
-        kernel 1:
-            b[i, j] = sin(y[i, j])  for i<2048, j<2  in temporary 1
-            c[i, j + 2] = b[i, j]  for i<2048, j<2  in temporary 2
-        kernel 2:
-            c[i, j + 4] = z[i, j]  for i<2048, j<2  in temporary 2
-        kernel 3:
-            c[i, j + 6] = x[i, j]  for i<2048, j<2  in temporary 2
-        kernel 4:
-            s[i, j] = sum[k<8](c[i, k] * w[k, j])  for i<2048, j<3  in fetch 0
-        """,
-    )
-
-
-def test_a_copy_of_a_part_is_not_moved() -> None:
-    a = tf.sin(fed("x", 2048, 2), name="a")
-    program = Program(tf.slice(a, [8, 0], [64, 2], name="y"), tf.exp(a, name="z"))
-    groups = [[d] for d in program.definitions]
-    before = show_groups(groups)
-    assert copy_when_made(groups) == []
-    check(show_groups(groups), before)
 
 
 def programs(build: Callable[[Parts], Any]) -> NativeProgram:

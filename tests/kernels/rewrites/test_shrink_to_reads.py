@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import thalweg as tf
 from tests.kernels.rewrites.lowered import Program, check, fed
-from thalweg.kernels.rewrites.narrow import narrow
+from thalweg.kernels.rewrites.shrink_to_reads import shrink_to_reads
 
 
 def test_only_what_is_read_is_computed() -> None:
@@ -18,7 +18,7 @@ def test_only_what_is_read_is_computed() -> None:
         y[i] = sin(part[i])  for i<4  in fetch 0
         """,
     )
-    program.run(narrow, program.kept)
+    program.run(shrink_to_reads, program.kept)
     check(
         program.text,
         """
@@ -33,7 +33,7 @@ def test_two_readers_need_all_between_them() -> None:
     total = tf.reduce_sum(fed("x", 8, 3), 1, name="t")
     first, last = tf.slice(total, [0], [2], name="first"), tf.slice(total, [5], [2], name="last")
     program = Program(tf.concat([first, last], 0, name="y"))
-    program.run(narrow, program.kept)
+    program.run(shrink_to_reads, program.kept)
     check(
         program.text,
         """
@@ -50,5 +50,5 @@ def test_what_is_fetched_or_of_an_open_extent_stays_whole() -> None:
     some = tf.reduce_sum(fed("z", None, 3), 1, name="u")
     program = Program(total, total[2:6], some[:-1], rows=5)
     before = program.text
-    program.run(narrow, program.kept)
+    program.run(shrink_to_reads, program.kept)
     check(program.text, before)

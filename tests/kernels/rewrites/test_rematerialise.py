@@ -7,13 +7,13 @@ from tests.kernels.rewrites.lowered import Program, check, fed
 from thalweg.graph import Tensor
 from thalweg.kernels.printer import show_groups
 from thalweg.kernels.rewrites.fuse import fuse
-from thalweg.kernels.rewrites.recompute import recompute
+from thalweg.kernels.rewrites.rematerialise import rematerialise
 from thalweg.kernels.verify import Verifier
 
 
-def recomputed(program: Program) -> str:
-    groups = recompute(fuse(program.definitions), program.kept)
-    Verifier(program.kept).check_groups(groups, "recompute")
+def rematerialised(program: Program) -> str:
+    groups = rematerialise(fuse(program.definitions), program.kept)
+    Verifier(program.kept).check_groups(groups, "rematerialise")
     return show_groups(groups)
 
 
@@ -37,9 +37,9 @@ def test_a_cheap_value_is_computed_in_both_kernels() -> None:
         """
     last = "    z[i, j] = p[i, j] * {}  for i<8, j<16  in fetch 1"
     check(show_groups(fuse(program.definitions)), first + last.format("n[i, j]"))
-    check(recomputed(program), first + last.format("(-e[i, j])"))
+    check(rematerialised(program), first + last.format("(-e[i, j])"))
 
 
 def test_an_expensive_value_is_stored() -> None:
     program = Program(*two_kernels("t"))
-    check(recomputed(program), show_groups(fuse(program.definitions)))
+    check(rematerialised(program), show_groups(fuse(program.definitions)))

@@ -7,16 +7,16 @@ from typing import TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-MOST = 1000
+MAX_ENTRIES = 1000  # unless a dictionary says otherwise
 
 
-class Recent(dict[K, V]):
+class BoundedDict(dict[K, V]):
     """Forgets the oldest of its entries when there are too many.
 
     Only what is set by `d[key] = value` is counted. Several threads may use one.
 
     Args:
-        most: how many entries it keeps; `MOST` if not given.
+        most: how many entries it keeps; `MAX_ENTRIES` if not given.
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -24,7 +24,7 @@ class Recent(dict[K, V]):
         self._most = most
 
     def __setitem__(self, key: K, value: V) -> None:
-        if len(self) >= (self._most or MOST) and key not in self:
+        if len(self) >= (self._most or MAX_ENTRIES) and key not in self:
             oldest, *_ = tuple(self)  # copied in one go, whatever other threads do
             self.pop(oldest, None)
         super().__setitem__(key, value)
