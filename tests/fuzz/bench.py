@@ -313,9 +313,9 @@ def staged() -> Iterator[None]:
     """Have Python run every fifth operation, by its name, so that runs are cut everywhere."""
     usual = stages.is_host
 
-    def is_host(op: Operation) -> bool:
+    def is_host(op: Operation, used: set[Tensor]) -> bool:
         may = op.record.origin is None and op.record.effects.pure and bool(op.outputs)
-        return usual(op) or (may and zlib.crc32(op.name.encode()) % 5 == 0)
+        return usual(op, used) or (may and zlib.crc32(op.name.encode()) % 5 == 0)
 
     stages.is_host = is_host
     try:

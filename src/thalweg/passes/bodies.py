@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from thalweg.base.dims import Dim, Trace
-from thalweg.base.errors import InvalidArgumentError, ThalwegError
+from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.record import replace
-from thalweg.base.shapes import Shape, is_known, known, show, size
+from thalweg.base.shapes import known, show, size
 from thalweg.graph import Body, Operation, Origin, Spec, Tensor
 from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.control.control_flow import ControlFlow
@@ -19,12 +19,17 @@ from thalweg.passes.trim import in_place_of, trimmed
 
 Keys = Mapping[Operation, tuple[Dim, ...]]
 
-_PROBE = 7  # an extent by which shapes are told apart; any would do
 _SMALL = 64  # elements: constants up to this are copied into bodies
 
 
 class ShapesChangeError(InvalidArgumentError):
-    """A loop variable has another shape in each iteration, so that one plan cannot serve all."""
+    """A loop variable has another shape in each iteration, so that one plan cannot serve all.
+
+    Attributes:
+        op: the operation of the graph that is planned, which is to be run body by body.
+    """
+
+    op: Operation | None = None
 
 
 class Bodies:
@@ -67,14 +72,6 @@ class Bodies:
 
     def _body(self, trace: Trace, body: Body, given: Sequence[Tensor | Spec]) -> Body:
         """A body for inputs that are constants, or of known shapes."""
-        new, feeds = self._rebuilt(trace, body, given)
-        plan = simplest(new.plan(feeds, body.outputs, []))
-        return Body(plan.graph, plan.feeds, plan.fetches)
-
-    def _rebuilt(
-        self, trace: Trace, body: Body, given: Sequence[Tensor | Spec]
-    ) -> tuple[Rebuild, list[Tensor]]:
-        """The body's graph in a first form, and the placeholders of its inputs."""
         new, ops = Rebuild(trace), body.operations
         feeds = [_feed(new, *pair) for pair in zip(body.inputs, given, strict=True)]
         wanted, held = static_sources(ops), under_logs(ops)
@@ -90,29 +87,8 @@ class Bodies:
             return fold_or_expand(op, inputs, wanted, held)
 
         new.run(ops, step)
-        return new, feeds
-
-    def probe(self, trace: Trace, record: ControlFlow, inputs: Sequence[Tensor]) -> bool:
-        """Whether shapes change if all extents that are open in a user's graph are alike."""
-        shapes: dict[Tensor, Shape] = {}
-        for body, numbers in zip(record.bodies, record.sources, strict=True):
-            given = [_probed(record, number, inputs[number]) for number in numbers]
-            new, feeds = self._rebuilt(trace, body, given)
-            shapes.update(zip(body.inputs, [t.static_shape for t in feeds], strict=True))
-            shapes.update((t, new.tensors[t].static_shape) for t in body.outputs)
-        pairs = [(shapes[a], shapes[b]) for a, b in record.alike()]
-        return any(is_known(a) and is_known(b) and a != b for a, b in pairs)
-
-
-def _probed(record: ControlFlow, number: int, tensor: Tensor) -> Tensor | Spec:
-    """A constant, or a shape in which all open extents are the same."""
-    if record.is_captured(number) and tensor.op.record.origin is Origin.CONSTANT:
-        return tensor
-    shape = tensor.static_shape
-    if shape is None:
-        return tensor.spec
-    extents = tuple([_PROBE if extent is None else extent for extent in shape])
-    return Spec(extents[1:] if record.is_sequence(number) else extents, tensor.dtype)
+        plan = simplest(new.plan(feeds, body.outputs, []))
+        return Body(plan.graph, plan.feeds, plan.fetches)
 
 
 def _given(record: ControlFlow, number: int, tensor: Tensor, is_static: bool) -> Tensor | Spec:
@@ -188,22 +164,8 @@ def needs_host(op: Operation, used: set[Tensor]) -> bool:
         used: the tensors that something needs.
     """
     kept = trimmed(op, used)
-    record, inputs = kept.record, [op.inputs[n] for n in kept.inputs]
-    if record.effects.host or record.varies([tensor.spec for tensor in inputs]):
-        return True
-    return any(map(_holds_host, record.bodies)) or _changes_shapes(record, inputs)
-
-
-def _changes_shapes(record: ControlFlow, inputs: Sequence[Tensor]) -> bool:
-    """Whether shapes seem to depend on the iteration or the branch: see `Bodies.probe`."""
-    trace = Trace()
-    keys = open_seeds(trace, [op for body in record.bodies for op in body.operations])
-    try:
-        return Bodies(keys, set()).probe(trace, record, inputs)
-    except ShapesChangeError:
-        return True
-    except (ThalwegError, ArithmeticError):  # such extents do not fit the graph
-        return False
+    record, specs = kept.record, [op.inputs[n].spec for n in kept.inputs]
+    return record.effects.host or record.varies(specs) or any(map(_holds_host, record.bodies))
 
 
 def _holds_host(body: Body) -> bool:

@@ -12,7 +12,14 @@ from thalweg.base.shapes import Shape
 from thalweg.graph import Operation, Origin, Tensor, Timing
 from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.state.variable import ReadVariable
-from thalweg.passes.bodies import Bodies, drawing, open_seeds, used, with_open_seed
+from thalweg.passes.bodies import (
+    Bodies,
+    ShapesChangeError,
+    drawing,
+    open_seeds,
+    used,
+    with_open_seed,
+)
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import NOTHING, prune
@@ -59,7 +66,7 @@ def specialise(
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
         if op.record.bodies:
-            return bodies.specialise(new, op, inputs)
+            return _with_bodies(bodies, new, op, inputs)
         if does.draws:
             return with_open_seed(new, op, inputs, keys[op])
         if does.writes:
@@ -72,6 +79,16 @@ def specialise(
             made = new.tensors[tensor]
             new.tensors[tensor] = _read(new, made) if _is_handle(made) else made
     return new.plan(feeds, fetches, effects(ops))
+
+
+def _with_bodies(
+    bodies: Bodies, new: Rebuild, op: Operation, inputs: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    try:
+        return bodies.specialise(new, op, inputs)
+    except ShapesChangeError as error:
+        error.op = op
+        raise
 
 
 def _in_turn(

@@ -18,11 +18,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from thalweg.base.record import Record
 from thalweg.base.shapes import is_known, known, size
-from thalweg.graph import Operation, Origin, Tensor, Timing
+from thalweg.graph import Body, Operation, Origin, Tensor, Timing
 from thalweg.passes.bodies import needs_host, used
 from thalweg.passes.fold import static_sources
 from thalweg.passes.order import order_with_reasons
-from thalweg.passes.prune import prune
+from thalweg.passes.prune import NOTHING, prune
 
 SMALL = 16  # elements of a value that a plan computes with
 UNKNOWN = 1 << 60  # the level of a value that no plan can know
@@ -37,7 +37,7 @@ class Stage(Record, eq=False):
         feeds: the tensors that it takes, from the user or from stages before it.
         tensors: those made here that later stages or the user need.
         targets: operations that run for their effect, or since others wait for them.
-        done: the operations of the stages before it.
+        done: the operations of the stages before it; None if it is a run of its own.
         reasons: why it is a stage of its own, for people.
     """
 
@@ -46,13 +46,19 @@ class Stage(Record, eq=False):
     feeds: tuple[Tensor, ...]
     tensors: tuple[Tensor, ...]
     targets: tuple[Operation, ...]
-    done: frozenset[Operation]
+    done: frozenset[Operation] | None
     reasons: tuple[str, ...]
 
     @property
     def is_host(self) -> bool:
         """Whether Python runs it."""
         return self.level % 2 == 1
+
+
+def stage_of_body(body: Body) -> Stage:
+    """A body, as what a run of its own does."""
+    fetches = dict.fromkeys(t for t in body.outputs if t not in body.inputs)
+    return Stage(0, tuple(body.operations), body.inputs, tuple(fetches), (), None, ())
 
 
 class Stages(Record, eq=False):
@@ -77,6 +83,8 @@ def cut_into_stages(
     fetches: Sequence[Tensor],
     targets: Sequence[Operation],
     fed: Collection[Tensor],
+    done: frozenset[Operation] = NOTHING,
+    by_python: Collection[Operation] = (),
 ) -> Stages | None:
     """The stages of a run; None if a single segment takes it all.
 
@@ -84,23 +92,25 @@ def cut_into_stages(
         fetches: tensors of the user's graph.
         targets: operations of the user's graph.
         fed: the tensors that are fed.
+        done: operations that have run before.
+        by_python: operations that Python is to run though they do not ask for it.
     """
-    ops = prune(fetches, targets, fed)
-    needed = used(ops, fetches)
-    hosted = {op for op in ops if is_host(op, needed)}
-    if not hosted and not _may_need_stages(ops):
+    ops = prune(fetches, targets, fed, done)
+    taken = used(ops, fetches)
+    host = {op for op in ops if is_host(op, taken) or op in by_python}
+    if not host and not _may_need_stages(ops):
         return None
-    levels = _Levels(ops, fed, hosted)
+    levels = _Levels(ops, fed, host)
     if not any(levels.of.values()):
         return None
-    return _Cut(levels, fetches, targets, fed).stages()
+    return _Cut(levels, fetches, targets, fed).stages(done)
 
 
 def is_host(op: Operation, used: set[Tensor]) -> bool:
-    """Whether Python runs an operation: itself, or the bodies that it holds.
+    """Whether Python runs an operation, or its bodies one by one.
 
     Args:
-        op: the operation.
+        op: an operation of the user's graph.
         used: the tensors that something needs.
     """
     return op.record.effects.host or (bool(op.record.bodies) and needs_host(op, used))
@@ -127,17 +137,15 @@ class _Levels:
     Args:
         ops: what the run needs, in graph order.
         fed: the tensors that are fed.
-        hosted: the operations that Python runs.
+        host: the operations that Python runs.
 
     Attributes:
         of: the levels, by operation, in an order in which they can run; 0 for what is free.
         reasons: why an operation cannot be in the segment of what it depends on, if it cannot.
     """
 
-    def __init__(
-        self, ops: list[Operation], fed: Collection[Tensor], hosted: Collection[Operation]
-    ) -> None:
-        self._fed, self._hosted = fed, hosted
+    def __init__(self, ops: list[Operation], fed: Collection[Tensor], host: set[Operation]) -> None:
+        self._fed, self._host = fed, host
         self.of: dict[Operation, int] = {}
         self.reasons: dict[Operation, str] = {}
         self._known_from: dict[Tensor, int] = {}
@@ -149,10 +157,11 @@ class _Levels:
         earlier = [self.of[one] for one in before]
         if _is_group(op) or is_free(op):
             return max(earlier, default=0)
-        parity = int(op in self._hosted)
+        parity = int(op in self._host)
         lowest = max([level + (level % 2 != parity) for level in earlier], default=parity)
         if parity:
-            self.reasons[op] = f"{op.name!r} ({op.type}) is run by Python"
+            how = "body by body by" if op.record.bodies else "by"
+            self.reasons[op] = f"{op.name!r} ({op.type}) is run {how} Python"
             return lowest
         return max(lowest, self._level_of_shapes(op, lowest))
 
@@ -172,7 +181,7 @@ class _Levels:
         level, record = self.of[op], op.record
         if record.origin is Origin.CONSTANT or record.origin is Origin.FEED:
             first = 0
-        elif op in self._hosted:
+        elif op in self._host:
             first = level + 1
         else:
             first = level if self._folds(op, level) else level + 2
@@ -193,7 +202,7 @@ class _Levels:
         Else each new batch would be planned anew, where the few numbers that are made of it may
         well be the same.
         """
-        if tensor not in self._fed and tensor.op not in self._hosted:
+        if tensor not in self._fed and tensor.op not in self._host:
             return True
         shape = tensor.static_shape
         return is_known(shape) and size(known(shape)) <= SMALL
@@ -224,13 +233,13 @@ class _Cut:
                 self._target(tensor.op)
             self._made.setdefault(self._level_to_fetch(tensor), {})[tensor] = None
 
-    def stages(self) -> Stages:
+    def stages(self, done: frozenset[Operation]) -> Stages:
         """The stages, those left out in which nothing runs."""
         by_level: dict[int, list[Operation]] = {}
         for op, level in self._levels.of.items():
             if not is_free(op):
                 by_level.setdefault(level, []).append(op)
-        stages, done = [], frozenset[Operation]()
+        stages = []
         for level in sorted({*by_level, *self._made}):
             ops = by_level.get(level, [])
             if level in self._made or level in self._targets:

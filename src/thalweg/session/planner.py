@@ -19,10 +19,11 @@ from thalweg.base.forks import ForkSafe
 from thalweg.base.garbage import collection_paused
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
+from thalweg.passes.bodies import ShapesChangeError
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import NOTHING, prune
-from thalweg.passes.signature import signature
+from thalweg.passes.signature import signature, with_inner
 from thalweg.passes.specialise import open_extents, seeds, static_feeds
 from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
@@ -191,11 +192,18 @@ class Planner(ForkSafe):
     def _new(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
-        if request.stages is None:
+        """An entry for feeds that have none yet."""
+        if request.stages:
+            return self._staged(request, request.stages, feeds)
+        try:
             return self._fitting(request, feeds, static)
-        if request not in self._staged_entries:
-            self._staged_entries[request] = self._staged(request, request.stages, feeds)
-        return self._staged_entries[request]
+        except ShapesChangeError as error:  # which only the plan has found out
+            host = [] if error.op is None else [error.op]
+            fetches, targets = request.fetches, request.targets
+            request.stages = cut_into_stages(fetches, targets, feeds, request.done, host)
+            if request.stages is None:
+                raise
+            return self._staged(request, request.stages, feeds)
 
     def _fitting(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
@@ -214,10 +222,14 @@ class Planner(ForkSafe):
 
     def _staged(self, request: Request, stages: Stages, feeds: Mapping[Tensor, Feed]) -> Entry:
         """An entry that runs stage by stage; each segment is planned when it first runs."""
-        _check_fed(prune(request.fetches, request.targets, feeds), feeds)
-        program = StagedProgram(stages, self._segment)
-        self.why.note(request, feeds, {}, f" ({len(stages.stages)} stages, one after the other)")
-        return Entry(program, stages.feeds, stages.needs, stages.writes)
+        if request not in self._staged_entries:
+            _check_fed(prune(request.fetches, request.targets, feeds, request.done), feeds)
+            remark = f" ({len(stages.stages)} stages, one after the other)"
+            self.why.note(request, feeds, {}, remark)
+            program = StagedProgram(stages, self._segment)
+            entry = Entry(program, stages.feeds, stages.needs, stages.writes)
+            self._staged_entries[request] = entry
+        return self._staged_entries[request]
 
     def _segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
         """The compiled plan of a segment."""
@@ -239,7 +251,7 @@ class Planner(ForkSafe):
         values = {tensor: value for tensor, value in static.items() if tensor in fed}
         taken = tuple(tensor for tensor in fed if tensor not in values)
         text = None
-        if len(ops) >= MIN_CACHED_OPERATIONS:
+        if sum(1 for _ in with_inner(ops)) >= MIN_CACHED_OPERATIONS:
             kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
             text = signature(ops, request.fetches, request.targets, kinds, values)
         recalled = None if text is None else self._recalled(request, feeds, taken, text)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from thalweg.base.shapes import compatible, show
 from thalweg.graph import Body, Op, Operation, Tensor, execute, failed
 from thalweg.ops.control.control_flow import ControlFlow, RunBody
 from thalweg.ops.evaluation import checked_outputs
-from thalweg.passes.stages import Stage, Stages, cut_into_stages, is_free
+from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
 from thalweg.session.entry import Entry
 from thalweg.session.steps import joined
 
@@ -51,14 +52,14 @@ class StagedProgram:
         self._workspace = workspace
         self._release = _last_uses(stages)
         self._latest: dict[Stage, Program] = {}
-        self._programs: dict[Body, StagedProgram] = {}
+        self._bodies: dict[Body, Stage] = {}
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         """Run every stage once; see `Program`."""
         values = dict(zip(self.stages.feeds, feeds, strict=True))
         for stage, release in zip(self.stages.stages, self._release, strict=True):
             if stage.is_host:
-                _run_by_python(stage, values, run_counter, self._bodies(run_counter))
+                self._run_by_python(stage, values, run_counter)
             else:
                 self._run_segment(stage, values, run_counter)
             for tensor in release:
@@ -73,6 +74,24 @@ class StagedProgram:
             made = program.run([fed[tensor] for tensor in entry.feeds], run_counter)
             values.update(zip(stage.tensors, map(np.asarray, made), strict=True))
 
+    def _run_by_python(self, stage: Stage, values: dict[Tensor, Array], run_counter: int) -> None:
+        run = _HostRun(dict(values), run_counter, partial(self._run_body, run_counter))
+        with np.errstate(all="ignore"):
+            for op in stage.ops:
+                run.execute(op)
+        for tensor in stage.tensors:
+            # A copy: what Python made may be an operand, or what a function of the user's keeps.
+            values[tensor] = np.array(run.values[tensor], order="C")
+
+    def _run_body(self, run_counter: int, body: Body, inputs: Sequence[Any]) -> list[Array]:
+        """The outputs of a body, which is compiled as a run of its own."""
+        if body not in self._bodies:
+            self._bodies[body] = stage_of_body(body)
+        arrays = [np.asarray(value, order="C") for value in inputs]
+        values = dict(zip(body.inputs, arrays, strict=True))
+        self._run_segment(self._bodies[body], values, run_counter)
+        return [values[tensor] for tensor in body.outputs]
+
     def _placed(self, entry: Entry, program: Program) -> Program:
         """The program of a segment in this one's workspace."""
         place = self._workspace
@@ -83,17 +102,6 @@ class StagedProgram:
         if place not in entry.others:
             entry.others[place] = program.clone(place)
         return entry.others[place]
-
-    def _bodies(self, run_counter: int) -> RunBody:
-        """What runs the bodies of loops and branches, each as a program of its own."""
-
-        def run(body: Body, inputs: Sequence[Array]) -> list[Array]:
-            if body not in self._programs:
-                stages = _stages_of(body)
-                self._programs[body] = StagedProgram(stages, self._find, self._workspace)
-            return self._programs[body].run(inputs, run_counter)
-
-        return run
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         """Run step by step, each stage by stage; see `Program`."""
@@ -148,8 +156,8 @@ class _HostRun(Run):
     """
 
     def __init__(self, values: dict[Tensor, Any], run_counter: int, run_body: RunBody) -> None:
-        self._run_body = run_body
         super().__init__(values, np.asarray(run_counter, np.int64), _NO_VARIABLES, frozenset())
+        self._run_body = run_body
 
     def execute(self, op: Operation) -> None:
         """Execute an operation, after those that no stage before it has executed."""
@@ -162,8 +170,8 @@ class _HostRun(Run):
                 self._check(tensor)
 
     def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
-        if record.bodies:
-            return cast("ControlFlow", record).run(inputs, self._run_body)
+        if isinstance(record, ControlFlow):
+            return record.run(inputs, self._run_body, np)
         return checked_outputs(record, inputs, kinds)
 
     def _check(self, tensor: Tensor) -> None:
@@ -174,29 +182,6 @@ class _HostRun(Run):
                 f"output {tensor.value_index} has the shape {show(shape)}, "
                 f"and not {show(tensor.static_shape)}",
             )
-
-
-def _run_by_python(
-    stage: Stage, values: dict[Tensor, Array], run_counter: int, run_body: RunBody
-) -> None:
-    run = _HostRun(dict(values), run_counter, run_body)
-    with np.errstate(all="ignore"):
-        for op in stage.ops:
-            run.execute(op)
-    for tensor in stage.tensors:
-        # A copy: what Python made may be an operand, or what a function of the user's keeps.
-        values[tensor] = np.array(run.values[tensor], order="C")
-
-
-def _stages_of(body: Body) -> Stages:
-    """The stages of a body: a single segment, if Python need not run a part of it."""
-    stages = cut_into_stages(body.outputs, (), body.inputs)
-    if stages is not None:
-        return Stages(stages.stages, body.inputs, body.outputs, stages.needs, stages.writes)
-    made = tuple([tensor for tensor in dict.fromkeys(body.outputs) if tensor not in body.inputs])
-    ops = tuple([op for op in body.operations if not is_free(op)])
-    stage = Stage(0, ops, body.inputs, made, (), frozenset(), ())
-    return Stages((stage,), body.inputs, body.outputs, frozenset(), frozenset())
 
 
 def _last_uses(stages: Stages) -> list[list[Tensor]]:

@@ -6,8 +6,6 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
-
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, is_known
 from thalweg.graph import Body, Spec, Tensor
@@ -62,8 +60,9 @@ class Cond(ControlFlow):
         pairs = zip(self.then.outputs, self.otherwise.outputs, strict=True)
         return tuple([_either(number, a.spec, b.spec) for number, (a, b) in enumerate(pairs)])
 
-    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any = np) -> list[Any]:
-        return run_cond(self, inputs, run)
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any) -> list[Any]:
+        predicate, *captured = inputs
+        return list(run(self.then if predicate else self.otherwise, captured))
 
     def alike(self) -> list[tuple[Tensor, Tensor]]:
         return list(zip(self.then.outputs, self.otherwise.outputs, strict=True))
@@ -80,18 +79,6 @@ class Cond(ControlFlow):
         inputs = sorted(set().union(*reads))
         then, otherwise = (selected(body, inputs, outputs) for body in self.bodies)
         return Trimmed(Cond(then, otherwise), (0, *[n + 1 for n in inputs]), tuple(outputs))
-
-
-def run_cond(record: Cond, inputs: Sequence[Any], run: RunBody) -> list[Any]:
-    """Execute one of the branches.
-
-    Args:
-        record: both of them.
-        inputs: the operation's, as arrays.
-        run: from a body and arrays for its inputs to those of its outputs.
-    """
-    predicate, *captured = inputs
-    return list(run(record.then if predicate else record.otherwise, captured))
 
 
 def _either(number: int, a: Spec, b: Spec) -> Spec:

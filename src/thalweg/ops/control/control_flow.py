@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from thalweg.base import shapes
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
@@ -60,25 +58,25 @@ class ControlFlow(Op):
         """The operation with other bodies, which take and give the same."""
 
     @abstractmethod
-    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any = np) -> list[Any]:
-        """The outputs, computed body by body.
-
-        Args:
-            inputs: arrays.
-            run: from a body and arrays for its inputs to those of its outputs.
-            xp: their array module.
-        """
-
-    def evaluate(self, xp: Any, *inputs: Any) -> Any:
-        return tuple(self.run(inputs, partial(evaluate_body, xp), xp))
-
-    @abstractmethod
     def trim(self, used: Collection[int]) -> Trimmed:
         """The operation without what does not matter for some of its outputs.
 
         Args:
             used: the numbers of the outputs.
         """
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any) -> list[Any]:
+        """The outputs, computed body by body.
+
+        Args:
+            inputs: the operation's, as arrays.
+            run: from a body and arrays for its inputs to those of its outputs.
+            xp: their array module.
+        """
+
+    def evaluate(self, xp: Any, *inputs: Any) -> Any:
+        return tuple(self.run(inputs, partial(evaluate_body, xp), xp))
 
     @abstractmethod
     def alike(self) -> list[tuple[Tensor, Tensor]]:

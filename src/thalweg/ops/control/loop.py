@@ -7,8 +7,6 @@ from functools import cached_property
 from itertools import repeat
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
-
 from thalweg.base import shapes
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
 from thalweg.base.shapes import is_known
@@ -117,8 +115,23 @@ class Loop(ControlFlow):
                     f"loop variable {number} is {before} before an iteration and {after} after it"
                 )
 
-    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any = np) -> list[Any]:
-        return run_loop(self, inputs, run, xp)
+    def run(self, inputs: Sequence[Any], run: RunBody, xp: Any) -> list[Any]:
+        """See the base.
+
+        Raises:
+            InvalidArgumentError: if the sequences have not the same length.
+        """
+        carried, sequences, captured = self.parts(inputs)
+        collected: list[Sequence[Any]] = []
+        for element in _elements(self, sequences):
+            if self.condition is not None:
+                (goes_on,) = run(self.condition, [*carried, *captured])
+                if not goes_on:
+                    break
+            made = list(run(self.body, [*carried, *element, *captured]))
+            carried = made[: self.carried]
+            collected.append(made[self.carried :])
+        return [*carried, *_gathered(self, collected, xp)]
 
     def alike(self) -> list[tuple[Tensor, Tensor]]:
         return list(zip(self.body.inputs[: self.carried], self.body.outputs, strict=False))
@@ -173,31 +186,6 @@ class Loop(ControlFlow):
         sequences = sum(map(self.is_sequence, inputs))
         record = Loop(condition, body, len(carried), sequences, self.reverse)
         return Trimmed(record, tuple(inputs), tuple(outputs))
-
-
-def run_loop(record: Loop, inputs: Sequence[Any], run: RunBody, xp: Any = np) -> list[Any]:
-    """Execute a loop, body by body.
-
-    Args:
-        record: the loop.
-        inputs: its inputs, as arrays.
-        run: from a body and arrays for its inputs to those of its outputs.
-        xp: their array module.
-
-    Raises:
-        InvalidArgumentError: if the sequences have not the same length.
-    """
-    carried, sequences, captured = record.parts(inputs)
-    collected: list[Sequence[Any]] = []
-    for element in _elements(record, sequences):
-        if record.condition is not None:
-            (goes_on,) = run(record.condition, [*carried, *captured])
-            if not goes_on:
-                break
-        made = list(run(record.body, [*carried, *element, *captured]))
-        carried = made[: record.carried]
-        collected.append(made[record.carried :])
-    return [*carried, *_gathered(record, collected, xp)]
 
 
 def _elements(record: Loop, sequences: Sequence[Any]) -> Iterable[Sequence[Any]]:
