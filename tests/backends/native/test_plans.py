@@ -85,7 +85,7 @@ x = tf.placeholder(tf.float32, [None, None, 3])
 w = tf.Variable(tf.random_normal([3, 4], seed=5))
 u = tf.Variable(tf.random_normal([4, 4], seed=6))
 table = tf.constant([1.0, 2.0, 4.0])
-limit = tf.placeholder(tf.int32, [], name="limit")
+limit = tf.placeholder(tf.float32, [], name="limit")
 
 def cell(h, x):
     kept = tf.nn.dropout(tf.tanh(tf.matmul(h, u) + tf.matmul(x, w)), 0.5, seed=2)
@@ -95,7 +95,7 @@ def look(i, total):
     return i + 1, total + tf.gather(table, i)
 
 h = tf.scan(cell, x, tf.zeros([2, 4]))
-_, total = tf.while_loop(lambda i, total: i < limit, look, [0, 0.0])
+_, total = tf.while_loop(lambda i, total: tf.to_float(i) < limit, look, [0, 0.0])
 step = w.assign_sub(tf.ones([3, 4]) * tf.reduce_mean(h) * tf.sigmoid(total))
 with tf.Session() as session:
     for length in (5, 8):
