@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import math, nn, train
+from thalweg import linalg, math, nn, train
 from thalweg.autodiff.gradients import gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -89,7 +89,16 @@ from thalweg.ops.elementwise.saturation import *
 from thalweg.ops.elementwise.selection import *
 from thalweg.ops.elementwise.special import *
 from thalweg.ops.elementwise.trigonometric import *
+from thalweg.ops.linalg.band import matrix_band_part, matrix_diag
+from thalweg.ops.linalg.cholesky import cholesky, cholesky_solve
+from thalweg.ops.linalg.determinant import log_matrix_determinant, matrix_determinant
+from thalweg.ops.linalg.eigen import self_adjoint_eig, self_adjoint_eigvals
 from thalweg.ops.linalg.matmul import matmul
+from thalweg.ops.linalg.matrices import matrix_transpose
+from thalweg.ops.linalg.qr import qr
+from thalweg.ops.linalg.solve import matrix_inverse, matrix_solve, matrix_solve_ls
+from thalweg.ops.linalg.svd import svd
+from thalweg.ops.linalg.triangular import matrix_triangular_solve
 from thalweg.ops.random.random import (
     random_normal,
     random_uniform,
@@ -167,6 +176,8 @@ __all__ = [
     "bfloat16",
     "bool",
     "broadcast_to",
+    "cholesky",
+    "cholesky_solve",
     "concat",
     "constant",
     "control_dependencies",
@@ -199,10 +210,20 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "linalg",
     "local_variables",
     "local_variables_initializer",
+    "log_matrix_determinant",
     "math",
     "matmul",
+    "matrix_band_part",
+    "matrix_determinant",
+    "matrix_diag",
+    "matrix_inverse",
+    "matrix_solve",
+    "matrix_solve_ls",
+    "matrix_transpose",
+    "matrix_triangular_solve",
     "name_scope",
     "nn",
     "no_op",
@@ -214,6 +235,7 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "qr",
     "random_normal",
     "random_uniform",
     "range",
@@ -228,6 +250,8 @@ __all__ = [
     "reduce_sum",
     "reset_default_graph",
     "reshape",
+    "self_adjoint_eig",
+    "self_adjoint_eigvals",
     "set_random_seed",
     "shape",
     "size",
@@ -236,6 +260,7 @@ __all__ = [
     "squeeze",
     "stack",
     "stop_gradient",
+    "svd",
     "tile",
     "train",
     "trainable_variables",

@@ -74,3 +74,6 @@ class Effects(Record):
     def handles(self) -> frozenset[int]:
         """The inputs of which the resource matters, and not its contents."""
         return frozenset(self.reads + self.writes)
+
+
+ON_HOST = Effects(host=True)  # of a pure function that only Python can compute
