@@ -20,6 +20,7 @@ from thalweg.base.dtypes import (
     int16,
     int32,
     int64,
+    string,
     uint8,
     uint16,
 )
@@ -260,6 +261,7 @@ __all__ = [
     "squeeze",
     "stack",
     "stop_gradient",
+    "string",
     "svd",
     "tile",
     "train",

@@ -1,6 +1,6 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
-from thalweg.graph.effects import ON_HOST, Effects, Origin, Timing
+from thalweg.graph.effects import ACTS_ON_HOST, ON_HOST, Effects, Origin, Timing
 from thalweg.graph.executor import Executor, execute
 from thalweg.graph.graph import (
     Culprit,
@@ -16,6 +16,7 @@ from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
 
 __all__ = [
+    "ACTS_ON_HOST",
     "ON_HOST",
     "Culprit",
     "Effects",

@@ -77,3 +77,4 @@ class Effects(Record):
 
 
 ON_HOST = Effects(host=True)  # of a pure function that only Python can compute
+ACTS_ON_HOST = Effects(acts=True, host=True)  # of what prints, raises or calls what has a state

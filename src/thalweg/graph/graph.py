@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 from thalweg.base.dims import plain
-from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
+from thalweg.base.dtypes import string
+from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, OpError, ShapeError
 from thalweg.base.forks import Shared
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
@@ -348,6 +349,7 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
         specs = made if isinstance(made, tuple) else (made,)
         for spec in specs:
             _check_size(spec)
+        _check_strings(record, (*(tensor.spec for tensor in inputs), *specs))
     except (ShapeError, DTypeError) as error:
         names = _argument_names(type(record).infer, len(inputs))
         named = list(zip(names, inputs, strict=False))
@@ -362,6 +364,12 @@ def _check_size(spec: Spec) -> None:
         size *= 1 if extent is None else plain(extent)
     if size > MOST_BYTES:
         raise ShapeError(f"no memory holds a tensor of the shape {show(spec.shape)}")
+
+
+def _check_strings(record: Op, specs: Iterable[Spec]) -> None:
+    """Refuse strings where only numbers have a meaning."""
+    if not record.takes_strings and any(spec.dtype is string for spec in specs):
+        raise DTypeError("takes no strings")
 
 
 def located(
@@ -386,7 +394,7 @@ def located(
     return type(error)("\n".join(lines))
 
 
-def failed(op: Operation, problem: object) -> InvalidArgumentError:
+def failed(op: Operation, problem: object) -> OpError:
     """The error of an operation that cannot take the values it was given in a run."""
     return Culprit.of(op).failed(problem)
 
@@ -403,10 +411,10 @@ class Culprit(Record):
         """An operation without its graph."""
         return Culprit(op.name, op.type, op.source)
 
-    def failed(self, problem: object) -> InvalidArgumentError:
-        """The error."""
-        where = f"at {self.source}"
-        return InvalidArgumentError(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
+    def failed(self, problem: object) -> OpError:
+        """The error, which is of the kind of the problem if that is one of running a graph."""
+        kind = type(problem) if isinstance(problem, OpError) else InvalidArgumentError
+        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  at {self.source}")
 
 
 @cache
