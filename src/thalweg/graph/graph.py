@@ -12,7 +12,13 @@ from typing import Any
 
 from thalweg.base.dims import plain
 from thalweg.base.dtypes import string
-from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, OpError, ShapeError
+from thalweg.base.errors import (
+    DTypeError,
+    GraphError,
+    InvalidArgumentError,
+    OpError,
+    ShapeError,
+)
 from thalweg.base.forks import Shared
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
@@ -395,7 +401,7 @@ def located(
 
 
 def failed(op: Operation, problem: object) -> OpError:
-    """The error of an operation that cannot take the values it was given in a run."""
+    """The error of an operation that failed in a run; of the problem's kind, if it has one."""
     return Culprit.of(op).failed(problem)
 
 
@@ -412,9 +418,10 @@ class Culprit(Record):
         return Culprit(op.name, op.type, op.source)
 
     def failed(self, problem: object) -> OpError:
-        """The error, which is of the kind of the problem if that is one of running a graph."""
+        """The error."""
+        where = f"at {self.source}"
         kind = type(problem) if isinstance(problem, OpError) else InvalidArgumentError
-        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  at {self.source}")
+        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
 
 
 @cache

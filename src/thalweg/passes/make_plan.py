@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from thalweg.graph.verify import verify
 from thalweg.passes.deduplicate import deduplicate
 from thalweg.passes.fold import fold
 from thalweg.passes.plan import Plan
+from thalweg.passes.prune import NOTHING
 from thalweg.passes.rebuild import needed
 from thalweg.passes.simplify import simplify
 from thalweg.passes.specialise import specialise
@@ -30,13 +31,14 @@ def make_plan(
     targets: Sequence[Operation],
     fed: Mapping[Tensor, tuple[int, ...]],
     values: Mapping[Tensor, np.ndarray[Any, Any]],
+    done: Collection[Operation] = NOTHING,
 ) -> Plan:
     """What a run with these fetches and feeds computes, in its simplest form; see `specialise`.
 
     Raises:
         InvalidArgumentError: if a shape depends on what only the run itself can tell.
     """
-    plan = fold(specialise(fetches, targets, fed, values))
+    plan = fold(specialise(fetches, targets, fed, values, done))
     for op in needed(plan):
         _check_settled(op)
     for step in PASSES:

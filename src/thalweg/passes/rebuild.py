@@ -70,10 +70,14 @@ class Rebuild:
         self._after[op] = (copy,) if copy else (*control, *[tensor.op for tensor in made])
 
     def control(self, op: Operation) -> tuple[Operation, ...]:
-        """The new operations that must run before the copy of `op`, beyond its inputs."""
+        """The new operations that must run before the copy of `op`, beyond its inputs.
+
+        An old one that is not copied, nor replaced, was done by an earlier segment.
+        """
         if not op.control_inputs:
             return ()
-        return tuple(dict.fromkeys(new for old in op.control_inputs for new in self._after[old]))
+        after = [self._after.get(old, ()) for old in op.control_inputs]
+        return tuple(dict.fromkeys(new for news in after for new in news))
 
     def copy(self, op: Operation, inputs: Sequence[Tensor]) -> Operation:
         """The same operation in the new graph."""

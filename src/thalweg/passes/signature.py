@@ -54,7 +54,7 @@ def signature(
             yield f"{tensor.op.name} {_spec(tensor)} {how} {_text(values.get(tensor))}"
         for op in ops:
             inputs = ",".join(map(name, op.inputs))
-            after = ",".join(str(place[before]) for before in op.control_inputs)
+            after = ",".join(str(place[before]) for before in op.control_inputs if before in place)
             checked = op.source if type(op.record).checks is not Op.checks else ""
             yield f"{op.name} {_record(op.record)} {inputs} {after} {checked}"
         yield ",".join(map(name, fetches))

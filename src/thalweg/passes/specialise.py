@@ -15,7 +15,7 @@ from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.state.variable import ReadVariable
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
-from thalweg.passes.prune import prune
+from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.rebuild import Rebuild, effects
 from thalweg.passes.stable_logs import under_logs
 
@@ -25,6 +25,7 @@ def specialise(
     targets: Sequence[Operation],
     fed: Mapping[Tensor, tuple[int, ...]],
     values: Mapping[Tensor, np.ndarray[Any, Any]],
+    done: Collection[Operation] = NOTHING,
 ) -> Plan:
     """The part of the graph that a run needs, rebuilt for the shapes of its feeds.
 
@@ -38,8 +39,9 @@ def specialise(
         fed: the shapes of the tensors that are fed.
         values: of those among them that decide about shapes (see `static_feeds`); they become
             constants, the others the plan's feeds, in order.
+        done: operations that have run before, whose outputs are fed where they are needed.
     """
-    ops = prune(fetches, targets, fed)
+    ops = prune(fetches, targets, fed, done)
     new = Rebuild(Trace())
     for tensor, shape in fed.items():
         new.tensors[tensor] = _fed(new, tensor, shape, values.get(tensor))

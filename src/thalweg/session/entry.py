@@ -5,6 +5,8 @@ from __future__ import annotations
 from thalweg.backends.protocol import Program
 from thalweg.base.record import Record, field
 from thalweg.graph import Operation, Tensor
+from thalweg.passes.prune import NOTHING
+from thalweg.passes.stages import Stages
 
 
 class Entry(Record, frozen=False, eq=False):
@@ -42,12 +44,16 @@ class Request(Record, frozen=False, eq=False):
         targets: the operations.
         static: the feeds whose values decide about shapes.
         seeds: of the random operations.
+        done: operations that earlier segments of the run have done.
+        stages: of a run that is more than one segment.
     """
 
     fetches: tuple[Tensor, ...]
     targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
     seeds: tuple[int, ...]
+    done: frozenset[Operation] = NOTHING
+    stages: Stages | None = None
 
 
 class Choice(Record, frozen=False, eq=False):

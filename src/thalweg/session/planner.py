@@ -21,12 +21,14 @@ from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
-from thalweg.passes.prune import prune
+from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature
 from thalweg.passes.specialise import open_extents, seeds, static_feeds
+from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
+from thalweg.session.staged import StagedProgram
 from thalweg.session.why_recompiled import WhyRecompiled
 
 Array = np.ndarray[Any, Any]
@@ -82,14 +84,21 @@ class Planner(Shared):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None = None,
     ) -> Choice:
         """What to compute for fetches, none of which is fed, with feeds of these shapes.
+
+        Args:
+            fetches: the tensors.
+            targets: the operations.
+            feeds: arrays by tensor.
+            done: what earlier stages have done, if it is a segment; else it is a run.
 
         Raises:
             FeedError: a feed has not the shape of its tensor.
         """
         fed = frozenset([(t, feed.shape, _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, fed)
+        key = (fetches, targets, fed, done)
         choice = self._choices.get(key)
         if choice is None:
             for tensor, feed in feeds.items():
@@ -97,7 +106,7 @@ class Planner(Shared):
             with self._planning():
                 choice = self._choices.get(key)
                 if choice is None:  # nor has another thread just made it
-                    request = self._request(fetches, targets, feeds)
+                    request = self._request(fetches, targets, feeds, done)
                     choice = self._choices[key] = Choice(request, request.fetches)
         return choice
 
@@ -150,20 +159,35 @@ class Planner(Shared):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None,
     ) -> Request:
         kinds = frozenset([(t, len(feed.shape), _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, kinds)
+        key = (fetches, targets, kinds, done)
         if key not in self._requests:
-            ops = prune(fetches, targets, feeds)
-            static, words = static_feeds(ops, feeds), seeds(ops)
-            self._requests[key] = Request(fetches, targets, tuple(static), tuple(words))
+            self._requests[key] = self._new_request(fetches, targets, feeds, done)
         return self._requests[key]
+
+    def _new_request(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None,
+    ) -> Request:
+        if done is None and (stages := cut_into_stages(fetches, targets, feeds)):
+            return Request(fetches, targets, (), (), stages=stages)
+        done = done or NOTHING
+        ops = prune(fetches, targets, feeds, done)
+        static, words = static_feeds(ops, feeds), seeds(ops)
+        return Request(fetches, targets, tuple(static), tuple(words), done)
 
     def _adapted(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
         """An entry from a plan for other shapes that holds for these, or else with its own."""
         values = [(array.tobytes(), array.shape) for array in static.values()]
+        if request.stages:
+            return self._staged(request, request.stages, feeds)
         key = (request, tuple(values))
         planned = self._planned.get(key, [])
         adapted = _adapted(planned, feeds, request.seeds)
@@ -174,14 +198,27 @@ class Planner(Shared):
             self.why.note(request, feeds, static, SAME_PLAN if adapted else entry.remark)
         return entry
 
+    def _staged(self, request: Request, stages: Stages, feeds: Mapping[Tensor, Feed]) -> Entry:
+        """An entry that runs stage by stage; each segment is planned when it first runs."""
+        _check_fed(prune(request.fetches, request.targets, feeds), feeds)
+        program = StagedProgram(stages, self._segment)
+        return Entry(program, stages.feeds, stages.needs, stages.writes)
+
+    def _segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+        """The compiled plan of a segment."""
+        key: Any = (stage, *[array.shape for array in feeds.values()])
+        choice = self._recent.get(key)
+        if choice is None:
+            choice = self.choice(stage.tensors, stage.targets, feeds, stage.done)
+            self._recent[key] = choice
+        return choice.only or self.entry(choice, feeds)
+
     def _made(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
         """An entry from a plan that is remembered from another process, or from a new one."""
-        ops = prune(request.fetches, request.targets, feeds)
-        for op in ops:
-            if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
-                raise missing(op.outputs[0])
+        ops = prune(request.fetches, request.targets, feeds, request.done)
+        _check_fed(ops, feeds)
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
         values = {tensor: value for tensor, value in static.items() if tensor in fed}
@@ -218,7 +255,7 @@ class Planner(Shared):
     ) -> Entry:
         """An entry from a new plan."""
         shapes = {tensor: feed.shape for tensor, feed in fed.items()}
-        plan = make_plan(request.fetches, request.targets, shapes, values)
+        plan = make_plan(request.fetches, request.targets, shapes, values, request.done)
         if not plan.fetches and not plan.targets:
             return Entry(None, ())
         for op in plan.graph.operations:
@@ -237,6 +274,12 @@ class Planner(Shared):
         if self._backend is None:
             self._backend = self._make_backend()
         return self._backend
+
+
+def _check_fed(ops: Iterable[Operation], feeds: Mapping[Tensor, Feed]) -> None:
+    for op in ops:
+        if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
+            raise missing(op.outputs[0])
 
 
 def _source_dtype(feed: Feed) -> np.dtype[Any] | None:

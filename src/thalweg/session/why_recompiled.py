@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.backends.protocol import Feed
 from thalweg.base.recent import Recent
 from thalweg.base.shapes import show
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Tensor
 from thalweg.session.entry import Request
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +46,7 @@ class WhyRecompiled:
 
     def __init__(self) -> None:
         self.lines = Log()
-        self._last: dict[tuple[tuple[Tensor, ...], tuple[Operation, ...]], Fed] = Recent()
+        self._last: dict[Hashable, Fed] = Recent()
 
     def note(
         self,
@@ -63,7 +63,7 @@ class WhyRecompiled:
             static: those of them whose values decide about shapes.
             remark: how it was made.
         """
-        key = (request.fetches, request.targets)
+        key = (request.fetches, request.targets, request.done)
         reason = self._reason(self._last.get(key), feeds, static)
         names = ", ".join([t.name for t in request.fetches] + [op.name for op in request.targets])
         self.lines.add(f"{names or 'nothing'}: {reason}{remark}")

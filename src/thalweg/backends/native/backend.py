@@ -28,7 +28,7 @@ from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
 from thalweg.base.dims import Sizes
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import InvalidArgumentError
+from thalweg.base.errors import OpError
 from thalweg.base.fallback import first_working
 from thalweg.base.record import Record, field, replace
 from thalweg.base.shapes import known
@@ -403,7 +403,7 @@ class NativeProgram:
         if self._checked and self._verdicts.any():
             raise self._failure()
 
-    def _failure(self) -> InvalidArgumentError:
+    def _failure(self) -> OpError:
         """The error for the check that ended the run; the next run starts with a clean sheet."""
         number = int(self._verdicts[:, 0].nonzero()[0][0])
         words = self._verdicts[number].tolist()

@@ -52,7 +52,7 @@ class ReferenceProgram:
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         fed = dict(zip(self._plan.feeds, feeds, strict=True))
-        one = _Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
+        one = Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
         with np.errstate(all="ignore"):
             for op, release in zip(self._order, self._release, strict=True):
                 execute(op, one)
@@ -83,8 +83,8 @@ class ReferenceProgram:
         return "\n".join(map(_line, self._order))
 
 
-class _Run:
-    """The executor of one run.
+class Run:
+    """Executes operations one by one, in one run.
 
     Attributes:
         values: of the tensors so far; that of a handle is the variable's memory.
