@@ -74,6 +74,7 @@ from thalweg.ops.control.control import (
     op_scope,
 )
 from thalweg.ops.control.control import tuple_ as tuple
+from thalweg.ops.control.numerics import add_check_numerics_ops, check_numerics
 from thalweg.ops.elementwise import math as _elementwise
 from thalweg.ops.elementwise.arithmetic import *
 from thalweg.ops.elementwise.classification import *
@@ -90,6 +91,26 @@ from thalweg.ops.elementwise.saturation import *
 from thalweg.ops.elementwise.selection import *
 from thalweg.ops.elementwise.special import *
 from thalweg.ops.elementwise.trigonometric import *
+from thalweg.ops.host.assertion import Assert_ as Assert
+from thalweg.ops.host.asserts import (
+    assert_equal,
+    assert_greater,
+    assert_greater_equal,
+    assert_less,
+    assert_less_equal,
+    assert_negative,
+    assert_non_negative,
+    assert_non_positive,
+    assert_positive,
+    assert_rank,
+    assert_rank_at_least,
+)
+from thalweg.ops.host.boolean_mask import boolean_mask
+from thalweg.ops.host.partition import dynamic_partition, dynamic_stitch, invert_permutation
+from thalweg.ops.host.printing import Print_ as Print
+from thalweg.ops.host.py_func import py_func
+from thalweg.ops.host.strings import as_string, string_join, string_to_number, substr
+from thalweg.ops.host.unique import setdiff1d, unique, unique_with_counts
 from thalweg.ops.linalg.band import matrix_band_part, matrix_diag
 from thalweg.ops.linalg.cholesky import cholesky, cholesky_solve
 from thalweg.ops.linalg.determinant import log_matrix_determinant, matrix_determinant
@@ -146,6 +167,7 @@ from thalweg.session.config import (
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 __all__ = [
+    "Assert",
     "ConfigProto",
     "DType",
     "Dimension",
@@ -157,12 +179,14 @@ __all__ = [
     "InteractiveSession",
     "Operation",
     "OptimizerOptions",
+    "Print",
     "RunMetadata",
     "RunOptions",
     "Session",
     "Tensor",
     "TensorShape",
     "Variable",
+    "add_check_numerics_ops",
     "add_to_collection",
     "add_to_collections",
     "all_variables",
@@ -171,12 +195,26 @@ __all__ = [
     "argmax",
     "argmin",
     "as_dtype",
+    "as_string",
+    "assert_equal",
+    "assert_greater",
+    "assert_greater_equal",
+    "assert_less",
+    "assert_less_equal",
+    "assert_negative",
+    "assert_non_negative",
+    "assert_non_positive",
+    "assert_positive",
+    "assert_rank",
+    "assert_rank_at_least",
     "assign",
     "assign_add",
     "assign_sub",
     "bfloat16",
     "bool",
+    "boolean_mask",
     "broadcast_to",
+    "check_numerics",
     "cholesky",
     "cholesky_solve",
     "concat",
@@ -187,6 +225,8 @@ __all__ = [
     "cumsum",
     "device",
     "double",
+    "dynamic_partition",
+    "dynamic_stitch",
     "errors",
     "expand_dims",
     "explain",
@@ -211,6 +251,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "invert_permutation",
     "linalg",
     "local_variables",
     "local_variables_initializer",
@@ -236,6 +277,7 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "py_func",
     "qr",
     "random_normal",
     "random_uniform",
@@ -254,6 +296,7 @@ __all__ = [
     "self_adjoint_eig",
     "self_adjoint_eigvals",
     "set_random_seed",
+    "setdiff1d",
     "shape",
     "size",
     "slice",
@@ -262,6 +305,9 @@ __all__ = [
     "stack",
     "stop_gradient",
     "string",
+    "string_join",
+    "string_to_number",
+    "substr",
     "svd",
     "tile",
     "train",
@@ -271,6 +317,8 @@ __all__ = [
     "tuple",
     "uint8",
     "uint16",
+    "unique",
+    "unique_with_counts",
     "unpack",
     "unstack",
     "variables_initializer",

@@ -90,16 +90,25 @@ def cut_into_stages(
     if not _may_need_stages(ops, host):
         return None
     levels = _Levels(ops, fed, host)
-    if not any(levels.of.values()):
+    if not any(levels.of.values()) and not any(tensor.dtype.is_string for tensor in fetches):
         return None
     return _Cut(levels, fetches, targets, fed).stages()
 
 
 def _may_need_stages(ops: Sequence[Operation], host: Collection[Operation]) -> bool:
     """Whether Python runs any of the operations, or a shape depends on more than a plan knows."""
-    if any(op.record.effects.host or op in host for op in ops):
+    if any(_is_for_python(op) or op in host for op in ops):
         return True
     return any(tensor.op.record.origin is not Origin.CONSTANT for tensor in static_sources(ops))
+
+
+def _is_for_python(op: Operation) -> bool:
+    """Whether only Python can run an operation: its record says so, or it is one on strings."""
+    if op.record.effects.host:
+        return True
+    return op.record.takes_strings and any(
+        tensor.dtype.is_string for tensor in (*op.inputs, *op.outputs)
+    )
 
 
 def _is_group(op: Operation) -> bool:
@@ -138,7 +147,7 @@ class _Levels:
 
     def is_host(self, op: Operation) -> bool:
         """Whether Python runs the operation."""
-        return op.record.effects.host or op in self._host
+        return _is_for_python(op) or op in self._host
 
     def _level(self, op: Operation, before: Sequence[Operation]) -> int:
         earlier = [self.of[one] for one in before]
@@ -301,9 +310,10 @@ class _Cut:
                 self._targets.setdefault(self._levels.of[one], {})[one] = None
 
     def _level_to_fetch(self, tensor: Tensor) -> int:
-        """Where a fetch is made; what is free, in the first segment that may."""
+        """Where a fetch is made; what is free, in the first stage that may."""
         level = self._levels.of[tensor.op]
-        return level + level % 2 if is_free(tensor.op) else level
+        parity = int(tensor.dtype.is_string)
+        return level + (level % 2 != parity) if is_free(tensor.op) else level
 
 
 def _behind_groups(ops: Iterable[Operation]) -> Iterator[Operation]:

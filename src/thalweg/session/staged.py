@@ -131,11 +131,15 @@ class _HostRun(Run):
     def execute(self, op: Operation) -> None:
         """Execute an operation, after those that no stage before it has executed."""
         for tensor in op.inputs:
-            if tensor not in self.values and is_free(tensor.op):
-                execute(tensor.op, self)
+            self.provide(tensor)
         execute(op, self)
         for tensor in op.outputs:
             self._check(tensor)
+
+    def provide(self, tensor: Tensor) -> None:
+        """Have the value of a tensor that no operation computes."""
+        if tensor not in self.values and is_free(tensor.op):
+            execute(tensor.op, self)
 
     def _check(self, tensor: Tensor) -> None:
         shape = self.values[tensor].shape
@@ -152,6 +156,7 @@ def _run_by_python(stage: Stage, values: dict[Tensor, Array], run_counter: int) 
     for op in stage.ops:
         run.execute(op)
     for tensor in stage.tensors:
+        run.provide(tensor)
         # A copy: what Python made may be an operand, or what a function of the user's keeps.
         values[tensor] = np.array(run.values[tensor], order="C")
 

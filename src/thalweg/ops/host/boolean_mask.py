@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from thalweg.base import dtypes, shapes
 from thalweg.base.errors import ShapeError
 from thalweg.base.shapes import axis_index, show
 from thalweg.graph import Tensor
+from thalweg.graph.operators import Operators
 from thalweg.ops.arrays.gather import gather
 from thalweg.ops.arrays.reshape import reshape, squeeze
 from thalweg.ops.arrays.shape import shape, size_along
@@ -40,6 +43,11 @@ def boolean_mask(
             at, end = _masked_axes(x, chosen, axis or 0)
         places = emit(Where(), reshape(chosen, [-1]))
         return gather(_flattened(x, at, end), squeeze(places, [1]), name=full, axis=at)
+
+
+def is_mask(key: Any) -> bool:
+    """Whether an index is a mask: a bool tensor or array."""
+    return isinstance(key, Operators | np.ndarray) and getattr(key, "dtype", None) == np.bool_
 
 
 def _masked_axes(x: Tensor, mask: Tensor, axis: int) -> tuple[int, int]:

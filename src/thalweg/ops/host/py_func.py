@@ -92,12 +92,13 @@ class PyFunc(Op):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        half, split = Callback(lambda x: x * np.float32(0.5)), Callback(lambda x: [x[0], x.shape])
-        names = Callback(lambda name, x: [name + b"!", x.size])
+        half = Callback(lambda x: np.float32(x * 0.5))
+        split = Callback(lambda x: [np.float32(x[0]), list(x.shape)])
+        names = Callback(lambda names, x: [[name + b"!" for name in names], x.size])
         kinds = dtypes.float32, dtypes.int64, dtypes.string
         yield Sample(cls(half, kinds[:1], False), (TABLE,), differentiable=False)
         yield Sample(cls(split, kinds[:2], False), (TABLE,), differentiable=False)
-        yield Sample(cls(names, kinds[:0:-1]), (np.array(b"a", object), TABLE), exact=True)
+        yield Sample(cls(names, kinds[:0:-1]), (np.array([b"a"], object), TABLE), exact=True)
 
 
 def _argument(array: Array) -> Any:
