@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.formula import Check, FiniteCheck, Lowered, Operand, pointwise
 from thalweg.formula.functions import FLOATING
-from thalweg.graph import Op, Operation, Origin, Sample, Spec, Tensor, default_graph
+from thalweg.graph import Effects, Op, Operation, Origin, Sample, Spec, Tensor, default_graph
 from thalweg.ops.build import convert, emit
 from thalweg.ops.control.control import group
 from thalweg.ops.elementwise.pointwise import check_kind
@@ -24,6 +24,7 @@ class CheckNumerics(Op):
     """
 
     type: ClassVar[str] = "CheckNumerics"
+    effects: ClassVar[Effects] = Effects(acts=True)  # it runs though nobody may read the output
     message: str
 
     def infer(self, tensor: Spec) -> Spec:
