@@ -27,11 +27,14 @@ def emptied(sample: Sample) -> Iterator[tuple[Array, ...]]:
     free = [n for n in range(len(arrays)) if n not in static]
     for extent in {d for n in free for d in arrays[n].shape}:
         yield tuple(
-            array[(*(slice(0 if d == extent else d) for d in array.shape), ...)]
-            if n in free
-            else array
-            for n, array in enumerate(arrays)
+            _without(array, extent) if n in free else array for n, array in enumerate(arrays)
         )
+
+
+def _without(array: Array, extent: int) -> Array:
+    kept: tuple[Any, ...] = (*(slice(0 if d == extent else d) for d in array.shape), ...)
+    part: Array = array[kept]
+    return part
 
 
 def build(

@@ -355,7 +355,8 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
         specs = made if isinstance(made, tuple) else (made,)
         for spec in specs:
             _check_size(spec)
-        _check_strings(record, (*(tensor.spec for tensor in inputs), *specs))
+        if not record.takes_strings:
+            _check_no_strings([*[tensor.spec for tensor in inputs], *specs])
     except (ShapeError, DTypeError) as error:
         names = _argument_names(type(record).infer, len(inputs))
         named = list(zip(names, inputs, strict=False))
@@ -372,10 +373,11 @@ def _check_size(spec: Spec) -> None:
         raise ShapeError(f"no memory holds a tensor of the shape {show(spec.shape)}")
 
 
-def _check_strings(record: Op, specs: Iterable[Spec]) -> None:
+def _check_no_strings(specs: Iterable[Spec]) -> None:
     """Refuse strings where only numbers have a meaning."""
-    if not record.takes_strings and any(spec.dtype is string for spec in specs):
-        raise DTypeError("takes no strings")
+    for spec in specs:
+        if spec.dtype is string:
+            raise DTypeError("takes no strings")
 
 
 def located(

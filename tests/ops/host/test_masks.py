@@ -35,7 +35,7 @@ def test_where_takes_two_branches_or_none() -> None:
     assert "test_masks.py" in str(caught.value)
 
 
-CASES: list[tuple[Any, tuple[int, ...], int | None]] = [
+CASES: list[tuple[Any, Any, int | None]] = [
     ((None, 2), (None,), None),
     ((4, 2), (4,), 0),
     ((4, None), (None,), 1),
@@ -60,7 +60,7 @@ def test_a_mask_selects_slices(
     slope = tf.gradients(y * y, x)[0]
     for chance in (0.5, 0.0, 1.0):
         mask = rng.random(shape) < chance
-        index = (*[slice(None)] * at, mask)
+        index: Any = (*[slice(None)] * at, mask)
         found, by_x = session.run([y, slope], {x: array, m: mask})
         np.testing.assert_array_equal(found, array[index])
         expected = np.zeros_like(array)

@@ -94,9 +94,7 @@ def test_there_is_nothing_to_compute_with_them(compute: Any) -> None:
 
 def test_feeds_must_be_strings(session: tf.Session) -> None:
     x, y = tf.placeholder(tf.string, [None], name="x"), tf.placeholder(tf.float32)
-    with pytest.raises(
-        ValueError, match=r"the feed for the placeholder 'x' .* is not made of"
-    ):
+    with pytest.raises(ValueError, match=r"the feed for the placeholder 'x' .* is not made of"):
         session.run(tf.identity(x), {x: [1, 2]})
     with pytest.raises(ValueError, match="which are no numbers"):
         session.run(y + 1.0, {y: ["1"]})

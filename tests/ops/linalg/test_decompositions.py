@@ -42,8 +42,8 @@ def test_decompositions_make_up_the_matrix(
     a = definite(*lead, side=4).astype(dtype)
     lower, (values, vectors), inverse = tf.cholesky(x), tf.self_adjoint_eig(x), tf.matrix_inverse(x)
     found = session.run([lower, values, vectors, inverse, tf.self_adjoint_eigvals(x)], {x: a})
-    factor, e, v, inverted, only = (np.float64(y) for y in found)
-    near = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
+    factor, e, v, inverted, only = (np.asarray(y, np.float64) for y in found)
+    near: Any = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
     np.testing.assert_allclose(factor @ transposed(factor), a, **near)
     np.testing.assert_array_equal(factor, np.tril(factor))
     np.testing.assert_allclose(v * e[..., None, :] @ transposed(v), a, **near)
