@@ -14,6 +14,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import Shape, is_known, known
+from thalweg.base.text import is_text, text_array
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
 from thalweg.graph.operators import OPERATORS, Operators
 from thalweg.ops.arrays.constant import Constant, constant_of
@@ -129,18 +130,22 @@ def planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
 
 
 def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
-    """An array of its own for a number, list or array; Python floats are float32, ints int32.
+    """An array of its own for a number, string, list or array.
+
+    Python floats are float32, ints int32, strings bytes in UTF-8.
 
     Nothing that is done to the value afterwards changes it.
 
     Integers that do not fit int32 are int64.
 
     Raises:
-        DTypeError: if it is not made of numbers, would lose its fraction as an integer, or does
-            not fit an integer type.
+        DTypeError: if it is not made of numbers or strings, would lose its fraction as an integer,
+            or does not fit an integer type.
     """
     array = np.asarray(value)
-    if array.dtype == object or array.dtype.kind in "US":
+    if (dtype is not None and dtype.is_string) or (dtype is None and is_text(array)):
+        return text_array(value)
+    if array.dtype.kind in "OUS":
         raise DTypeError(f"{value!r} is not a number or a regular array of numbers")
     plain = not isinstance(value, np.ndarray | np.generic)
     if dtype is None:

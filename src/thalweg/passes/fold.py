@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.base import shapes
 from thalweg.base.dims import Dim, Node, lift_array
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.base.errors import DTypeError, OpError, ShapeError
 from thalweg.base.record import Record, astuple
 from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Origin, Spec, Tensor, default_graph, failed
@@ -151,7 +151,7 @@ def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
             computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name, spec.shape)
             for n, spec in enumerate(specs)
         ]
-    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+    except (OpError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise failed(op, error) from error
 
 

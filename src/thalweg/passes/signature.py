@@ -131,7 +131,9 @@ def _text(value: object) -> str:
         case np.ndarray() | np.generic():
             import hashlib  # 4 ms of an import, which needs none
 
-            digest = hashlib.sha256(value.tobytes()).hexdigest()
+            # an array of strings holds references
+            data = repr(value.tolist()).encode() if value.dtype.hasobject else value.tobytes()
+            digest = hashlib.sha256(data).hexdigest()
             return f"{value.dtype}{value.shape}{digest}"
         case tuple() | list():
             return f"[{','.join(map(_text, value))}]"

@@ -81,6 +81,7 @@ class StagedProgram:
             for op in stage.ops:
                 run.execute(op)
         for tensor in stage.tensors:
+            run.provide(tensor)
             # A copy: what Python made may be an operand, or what a function of the user's keeps.
             values[tensor] = np.array(run.values[tensor], order="C")
 
@@ -163,8 +164,7 @@ class _HostRun(Run):
     def execute(self, op: Operation) -> None:
         """Execute an operation, after those that no stage before it has executed."""
         for tensor in op.inputs:
-            if tensor not in self.values and is_free(tensor.op):
-                execute(tensor.op, self)
+            self.provide(tensor)
         execute(op, self)
         for tensor in op.outputs:
             if self.values[tensor].shape != tensor.static_shape:
@@ -174,6 +174,11 @@ class _HostRun(Run):
         if isinstance(record, ControlFlow):
             return record.run(inputs, self._run_body, np)
         return checked_outputs(record, inputs, kinds)
+
+    def provide(self, tensor: Tensor) -> None:
+        """Have the value of a tensor that no operation computes."""
+        if tensor not in self.values and is_free(tensor.op):
+            execute(tensor.op, self)
 
     def _check(self, tensor: Tensor) -> None:
         shape = self.values[tensor].shape

@@ -37,6 +37,7 @@ class Broadcast(Op):
     """The input repeated along axes of extent 1 and new leading axes, to a given shape."""
 
     type: ClassVar[str] = "Broadcast"
+    takes_strings: ClassVar[bool] = True
     shape: tuple[int, ...]
 
     def infer(self, x: Spec) -> Spec:
@@ -86,6 +87,7 @@ class BroadcastLike(Op):
     """x broadcast against another tensor: the result has the shape that both have together."""
 
     type: ClassVar[str] = "BroadcastLike"
+    takes_strings: ClassVar[bool] = True
     shape_only: ClassVar[tuple[int, ...]] = (1,)
 
     def infer(self, x: Spec, like: Spec) -> Spec:
@@ -227,6 +229,7 @@ class DynamicBroadcast(Op):
     """Broadcast to a shape that is computed; `dims` says what is known of it beforehand."""
 
     type: ClassVar[str] = "BroadcastTo"
+    takes_strings: ClassVar[bool] = True
     static: ClassVar[tuple[int, ...]] = (1,)
     dims: Shape = None
 
@@ -263,6 +266,7 @@ class Tile(Op):
     """The input laid side by side with itself, `multiples[n]` times along axis n."""
 
     type: ClassVar[str] = "Tile"
+    takes_strings: ClassVar[bool] = True
     multiples: tuple[int, ...]
 
     def infer(self, input: Spec) -> Spec:

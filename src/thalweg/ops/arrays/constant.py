@@ -28,6 +28,7 @@ class Constant(Op):
     """
 
     type: ClassVar[str] = "Const"
+    takes_strings: ClassVar[bool] = True
     origin: ClassVar[Origin | None] = Origin.CONSTANT
     value: Attribute
     planned: Node | None = None
@@ -71,7 +72,8 @@ class Constant(Op):
     @property
     def is_uniform(self) -> bool:
         """Whether one number fills it, so that code can contain it."""
-        return self.array.size > 0 and self.planned is None and self._all_equal()
+        may_be = self.array.size > 0 and not self.array.dtype.hasobject and self.planned is None
+        return may_be and self._all_equal()
 
     def _all_equal(self) -> bool:
         """Whether all elements have the same bits: 0.0 and -0.0 are different numbers."""
@@ -105,6 +107,7 @@ class Placeholder(Op):
     """A tensor that every run must be given a value for, through `feed_dict`."""
 
     type: ClassVar[str] = "Placeholder"
+    takes_strings: ClassVar[bool] = True
     origin: ClassVar[Origin | None] = Origin.FEED
     dtype: DType
     shape: Shape
@@ -123,6 +126,7 @@ class PlaceholderWithDefault(Op):
     """The input, unless a run feeds another value; the shape may say less than the input's."""
 
     type: ClassVar[str] = "PlaceholderWithDefault"
+    takes_strings: ClassVar[bool] = True
     shape: Shape
 
     def infer(self, input: Spec) -> Spec:

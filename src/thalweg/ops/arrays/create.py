@@ -226,7 +226,7 @@ def _filled_like(value: int, tensor: Any, dtype: Any, name: str) -> Tensor:
     x = convert(tensor)
     with scope(name, name, x) as full:
         kind = x.dtype if dtype is None else as_dtype(dtype)
-        number = constant_like(x.graph, np.asarray(value).astype(kind.numpy))
+        number = constant_like(x.graph, to_array(value, kind))
         if is_known(x.static_shape):
             return emit(Broadcast(known(x.static_shape)), number, name=full)
         return emit(BroadcastLike(), number, x, name=full)

@@ -39,6 +39,8 @@ Grads = Sequence[Tensor | None]
 class SameElements(Op):
     """What ops share whose output is their first input's memory under another shape."""
 
+    takes_strings: ClassVar[bool] = True
+
     def lower(self, *inputs: Operand) -> Lowered:
         return Alias(0)
 
@@ -331,6 +333,7 @@ class Transpose(Op):
     """`y[i_0, i_1, ...] = x[...]` with axis n of y axis `perm[n]` of x; None reverses them."""
 
     type: ClassVar[str] = "Transpose"
+    takes_strings: ClassVar[bool] = True
     perm: tuple[int, ...] | None = None
 
     def infer(self, a: Spec) -> Spec:
