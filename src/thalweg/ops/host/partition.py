@@ -12,8 +12,9 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, show
 from thalweg.formula import Check, Operand
 from thalweg.graph import ON_HOST, Effects, Op, Operation, Sample, Spec, Tensor, graph_of
+from thalweg.ops.arrays.create import zeros_like
 from thalweg.ops.arrays.gather import gather
-from thalweg.ops.arrays.ranges import range_, zeros_like
+from thalweg.ops.arrays.ranges import range_
 from thalweg.ops.arrays.reshape import reshape, reshape_like
 from thalweg.ops.arrays.shape import size
 from thalweg.ops.build import convert, emit, first_dtype
