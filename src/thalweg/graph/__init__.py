@@ -12,6 +12,7 @@ from thalweg.graph.graph import (
     located,
     reset_default_graph,
 )
+from thalweg.graph.indexed_slices import Gradient, IndexedSlices
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
 
@@ -19,7 +20,9 @@ __all__ = [
     "Culprit",
     "Effects",
     "Executor",
+    "Gradient",
     "Graph",
+    "IndexedSlices",
     "Op",
     "Operation",
     "Origin",

@@ -16,6 +16,7 @@ from thalweg.formula import Check, Lowered, Operand
 from thalweg.graph.effects import Effects, Origin
 
 if TYPE_CHECKING:
+    from thalweg.graph.indexed_slices import Gradient
     from thalweg.graph.node import Operation, Tensor
 
 
@@ -67,6 +68,7 @@ class Op(Record):
         origin: where the value comes from if the op does not compute it.
         shape_only: inputs whose shape matters but whose value is never read.
         static: inputs whose value must be known when a run is planned (a shape, say).
+        passes_slices: whether `grad` takes `IndexedSlices`; they become dense tensors if not.
     """
 
     type: ClassVar[str]
@@ -74,6 +76,7 @@ class Op(Record):
     origin: ClassVar[Origin | None] = None
     shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
+    passes_slices: ClassVar[bool] = False
 
     @property
     def effects(self) -> Effects:
@@ -115,8 +118,8 @@ class Op(Record):
         """The outputs in simpler ops once all shapes are known; None to stay as it is."""
         return None
 
-    def grad(self, node: Operation, *dys: Any) -> Sequence[Tensor | None]:
-        """The gradient for each input, None where there is none.
+    def grad(self, node: Operation, *dys: Any) -> Sequence[Gradient | None]:
+        """The gradient for each input, a tensor or slices of one; None where there is none.
 
         Args:
             node: the operation.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from thalweg.graph import Tensor
 from thalweg.graph.calls import explained
 from thalweg.graph.operators import OPERATORS
+from thalweg.ops.arrays.indexed_slices import densify
 from thalweg.ops.arrays.join import stack
 from thalweg.ops.arrays.slicing import getitem
 from thalweg.ops.elementwise.arithmetic import abs, add, multiply, negative, subtract
@@ -22,6 +23,7 @@ _OPERATORS: dict[str, Callable[..., Tensor]] = {
     "invert": logical_not,
     "getitem": getitem,
     "stack": stack,
+    "densify": densify,
     "add": lambda x, y: add(x, y, name="add"),
     "sub": lambda x, y: subtract(x, y, name="sub"),
     "mul": lambda x, y: multiply(x, y, name="mul"),

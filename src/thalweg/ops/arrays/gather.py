@@ -13,8 +13,10 @@ from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, axis_index, known, show, size
 from thalweg.formula import Axis, Check, Expr, Formula, Index, Lowered, Operand, axes, pointwise
 from thalweg.formula import cast as cast_expr
-from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph import Gradient, IndexedSlices, Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.broadcast import accumulator
+from thalweg.ops.arrays.reshape import reshape
+from thalweg.ops.arrays.shape import shape
 from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.samples import CUBE, TABLE, wave
@@ -63,9 +65,19 @@ class Gather(Op):
         row = _position(indices, rows)
         return Formula.make((*lead, *rows, *rest), params[(*lead, row, *rest)])
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Gradient | None]:
         params, indices = node.inputs
-        return [_scattered(dy, indices, params, self.axis), None]
+        slices = self._slices(dy, indices, params)
+        return [add_slices(dy, indices, params, self.axis) if slices is None else slices, None]
+
+    def _slices(self, dy: Tensor, indices: Tensor, params: Tensor) -> IndexedSlices | None:
+        """The gradient as slices of the first axis, if that is what was taken."""
+        table = params.static_shape
+        if table is None or None in table[1:] or self._place(table) != 0:
+            return None
+        if indices.static_shape is None or len(indices.static_shape) != 1:
+            dy, indices = reshape(dy, [-1, *table[1:]]), reshape(indices, [-1])
+        return IndexedSlices(dy, indices, shape(params))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -218,8 +230,8 @@ def _position(indices: Operand, rows: Sequence[Axis]) -> Expr:
     return cast_expr(indices[rows], dtypes.int64)
 
 
-def _scattered(dy: Tensor, indices: Tensor, params: Tensor, axis: int) -> Tensor:
-    """The gradient by params, summed in at least single precision."""
+def add_slices(dy: Tensor, indices: Tensor, params: Tensor, axis: int) -> Tensor:
+    """A tensor of the shape of params, to which slices are added in at least single precision."""
     wide = accumulator(dy.dtype)
     return cast(emit(GatherGrad(axis), cast(dy, wide), indices, params), dy.dtype)
 

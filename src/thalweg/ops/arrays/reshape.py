@@ -16,7 +16,7 @@ from thalweg.base.dims import Dim
 from thalweg.base.errors import ShapeError
 from thalweg.base.shapes import Shape, axis_index, is_known, known, show
 from thalweg.formula import Alias, Formula, Lowered, Operand, axes
-from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph import Gradient, Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import convert, emit, scope
 from thalweg.ops.extents import (
@@ -243,6 +243,7 @@ class Identity(SameElements):
     """The input itself."""
 
     type: ClassVar[str] = "Identity"
+    passes_slices: ClassVar[bool] = True
 
     def infer(self, input: Spec) -> Spec:
         return input
@@ -250,7 +251,7 @@ class Identity(SameElements):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Any) -> Sequence[Gradient | None]:
         return [dy]
 
     @classmethod
@@ -269,7 +270,7 @@ class StopGradient(SameElements):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Any) -> Sequence[Gradient | None]:
         return [None]
 
     @classmethod

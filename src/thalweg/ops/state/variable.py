@@ -17,7 +17,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import TensorShape, is_known, known, show
 from thalweg.formula import Alias, Lowered, Operand
-from thalweg.graph import Graph, Op, Operation, Spec, Tensor, default_graph
+from thalweg.graph import Gradient, Graph, Op, Operation, Spec, Tensor, default_graph
 from thalweg.graph.calls import explained
 from thalweg.graph.effects import Effects, Origin, Timing
 from thalweg.graph.keys import GraphKeys
@@ -59,6 +59,7 @@ class ReadVariable(Op):
     """
 
     type: ClassVar[str] = "ReadVariable"
+    passes_slices: ClassVar[bool] = True
     timing: Timing = Timing.BEFORE_WRITES
 
     @cached_property
@@ -74,7 +75,7 @@ class ReadVariable(Op):
     def lower(self, *inputs: Operand) -> Lowered:
         return Alias(0)
 
-    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+    def grad(self, node: Operation, dy: Gradient) -> Sequence[Gradient | None]:
         return [dy]
 
 

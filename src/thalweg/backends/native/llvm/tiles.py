@@ -161,7 +161,7 @@ class Tiles(ReductionLoops):
         for point in points:
             values = [self.value(store.body, point) for store in stores]
             for store, value in zip(stores, values, strict=True):
-                along = None if store.cleared else self._crossed(store.offset, point)
+                along = None if store.scatters else self._crossed(store.offset, point)
                 if along is None:
                     self.store(store, value, point)
                     continue
