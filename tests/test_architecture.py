@@ -27,6 +27,7 @@ BESIDE = {
     "nn": {"base", "formula", "graph", "ops"},
     "math": {"graph", "ops", "nn"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
+    "contrib": {"graph", "train"},
     "datasets": set[str](),
 }
 

@@ -6,8 +6,8 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import math, nn, train
-from thalweg.autodiff.gradients import gradients
+from thalweg import contrib, math, nn, train
+from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
     DType,
@@ -25,9 +25,10 @@ from thalweg.base.dtypes import (
 )
 from thalweg.base.dtypes import bool_ as bool
 from thalweg.base.shapes import Dimension, TensorShape
-from thalweg.graph import Graph, Operation, Tensor, reset_default_graph
+from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
 from thalweg.inspect.explain import Explanation, explain
 from thalweg.ops import operators as _operators
@@ -110,6 +111,15 @@ from thalweg.ops.reduction.reduce import (
     reduce_prod,
     reduce_sum,
 )
+from thalweg.ops.state.scatter import (
+    scatter_add,
+    scatter_div,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
+    scatter_sub,
+    scatter_update,
+)
 from thalweg.ops.state.variable import (
     Variable,
     all_variables,
@@ -136,6 +146,7 @@ from thalweg.session.config import (
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 __all__ = [
+    "AggregationMethod",
     "ConfigProto",
     "DType",
     "Dimension",
@@ -144,6 +155,8 @@ __all__ = [
     "Graph",
     "GraphKeys",
     "GraphOptions",
+    "IndexedSlices",
+    "IndexedSlicesValue",
     "InteractiveSession",
     "Operation",
     "OptimizerOptions",
@@ -169,6 +182,7 @@ __all__ = [
     "broadcast_to",
     "concat",
     "constant",
+    "contrib",
     "control_dependencies",
     "convert_to_tensor",
     "cumprod",
@@ -228,6 +242,13 @@ __all__ = [
     "reduce_sum",
     "reset_default_graph",
     "reshape",
+    "scatter_add",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_sub",
+    "scatter_update",
     "set_random_seed",
     "shape",
     "size",

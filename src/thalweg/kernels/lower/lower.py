@@ -245,7 +245,7 @@ class Lowering:
 
     def _check(self, op: Operation, check: Check, value: Value) -> Definition:
         """The definition that decides about a check, shared by all that need the same."""
-        key = value, check.limit
+        key = value.root, check.limit
         if key not in self._checks:
             checked = Checked(Culprit.of(op), check, value)
             made = define_check(checked, len(self.checked), self._position[op])

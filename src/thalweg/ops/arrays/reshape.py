@@ -28,7 +28,7 @@ from thalweg.ops.extents import (
 )
 from thalweg.ops.samples import CUBE, TABLE
 
-Grads = Sequence[Tensor | None]
+Grads = Sequence[Gradient | None]
 
 
 # -- the same elements under another shape
@@ -251,7 +251,7 @@ class Identity(SameElements):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input
 
-    def grad(self, node: Operation, dy: Any) -> Sequence[Gradient | None]:
+    def grad(self, node: Operation, dy: Any) -> Grads:
         return [dy]
 
     @classmethod
@@ -270,7 +270,7 @@ class StopGradient(SameElements):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input
 
-    def grad(self, node: Operation, dy: Any) -> Sequence[Gradient | None]:
+    def grad(self, node: Operation, dy: Any) -> Grads:
         return [None]
 
     @classmethod
