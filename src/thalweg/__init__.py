@@ -97,7 +97,14 @@ from thalweg.ops.random.random import (
     truncated_normal,
 )
 from thalweg.ops.random.seeds import set_random_seed
+from thalweg.ops.reduction.clipping import (
+    clip_by_average_norm,
+    clip_by_global_norm,
+    clip_by_norm,
+    global_norm,
+)
 from thalweg.ops.reduction.cumulative import cumprod, cumsum
+from thalweg.ops.reduction.norm import norm
 from thalweg.ops.reduction.position import argmax, argmin
 from thalweg.ops.reduction.position import argmax as arg_max
 from thalweg.ops.reduction.position import argmin as arg_min
@@ -180,6 +187,9 @@ __all__ = [
     "bfloat16",
     "bool",
     "broadcast_to",
+    "clip_by_average_norm",
+    "clip_by_global_norm",
+    "clip_by_norm",
     "concat",
     "constant",
     "contrib",
@@ -201,6 +211,7 @@ __all__ = [
     "get_collection_ref",
     "get_default_graph",
     "get_default_session",
+    "global_norm",
     "global_variables",
     "global_variables_initializer",
     "gradients",
@@ -220,6 +231,7 @@ __all__ = [
     "name_scope",
     "nn",
     "no_op",
+    "norm",
     "one_hot",
     "ones",
     "ones_like",
