@@ -77,8 +77,9 @@ class AdamOptimizer(Optimizer):
     @staticmethod
     def _decayed(mean: Variable, beta: Any, new: Tensor, rows: Rows) -> Tensor:
         """The running mean of all rows, for some of which there is something new."""
-        mean.assign(mean.value_to_update() * beta)
-        return rows.set(mean, rows.of(mean) + new * (1 - beta))
+        decayed = mean.assign(mean.value_to_update() * beta)
+        with mean.graph.control_dependencies([decayed]):
+            return rows.set(mean, rows.of(mean) + new * (1 - beta))
 
     def _step_size(self, variable: Variable) -> Tensor:
         """The learning rate with both means' bias towards 0 taken out."""

@@ -110,6 +110,11 @@ class Nest(Record, eq=False):
         places = [s.offset for s in self.stores if s.scatters]
         return tuple(a for a in self.axes if any(not at.coefficient(a) for at in places))
 
+    @property
+    def changing(self) -> Mapping[int, tuple[Axis, ...]]:
+        """By slot, the axes along which what is read there may have been stored before."""
+        return {store.slot: self.sequential for store in self.stores if store.replaces}
+
     @cached_property
     def unrolled(self) -> tuple[Axis, ...]:
         """The axes whose values a tile takes all, as coefficients go by them."""
