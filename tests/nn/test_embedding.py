@@ -60,6 +60,31 @@ def rows_of_shards(strategy: str, count: int) -> list[Any]:
     )
 
 
+@pytest.mark.parametrize("strategy", ["mod", "div"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tables_in_parts_train_as_one_does(backend: str, strategy: str) -> None:
+    """Rows that no lookup names stand still, also the first of a part that is not asked at all."""
+    lookups = [[[0, 10, 3]], [[10, 10, 7]], [[4, 8, 4]]]
+    found = []
+    for parts in ([TABLE], shards(strategy, 4)):
+        with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(backend=backend)) as session:
+            tables = [tf.Variable(part.astype(np.float32)) for part in parts]
+            ids = tf.placeholder(tf.int32, [None, 3])
+            rows = tf.nn.embedding_lookup(tables, ids, strategy)
+            loss = tf.reduce_sum(rows * rows) + tf.reduce_sum(tf.gather(tables[0], [0]))
+            step = tf.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
+            for lookup in lookups:
+                session.run(step, {ids: lookup})
+            values = session.run(tables)
+        whole = np.zeros_like(TABLE)
+        for own, value in zip(rows_of_shards(strategy, len(parts)), values, strict=True):
+            whole[own] = value
+        found.append(whole)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-6)
+    still = [1, 2, 5, 6, 9]
+    np.testing.assert_array_equal(found[1][still], TABLE.astype(np.float32)[still])
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_long_rows_are_scaled_down(backend: str) -> None:
     with tf.Graph().as_default():

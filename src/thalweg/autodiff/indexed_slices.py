@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from thalweg.base import dtypes
 from thalweg.graph import Tensor
 from thalweg.graph.indexed_slices import Gradient, IndexedSlices
+from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.arrays.indexed_slices import densified
 from thalweg.ops.arrays.join import concat
 from thalweg.ops.elementwise.arithmetic import add_n
@@ -20,11 +22,18 @@ def total(parts: Sequence[Gradient]) -> Gradient:
     if len(slices) < len(parts):
         return add_n(list(map(dense, parts)))
     kind = max((s.indices.dtype for s in slices), key=lambda dtype: dtype.size)
-    return IndexedSlices(
+    together = IndexedSlices(
         concat([s.values for s in slices], 0),
         concat([cast(s.indices, kind) for s in slices], 0),
         next((s.dense_shape for s in slices if s.dense_shape is not None), None),
     )
+    if all(s.used is None for s in slices):
+        return together
+    return together.where_used(concat([_used(s) for s in slices], 0))
+
+
+def _used(slices: IndexedSlices) -> Tensor:
+    return ones_like(slices.indices, dtypes.bool_) if slices.used is None else slices.used
 
 
 def dense(gradient: Gradient) -> Tensor:

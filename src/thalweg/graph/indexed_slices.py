@@ -23,9 +23,10 @@ class IndexedSlices(Operators):
         dense_shape: `[rank]`, the shape of the large tensor, if it is known.
     """
 
-    __slots__ = ("_dense_shape", "_indices", "_values")
+    __slots__ = ("_dense_shape", "_indices", "_used", "_values")
 
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
+        self._used: Tensor | None = None
         self._values, self._indices = _tensor(values, "values"), _tensor(indices, "indices")
         self._dense_shape = None if dense_shape is None else _tensor(dense_shape, "dense_shape")
 
@@ -43,6 +44,15 @@ class IndexedSlices(Operators):
     def dense_shape(self) -> Tensor | None:
         """The shape of the large tensor, if it is known."""
         return self._dense_shape
+
+    @property
+    def used(self) -> Tensor | None:
+        """`[n]`, which of the slices count; None if all do. The values of the others are 0.
+
+        Of a table that is cut in several, a lookup has a slice for each row number, also for those
+        of the other parts. An update leaves these rows alone.
+        """
+        return self._used
 
     @property
     def name(self) -> str:
@@ -81,7 +91,13 @@ class IndexedSlices(Operators):
 
     def with_values(self, values: Tensor) -> IndexedSlices:
         """Other slices at the same places."""
-        return IndexedSlices(values, self._indices, self._dense_shape)
+        return IndexedSlices(values, self._indices, self._dense_shape).where_used(self._used)
+
+    def where_used(self, used: Tensor | None) -> IndexedSlices:
+        """The same slices, of which only some count."""
+        same = IndexedSlices(self._values, self._indices, self._dense_shape)
+        same._used = used
+        return same
 
     def _as_tensor(self) -> Tensor:
         dense: Tensor = OPERATORS["densify"](self)

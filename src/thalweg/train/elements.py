@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 
 from thalweg.graph import Tensor
 from thalweg.ops.arrays.gather import gather
+from thalweg.ops.elementwise.selection import where
 from thalweg.ops.state.scatter import scatter_update
 from thalweg.ops.state.variable import Variable
 
@@ -47,10 +48,11 @@ class Rows(Elements):
 
     Args:
         indices: `[n]`, the numbers of the rows. Where one occurs again, its values must, too.
+        used: `[n]`, which of them may change; None for all.
     """
 
-    def __init__(self, indices: Tensor) -> None:
-        self._indices = indices
+    def __init__(self, indices: Tensor, used: Tensor | None = None) -> None:
+        self._indices, self._used = indices, used
 
     def of(self, variable: Variable) -> Tensor:
         """The rows."""
@@ -58,4 +60,6 @@ class Rows(Elements):
 
     def set(self, variable: Variable, value: Tensor) -> Tensor:
         """Replace the rows."""
+        if self._used is not None:
+            value = where(self._used, value, self.of(variable))
         return scatter_update(variable, self._indices, value)

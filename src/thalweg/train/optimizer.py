@@ -245,8 +245,11 @@ class Optimizer(ABC):
     @staticmethod
     def _summed(gradient: IndexedSlices, variable: Variable) -> tuple[Tensor, Rows]:
         """The gradient for each of its rows, where what belongs to one is summed; and the rows."""
-        record = SumRepeated(variable.static_shape[0])
-        return emit(record, gradient.values, gradient.indices), Rows(gradient.indices)
+        record, indices = SumRepeated(variable.static_shape[0]), gradient.indices
+        summed, used = emit(record, gradient.values, indices), gradient.used
+        if used is not None:  # a row of which one slice is used is used
+            used = emit(record, cast(used, dtypes.int32), indices) > 0
+        return summed, Rows(indices, used)
 
     def _make_slot(
         self, variable: Variable, slot: str, initial: float = 0.0, name: str | None = None
