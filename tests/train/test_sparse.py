@@ -113,7 +113,7 @@ def _proximal_adagrad(w: Array, slots: Slots, rows: Array, g: Array, step: int) 
     w[rows] = _drawn(w[rows] - rate * g, rate)
 
 
-STRENGTHS = {"l1_regularization_strength": 0.05, "l2_regularization_strength": 0.01}
+STRENGTHS: dict[str, Any] = {"l1_regularization_strength": 0.05, "l2_regularization_strength": 0.01}
 OPTIMISERS: dict[str, tuple[Callable[[], Any], Rule, dict[str, float]]] = {
     "descent": (lambda: train.GradientDescentOptimizer(RATE), _descent, {}),
     "momentum": (
@@ -288,9 +288,8 @@ def test_pairs_keep_their_slices_through_clipping() -> None:
         assert isinstance(clipped[0], tf.IndexedSlices)
         step = optimizer.apply_gradients(zip(clipped, variables, strict=True))
         assert session.run([norm, step])[0] == 5
-        np.testing.assert_allclose(
-            session.run(table), [[0, -0.8], [0, 0], [-0.6, 0], [0, 0]], rtol=1e-6
-        )
+        wanted = np.array([[0, -0.8], [0, 0], [-0.6, 0], [0, 0]])
+        np.testing.assert_allclose(session.run(table), wanted, rtol=1e-6)
 
 
 def test_mistakes_are_explained() -> None:
@@ -307,6 +306,6 @@ def test_mistakes_are_explained() -> None:
         slices = tf.IndexedSlices(tf.ones([1, 2]), tf.constant([0]))
         with pytest.raises(RuntimeError, match="Cannot use a constraint function on a sparse"):
             descent.apply_gradients([(slices, held)])
-        for arguments in ({"initial_accumulator_value": -1.0}, {"learning_rate_power": 0.1}):
-            with pytest.raises(ValueError, match="needs to be"):
-                train.FtrlOptimizer(0.1, **arguments)
+    for arguments in ({"initial_accumulator_value": -1.0}, {"learning_rate_power": 0.1}):
+        with pytest.raises(ValueError, match="needs to be"):
+            train.FtrlOptimizer(0.1, **arguments)

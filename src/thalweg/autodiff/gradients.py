@@ -45,7 +45,7 @@ def gradients(
     gate_gradients: Any = False,
     aggregation_method: Any = None,
     stop_gradients: Any = None,
-) -> list[Gradient | None]:
+) -> list[Any]:
     """The derivatives of the sum of all `ys` with respect to each of `xs`.
 
     Args:

@@ -51,7 +51,7 @@ def graph() -> Any:
 
 def drawn(shape: Any, dtype: tf.DType, seed: int) -> Array:
     """Numbers from 1 to 3, so that products of many neither overflow nor vanish."""
-    return (np.random.default_rng(seed).random(shape) * 2 + 1).astype(dtype.numpy)
+    return np.asarray(np.random.default_rng(seed).random(shape) * 2 + 1, dtype.numpy)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from thalweg.formula import FUNCTIONS, Lowered, Operand, apply, pointwise
 from thalweg.graph import Gradient, IndexedSlices, Operation, Tensor
@@ -66,6 +66,14 @@ def minimum(x: Any, y: Any, name: str | None = None) -> Tensor:
     return binary(Minimum(), x, y, name, "Minimum")
 
 
+@overload
+def clip_by_value(
+    t: IndexedSlices, clip_value_min: Any, clip_value_max: Any, name: str | None = None
+) -> IndexedSlices: ...
+@overload
+def clip_by_value(
+    t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
+) -> Tensor: ...
 def clip_by_value(
     t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
 ) -> Gradient:
