@@ -306,6 +306,7 @@ def test_mistakes_are_explained() -> None:
         slices = tf.IndexedSlices(tf.ones([1, 2]), tf.constant([0]))
         with pytest.raises(RuntimeError, match="Cannot use a constraint function on a sparse"):
             descent.apply_gradients([(slices, held)])
-    for arguments in ({"initial_accumulator_value": -1.0}, {"learning_rate_power": 0.1}):
-        with pytest.raises(ValueError, match="needs to be"):
-            train.FtrlOptimizer(0.1, **arguments)
+        with pytest.raises(ValueError, match="needs to be positive or zero"):
+            train.FtrlOptimizer(0.1, initial_accumulator_value=-1.0)
+        with pytest.raises(ValueError, match="needs to be <= 0"):
+            train.FtrlOptimizer(0.1, learning_rate_power=0.1)

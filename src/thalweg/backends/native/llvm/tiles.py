@@ -53,6 +53,7 @@ class Tiles(ReductionLoops):
         points = self.points()
         self._prefetcher.fetch_operands(points)
         self._prefetcher.fetch_rows()
+        self._prefetcher.fetch_lookups(points)
         for reductions in self._sharing_loops():
             self._reduce(reductions, points)
         if self.sweep is None:
