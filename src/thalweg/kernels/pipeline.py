@@ -40,10 +40,9 @@ from thalweg.kernels.schedules.schedule import Machine, Schedule, plain
 from thalweg.kernels.values import (
     Definition,
     FetchMemory,
-    PartMemory,
-    SliceMemory,
     Temporary,
     Value,
+    whole,
 )
 from thalweg.kernels.verify import Verifier, verify_nest
 from thalweg.passes.order import order
@@ -268,7 +267,7 @@ def _touched_by(part: Kernel | TiledKernels) -> Touched:
     """The temporaries in the arena that a part of the program reads, and those it writes."""
     own = part.private if isinstance(part, TiledKernels) else ()
     every = [_those(_touched(nest), lambda v: v not in own) for nest, _ in kernels_of(part)]
-    read, written = ([_whole(v) for both in every for v in both[n]] for n in (0, 1))
+    read, written = ([whole(v) for both in every for v in both[n]] for n in (0, 1))
     return read, written
 
 
@@ -287,11 +286,4 @@ def _touched(nest: Nest) -> Touched:
 
 
 def _is_temporary(value: Value) -> bool:
-    return isinstance(_whole(value).storage, Temporary)
-
-
-def _whole(value: Value) -> Value:
-    """The value that has the memory of its own in which this one lies."""
-    while isinstance(value.storage, SliceMemory | PartMemory):
-        value = value.storage.whole
-    return value
+    return isinstance(whole(value).storage, Temporary)

@@ -112,6 +112,10 @@ class PartMemory(Record):
     first: int
 
 
+class Moving(Record, eq=False):
+    """Memory that is another one in each iteration of a loop; see `kernels.flow`."""
+
+
 Storage = (
     FeedMemory
     | FetchMemory
@@ -123,6 +127,7 @@ Storage = (
     | Verdict
     | SliceMemory
     | PartMemory
+    | Moving
 )
 
 
@@ -164,6 +169,13 @@ class Value(Record, frozen=False, eq=False):
 
     def __repr__(self) -> str:
         return f"{self.name}{list(map(plain, self.shape))}"
+
+
+def whole(value: Value) -> Value:
+    """The value that has the memory of its own in which this one lies."""
+    while isinstance(value.storage, SliceMemory | PartMemory):
+        value = value.storage.whole
+    return value
 
 
 class Definition(Record, frozen=False, eq=False):

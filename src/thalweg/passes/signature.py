@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
 from thalweg.base.shapes import Shape
-from thalweg.graph import Op, Operation, Tensor
+from thalweg.graph import Body, Op, Operation, Tensor
 from thalweg.graph.op import Attribute
 
 MOST_BYTES = 1 << 20  # of constants: to read more of them takes longer than it is worth
@@ -40,30 +40,68 @@ def signature(
     Returns:
         None if there is no such text, or if it would take long to make.
     """
-    constants = (getattr(op.record, "value", None) for op in ops)
+    constants = (getattr(op.record, "value", None) for op in with_inner(ops))
     if sum(c.array.nbytes for c in constants if isinstance(c, Attribute)) > MOST_BYTES:
         return None
-    place = {op: n for n, op in enumerate(ops)}
     fed = {tensor: f"fed {n}" for n, tensor in enumerate(feeds)}
-
-    def name(tensor: Tensor) -> str:
-        return fed.get(tensor) or f"{place[tensor.op]}:{tensor.op.outputs.index(tensor)}"
+    places = _Places(ops, fed)
 
     def lines() -> Iterator[str]:
         for tensor, how in feeds.items():
             yield f"{tensor.op.name} {_spec(tensor)} {how} {_text(values.get(tensor))}"
-        for op in ops:
-            inputs = ",".join(map(name, op.inputs))
-            after = ",".join(str(place[before]) for before in op.control_inputs if before in place)
-            checked = op.source if type(op.record).checks is not Op.checks else ""
-            yield f"{op.name} {_record(op.record)} {inputs} {after} {checked}"
-        yield ",".join(map(name, fetches))
-        yield ",".join(str(place[op]) for op in targets)
+        yield from map(places.line, ops)
+        yield ",".join(map(places.name, fetches))
+        yield ",".join(map(places.number, targets))
 
     try:
         return "\n".join(lines())
     except _UnknownError:
         return None
+
+
+def with_inner(ops: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations, and those in their bodies."""
+    for op in ops:
+        yield op
+        for body in op.record.bodies:
+            yield from with_inner(body.operations)
+
+
+class _Places:
+    """Texts of operations of a graph, which name others by their places.
+
+    Args:
+        ops: in order.
+        fed: the names of tensors that come from outside.
+    """
+
+    def __init__(self, ops: Sequence[Operation], fed: Mapping[Tensor, str]) -> None:
+        self._place = {op: n for n, op in enumerate(ops)}
+        self._fed = fed
+
+    def name(self, tensor: Tensor) -> str:
+        """A tensor."""
+        known = self._fed.get(tensor)
+        return known or f"{self._place[tensor.op]}:{tensor.op.outputs.index(tensor)}"
+
+    def number(self, op: Operation) -> str:
+        """An operation."""
+        return str(self._place[op])
+
+    def line(self, op: Operation) -> str:
+        """What an operation computes, and of what."""
+        inputs = ",".join(map(self.name, op.inputs))
+        after = ",".join([self.number(one) for one in op.control_inputs if one in self._place])
+        checked = op.source if type(op.record).checks is not Op.checks else ""
+        return f"{op.name} {_record(op.record)} {inputs} {after} {checked}"
+
+
+def _body(body: Body) -> str:
+    """A body, with its inputs by their numbers."""
+    places = _Places(body.operations, {tensor: f"in {n}" for n, tensor in enumerate(body.inputs)})
+    inputs = ",".join(map(_spec, body.inputs))
+    lines = ";".join(map(places.line, body.operations))
+    return f"[{inputs}->{lines}->{','.join(map(places.name, body.outputs))}]"
 
 
 def _spec(tensor: Tensor) -> str:
@@ -99,6 +137,8 @@ def _text(value: object) -> str:
             return f"{value.dtype}{value.shape}{digest}"
         case tuple() | list():
             return f"[{','.join(map(_text, value))}]"
+        case Body():
+            return _body(value)
         case Record():
             return _record(value)
     raise _UnknownError

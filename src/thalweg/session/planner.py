@@ -23,7 +23,7 @@ from thalweg.passes.bodies import ShapesChangeError
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import NOTHING, prune
-from thalweg.passes.signature import signature
+from thalweg.passes.signature import signature, with_inner
 from thalweg.passes.specialise import open_extents, seeds, static_feeds
 from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
@@ -251,7 +251,7 @@ class Planner(ForkSafe):
         values = {tensor: value for tensor, value in static.items() if tensor in fed}
         taken = tuple(tensor for tensor in fed if tensor not in values)
         text = None
-        if len(ops) >= MIN_CACHED_OPERATIONS:
+        if sum(1 for _ in with_inner(ops)) >= MIN_CACHED_OPERATIONS:
             kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
             text = signature(ops, request.fetches, request.targets, kinds, values)
         recalled = None if text is None else self._recalled(request, feeds, taken, text)

@@ -76,6 +76,51 @@ def test_a_later_process_plans_nothing(tmp_path: Path) -> None:
     assert other_batch.endswith("(the plan holds)")
 
 
+LOOPS = """
+import sys
+import numpy as np
+import thalweg as tf
+
+x = tf.placeholder(tf.float32, [None, None, 3])
+w = tf.Variable(tf.random_normal([3, 4], seed=5))
+u = tf.Variable(tf.random_normal([4, 4], seed=6))
+table = tf.constant([1.0, 2.0, 4.0])
+limit = tf.placeholder(tf.int32, [], name="limit")
+
+def cell(h, x):
+    kept = tf.nn.dropout(tf.tanh(tf.matmul(h, u) + tf.matmul(x, w)), 0.5, seed=2)
+    return tf.cond(tf.reduce_sum(kept) > 0.0, lambda: kept * 0.5, lambda: kept - tf.sigmoid(kept))
+
+def look(i, total):
+    return i + 1, total + tf.gather(table, i)
+
+h = tf.scan(cell, x, tf.zeros([2, 4]))
+_, total = tf.while_loop(lambda i, total: i < limit, look, [0, 0.0])
+step = w.assign_sub(tf.ones([3, 4]) * tf.reduce_mean(h) * tf.sigmoid(total))
+with tf.Session() as session:
+    for length in (5, 8):
+        rows = np.sin(np.arange(length * 6, dtype=np.float32)).reshape(length, 2, 3)
+        print(session.run([h, step], {x: rows, limit: 3})[0].tobytes().hex())
+    try:
+        session.run([h, step], {x: rows, limit: 5})
+    except tf.errors.InvalidArgumentError as error:
+        print(error)
+print(*session.why_recompiled, sep="\\n", file=sys.stderr)
+"""
+
+
+def test_so_do_plans_with_loops_and_branches(tmp_path: Path) -> None:
+    first, why = run(tmp_path, LOOPS)
+    assert not any("remembered" in line for line in why)
+    again, why = run(tmp_path, LOOPS)
+    assert again == first
+    assert "is not in [0, 3)" in first
+    assert "return i + 1, total + tf.gather(table, i)" in first
+    step, other_length = [line for line in why if line.startswith("scan")]
+    assert step.endswith("(the plan was remembered)")
+    assert other_length.endswith("(the plan holds)")
+
+
 def test_other_lines_of_the_program_are_those_of_the_error(tmp_path: Path) -> None:
     run(tmp_path)
     moved, _ = run(tmp_path, "# a line more\n" + PROGRAM)

@@ -146,8 +146,10 @@ class Part(Record):
         return self.cycles < small_work or self.tasks < 2
 
 
-def parts_for(kernels: Kernels, codes: Sequence[Code], sizes: Sizes) -> tuple[Part, ...]:
-    """The parts of a program for some extents.
+def parts_for(
+    kernels: Kernels, codes: Sequence[Code], sizes: Sizes
+) -> tuple[tuple[Part, ...], ...]:
+    """The parts of a program for some extents: those of each part of the plan.
 
     Args:
         kernels: of the plan.
@@ -155,7 +157,7 @@ def parts_for(kernels: Kernels, codes: Sequence[Code], sizes: Sizes) -> tuple[Pa
         sizes: the extents.
     """
     left = iter(codes)
-    return tuple(made for part in kernels.parts for made in _parts(part, left, sizes))
+    return tuple(tuple(_parts(part, left, sizes)) for part in kernels.parts)
 
 
 def _parts(part: Kernel | TiledKernels, codes: Iterator[Code], sizes: Sizes) -> list[Part]:

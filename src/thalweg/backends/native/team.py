@@ -24,6 +24,8 @@ Words = np.ndarray[Any, np.dtype[np.int64]]
 _REPEATS = layouts.ProgramLayout.REPEATS // 8
 _THREADS = layouts.ProgramLayout.THREADS // 8
 _TEAM = layouts.ProgramLayout.TEAM // 8
+_ROW = layouts.ProgramLayout.ROW // 8
+_FUEL = layouts.ProgramLayout.FUEL // 8
 _NO_MOVES: Words = np.zeros((0, layouts.MOVE_WORDS), np.int64)
 
 _STACK_BYTES = 8 << 20  # what the main thread has on Linux; macOS would give half a MiB
@@ -38,7 +40,7 @@ class ProgramTable:
     Args:
         steps: a contiguous int64 array, four words a row.
         count: how many of them.
-        moves: a contiguous int64 array, two words a move.
+        moves: a contiguous int64 array, three words a move.
 
     Attributes:
         words: the description; the words about a call may be written between calls.
@@ -47,14 +49,27 @@ class ProgramTable:
 
     def __init__(self, steps: Words, count: int, moves: Words = _NO_MOVES) -> None:
         self._kept = steps, moves
-        description = (steps.ctypes.data, count, moves.ctypes.data, len(moves), 1, 1, 0)
-        array = np.array(description, np.int64)
+        array = np.zeros(layouts.ProgramLayout.BYTES // 8, np.int64)
+        array[:_TEAM] = (steps.ctypes.data, count, moves.ctypes.data, len(moves), 1, 1)
         self.words = array.data
         self.address = int(array.ctypes.data)
 
     def repeat(self, times: int) -> None:
         """Run so many times in a call, at least once."""
         self.words[_REPEATS] = times
+
+    def refuel(self, jumps: int) -> None:
+        """Let it jump backwards so often before it pauses."""
+        self.words[_FUEL] = jumps
+
+    def rewind(self) -> None:
+        """Begin anew if it has paused."""
+        self.words[_ROW] = self.words[_ROW + 1] = 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it has not come to its end, and running it would go on with it."""
+        return self.words[_ROW] != 0
 
 
 class Team:
