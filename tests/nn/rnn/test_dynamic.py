@@ -14,7 +14,7 @@ from tests.nn.rnn.cells import BATCH, DEPTH, array, fill, session
 cells = tf.nn.rnn_cell
 STEPS, UNITS = 4, 3
 LENGTHS = (2, 0, 4)
-BACKENDS = ("numpy",)
+BACKENDS = ("numpy", "llvm")
 
 CELLS = {
     "rnn": lambda: cells.BasicRNNCell(UNITS),
