@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
+from thalweg.base.errors import DTypeError, FetchError, GraphError, InvalidArgumentError, ShapeError
 
 X = np.array([1.5, -2.0, 3.0, 0.25], np.float32)
 CONFIG: dict[str, Any] = {"backend": "llvm"}
@@ -289,8 +289,10 @@ def test_a_tensor_of_a_body_cannot_be_used_outside() -> None:
         return e
 
     tf.map_fn(double, tf.zeros([3]))
-    with pytest.raises(GraphError, match="belongs to another graph"):
+    with pytest.raises(GraphError, match="lies inside a loop"):
         tf.zeros([]) + leaked[0]
+    with session() as one, pytest.raises(FetchError, match="lies inside a loop"):
+        one.run(leaked[0])
 
 
 def test_a_failing_operation_in_a_body_is_named() -> None:
