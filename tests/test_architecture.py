@@ -25,6 +25,7 @@ STAGES = [
 # Beside the road: what each may import.
 BESIDE = {
     "nn": {"base", "formula", "graph", "ops"},
+    "linalg": {"graph", "ops"},
     "math": {"graph", "ops", "nn"},
     "initializers": {"graph", "ops"},
     "losses": {"graph", "ops"},

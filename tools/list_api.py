@@ -31,6 +31,7 @@ GROUPS = (
     ("Reductions", ("ops.reduction",)),
     ("Linear algebra", ("ops.linalg",)),
     ("Random numbers", ("ops.random",)),
+    ("Operations that Python runs", ("ops.host",)),
     ("Variables", ("ops.state",)),
     ("Gradients", ("autodiff",)),
 )

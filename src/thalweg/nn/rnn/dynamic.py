@@ -11,7 +11,7 @@ from thalweg.graph import Spec, Tensor, graph_of
 from thalweg.nn.rnn.cell import batch_of, check_cell
 from thalweg.nn.rnn.sequences import first_state, lengths, step
 from thalweg.nn.rnn.static import Scope
-from thalweg.ops.arrays.create import range_
+from thalweg.ops.arrays.ranges import range_
 from thalweg.ops.arrays.reshape import expand_dims, transpose
 from thalweg.ops.arrays.shape import shape as shape_of
 from thalweg.ops.build import convert

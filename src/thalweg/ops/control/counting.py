@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from thalweg.graph import Operation, Origin, Tensor
-from thalweg.ops.arrays.create import range_
+from thalweg.ops.arrays.ranges import range_
 from thalweg.ops.arrays.rows import WriteRow
 from thalweg.ops.build import constant_value
 from thalweg.ops.control.tracing import Traced
