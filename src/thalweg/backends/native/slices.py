@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from thalweg.backends.native.team import ProgramTable, Team
 
@@ -17,10 +18,11 @@ class Slices:
 
     Args:
         team: runs it.
+        most: how often it may jump before it must pause, if there is a limit.
     """
 
-    def __init__(self, team: Team) -> None:
-        self._team = team
+    def __init__(self, team: Team, most: Callable[[ProgramTable], int] | None = None) -> None:
+        self._team, self._most = team, most
         self._fuel = 1
 
     def run_program(self, program: ProgramTable, threads: int) -> None:
@@ -31,10 +33,11 @@ class Slices:
             self._run_slice(program, threads)
 
     def _run_slice(self, program: ProgramTable, threads: int) -> None:
-        program.refuel(self._fuel)
+        fuel = self._fuel if self._most is None else min(self._fuel, self._most(program))
+        program.refuel(fuel)
         start = time.perf_counter()
         self._team.run_program(program, threads)
         seconds = time.perf_counter() - start
         if program.is_paused:
-            fitting = int(self._fuel * SLICE_SECONDS / max(seconds, 1e-9))
-            self._fuel = max(1, min(8 * self._fuel, fitting, MOST_FUEL))
+            fitting = int(fuel * SLICE_SECONDS / max(seconds, 1e-9))
+            self._fuel = max(1, min(8 * fuel, fitting, MOST_FUEL))
