@@ -36,6 +36,7 @@ SINGLE = Peer("thalweg", "Thalweg, one thread", "thalweg")
 TENSORFLOW = (
     "tensorflow-cpu==2.21.0; sys_platform == 'linux' and platform_machine == 'x86_64'",
     "tensorflow==2.21.0; sys_platform != 'linux' or platform_machine != 'x86_64'",
+    "tf_keras==2.21.0",
     "numpy",
 )
 PEERS = {
