@@ -8,7 +8,7 @@ from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
 from thalweg.formula import Axis, Read, Reduce, Rewrite, affine
 from thalweg.kernels.schedules.model import LINE
-from thalweg.kernels.schedules.prefetch import LINES, Row, prefetches
+from thalweg.kernels.schedules.prefetch import LINES, FetchedRow, prefetches
 
 
 class Prefetcher:
@@ -54,7 +54,7 @@ class Prefetcher:
                 for n in own:
                     self._fetch_row(row, n + len(own))
 
-    def _fetch_row(self, row: Row, distance: int) -> None:
+    def _fetch_row(self, row: FetchedRow, distance: int) -> None:
         """Fetch the beginning of the row that is so many further, or of the last one."""
         w, axis = self._w, row.axis
         ahead = Axis(axis.extent, "ahead")
