@@ -173,3 +173,13 @@ def test_no_gradient_flows_where_it_is_not_wanted() -> None:
     )
     assert tf.gradients(stopped[1], x) == [None]
     assert tf.gradients(tf.map_fn(lambda e: e, x, back_prop=False), x) == [None]
+
+
+def test_a_captured_constant_has_a_gradient() -> None:
+    c, x = tf.constant(2.0), tf.placeholder(tf.float32, [])
+    _, power = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * c), [0, x])
+    chosen = tf.cond(x > 0.0, lambda: c * c, lambda: c * 3.0)
+    made = [tf.gradients(y, [c])[0] for y in (power, chosen)]
+    with tf.Session() as session:
+        assert session.run(made, {x: 1.0}) == [12.0, 4.0]
+        assert session.run(made, {x: -1.0}) == [-12.0, 3.0]
