@@ -25,7 +25,11 @@ STAGES = [
 # Beside the road: what each may import.
 BESIDE = {
     "nn": {"base", "formula", "graph", "ops"},
+    "linalg": {"graph", "ops"},
     "math": {"graph", "ops", "nn"},
+    "initializers": {"graph", "ops"},
+    "losses": {"graph", "ops"},
+    "contrib": {"base", "graph", "ops", "nn"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
     "datasets": set[str](),
 }

@@ -22,7 +22,8 @@ SHAPE = (3, 4)
 LENGTHS = (3, 1, 6, 0)
 DEEPEST = 3  # how many loops and branches are in each other at most
 STATEMENTS = (2, 4)  # in each body
-TOLERANCE = 1e-9  # some hundred operations on numbers of about 1, each off by 1e-16 or so
+# Some hundred operations on numbers of about 1, each off by 1e-16 or so; gradients may be larger.
+TOLERANCE = 1e-9
 
 
 class Values:
@@ -46,6 +47,7 @@ class RandomLoops:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._numbers = np.random.default_rng(seed)
+        self._has_gradients = self._random.random() < 0.5
         self._variable: Any = None
         self._count: Any = None
 
@@ -89,6 +91,9 @@ class RandomLoops:
         }
         wanted = self._random.sample(values.tiles[3:], min(len(values.tiles) - 3, 3))
         wanted += self._random.sample(values.sequences, min(len(values.sequences), 2))
+        if self._has_gradients:
+            made = tf.gradients(wanted, [x, y])
+            wanted += [gradient for gradient in made if gradient is not None]
         return [*wanted, tf.identity(self._variable)], feeds
 
     def _tile(self) -> Array:
@@ -182,7 +187,8 @@ class RandomLoops:
 
     def _while(self, values: Values) -> Tensor:
         limit = self._random.choice((0, 1, 3, self._count))
-        most = self._random.choice((None, 0.5, 3.0))
+        # How much a loop collects for its gradient must be known when it is planned.
+        most = None if self._has_gradients else self._random.choice((None, 0.5, 3.0))
 
         def goes_on(i: Tensor, a: Tensor, b: Tensor) -> Tensor:
             counted = i < limit
@@ -207,9 +213,10 @@ class RandomLoops:
         return made
 
     def _assign(self, values: Values) -> Tensor:
-        made: Tensor = self._variable.assign(tf.tanh(self._variable * 0.5 + self._any(values)))
-        with tf.control_dependencies([made]):
-            return tf.identity(self._variable) * 0.5
+        update = self._variable.assign(tf.tanh(self._variable * 0.5 + self._any(values)))
+        with tf.control_dependencies([update]):
+            made: Tensor = tf.identity(self._variable) * 0.5
+        return made
 
     @staticmethod
     def _small(tile: Tensor) -> Tensor:

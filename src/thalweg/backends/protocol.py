@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from thalweg.backends.state import VariableStore
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
 from thalweg.passes.plan import Interface, Plan
@@ -92,11 +93,11 @@ class Program(Protocol):
         """
         ...
 
-    def at(self, extents: Sequence[int]) -> Program | None:
+    def at(self, given: Sequence[Given]) -> Program | None:
         """The program of the same plan for other extents; None if they need a plan of their own.
 
         Args:
-            extents: those that the user's graph leaves open, feed by feed, and then the seeds.
+            given: what the plan's trace is given; see `passes.specialise.given`.
         """
         ...
 
@@ -131,13 +132,13 @@ class Backend(Protocol):
     """A way to run plans."""
 
     def recall(
-        self, signature: str, numbers: Sequence[int], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: VariableStore
     ) -> tuple[Program, Interface] | None:
         """The program of a plan that was compiled before, perhaps by another process.
 
         Args:
             signature: what it computes; see `passes.signature`.
-            numbers: as for `Program.at`.
+            given: as for `Program.at`.
             state: as for `compile`.
         """
         ...

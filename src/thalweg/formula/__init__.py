@@ -34,7 +34,7 @@ from thalweg.formula.expressions import (
     walk,
     where,
 )
-from thalweg.formula.formulas import Alias, Check, Formula, Lowered, Operand, pointwise
+from thalweg.formula.formulas import Alias, Check, FiniteCheck, Formula, Lowered, Operand, pointwise
 from thalweg.formula.functions import FUNCTIONS
 from thalweg.formula.indices import (
     Affine,
@@ -58,6 +58,7 @@ __all__ = [
     "Combination",
     "Const",
     "Expr",
+    "FiniteCheck",
     "Formula",
     "Index",
     "Lowered",

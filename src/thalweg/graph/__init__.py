@@ -1,7 +1,7 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
 from thalweg.graph.body import Body
-from thalweg.graph.effects import Effects, Origin, Timing
+from thalweg.graph.effects import ACTS_ON_HOST, ON_HOST, Effects, Origin, Timing
 from thalweg.graph.executor import OpExecutor, execute
 from thalweg.graph.graph import (
     FailedOp,
@@ -16,6 +16,8 @@ from thalweg.graph.op import Op, Sample, Spec
 from thalweg.graph.places import graph_of, home, outermost
 
 __all__ = [
+    "ACTS_ON_HOST",
+    "ON_HOST",
     "Body",
     "Effects",
     "FailedOp",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -74,14 +74,21 @@ def operations_behind(tensors: Iterable[Tensor], with_control: bool = True) -> l
     return sorted(found, key=lambda op: op.index)
 
 
-def static_sources(ops: Iterable[Operation]) -> set[Tensor]:
-    """The tensors whose values decide about static inputs, those inputs included."""
+def static_sources(ops: Iterable[Operation], fed: Collection[Tensor] = ()) -> set[Tensor]:
+    """The tensors whose values decide about static inputs, those inputs included.
+
+    Args:
+        ops: that have the static inputs.
+        fed: tensors that are given, so that it does not matter what they are made of.
+    """
     found: set[Tensor] = set()
     waiting = [op.inputs[n] for op in ops for n in op.record.static]
     while waiting:
         tensor = waiting.pop()
         if tensor not in found:
             found.add(tensor)
+            if tensor in fed:
+                continue
             shape_only = tensor.op.record.shape_only
             inputs = enumerate(tensor.op.inputs)
             waiting.extend(t for n, t in inputs if n not in shape_only)

@@ -215,6 +215,10 @@ class Graph(ForkSafe):
             self._used_names[f"{full}_{taken}"] = 1
         return f"{full}_{taken}"
 
+    def get_name_scope(self) -> str:
+        """The name of the scope that is open, without a slash; "" at the root."""
+        return self._scope
+
     @property
     def scope(self) -> str:
         """The name scope that is open."""

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from thalweg.base.dims import plain
+from thalweg.base.dtypes import string
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import show
 from thalweg.base.source import Source, caller
@@ -24,6 +25,8 @@ def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, .
         specs = made if isinstance(made, tuple) else (made,)
         for spec in specs:
             _check_size(spec)
+        if not record.takes_strings:
+            _check_no_strings([*[tensor.spec for tensor in inputs], *specs])
     except (ShapeError, DTypeError) as error:
         names = _argument_names(type(record).infer, len(inputs))
         named = list(zip(names, inputs, strict=False))
@@ -38,6 +41,13 @@ def _check_size(spec: Spec) -> None:
         size *= 1 if extent is None else plain(extent)
     if size > MOST_BYTES:
         raise ShapeError(f"no memory holds a tensor of the shape {show(spec.shape)}")
+
+
+def _check_no_strings(specs: Iterable[Spec]) -> None:
+    """Refuse strings where only numbers have a meaning."""
+    for spec in specs:
+        if spec.dtype is string:
+            raise DTypeError("takes no strings")
 
 
 def located(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -68,6 +68,7 @@ class Op(Record):
         origin: where the value comes from if the op does not compute it.
         shape_only: inputs whose shape matters but whose value is never read.
         static: inputs whose value must be known when a run is planned (a shape, say).
+        takes_strings: whether a tensor that it reads or makes may hold strings.
     """
 
     type: ClassVar[str]
@@ -75,6 +76,7 @@ class Op(Record):
     origin: ClassVar[Origin | None] = None
     shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
+    takes_strings: ClassVar[bool] = False
 
     @property
     def effects(self) -> Effects:
@@ -159,15 +161,20 @@ def known_specs(specs: Sequence[Spec]) -> bool:
 
 
 class Attribute(Record):
-    """An array as an op's attribute: compared by its bytes."""
+    """An array as an op's attribute: compared by its elements, or as itself if it is large."""
 
     array: np.ndarray[Any, Any]
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
         """What makes two of them equal."""
-        data = self.array.tobytes() if self.array.nbytes <= 4096 else id(self.array)
-        return self.array.shape, self.array.dtype.str, data
+        return self.array.shape, self.array.dtype.str, self._data()
+
+    def _data(self) -> Hashable:
+        if self.array.nbytes > 4096:
+            return id(self.array)
+        is_text = self.array.dtype.hasobject
+        return tuple(self.array.flat) if is_text else self.array.tobytes()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Attribute) and self.key == other.key

@@ -50,8 +50,7 @@ class Repeat(Record, eq=False):
 
     Attributes:
         count: how often; None if a predicate tells.
-        test: computes the predicate before each iteration, and once more at the end.
-        predicate: whether there is another iteration.
+        predicate: whether there is another iteration, or a first one.
         body: of an iteration.
         carried: from iteration to iteration.
         elements: that it reads or writes.
@@ -59,7 +58,6 @@ class Repeat(Record, eq=False):
     """
 
     count: int | None
-    test: tuple[Straight | Repeat | Choice, ...]
     predicate: Value | None
     body: tuple[Straight | Repeat | Choice, ...]
     carried: tuple[Carried, ...]

@@ -38,8 +38,7 @@ def _hoisted(parts: list[Part], item: Straight | Repeat | Choice) -> Flow:
     inside = partial(hoist, parts)
     match item:
         case Repeat():
-            loop = replace(item, body=inside(item.body), test=inside(item.test))
-            return _before(parts, loop)
+            return _before(parts, replace(item, body=inside(item.body)))
         case Choice():
             return (replace(item, then=inside(item.then), otherwise=inside(item.otherwise)),)
     return (item,)

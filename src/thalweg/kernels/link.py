@@ -21,19 +21,23 @@ from thalweg.kernels.kernel import Kernel, Kernels, TiledKernels, kernels_of
 from thalweg.kernels.lower.checks import Checked
 from thalweg.kernels.traffic import lives_in
 from thalweg.kernels.values import (
+    ConstantMemory,
     FeedMemory,
     FetchMemory,
     Moving,
     PartMemory,
+    Storage,
     Temporary,
     Value,
     Verdict,
     whole,
 )
+from thalweg.ops.arrays.constant import constant_of
 from thalweg.ops.control.cond import Cond
 from thalweg.ops.control.loop import Loop
-from thalweg.passes.cut import Holder, Piece, cut
+from thalweg.passes.cut import Holder, Piece, cut, in_memory
 from thalweg.passes.plan import Plan
+from thalweg.passes.rotate import rotate
 
 Make = Callable[[Plan, Mapping[int, DType]], Kernels]
 
@@ -112,7 +116,7 @@ class _Linker:
             if not piece.is_idle:
                 flow.append(self._straight(piece, scope, targets))
             if holder is not None:
-                flow.append(self._held(holder, scope, targets))
+                flow += self._held(holder, scope, targets)
         return tuple(flow)
 
     def _straight(self, piece: Piece, scope: _Scope, targets: Sequence[Value]) -> Straight:
@@ -137,54 +141,59 @@ class _Linker:
         self.checked += kernels.checked
         return Straight(first, len(self.parts))
 
-    def _held(self, holder: Holder, scope: _Scope, targets: Sequence[Value]) -> Repeat | Choice:
+    def _held(self, holder: Holder, scope: _Scope, targets: Sequence[Value]) -> Flow:
         """The kernels of bodies."""
         outputs = [
             self._temporary(tensor) if fetch is None else targets[fetch]
             for tensor, fetch in zip(holder.op.outputs, holder.written, strict=True)
         ]
-        made: Repeat | Choice
         match holder.op.record:
             case Loop() as record:
-                made, outputs = self._loop(record, holder, scope, outputs)
+                flow, outputs = self._loop(record, holder, scope, outputs)
             case Cond() as record:
-                made = self._cond(record, holder, scope, outputs)
+                flow = self._cond(record, holder, scope, outputs)
             case other:
                 raise CompilerError(f"no native code for the bodies of {other.type}")
         for tensor, value in zip(holder.op.outputs, outputs, strict=True):
             scope.put(tensor, value)
-        return made
+        return flow
 
     def _loop(
         self, record: Loop, holder: Holder, scope: _Scope, outputs: Sequence[Value]
-    ) -> tuple[Repeat, list[Value]]:
+    ) -> tuple[Flow, list[Value]]:
         """A loop, and where its outputs are; what it collects is put into some of these."""
-        carried, sequences, _ = record.parts(holder.op.inputs)
-        turns = [self._carried(t, scope.values[t]) for t in carried]
-        walked = [self._element(scope.values[tensor]) for tensor in sequences]
-        collected = [self._element(value) for value in outputs[record.carried :]]
+        given = _given(scope, holder)
+        turns = [self._carried(initial) for initial in given[: record.carried]]
+        walked = [_element(whole) for whole in given[record.carried :]]
+        collected = [_element(value) for value in outputs[record.carried :]]
         inputs = [*[one.now for one in turns], *[element.one for element in walked]]
         targets = [*[one.next for one in turns], *[element.one for element in collected]]
-        body = self._body(record.body, holder, scope, inputs, targets)
-        test: Flow = ()
-        predicate = None
-        if record.condition is not None:
-            predicate = self._temporary(record.condition.outputs[0])
-            test = self._body(
-                record.condition, holder, scope, inputs[: record.carried], [predicate]
-            )
-        count = walked[0].whole.shape[0] if predicate is None else None
-        loop = Repeat(
-            count, test, predicate, body, tuple(turns), (*walked, *collected), record.reverse
-        )
-        return loop, [*[one.final for one in turns], *outputs[record.carried :]]
+        test, predicate, body = self._test(record, holder, scope)
+        targets += [predicate] if predicate else []
+        made = self._body(body, holder, scope, inputs, targets)
+        count = None if predicate else walked[0].whole.shape[0]
+        elements = (*walked, *collected)
+        loop = Repeat(count, predicate, made, tuple(turns), elements, record.reverse)
+        return (*test, loop), [*[one.final for one in turns], *outputs[record.carried :]]
 
-    def _cond(
-        self, record: Cond, holder: Holder, scope: _Scope, outputs: Sequence[Value]
-    ) -> Choice:
-        predicate = scope.values[holder.op.inputs[0]]
+    def _test(self, record: Loop, holder: Holder, scope: _Scope) -> tuple[Flow, Value | None, Body]:
+        """What asks whether there is a first iteration, the answer, and the body that asks again.
+
+        Raises:
+            CompilerError: only the end of the loop would tell how much it collects.
+        """
+        if record.condition is None:
+            return (), None, record.body
+        if record.sequences or len(record.body.outputs) > record.carried:
+            raise CompilerError("no native code for a loop that collects until a condition fails")
+        predicate = self._temporary(record.condition.outputs[0])
+        test = self._body(record.condition, holder, scope, _given(scope, holder), [predicate])
+        return test, predicate, rotate(record, self._trace)
+
+    def _cond(self, record: Cond, holder: Holder, scope: _Scope, outputs: Sequence[Value]) -> Flow:
         then = self._body(record.then, holder, scope, [], outputs)
-        return Choice(predicate, then, self._body(record.otherwise, holder, scope, [], outputs))
+        otherwise = self._body(record.otherwise, holder, scope, [], outputs)
+        return (Choice(_given(scope, holder)[0], then, otherwise),)
 
     def _body(
         self,
@@ -216,21 +225,45 @@ class _Linker:
         plan = Plan(body.graph, body.inputs, body.outputs, (), None, self._trace)
         return self.link(plan, inner, targets)
 
-    def _carried(self, tensor: Tensor, initial: Value) -> Carried:
-        now, then, final = (_value(tensor, Moving()) for _ in range(3))
-        buffers = self._temporary(tensor), self._temporary(tensor)
+    def _carried(self, initial: Value) -> Carried:
+        now, then, final = (_like(initial, Moving()) for _ in range(3))
+        buffers = _like(initial, self._piece()), _like(initial, self._piece())
         return Carried(initial, now, then, final, buffers)
 
-    def _element(self, whole: Value) -> Element:
-        return Element(whole, Value(whole.name, whole.shape[1:], whole.dtype, Moving()))
-
     def _temporary(self, tensor: Tensor) -> Value:
+        return _value(tensor, self._piece())
+
+    def _piece(self) -> Temporary:
+        """A new piece of the arena."""
         self._count += 1
-        return _value(tensor, Temporary(self._count))
+        return Temporary(self._count)
 
 
-def _value(tensor: Tensor, storage: FeedMemory | FetchMemory | Moving | Temporary) -> Value:
+def _value(tensor: Tensor, storage: Storage) -> Value:
     return Value(tensor.op.name, known(tensor.static_shape), tensor.dtype, storage)
+
+
+def _like(value: Value, storage: Storage) -> Value:
+    return Value(value.name, value.shape, value.dtype, storage)
+
+
+def _element(whole: Value) -> Element:
+    return Element(whole, Value(whole.name, whole.shape[1:], whole.dtype, Moving()))
+
+
+def _given(scope: _Scope, holder: Holder) -> list[Value]:
+    """Where the inputs are that an operation with bodies finds in memory."""
+    inputs = holder.op.inputs[: in_memory(holder.op)]
+    return [
+        scope.values[tensor] if source is None else _constant(source)
+        for tensor, source in zip(inputs, holder.sources, strict=False)
+    ]
+
+
+def _constant(tensor: Tensor) -> Value:
+    constant = constant_of(tensor)
+    assert constant is not None
+    return _value(tensor, ConstantMemory(constant.array, constant.planned))
 
 
 def _place(kernels: Kernels, taken: Sequence[Value], given: Sequence[Value], checks: int) -> None:

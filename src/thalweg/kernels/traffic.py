@@ -118,7 +118,7 @@ def _held(flow: Flow) -> Iterator[Repeat | Choice]:
 def _inside(item: Straight | Repeat | Choice) -> Flow:
     match item:
         case Repeat():
-            return (*item.body, *item.test)
+            return item.body
         case Choice():
             return (*item.then, *item.otherwise)
     return ()

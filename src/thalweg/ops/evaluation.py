@@ -88,11 +88,11 @@ def _check(op: Op, inputs: Sequence[Array]) -> None:
         return  # almost all have none
     operands = [Operand(n, x.shape, as_dtype(x.dtype)) for n, x in enumerate(inputs)]
     for check in op.checks(*operands):
-        elements = inputs[check.operand]
-        outside = np.argwhere((elements < 0) | (elements >= check.limit))
+        codes = check.codes(np, inputs[check.operand])
+        outside = np.argwhere((codes < 0) | (codes >= check.limit))
         if len(outside):
             place = tuple(outside[0])
-            raise InvalidArgumentError(check.problem(place, int(elements[place])))
+            raise InvalidArgumentError(check.problem(place, int(codes[place])))
 
 
 def flushed(array: Array) -> Array:

@@ -14,13 +14,14 @@ from thalweg.ops.elementwise.comparison import greater, greater_equal, less, les
 from thalweg.ops.elementwise.division import floordiv, mod, truediv
 from thalweg.ops.elementwise.logical import logical_and, logical_not, logical_or, logical_xor
 from thalweg.ops.elementwise.power import pow
+from thalweg.ops.host.boolean_mask import boolean_mask, is_mask
 from thalweg.ops.linalg.matmul import matmul
 
 _OPERATORS: dict[str, Callable[..., Tensor]] = {
     "neg": negative,
     "abs": abs,
     "invert": logical_not,
-    "getitem": getitem,
+    "getitem": lambda x, key: (boolean_mask if is_mask(key) else getitem)(x, key),
     "stack": stack,
     "add": lambda x, y: add(x, y, name="add"),
     "sub": lambda x, y: subtract(x, y, name="sub"),

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
-from thalweg.ops.arrays.constant import Placeholder
+from thalweg.ops.arrays.constant import Placeholder, constant_of
 from thalweg.ops.control.loop import Loop
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
@@ -57,7 +57,8 @@ class Holder(Record):
 
     Attributes:
         op: the operation.
-        sources: for each input, the source that it is, if it is one that the bodies can have.
+        sources: for each input, the source that it is, if it is one that the bodies can have, or a
+            constant that lies in memory.
         written: for each output, the number of the plan's fetch that the bodies can write, if any.
     """
 
@@ -150,11 +151,10 @@ class _Cutter:
         return Cut(tuple(pieces), tuple(map(self._holder, self._holders)))
 
     def _holder(self, op: Operation) -> Holder:
-        inputs = [t if n >= _in_memory(op) else None for n, t in enumerate(op.inputs)]
-        sources = [
-            self._known_as.get(t, t) if t is not None and self._is_source(t) else None
-            for t in inputs
-        ]
+        sources = [self._source(tensor) for tensor in op.inputs]
+        for number in range(in_memory(op)):
+            if not self._lies(op.inputs[number]):
+                sources[number] = None
         return Holder(op, tuple(sources), tuple(map(self._written.get, op.outputs)))
 
     def _find_written(self) -> dict[Tensor, int]:
@@ -185,18 +185,32 @@ class _Cutter:
         """What a piece must put into memory for others, with the number of the piece."""
         for number, op in enumerate(self._holders):
             for place, tensor in enumerate(op.inputs):
-                lies_apart = self._is_feed(tensor) and tensor not in self._is_fed
                 if tensor in self._made_in:
                     yield self._made_in[tensor], tensor
-                elif lies_apart or (place < _in_memory(op) and self._is_source(tensor)):
+                elif self._must_be_put(tensor, place < in_memory(op)):
                     yield number, tensor
         for number, ops in enumerate(self._members):
             for tensor in dict.fromkeys(tensor for op in ops for tensor in op.inputs):
                 if self._made_in.get(tensor, number) != number:
                     yield self._made_in[tensor], tensor
 
+    def _must_be_put(self, tensor: Tensor, in_memory: bool) -> bool:
+        """Whether what no piece computes is not yet where an operation with bodies finds it."""
+        if self._is_source(tensor):
+            return in_memory and not self._lies(tensor)
+        return self._is_feed(tensor) and tensor not in self._is_fed
+
     def _is_source(self, tensor: Tensor) -> bool:
         return tensor in self._known_as or tensor.op in self.sources
+
+    def _source(self, tensor: Tensor) -> Tensor | None:
+        return self._known_as.get(tensor, tensor) if self._is_source(tensor) else None
+
+    def _lies(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a constant that is memory of its own, and not part of code."""
+        source = self._source(tensor)
+        constant = constant_of(source) if source is not None else None
+        return constant is not None and not constant.is_uniform
 
     def _is_feed(self, tensor: Tensor) -> bool:
         return tensor.op.record.origin is Origin.FEED and tensor not in self._known_as
@@ -230,8 +244,8 @@ def _stored(op: Operation) -> Sequence[Tensor]:
     return op.outputs[op.record.carried :] if isinstance(op.record, Loop) else op.outputs
 
 
-def _in_memory(op: Operation) -> int:
-    """How many of the inputs, from the first, are read where they lie, and not in a body."""
+def in_memory(op: Operation) -> int:
+    """How many of an operation's inputs, from the first, lie in memory: bodies do not have them."""
     return op.record.carried + op.record.sequences if isinstance(op.record, Loop) else 1
 
 

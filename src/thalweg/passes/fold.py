@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import numpy as np
 from thalweg.base import shapes
 from thalweg.base.dims import Dim, Node, lift_array
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import DTypeError, ShapeError
-from thalweg.base.record import Record
+from thalweg.base.errors import DTypeError, OpError, ShapeError
+from thalweg.base.record import Record, astuple
 from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Origin, Spec, Tensor, default_graph, failed
 from thalweg.graph.body import static_sources as static_sources
@@ -114,10 +114,20 @@ def _folds(
         return False  # a loop may take long, or for ever
     if not all(_is_static(record, n, tensor) for n, tensor in enumerate(inputs)):
         return False
-    if op in deferred and shape_deciding.isdisjoint(op.outputs):
+    if not shape_deciding.isdisjoint(op.outputs):
+        return True
+    if op in deferred or list(_varying(record)):
         return False
-    specs = infer(record, inputs, op.source)
-    return _worth(specs, inputs, any(tensor in shape_deciding for tensor in op.outputs))
+    return _worth(infer(record, inputs, op.source), inputs)
+
+
+def _varying(part: object) -> Iterator[Dim]:
+    """The numbers in a record, or in a part of it, that may differ in the next run."""
+    if isinstance(part, Dim):
+        yield part
+    elif isinstance(part, tuple | Record):
+        for item in astuple(part) if isinstance(part, Record) else part:
+            yield from _varying(item)
 
 
 def _is_static(record: Op, number: int, tensor: Tensor) -> bool:
@@ -130,16 +140,18 @@ def _is_constant(tensor: Tensor) -> bool:
 
 
 def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    for number in _varying(op.record):
+        int(number)  # which pins it: a replay evaluates the record as it is now
     specs = infer(op.record, inputs, op.source)
     values = [_value(tensor) for tensor in inputs]
     graph = inputs[0].graph if inputs else default_graph()
     kinds = tuple([spec.dtype for spec in specs])
     try:
         return [
-            computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name)
-            for n in range(len(specs))
+            computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name, spec.shape)
+            for n, spec in enumerate(specs)
         ]
-    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+    except (OpError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise failed(op, error) from error
 
 
@@ -160,11 +172,9 @@ class _Zeros(Record):
         return np.broadcast_to(np.zeros((), self.dtype.numpy), shape)
 
 
-def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], shape_deciding: bool) -> bool:
-    if shape_deciding:
-        return True
-    if not known_specs(specs) or any(_has_dim(spec) for spec in specs):
-        return False  # an array would forget which of its extents may differ in the next run
+def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor]) -> bool:
+    if not known_specs(specs) or any(map(_has_dim, [*specs, *(t.spec for t in inputs)])):
+        return False  # what varies from run to run is computed by the run
     size = sum(shapes.size(known(spec.shape)) for spec in specs)
     constants = [tensor for tensor in inputs if _is_constant(tensor)]
     given = sum(shapes.size(known(tensor.static_shape)) for tensor in constants)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
@@ -25,17 +24,16 @@ def signature(
     ops: Sequence[Operation],
     fetches: Sequence[Tensor],
     targets: Sequence[Operation],
-    feeds: Mapping[Tensor, tuple[int, object]],
-    values: Mapping[Tensor, np.ndarray[Any, Any]],
+    feeds: Mapping[Tensor, object],
 ) -> str | None:
-    """What a run computes, but for the extents that the graph leaves open, and for seeds.
+    """What a run computes, but for all that the trace of its plan is given.
 
     Args:
         ops: what it needs, in graph order.
         fetches: as for `specialise`.
         targets: as for `specialise`.
-        feeds: the tensors that are fed, with their rank and what else matters of the feed.
-        values: of those that decide about shapes.
+        feeds: the tensors that are fed, with their rank and what else matters of the feed; it is
+            shown as its `repr`.
 
     Returns:
         None if there is no such text, or if it would take long to make.
@@ -48,7 +46,7 @@ def signature(
 
     def lines() -> Iterator[str]:
         for tensor, how in feeds.items():
-            yield f"{tensor.op.name} {_spec(tensor)} {how} {_text(values.get(tensor))}"
+            yield f"{tensor.op.name} {_spec(tensor)} {how}"
         yield from map(places.line, ops)
         yield ",".join(map(places.name, fetches))
         yield ",".join(map(places.number, targets))
@@ -133,7 +131,9 @@ def _text(value: object) -> str:
         case np.ndarray() | np.generic():
             import hashlib  # 4 ms of an import, which needs none
 
-            digest = hashlib.sha256(value.tobytes()).hexdigest()
+            # an array of strings holds references
+            data = repr(value.tolist()).encode() if value.dtype.hasobject else value.tobytes()
+            digest = hashlib.sha256(data).hexdigest()
             return f"{value.dtype}{value.shape}{digest}"
         case tuple() | list():
             return f"[{','.join(map(_text, value))}]"

@@ -101,7 +101,7 @@ def cut_into_stages(
     if not host and not _may_need_stages(ops):
         return None
     levels = _Levels(ops, fed, host)
-    if not any(levels.of.values()):
+    if not any(levels.of.values()) and not any(tensor.dtype.is_string for tensor in fetches):
         return None
     return _Cut(levels, fetches, targets, fed).stages(done)
 
@@ -113,7 +113,10 @@ def is_host(op: Operation, used: set[Tensor]) -> bool:
         op: an operation of the user's graph.
         used: the tensors that something needs.
     """
-    return op.record.effects.host or (bool(op.record.bodies) and needs_host(op, used))
+    if op.record.effects.host:
+        return True
+    strings = op.record.takes_strings and any(t.dtype.is_string for t in (*op.inputs, *op.outputs))
+    return strings or (bool(op.record.bodies) and needs_host(op, used))
 
 
 def _may_need_stages(ops: Sequence[Operation]) -> bool:
@@ -315,9 +318,10 @@ class _Cut:
                 self._targets.setdefault(self._levels.of[one], {})[one] = None
 
     def _level_to_fetch(self, tensor: Tensor) -> int:
-        """Where a fetch is made; what is free, in the first segment that may."""
+        """Where a fetch is made; what is free, in the first stage that may."""
         level = self._levels.of[tensor.op]
-        return level + level % 2 if is_free(tensor.op) else level
+        parity = int(tensor.dtype.is_string)
+        return level + (level % 2 != parity) if is_free(tensor.op) else level
 
 
 def _behind_groups(ops: Iterable[Operation]) -> Iterator[Operation]:

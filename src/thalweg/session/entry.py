@@ -19,6 +19,7 @@ class Entry(Record, frozen=False, eq=False):
         writes: variables that have a value afterwards.
         ready: whether it has run, so that all these variables have values.
         remark: where the plan came from, for the log.
+        static: the tensors whose values decide about shapes, in the order of the plan's trace.
         others: the program in other workspaces than the first, by their numbers.
     """
 
@@ -28,6 +29,7 @@ class Entry(Record, frozen=False, eq=False):
     writes: frozenset[str] = frozenset()
     ready: bool = False
     remark: str = ""
+    static: tuple[Tensor, ...] = ()
     others: dict[int, Program] = field(default_factory=dict)
 
     @property

@@ -10,8 +10,9 @@ import numpy as np
 from thalweg.base import shapes
 from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dtypes import NAMES
-from thalweg.base.errors import FeedError, GraphError
+from thalweg.base.errors import DTypeError, FeedError, GraphError
 from thalweg.base.shapes import show
+from thalweg.base.text import text_array
 from thalweg.graph import Graph, Origin, Tensor
 from thalweg.graph.operators import Operators
 
@@ -104,6 +105,8 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
         FeedError: if it cannot be one, or would lose fractions.
     """
     dtype = tensor.dtype.numpy
+    if dtype.hasobject:
+        return _text(tensor, value)
     array = value if type(value) is np.ndarray else _array(tensor, value)
     if array.dtype is not dtype and array.dtype != dtype:
         array = _cast(tensor, array)
@@ -174,6 +177,14 @@ def _array(tensor: Tensor, value: Any) -> Array:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _unusable(tensor, f"a {type(value).__name__} that is no array: {error}") from None
+
+
+def _text(tensor: Tensor, value: Any) -> Array:
+    """The value as an array of strings."""
+    try:
+        return text_array(value)
+    except DTypeError as error:
+        raise _unusable(tensor, f"not made of strings: {error}") from None
 
 
 def _cast(tensor: Tensor, array: Array) -> Array:

@@ -133,8 +133,12 @@ def _item(number: int) -> Pack:
 
 def _copy(number: int) -> Pack:
     """The same for a tensor that occurs again, whose arrays are to be as independent as others."""
-    item = _item(number)
-    return lambda values: item(values).copy()
+
+    def copy(values: Sequence[Any]) -> Any:
+        value = values[number]
+        return value.copy() if value.ndim else value[()]
+
+    return copy
 
 
 def fetchable(graph: Graph, item: Any) -> Tensor | Operation:

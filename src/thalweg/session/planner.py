@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,10 +13,12 @@ from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
 from thalweg.backends.state import VariableStore
 from thalweg.base import forks
 from thalweg.base.bounded_dict import BoundedDict
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import FeedError, SessionClosedError
 from thalweg.base.forks import ForkSafe
 from thalweg.base.garbage import collection_paused
+from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.bodies import ShapesChangeError
@@ -24,7 +26,7 @@ from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature, with_inner
-from thalweg.passes.specialise import open_extents, seeds, static_feeds
+from thalweg.passes.specialise import given, seeds, static_feeds
 from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
@@ -63,9 +65,9 @@ class Planner(ForkSafe):
         self._recent: dict[Any, Choice] = BoundedDict()
         self._choices: dict[Any, Choice] = BoundedDict()
         self._requests: dict[Any, Request] = BoundedDict()
-        # By a choice, and by a request, with the values that decide about shapes.
+        # By a choice, with the values that decide about shapes.
         self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = BoundedDict()
-        self._planned: dict[tuple[Request, Hashable], list[Entry]] = BoundedDict()
+        self._planned: dict[Request, list[Entry]] = BoundedDict()
         self._staged_entries: dict[Request, Entry] = BoundedDict()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
@@ -208,14 +210,12 @@ class Planner(ForkSafe):
     def _fitting(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
-        """An entry from a plan for other shapes that holds for these, or else with its own."""
-        values = [(array.tobytes(), array.shape) for array in static.values()]
-        key = (request, tuple(values))
-        planned = self._planned.get(key, [])
+        """An entry from a plan for other feeds that holds for these, or else with its own."""
+        planned = self._planned.get(request, [])
         replayed = _replayed(planned, feeds, request.seeds)
         entry = replayed or self._made(request, feeds, static)
         if replayed is None:
-            self._planned[key] = [*planned, entry][-TRIED:]
+            self._planned[request] = [*planned, entry][-TRIED:]
         if entry.program is not None:
             self.why.note(request, feeds, static, SAME_PLAN if replayed else entry.remark)
         return entry
@@ -248,36 +248,39 @@ class Planner(ForkSafe):
         _check_fed(ops, feeds)
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
-        values = {tensor: value for tensor, value in static.items() if tensor in fed}
-        taken = tuple(tensor for tensor in fed if tensor not in values)
+        # In the order of this signature, as those who find the plan under it will have them.
+        values = {tensor: static[tensor] for tensor in fed if tensor in static}
         text = None
         if sum(1 for _ in with_inner(ops)) >= MIN_CACHED_OPERATIONS:
-            kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
-            text = signature(ops, request.fetches, request.targets, kinds, values)
-        recalled = None if text is None else self._recalled(request, feeds, taken, text)
-        return recalled or self._compiled(request, fed, values, taken, text)
+            kinds = {
+                tensor: (len(feed.shape), _source_dtype(feed), tensor in values)
+                for tensor, feed in fed.items()
+            }
+            text = signature(ops, request.fetches, request.targets, kinds)
+        recalled = None if text is None else self._recalled(request, fed, values, text)
+        return recalled or self._compiled(request, fed, values, text)
 
     def _recalled(
         self,
         request: Request,
-        feeds: Mapping[Tensor, Feed],
-        taken: tuple[Tensor, ...],
+        fed: Mapping[Tensor, Feed],
+        values: Mapping[Tensor, Array],
         text: str,
     ) -> Entry | None:
         """An entry from a plan that is cached under this signature, if there is one."""
-        numbers = [*_open_extents(taken, feeds), *request.seeds]
-        found = self._get_backend().recall(text, numbers, self._store)
+        entry = Entry(None, _taken(fed, values), static=tuple(values), remark=CACHED)
+        found = self._get_backend().recall(text, _given(entry, fed, request.seeds), self._store)
         if found is None:
             return None
-        program, plan = found
-        return Entry(program, taken, plan.needs, plan.writes, remark=CACHED)
+        entry.program, plan = found
+        entry.needs, entry.writes = plan.needs, plan.writes
+        return entry
 
     def _compiled(
         self,
         request: Request,
         fed: Mapping[Tensor, Feed],
         values: Mapping[Tensor, Array],
-        taken: tuple[Tensor, ...],
         text: str | None,
     ) -> Entry:
         """An entry from a new plan."""
@@ -289,13 +292,14 @@ class Planner(ForkSafe):
             if op.record.origin is Origin.RESOURCE:
                 (handle,) = op.outputs
                 self._store.allocate(op.name, known(handle.static_shape), handle.dtype.numpy)
+        taken = _taken(fed, values)
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
         batched_feeds = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
             program = self._get_backend().compile(plan, seen, self._store, batched_feeds, text)
-        return Entry(program, taken, seen.needs, seen.writes)
+        return Entry(program, taken, seen.needs, seen.writes, static=tuple(values))
 
     def _get_backend(self) -> Backend:
         if self._backend is None:
@@ -314,22 +318,35 @@ def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     return feed.source.dtype if isinstance(feed, MiniBatches) else None
 
 
+def _taken(fed: Iterable[Tensor], values: Container[Tensor]) -> tuple[Tensor, ...]:
+    """The feeds whose arrays a program takes."""
+    return tuple(tensor for tensor in fed if tensor not in values)
+
+
 def _replayed(
-    planned: Sequence[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
+    planned: list[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
 ) -> Entry | None:
-    """An entry that a plan made for other shapes serves too; the latest plans are tried."""
-    for entry in reversed(planned):
+    """An entry that a plan made for other feeds serves too.
+
+    Args:
+        planned: the latest plans; that which holds becomes the last one, to be tried first.
+        feeds: what is fed.
+        words: of the seeds.
+    """
+    for place in reversed(range(len(planned))):
+        entry = planned[place]
         if entry.program is not None:
-            program = entry.program.at([*_open_extents(entry.feeds, feeds), *words])
+            program = entry.program.at(_given(entry, feeds, words))
             if program is not None:
-                return Entry(program, entry.feeds, entry.needs, entry.writes)
+                planned.append(planned.pop(place))
+                return replace(entry, program=program, ready=False, remark="", others={})
     return None
 
 
-def _open_extents(fed: Iterable[Tensor], feeds: Mapping[Tensor, Feed]) -> list[int]:
-    """The extents of feeds that the graph leaves open."""
-    shapes = [open_extents(tensor.static_shape, feeds[tensor].shape) for tensor in fed]
-    return [extent for shape in shapes for is_open, extent in shape if is_open]
+def _given(entry: Entry, feeds: Mapping[Tensor, Feed], words: Sequence[int]) -> list[Given]:
+    """What the trace of an entry's plan is given."""
+    values = {tensor: _known(tensor, feeds[tensor]) for tensor in entry.static}
+    return given(values, {tensor: feeds[tensor].shape for tensor in entry.feeds}, words)
 
 
 def _known(tensor: Tensor, feed: Feed) -> Array:

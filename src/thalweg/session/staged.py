@@ -11,6 +11,7 @@ import numpy as np
 from thalweg.backends.protocol import Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import Run
 from thalweg.backends.state import VariableStore
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import compatible, show
 from thalweg.graph import Body, Op, Operation, Tensor, execute, failed
@@ -80,6 +81,7 @@ class StagedProgram:
             for op in stage.ops:
                 run.execute(op)
         for tensor in stage.tensors:
+            run.provide(tensor)
             # A copy: what Python made may be an operand, or what a function of the user's keeps.
             values[tensor] = np.array(run.values[tensor], order="C")
 
@@ -123,7 +125,7 @@ class StagedProgram:
             found |= program.tune()
         return found
 
-    def at(self, extents: Sequence[int]) -> StagedProgram | None:
+    def at(self, given: Sequence[Given]) -> StagedProgram | None:
         """None: a segment itself finds out whether its plan holds."""
         return None
 
@@ -162,8 +164,7 @@ class _HostRun(Run):
     def execute(self, op: Operation) -> None:
         """Execute an operation, after those that no stage before it has executed."""
         for tensor in op.inputs:
-            if tensor not in self.values and is_free(tensor.op):
-                execute(tensor.op, self)
+            self.provide(tensor)
         execute(op, self)
         for tensor in op.outputs:
             if self.values[tensor].shape != tensor.static_shape:
@@ -173,6 +174,11 @@ class _HostRun(Run):
         if isinstance(record, ControlFlow):
             return record.run(inputs, self._run_body, np)
         return checked_outputs(record, inputs, kinds)
+
+    def provide(self, tensor: Tensor) -> None:
+        """Have the value of a tensor that no operation computes."""
+        if tensor not in self.values and is_free(tensor.op):
+            execute(tensor.op, self)
 
     def _check(self, tensor: Tensor) -> None:
         shape = self.values[tensor].shape

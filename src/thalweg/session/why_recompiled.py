@@ -79,7 +79,11 @@ class WhyRecompiled:
             for t, a in feeds.items()
             if last[t].shape != a.shape
         ]
-        values = [f"new value of {t.op.name!r}, which decides about shapes" for t in static]
+        values = [
+            f"new value of {t.op.name!r}, which decides about shapes"
+            for t, a in static.items()
+            if not np.array_equal(last[t], a)
+        ]
         return "; ".join(changed or values) or "same as before"
 
     def clear(self) -> None:

@@ -29,7 +29,7 @@ from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
 from thalweg.backends.protocol import BackendSettings, Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
-from thalweg.base.dims import Sizes
+from thalweg.base.dims import Given, Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import OpError
 from thalweg.base.fallback import first_working
@@ -116,9 +116,9 @@ class NativeBackend:
         return self._program(planned, sizes, state, addresses)
 
     def recall(
-        self, signature: str, numbers: Sequence[int], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: VariableStore
     ) -> tuple[NativeProgram, Interface] | None:
-        found = self._plans.get(self._signed(signature), numbers)
+        found = self._plans.get(self._signed(signature), given)
         if found is None:
             return None
         planned, sizes = found
@@ -178,8 +178,8 @@ class NativeProgram:
         team = shared_team()
         self._run_program = (Slices(team) if self._layout.has_loops else team).run_program
 
-    def at(self, extents: Sequence[int]) -> NativeProgram | None:
-        sizes = self._compiled.planned.trace.replay(extents)
+    def at(self, given: Sequence[Given]) -> NativeProgram | None:
+        sizes = self._compiled.planned.trace.replay(given)
         return None if sizes is None else NativeProgram(self._compiled, sizes)
 
     def clone(self, workspace: int | None) -> NativeProgram:

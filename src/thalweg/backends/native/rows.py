@@ -108,7 +108,7 @@ class Layout:
                     yield from [around for group in self.parts[first:end] for _ in group]
                 case Repeat():
                     own = unknown if item.count is None else self.sizes(item.count)
-                    yield from self._times((*item.body, *item.test), own * around, unknown)
+                    yield from self._times(item.body, own * around, unknown)
                 case Choice():
                     yield from self._times((*item.then, *item.otherwise), around, unknown)
 
@@ -118,7 +118,7 @@ class Layout:
             match item:
                 case Repeat():
                     self.loops[item] = self._loop_words(item)
-                    self._prepare((*item.body, *item.test))
+                    self._prepare(item.body)
                 case Choice():
                     self.choices[item] = self.arguments.cell(item.predicate)
                     self._prepare((*item.then, *item.otherwise))
@@ -184,29 +184,24 @@ class _Rows:
         self.made += [(0, arguments.verdict(n), 0, VERDICT) for n in decided]
 
     def _repeat(self, loop: Repeat) -> None:
-        """The rows of a loop.
-
-            begin; go to test
-        body:
-            the body; next
-        test:
-            the test; if there is another iteration go to body
-            end
-        """
+        """The rows of a loop: begin; if there is none go to end; body; next; go to body; end."""
         words, at = self._layout.loops[loop], self._arguments.at
+        count = None if loop.count is None else self._layout.sizes(loop.count)
         moves = _LoopMoves(loop, words, self._arguments, self._layout.sizes)
         outside, self._small_work = self._small_work, min(SMALL_WORK_IN_LOOP, self._small_work)
         self._move(moves.begin())
-        entry = self._jump()
-        body = len(self.made)
+        entry = len(self.made)
+        if count is None:
+            self.made.append((0, at(words.predicate), 0, BRANCH))
+        else:
+            self.made.append((0, at(self._arguments.zero), int(count == 0), REPEAT))
         self._add(loop.body)
         self._move(moves.next())
-        self._land(entry)
-        self._add(loop.test)
-        if loop.count is None:
-            self.made.append((body, at(words.predicate), 1, BRANCH))
+        if count is None:
+            self.made.append((entry + 1, at(words.predicate), 1, BRANCH))
         else:
-            self.made.append((body, at(words.counter), self._layout.sizes(loop.count), REPEAT))
+            self.made.append((entry + 1, at(words.counter), count, REPEAT))
+        self._land(entry)
         self._move(moves.end())
         self._small_work = outside
 
@@ -244,10 +239,11 @@ class _LoopMoves:
         self._loop, self._words, self._sizes = loop, words, sizes
         self._at: Callable[[int], int] = arguments.at
         self._moving, self._zero = arguments.moving, arguments.zero
+        self._counts = loop.count is not None
 
     def begin(self) -> list[Move]:
         """Before the first iteration."""
-        made = [self._from(self._words.counter, self._zero)]
+        made = [self._from(self._words.counter, self._zero)] if self._counts else []
         for cells in self._words.cells:
             made += map(self._from, cells.turns, cells.sources)
             made += self._settled(cells)
@@ -257,7 +253,7 @@ class _LoopMoves:
 
     def next(self) -> list[Move]:
         """After each iteration: what was written is read, and the other buffer is written."""
-        made = [self._step(self._words.counter, 1)]
+        made = [self._step(self._words.counter, 1)] if self._counts else []
         for cells in self._words.cells:
             now, then, other = cells.turns
             made += [self._from(now, then), self._from(then, other), self._from(other, now)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from thalweg.backends.protocol import Feed, MiniBatches
 from thalweg.backends.state import VariableStore
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
 from thalweg.graph import Op, Operation, Tensor, execute, failed
@@ -22,7 +23,7 @@ Array = np.ndarray[Any, Any]
 class ReferenceBackend:
     """Defines what the other backends must compute. Slow, and needs no compiler."""
 
-    def recall(self, signature: str, numbers: Sequence[int], state: VariableStore) -> None:
+    def recall(self, signature: str, given: Sequence[Given], state: VariableStore) -> None:
         return None
 
     def compile(
@@ -73,7 +74,7 @@ class ReferenceProgram:
             ]
         return [np.stack(values) for values in zip(*made, strict=True)]
 
-    def at(self, extents: Sequence[int]) -> ReferenceProgram | None:
+    def at(self, given: Sequence[Given]) -> ReferenceProgram | None:
         return None
 
     def clone(self, workspace: int | None) -> ReferenceProgram:

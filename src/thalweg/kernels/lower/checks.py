@@ -1,7 +1,7 @@
 """Checks of what only the run can tell, as formulas of their own.
 
-    first  = max over i of (0 <= r[i] < limit ? 0 : n - i)      0 if all is well
-    value  = sum over i of (n - i == first ? r[i] : 0)
+    first  = max over i of (0 <= code(r[i]) < limit ? 0 : n - i)      0 if all is well
+    value  = sum over i of (n - i == first ? code(r[i]) : 0)
 
 The largest distance from the end is that of the first offender, whichever thread finds it. The run
 ends after such a kernel unless the first word is 0, and the words make the error's message. What
@@ -27,7 +27,6 @@ from thalweg.formula import (
     affine,
     apply,
     axes,
-    cast,
     reduce,
     sum_over,
     where,
@@ -58,7 +57,7 @@ def define_check(checked: Checked, number: int, order: int) -> tuple[Definition,
     refused = Value(f"{value.name} refused", (), dtypes.int64, Verdict(number, 1))
     index = axes(*value.shape)
     steps = zip(index, strides(value.shape), strict=True)
-    element = cast(Read(value, tuple(map(affine, index)), value.dtype), dtypes.int64)
+    element = checked.check.code(Read(value, tuple(map(affine, index)), value.dtype))
     left = Position(sum((i * -step for i, step in steps), affine(size(value.shape))))
     valid = apply("and", apply("ge", element, 0), apply("lt", element, Position(affine(limit))))
     worst: Expr = where(valid, 0, left)

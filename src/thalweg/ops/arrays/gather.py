@@ -32,6 +32,7 @@ class Gather(Op):
     """
 
     type: ClassVar[str] = "GatherV2"
+    takes_strings: ClassVar[bool] = True
     axis: int = 0
 
     def infer(self, params: Spec, indices: Spec) -> Spec:

@@ -32,6 +32,7 @@ Grads = Sequence[Tensor | None]
 class ShapeValue(Op):
     """What ops share that say something about their input's shape."""
 
+    takes_strings: ClassVar[bool] = True
     shape_only: ClassVar[tuple[int, ...]] = (0,)
     dtype: DType
 

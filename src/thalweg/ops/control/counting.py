@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from thalweg.graph import Operation, Origin, Tensor
-from thalweg.ops.arrays.create import range_
 from thalweg.ops.arrays.gather import Gather
 from thalweg.ops.arrays.indexing import FromEnd
+from thalweg.ops.arrays.ranges import range_
 from thalweg.ops.arrays.rows import WriteRow
 from thalweg.ops.arrays.shape import size_along
 from thalweg.ops.arrays.slicing import slice_

@@ -158,16 +158,19 @@ class Variable(Operators):
 
     def _build(self, graph: Graph, value: Any, dtype: Any, name: str | None, expected: Any) -> None:
         with graph.name_scope(name or "Variable") as scope:
-            self.initial_value = self._initial(value, dtype)
+            self.initial_value = self._initial(graph, value, dtype)
             self.handle = self._make_handle(graph, scope, expected)
             assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
             self.initializer: Operation = assigned
             self._read = graph.add(ReadVariable(), (self.handle,), "read").outputs[0]
 
     @staticmethod
-    def _initial(value: Any, dtype: Any) -> Tensor:
+    def _initial(graph: Graph, value: Any, dtype: Any) -> Tensor:
         kind = None if dtype is None else as_dtype(dtype)
-        made = convert(value() if callable(value) else value, kind, "initial_value")
+        if callable(value):
+            with graph.name_scope("Initializer"):
+                value = value()
+        made = convert(value, kind, "initial_value")
         return made.graph.lifted(made)
 
     def _make_handle(self, graph: Graph, scope: str, expected: Any) -> Tensor:
