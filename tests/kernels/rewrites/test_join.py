@@ -13,6 +13,7 @@ from tests.kernels.arrays import Array, random
 from tests.kernels.rewrites.lowered import Program, check, fed, stored
 from thalweg.backends.native.backend import NativeProgram
 from thalweg.kernels.printer import show_definitions, show_groups
+from thalweg.kernels.rewrites.inline import inline
 from thalweg.kernels.rewrites.join import copy_when_made, separate
 from thalweg.kernels.values import PartMemory
 
@@ -240,3 +241,23 @@ def test_one_row_of_a_product_with_zeros_is_computed() -> None:
         assert isinstance(program, NativeProgram)
         products = [step.nest for step in program.steps if step.nest.reductions]
         assert sum(5 in [axis.extent for axis in nest.axes] for nest in products) == 1
+
+
+def test_rows_of_a_variable_are_not_replaced_where_they_are_read() -> None:
+    """A row that occurs twice would be computed from what the first of them has left."""
+    table, rows = tf.Variable(tf.zeros([9, 2]), name="w"), tf.placeholder(tf.int32, [4], name="r")
+    doubled = tf.multiply(tf.gather(table, rows), 2.0, name="y")
+    program = Program(targets=[tf.scatter_update(table, rows, doubled, name="u").op])
+    program.run(inline, program.kept)
+    *_, y, u = program.definitions
+    check(
+        show_groups([[y], [u]]),
+        """
+        kernel 0:
+            y[i, j] = w[int64(r[i]), j] * 2  for i<4, j<2  after r refused
+        kernel 1:
+            u[int64(r[i]), j] = y[i, j]  for i<4, j<2  in variable w  after r refused, y
+        """,
+    )
+    stored([y])
+    assert copy_when_made([[y], [u]]) == []
