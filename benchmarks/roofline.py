@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.results import Limits
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 
 ACCUMULATORS = 12  # enough for two units of four or five cycles; 16 registers hold them
 VECTORS = 4  # of each array, in a pass of a memory kernel's loop
@@ -107,7 +107,7 @@ end:
 
 
 def _peak(jit: Jit, width: int, threads: int) -> float:
-    (address,) = jit.compile([Source.of(multiply_adds(width, jit.target.attributes))])
+    (address,) = jit.compile([IrSource.of(multiply_adds(width, jit.target.attributes))])
     kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(address)
     outputs = [np.zeros(ACCUMULATORS * width + 16, np.float32) for _ in range(threads)]
     pointers = [_aligned(output) for output in outputs]
@@ -117,7 +117,7 @@ def _peak(jit: Jit, width: int, threads: int) -> float:
 
 def _bandwidth(jit: Jit, width: int, threads: int, size: int) -> float:
     """Bytes a second of all threads together, each on two arrays of together `size` bytes."""
-    (address,) = jit.compile([Source.of(update(width, jit.target.attributes))])
+    (address,) = jit.compile([IrSource.of(update(width, jit.target.attributes))])
     pointer = ctypes.c_void_p
     kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, pointer, pointer)(address)
     count = size // 8

@@ -25,9 +25,12 @@ STAGES = [
 # Beside the road: what each may import.
 BESIDE = {
     "nn": {"base", "formula", "graph", "ops"},
+    "linalg": {"graph", "ops"},
     "math": {"graph", "ops", "nn"},
+    "initializers": {"graph", "ops"},
+    "losses": {"graph", "ops"},
+    "contrib": {"base", "graph", "ops", "nn", "train"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
-    "contrib": {"graph", "train"},
     "datasets": set[str](),
 }
 

@@ -31,6 +31,7 @@ GROUPS = (
     ("Reductions", ("ops.reduction",)),
     ("Linear algebra", ("ops.linalg",)),
     ("Random numbers", ("ops.random",)),
+    ("Operations that Python runs", ("ops.host",)),
     ("Variables", ("ops.state",)),
     ("Gradients", ("autodiff",)),
 )
@@ -50,15 +51,18 @@ def page() -> str:
     for title, lines in groups.items():
         if lines:
             parts.append("\n".join([f"## {title}", "", *lines, ""]))
-    parts.extend(_module(name) for name in modules)
+    parts.extend(text for name in modules for text in _module(f"tf.{name}", getattr(tf, name)))
     return "\n".join(parts)
 
 
-def _module(name: str) -> str:
-    module = getattr(tf, name)
-    lines = [_line(f"tf.{name}", member, value) for member, value in _members(module)]
-    title = f"## `tf.{name}`\n\n{_summary(module)}\n"
-    return "\n".join([title, *lines, ""])
+def _module(path: str, module: ModuleType) -> Iterator[str]:
+    """The section of a module, and those of the modules that it lists as its own."""
+    lines = [_line(path, member, value) for member, value in _members(module)]
+    title = f"## `{path}`\n\n{_summary(module)}\n"
+    yield "\n".join([title, *lines, ""] if lines else [title])
+    for name in getattr(module, "__all__", ()):
+        if isinstance(inner := getattr(module, name), ModuleType):
+            yield from _module(f"{path}.{name}", inner)
 
 
 def _members(module: ModuleType) -> Iterator[tuple[str, Any]]:

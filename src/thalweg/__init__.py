@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, math, nn, train
+from thalweg import contrib, initializers, linalg, losses, math, nn, train
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -20,6 +20,7 @@ from thalweg.base.dtypes import (
     int16,
     int32,
     int64,
+    string,
     uint8,
     uint16,
 )
@@ -30,6 +31,16 @@ from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
+from thalweg.initializers import constant as constant_initializer
+from thalweg.initializers import glorot_normal as glorot_normal_initializer
+from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
+from thalweg.initializers import ones as ones_initializer
+from thalweg.initializers import random_normal as random_normal_initializer
+from thalweg.initializers import random_uniform as random_uniform_initializer
+from thalweg.initializers import truncated_normal as truncated_normal_initializer
+from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_initializer
+from thalweg.initializers import variance_scaling as variance_scaling_initializer
+from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
 from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
@@ -45,12 +56,12 @@ from thalweg.ops.arrays.create import (
     zeros,
     zeros_like,
 )
-from thalweg.ops.arrays.create import range_ as range
 from thalweg.ops.arrays.gather import gather
 from thalweg.ops.arrays.join import concat, split, stack, unstack
 from thalweg.ops.arrays.join import stack as pack
 from thalweg.ops.arrays.join import unstack as unpack
 from thalweg.ops.arrays.pad import pad
+from thalweg.ops.arrays.ranges import range_ as range
 from thalweg.ops.arrays.reshape import (
     expand_dims,
     identity,
@@ -61,6 +72,7 @@ from thalweg.ops.arrays.reshape import (
 )
 from thalweg.ops.arrays.shape import rank, shape, size
 from thalweg.ops.arrays.slicing import slice_ as slice
+from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
@@ -74,6 +86,10 @@ from thalweg.ops.control.control import (
     op_scope,
 )
 from thalweg.ops.control.control import tuple_ as tuple
+from thalweg.ops.control.folds import foldl, foldr, map_fn, scan
+from thalweg.ops.control.numerics import add_check_numerics_ops, check_numerics
+from thalweg.ops.control.tensor_array import TensorArray
+from thalweg.ops.control.while_loop import while_loop
 from thalweg.ops.elementwise import math as _elementwise
 from thalweg.ops.elementwise.arithmetic import *
 from thalweg.ops.elementwise.classification import *
@@ -90,7 +106,36 @@ from thalweg.ops.elementwise.saturation import *
 from thalweg.ops.elementwise.selection import *
 from thalweg.ops.elementwise.special import *
 from thalweg.ops.elementwise.trigonometric import *
+from thalweg.ops.host.assertion import Assert_ as Assert
+from thalweg.ops.host.asserts import (
+    assert_equal,
+    assert_greater,
+    assert_greater_equal,
+    assert_less,
+    assert_less_equal,
+    assert_negative,
+    assert_non_negative,
+    assert_non_positive,
+    assert_positive,
+    assert_rank,
+    assert_rank_at_least,
+)
+from thalweg.ops.host.boolean_mask import boolean_mask
+from thalweg.ops.host.partition import dynamic_partition, dynamic_stitch, invert_permutation
+from thalweg.ops.host.printing import Print_ as Print
+from thalweg.ops.host.py_func import py_func
+from thalweg.ops.host.strings import as_string, string_join, string_to_number, substr
+from thalweg.ops.host.unique import setdiff1d, unique, unique_with_counts
+from thalweg.ops.linalg.band import matrix_band_part, matrix_diag
+from thalweg.ops.linalg.cholesky import cholesky, cholesky_solve
+from thalweg.ops.linalg.determinant import log_matrix_determinant, matrix_determinant
+from thalweg.ops.linalg.eigen import self_adjoint_eig, self_adjoint_eigvals
 from thalweg.ops.linalg.matmul import matmul
+from thalweg.ops.linalg.matrices import matrix_transpose
+from thalweg.ops.linalg.qr import qr
+from thalweg.ops.linalg.solve import matrix_inverse, matrix_solve, matrix_solve_ls
+from thalweg.ops.linalg.svd import svd
+from thalweg.ops.linalg.triangular import matrix_triangular_solve
 from thalweg.ops.random.random import (
     random_normal,
     random_uniform,
@@ -118,6 +163,7 @@ from thalweg.ops.reduction.reduce import (
     reduce_prod,
     reduce_sum,
 )
+from thalweg.ops.state.get_variable import get_local_variable, get_variable, no_regularizer
 from thalweg.ops.state.scatter import (
     scatter_add,
     scatter_div,
@@ -142,6 +188,13 @@ from thalweg.ops.state.variable import (
     trainable_variables,
     variables_initializer,
 )
+from thalweg.ops.state.variable_scope import (
+    AUTO_REUSE,
+    VariableScope,
+    get_variable_scope,
+    variable_op_scope,
+    variable_scope,
+)
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -153,7 +206,9 @@ from thalweg.session.config import (
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 __all__ = [
+    "AUTO_REUSE",
     "AggregationMethod",
+    "Assert",
     "ConfigProto",
     "DType",
     "Dimension",
@@ -167,12 +222,16 @@ __all__ = [
     "InteractiveSession",
     "Operation",
     "OptimizerOptions",
+    "Print",
     "RunMetadata",
     "RunOptions",
     "Session",
     "Tensor",
+    "TensorArray",
     "TensorShape",
     "Variable",
+    "VariableScope",
+    "add_check_numerics_ops",
     "add_to_collection",
     "add_to_collections",
     "all_variables",
@@ -181,17 +240,36 @@ __all__ = [
     "argmax",
     "argmin",
     "as_dtype",
+    "as_string",
+    "assert_equal",
+    "assert_greater",
+    "assert_greater_equal",
+    "assert_less",
+    "assert_less_equal",
+    "assert_negative",
+    "assert_non_negative",
+    "assert_non_positive",
+    "assert_positive",
+    "assert_rank",
+    "assert_rank_at_least",
     "assign",
     "assign_add",
     "assign_sub",
     "bfloat16",
     "bool",
+    "boolean_mask",
     "broadcast_to",
+    "case",
+    "check_numerics",
+    "cholesky",
+    "cholesky_solve",
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
     "concat",
+    "cond",
     "constant",
+    "constant_initializer",
     "contrib",
     "control_dependencies",
     "convert_to_tensor",
@@ -199,6 +277,8 @@ __all__ = [
     "cumsum",
     "device",
     "double",
+    "dynamic_partition",
+    "dynamic_stitch",
     "errors",
     "expand_dims",
     "explain",
@@ -206,42 +286,69 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "foldl",
+    "foldr",
     "gather",
     "get_collection",
     "get_collection_ref",
     "get_default_graph",
     "get_default_session",
+    "get_local_variable",
+    "get_variable",
+    "get_variable_scope",
     "global_norm",
     "global_variables",
     "global_variables_initializer",
+    "glorot_normal_initializer",
+    "glorot_uniform_initializer",
     "gradients",
     "group",
     "half",
     "identity",
     "initialize_all_variables",
     "initialize_variables",
+    "initializers",
     "int8",
     "int16",
     "int32",
     "int64",
+    "invert_permutation",
+    "linalg",
     "local_variables",
     "local_variables_initializer",
+    "log_matrix_determinant",
+    "losses",
+    "map_fn",
     "math",
     "matmul",
+    "matrix_band_part",
+    "matrix_determinant",
+    "matrix_diag",
+    "matrix_inverse",
+    "matrix_solve",
+    "matrix_solve_ls",
+    "matrix_transpose",
+    "matrix_triangular_solve",
     "name_scope",
     "nn",
     "no_op",
+    "no_regularizer",
     "norm",
     "one_hot",
     "ones",
+    "ones_initializer",
     "ones_like",
     "op_scope",
     "pack",
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "py_func",
+    "qr",
     "random_normal",
+    "random_normal_initializer",
     "random_uniform",
+    "random_uniform_initializer",
     "range",
     "rank",
     "reduce_all",
@@ -254,6 +361,7 @@ __all__ = [
     "reduce_sum",
     "reset_default_graph",
     "reshape",
+    "scan",
     "scatter_add",
     "scatter_div",
     "scatter_max",
@@ -261,7 +369,10 @@ __all__ = [
     "scatter_mul",
     "scatter_sub",
     "scatter_update",
+    "self_adjoint_eig",
+    "self_adjoint_eigvals",
     "set_random_seed",
+    "setdiff1d",
     "shape",
     "size",
     "slice",
@@ -269,18 +380,32 @@ __all__ = [
     "squeeze",
     "stack",
     "stop_gradient",
+    "string",
+    "string_join",
+    "string_to_number",
+    "substr",
+    "svd",
     "tile",
     "train",
     "trainable_variables",
     "transpose",
     "truncated_normal",
+    "truncated_normal_initializer",
     "tuple",
     "uint8",
     "uint16",
+    "uniform_unit_scaling_initializer",
+    "unique",
+    "unique_with_counts",
     "unpack",
     "unstack",
+    "variable_op_scope",
+    "variable_scope",
     "variables_initializer",
+    "variance_scaling_initializer",
+    "while_loop",
     "zeros",
+    "zeros_initializer",
     "zeros_like",
 ]
 

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg.base.dims import Dim, Sizes, Trace, lift, lift_array, off_the_record, pin, pin_shape
+from thalweg.base.dims import (
+    Dim,
+    Given,
+    Sizes,
+    Trace,
+    lift,
+    lift_array,
+    off_the_record,
+    pin,
+    pin_shape,
+)
 
 
 def traced(*extents: int) -> tuple[Trace, list[Dim]]:
@@ -17,7 +27,7 @@ def traced(*extents: int) -> tuple[Trace, list[Dim]]:
     return trace, [trace.give(extent) for extent in extents]
 
 
-def replayed(trace: Trace, *extents: int) -> Sizes:
+def replayed(trace: Trace, *extents: Given) -> Sizes:
     trace.close()
     sizes = trace.replay(extents)
     assert sizes is not None
@@ -163,3 +173,37 @@ def test_without_a_trace_numbers_are_only_marked() -> None:
     assert replayed(trace, 3)(Dim(8)) == 8
     assert Dim(2) in {2: "as integers they are equal"}
     assert n not in [None, "text"]
+
+
+def test_arrays_that_are_given_may_have_other_contents() -> None:
+    trace = Trace()
+    array = np.array([3, 4])
+    node, (n,) = trace.give_array(array), [trace.give(5)]
+    total = lift(_total, node) + n
+    array[:] = 0  # it is the caller's
+    assert np.array_equal(trace.value(node), [3, 4])
+    other = np.array([1, 2, 3])
+    sizes = replayed(trace, other, 6)
+    other[:] = 0
+    assert sizes(total) == 12
+    assert np.array_equal(sizes.array(node), [1, 2, 3])
+
+
+def _total(array: np.ndarray) -> int:
+    return int(array.sum())
+
+
+def test_arrays_that_are_given_keep_their_type_and_rank() -> None:
+    trace = Trace()
+    trace.give_array(np.array([3, 4], np.int32))
+    trace.close()
+    others = [np.array([3, 4], np.int64), np.array([[3, 4]], np.int32), np.int32(3), 3]
+    assert [trace.replay([other]) for other in others] == [None] * 4  # type: ignore[list-item]
+    assert trace.replay([np.array([5], np.int32)]) is not None
+
+
+def test_each_array_that_is_given_is_one_of_its_own() -> None:
+    trace = Trace()
+    a, b = (trace.give_array(np.array(2)) for _ in range(2))
+    sizes = replayed(trace, np.array(2), np.array(3))
+    assert [int(sizes.array(node)) for node in (a, b)] == [2, 3]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import roofline
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def aligned(values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[int, 
 
 def test_multiply_adds(jit: Jit) -> None:
     width = jit.target.vector_bits // 32
-    (code,) = jit.compile([Source.of(roofline.multiply_adds(width, jit.target.attributes))])
+    (code,) = jit.compile([IrSource.of(roofline.multiply_adds(width, jit.target.attributes))])
     address, out = aligned(np.zeros(roofline.ACCUMULATORS * width, np.float32))
     ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(code)(3, address)
     # a -> a / 2 + 1, three times, of 0, 1, 2 ...: exact in float32
@@ -37,7 +37,7 @@ def test_multiply_adds(jit: Jit) -> None:
 
 def test_update(jit: Jit) -> None:
     width = jit.target.vector_bits // 32
-    (code,) = jit.compile([Source.of(roofline.update(width, jit.target.attributes))])
+    (code,) = jit.compile([IrSource.of(roofline.update(width, jit.target.attributes))])
     count = 3 * roofline.VECTORS * width
     x, y = np.arange(count, dtype=np.float32), np.full(count, 7, np.float32)
     (x_address, x_memory), (y_address, y_memory) = aligned(x), aligned(y)

@@ -4,6 +4,7 @@ python -m tests.fuzz --seed 0 --count 1000 [--target host|avx512|avx2|sse]
     [--guard end|begin] [--jobs 2]
 python -m tests.fuzz --convolutions ...    random convolutions and their gradients
 python -m tests.fuzz --corpus ...          those of well-known networks
+python -m tests.fuzz --loops ...           random loops and branches in each other
 python -m tests.fuzz --show 17             print the program of a seed
 python -m tests.fuzz --shrink 17           make a failing program smaller, and print it
 """
@@ -19,6 +20,7 @@ import numpy as np
 from tests.fuzz.bench import WrongResultError
 from tests.fuzz.children import Finding, findings, serve
 from tests.fuzz.convolutions import corpus, light_corpus, random_convolution
+from tests.fuzz.loops import RandomLoops
 from tests.fuzz.machines import prepare
 from tests.fuzz.menu import program
 from tests.fuzz.samples import SAMPLED, run_samples
@@ -49,12 +51,18 @@ def run_light_layer(number: int) -> None:
     light_corpus()[number].run()
 
 
+def run_loops(seed: int) -> None:
+    """Check a random program of loops and branches."""
+    RandomLoops(seed).run()
+
+
 RUNS = {
     "programs": run_program,
     "convolutions": run_convolution,
     "corpus": run_layer,
     "light-corpus": run_light_layer,
     "samples": run_samples,
+    "loops": run_loops,
 }
 LIMITS = {"corpus": len(corpus()), "light-corpus": len(light_corpus()), "samples": len(SAMPLED)}
 

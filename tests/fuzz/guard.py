@@ -23,7 +23,7 @@ import numpy as np
 
 from thalweg.backends import memory
 from thalweg.backends.native import backend as native
-from thalweg.backends.native import parts
+from thalweg.backends.native import compiled, parts
 from thalweg.backends.native.llvm import emit
 from thalweg.backends.protocol import BackendSettings
 from thalweg.backends.state import address_of
@@ -250,7 +250,7 @@ def use_guards(side: Side) -> None:
     replace(memory, "array", guards.copy)
     replace(memory, "aligned_empty", guards.empty)
     replace(memory, "aligned_zeros", guards.zeros)
-    replace(native, "_aligned", guards.constant)
+    replace(compiled, "_aligned", guards.constant)
     replace(native, "plan_memory", apart.temporaries)
     replace(parts, "plan_memory", apart.private)
     replace(native.NativeProgram, "_bind_arena", _bind_arena)

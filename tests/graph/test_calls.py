@@ -27,11 +27,16 @@ JUNK: list[Any] = [
 ]  # fmt: skip
 # Classes that take no arguments or are numbers, and what prints or forgets what it is given.
 LEFT_OUT = {"Dimension", "Graph", "GraphKeys", "Operation", "Optimizer", "explain"}
-LEFT_OUT |= {"reset_default_graph"}
+LEFT_OUT |= {"reset_default_graph", "Initializer", "RNNCell"}
+
+MODULES = [
+    *(tf, tf.nn, tf.train, tf.initializers, tf.losses),
+    *(tf.nn.rnn_cell, tf.contrib.layers, tf.contrib.rnn),
+]
 
 
 def public() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for module in (tf, tf.nn, tf.train):
+    for module in MODULES:
         for name in module.__all__:
             item = getattr(module, name)
             if callable(item) and not isinstance(item, ModuleType) and name not in LEFT_OUT:

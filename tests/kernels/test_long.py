@@ -173,7 +173,7 @@ def test_planning_takes_time_in_proportion(
     build: Callable[[int], tuple[Any, dict[Any, Array]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "thalweg.session.planner.WORTH_REMEMBERING", 1 << 30
+        "thalweg.session.planner.MIN_CACHED_OPERATIONS", 1 << 30
     )  # so that all is planned
 
     def calls(count: int) -> int:

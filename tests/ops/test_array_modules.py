@@ -100,16 +100,25 @@ def _traced(item: Any) -> Any:
     return item.view(Traced) if isinstance(item, np.ndarray | np.generic) else item
 
 
-def _samples() -> list[Any]:
+def _samples(host: bool) -> list[Any]:
     return [
         pytest.param(sample, id=f"{record.type}-{n}")
         for record in ALL
         if record.__module__ != special.__name__  # each has a library of its own for these
         for n, sample in enumerate(record.samples())
+        if sample.op.effects.host == host
     ]
 
 
-@pytest.mark.parametrize("sample", _samples())
+@pytest.mark.parametrize("sample", _samples(host=True))
+def test_what_only_python_runs_changes_no_argument(sample: Sample) -> None:
+    arrays = [np.array(array) for array in sample.arrays()]
+    for array in arrays:
+        array.flags.writeable = False
+    evaluate(sample.op, arrays)
+
+
+@pytest.mark.parametrize("sample", _samples(host=False))
 def test_evaluate_is_pure_and_asks_for_no_more_than_other_modules_have(sample: Sample) -> None:
     op: Op = sample.op
     arrays = [

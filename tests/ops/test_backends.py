@@ -113,6 +113,8 @@ def test_fused_with_consumers(record: type[Op], dynamic: bool) -> None:
     for case in cases:
         feeds |= case.feeds
         for output, expected in zip(case.outputs, case.expected, strict=True):
+            if output.dtype.is_string:
+                continue  # nothing to compute with
             double = output.dtype == dtypes.float64
             kind = np.dtype(np.float64 if double else np.float32)
             array = np.asarray(rng.normal(size=expected.shape), kind)

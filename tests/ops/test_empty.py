@@ -28,11 +28,14 @@ def emptied(sample: Sample) -> Iterator[tuple[Array, ...]]:
     free = [n for n in range(len(arrays)) if n not in static]
     for extent in {d for n in free for d in arrays[n].shape}:
         yield tuple(
-            array[tuple(slice(0 if d == extent else d) for d in array.shape)]
-            if n in free
-            else array
-            for n, array in enumerate(arrays)
+            _without(array, extent) if n in free else array for n, array in enumerate(arrays)
         )
+
+
+def _without(array: Array, extent: int) -> Array:
+    kept: tuple[Any, ...] = (*(slice(0 if d == extent else d) for d in array.shape), ...)
+    part: Array = array[kept]
+    return part
 
 
 def build(
@@ -76,12 +79,17 @@ def test_every_record_takes_empty_tensors(record: type[Op], is_open: bool) -> No
                 fetches, feeds = build(sample, arrays, is_open)
             except (ShapeError, DTypeError):  # it says so when the graph is built
                 continue
+            if not fetches:
+                continue  # it has no outputs
             native, reference = (outcome(fetches, feeds, name) for name in ("llvm", "numpy"))
             if isinstance(native, str) or isinstance(reference, str):
                 assert native == reference
                 continue
             for x, y in zip(native, reference, strict=True):
                 assert x.shape == y.shape
+                if x.dtype == object:
+                    assert x.tolist() == y.tolist()
+                    continue
                 np.testing.assert_allclose(
                     x.astype(np.float64), y.astype(np.float64), rtol=1e-5, atol=1e-6
                 )

@@ -91,7 +91,12 @@ def _outcome(session: Session, fetches: list[Tensor], feeds: Feeds) -> tuple[obj
     except ThalwegError as error:
         return (str(error),)
     text = program.describe() if program is not None else ""
-    return ([np.asarray(v).tobytes() for v in values], re.sub(", tile .*, ", ", ", text))
+    return ([_content(np.asarray(v)) for v in values], re.sub(", tile .*, ", ", ", text))
+
+
+def _content(array: Array) -> object:
+    """What equal arrays have in common; an array of strings holds references."""
+    return array.tolist() if array.dtype == object else array.tobytes()
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -100,8 +105,13 @@ def test_a_program_for_other_extents_is_what_planning_would_make(
     record: type[Op], change: str
 ) -> None:
     for fetches, first, then in _cases(record, change):
+        if not fetches:
+            continue  # it has no outputs
         graph = fetches[0].graph
         with Session(graph=graph) as adapting, Session(graph=graph) as planning:
             _outcome(adapting, fetches, first)
             planning.run([])  # random numbers go by the number of the run
-            assert _outcome(adapting, fetches, then) == _outcome(planning, fetches, then)
+            adapted, planned = (_outcome(s, fetches, then) for s in (adapting, planning))
+        # Outputs of Python's may have equal extents by chance, so that planning merges more.
+        parts = 1 if fetches[0].op.record.effects.host else 2
+        assert adapted[:parts] == planned[:parts]

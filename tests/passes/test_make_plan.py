@@ -8,23 +8,26 @@ import numpy as np
 import pytest
 
 from thalweg.autodiff.gradients import gradients
-from thalweg.base.dims import Dim
+from thalweg.base.dims import Dim, Trace
 from thalweg.base.errors import CompilerError
-from thalweg.graph import Operation, Spec, Tensor
+from thalweg.graph import Graph, Operation, Spec, Tensor
 from thalweg.graph.verify import verify
 from thalweg.ops.arrays import create
+from thalweg.ops.arrays.broadcast import DynamicBroadcast
 from thalweg.ops.arrays.create import constant, fill, ones_like, zeros_like
 from thalweg.ops.arrays.gather import gather
 from thalweg.ops.arrays.join import stack
 from thalweg.ops.arrays.reshape import identity, reshape, stop_gradient, transpose
 from thalweg.ops.arrays.shape import shape as shape_of
-from thalweg.ops.build import constant_value, is_planned
+from thalweg.ops.arrays.slicing import Slice
+from thalweg.ops.build import constant_value, emit, is_planned
 from thalweg.ops.control import control
 from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.reduction import reduce as r
 from thalweg.ops.state.variable import Variable
 from thalweg.passes.deduplicate import deduplicate
+from thalweg.passes.fold import fold
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
@@ -199,6 +202,27 @@ def test_static_feeds_are_those_whose_values_decide_about_shapes() -> None:
     assert static_feeds(prune([y], [], {x, n}), [x, n]) == [n]
     z = reshape(x, stack([shape_of(x)[0], 1]))
     assert static_feeds(prune([z], [], {x, n}), [x, n]) == []
+
+
+def test_what_leads_to_a_feed_decides_about_no_shape() -> None:
+    x, n = placeholder([None]), create.placeholder("int32", [], "n")
+    size = n * 2
+    y = reshape(x, stack([size, -1]))
+    assert static_feeds(prune([y, n], [], {x, n, size}), [x, n, size]) == [size]
+
+
+def test_what_numbers_that_vary_make_of_constants_is_folded_for_a_shape_only() -> None:
+    for record, is_folded in ((None, False), (DynamicBroadcast(), True)):
+        graph, trace = Graph(), Trace()
+        begin = trace.give(2)
+        with graph.as_default():
+            made = emit(Slice((begin,), (2,), (1,)), constant(np.arange(6, dtype=np.int32)))
+            made = made if record is None else emit(record, constant(1.0), made)
+        plan = fold(Plan(graph, (), (made,), (), trace=trace))
+        assert ("Slice" in types(plan)) is not is_folded
+        trace.close()
+        assert trace.replay([2]) is not None
+        assert (trace.replay([3]) is None) is is_folded  # it holds for no other number
 
 
 def test_means_do_not_contain_the_batch_size() -> None:

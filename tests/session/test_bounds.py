@@ -12,7 +12,7 @@ import pytest
 import thalweg as tf
 from thalweg.backends.native.backend import NativeProgram
 from thalweg.backends.reference.backend import ReferenceProgram
-from thalweg.base.recent import Recent
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.fetches import Fetches
 
@@ -23,15 +23,15 @@ REMEMBERED = (Choice, Entry, Request, Fetches, NativeProgram, ReferenceProgram)
 
 @pytest.fixture(autouse=True)
 def _bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thalweg.base.recent.MOST", KEPT)
-    monkeypatch.setattr("thalweg.session.why_recompiled.MOST", KEPT)
+    monkeypatch.setattr("thalweg.base.bounded_dict.MAX_ENTRIES", KEPT)
+    monkeypatch.setattr("thalweg.session.why_recompiled.MAX_LINES", KEPT)
 
 
 def tables(session: tf.Session) -> Iterator[dict[Any, Any]]:
     """All that a session finds again."""
     planner, why = session._planner, session._planner.why
     for part in (session._structures, session._feeds, planner, why):
-        yield from (table for table in vars(part).values() if isinstance(table, Recent))
+        yield from (table for table in vars(part).values() if isinstance(table, BoundedDict))
 
 
 def alive() -> int:

@@ -72,8 +72,8 @@ class Gate:
     def finished(self) -> int:
         return int(self._program.finished)
 
-    def apart(self, workspace: int | None) -> Any:
-        return self._program.apart(workspace)
+    def clone(self, workspace: int | None) -> Any:
+        return self._program.clone(workspace)
 
 
 def entry_of(own: tf.Session, fetch: tf.Tensor) -> Entry:
@@ -255,15 +255,15 @@ def test_workspaces_are_kept_for_some_runs_and_thrown_away_for_others() -> None:
     gate = hold(own, y, {x: np.zeros(1000)})
     entry = entry_of(own, y)
     made: list[weakref.ref[Any]] = []
-    own_apart = gate.apart
+    own_clone = gate.clone
 
-    def apart(workspace: int | None) -> Any:
-        inner = Gate(own_apart(workspace))
+    def clone(workspace: int | None) -> Any:
+        inner = Gate(own_clone(workspace))
         made.append(weakref.ref(inner))
         inner.may_go_on = gate.may_go_on
         return inner
 
-    gate.apart = apart  # type: ignore[method-assign]
+    gate.clone = clone  # type: ignore[method-assign]
     found: list[float] = []
     threads = [
         threading.Thread(target=lambda: found.append(own.run(y, {x: np.zeros(1000)})))

@@ -17,7 +17,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.backends.native.shared import shared_jit
-from thalweg.backends.native.trial import Trial
+from thalweg.backends.native.thread_count import ThreadCountTuner
 
 Array = np.ndarray[Any, Any]
 
@@ -67,11 +67,11 @@ def test_same_bits_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     reference = train(1)
     rng, chosen = random.Random(0), set()
 
-    def choose(trial: Trial) -> int:
-        chosen.add(threads := rng.choice(trial._options))
+    def choose(tuner: ThreadCountTuner) -> int:
+        chosen.add(threads := rng.choice(tuner._options))
         return threads
 
-    monkeypatch.setattr(Trial, "choose", choose)
+    monkeypatch.setattr(ThreadCountTuner, "choose", choose)
     spin = [sys.executable, "-S", "-c", "while True: pass"]
     spinners = [subprocess.Popen(spin) for _ in range(2)]
     try:
@@ -133,8 +133,8 @@ def attentive_network() -> tuple[tf.Tensor, tf.Tensor, tf.Operation, tf.Tensor]:
 
 @pytest.mark.parametrize("network", [small_network, recurrent_network, attentive_network])
 def test_a_plan_that_holds_for_another_batch_gives_the_same_bits(network: Any) -> None:
-    results: dict[str, list[Array]] = {"adapted": [], "planned": []}
-    for way, sizes in (("adapted", (20, 33, 7)), ("planned", (7,))):
+    results: dict[str, list[Array]] = {"replayed": [], "planned": []}
+    for way, sizes in (("replayed", (20, 33, 7)), ("planned", (7,))):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(7)
             x, labels, step, loss = network()
@@ -147,8 +147,8 @@ def test_a_plan_that_holds_for_another_batch_gives_the_same_bits(network: Any) -
             told = [line for line in session.why_recompiled if "new shape" in line]
             assert all(line.endswith("(the plan holds)") for line in told)
             assert len(told) == len(sizes) - 1
-    for adapted, planned in zip(results["adapted"], results["planned"], strict=True):
-        np.testing.assert_array_equal(adapted, planned)
+    for replayed, planned in zip(results["replayed"], results["planned"], strict=True):
+        np.testing.assert_array_equal(replayed, planned)
 
 
 def test_another_seed_compiles_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.session.entry import Request
-from thalweg.session.why_recompiled import Log, WhyRecompiled
+from thalweg.session.why_recompiled import RecompilationLog, WhyRecompiled
 
 
 def test_each_line_says_what_was_new() -> None:
@@ -41,8 +41,8 @@ def test_shapes_take_no_memory() -> None:
 
 
 def test_the_log_counts_what_it_drops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thalweg.session.why_recompiled.MOST", 3)
-    log = Log()
+    monkeypatch.setattr("thalweg.session.why_recompiled.MAX_LINES", 3)
+    log = RecompilationLog()
     for n in range(5):
         log.add(str(n))
     assert log == ["2", "3", "4"]

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from thalweg.autodiff.branches import cond_gradients
 from thalweg.autodiff.indexed_slices import dense, total
+from thalweg.autodiff.loops import loop_gradients
 from thalweg.base import shapes
 from thalweg.base.errors import (
     DTypeError,
@@ -20,9 +22,11 @@ from thalweg.base.errors import (
     ShapeError,
 )
 from thalweg.base.source import caller
-from thalweg.graph import Gradient, Operation, Tensor
+from thalweg.graph import Gradient, Operation, Tensor, home
 from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.build import convert
+from thalweg.ops.control.cond import Cond
+from thalweg.ops.control.loop import Loop
 
 __all__ = ["AggregationMethod", "gradients"]
 
@@ -81,7 +85,7 @@ def gradients(
     for y in targets:
         _check_target(y)
     stopped = {_source(t) for t in _listed(stop_gradients)}
-    graph = targets[0].graph
+    graph = home(targets[0].graph)
     with graph.as_default(), graph.name_scope(name):
         sweep = _Sweep(targets, sources, stopped)
         starts = _listed(grad_ys) or [None] * len(targets)
@@ -162,7 +166,11 @@ class _Sweep:
             self._visit(op)
 
     def _visit(self, op: Operation) -> None:
-        graph = op.graph
+        outer = _outer(op)
+        if outer is not None:
+            self._pass_on(op.outputs[0], outer)
+            return
+        graph = home(op.graph)
         with graph.made_at(op.source), graph.name_scope(f"{op.name}_grad"):
             dys = [self._arriving(y, op.record.passes_slices) for y in op.outputs]
             if all(dy is None for dy in dys):
@@ -170,6 +178,12 @@ class _Sweep:
             for tensor, gradient in zip(op.inputs, self._input_gradients(op, dys), strict=True):
                 if gradient is not None and tensor in self._depends and tensor.dtype.is_floating:
                     self.add(tensor, gradient)
+
+    def _pass_on(self, inner: Tensor, outer: Tensor) -> None:
+        """What arrives inside a body at what stands for a tensor outside arrives at that."""
+        total = self._arriving(inner, as_slices=False)
+        if total is not None:
+            self.add(outer, total)
 
     def _arriving(self, output: Tensor, as_slices: bool) -> Gradient | None:
         """What goes on through an operation from one of its outputs."""
@@ -183,6 +197,9 @@ class _Sweep:
     ) -> Sequence[Gradient | None]:
         if not op.record.differentiable:
             raise GradientError(self._no_gradient(op))
+        if op.type in _WITH_BODIES:
+            tensors = [None if dy is None else dense(dy) for dy in dys]
+            return _WITH_BODIES[op.type](op, tensors, _differentiated)
         return op.record.grad(op, *dys)
 
     def _no_gradient(self, op: Operation) -> str:
@@ -202,7 +219,7 @@ def between(
     depends = set(sources)
     found = []
     for op in above:
-        if any(t in depends for t in op.inputs):
+        if any(t in depends for t in _inputs(op)):
             found.append(op)
             depends.update(t for t in op.outputs if t not in stopped)
     return found
@@ -215,5 +232,30 @@ def _ancestors(targets: Iterable[Tensor], stopped: set[Tensor]) -> list[Operatio
         op = waiting.pop()
         if op not in seen:
             seen.add(op)
-            waiting.extend(t.op for t in op.inputs if t not in stopped)
-    return sorted(seen, key=lambda op: op.index)
+            waiting.extend(t.op for t in _inputs(op) if t not in stopped)
+    return sorted(seen, key=lambda op: (op.graph.depth, op.index))
+
+
+def _inputs(op: Operation) -> Sequence[Tensor]:
+    """What an operation depends on; a tensor of a body may stand for one outside."""
+    outer = _outer(op)
+    return op.inputs if outer is None else [outer]
+
+
+def _outer(op: Operation) -> Tensor | None:
+    return op.graph.outer_of(op.outputs[0]) if len(op.outputs) == 1 else None
+
+
+def _differentiated(
+    targets: Sequence[Tensor], starts: Sequence[Tensor], sources: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """The gradients that arrive at the sources, which are built in the default graph."""
+    sweep = _Sweep(targets, sources, set(sources))
+    for target, start in zip(targets, starts, strict=True):
+        sweep.add(target, start)
+    sweep.run()
+    totals = [sweep.total(source) for source in sources]
+    return [None if total is None else dense(total) for total in totals]
+
+
+_WITH_BODIES = {Loop.type: loop_gradients, Cond.type: cond_gradients}

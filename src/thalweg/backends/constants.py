@@ -8,16 +8,25 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.protocol import Feed
-from thalweg.ops.arrays.constant import constant_of
+from thalweg.base.dims import Given, Sizes, Trace
+from thalweg.ops.arrays.constant import Constant, constant_of
 from thalweg.passes.plan import Plan
 
 Array = np.ndarray[Any, Any]
 
 
 class ConstantProgram:
-    """Hands out copies of constants: neither a compiler nor native code is needed for that."""
+    """Hands out copies of constants: neither a compiler nor native code is needed for that.
 
-    def __init__(self, values: Sequence[Array]) -> None:
+    Args:
+        constants: the records, in order.
+        trace: of the plan, closed.
+        sizes: what the constants are in this program.
+    """
+
+    def __init__(self, constants: Sequence[Constant], trace: Trace, sizes: Sizes) -> None:
+        self._constants, self._trace, self._sizes = constants, trace, sizes
+        values = [c.array if c.planned is None else sizes.array(c.planned) for c in constants]
         self._values = tuple(values)
         # A scalar cannot be changed, and so needs no copy.
         self._scalars = [value[()] for value in values if not value.ndim]
@@ -26,9 +35,10 @@ class ConstantProgram:
     @staticmethod
     def of(plan: Plan) -> ConstantProgram | None:
         """The program of a plan that fetches constants and does nothing else; None for others."""
-        constants = [constant_of(tensor) for tensor in plan.fetches]
-        values = [constant.array for constant in constants if constant]
-        return None if plan.targets or len(values) < len(constants) else ConstantProgram(values)
+        constants = [constant for t in plan.fetches if (constant := constant_of(t))]
+        if plan.targets or len(constants) < len(plan.fetches):
+            return None
+        return ConstantProgram(constants, plan.trace, plan.trace.close())
 
     def tune(self) -> dict[str, float]:
         return {}
@@ -42,11 +52,12 @@ class ConstantProgram:
         self.finished = steps
         return [np.repeat(value[np.newaxis], steps, axis=0) for value in self._values]
 
-    def at(self, extents: Sequence[int]) -> ConstantProgram | None:
-        return None
+    def at(self, given: Sequence[Given]) -> ConstantProgram | None:
+        sizes = self._trace.replay(given)
+        return None if sizes is None else ConstantProgram(self._constants, self._trace, sizes)
 
-    def apart(self, workspace: int | None) -> ConstantProgram:
-        return ConstantProgram(self._values)
+    def clone(self, workspace: int | None) -> ConstantProgram:
+        return ConstantProgram(self._constants, self._trace, self._sizes)
 
     def describe(self) -> str:
         return f"{len(self._values)} constants, nothing to compute"

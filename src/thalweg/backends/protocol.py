@@ -8,13 +8,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from thalweg.backends.state import VariableStore
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
 from thalweg.passes.plan import Interface, Plan
 
 
-class Rows(Record):
-    """A feed that is other rows of an array in each step of a loop.
+class MiniBatches(Record):
+    """A feed whose mini-batches are rows of an array, others in each step of a loop.
 
     Attributes:
         source: contiguous, its first axis the rows.
@@ -38,7 +39,7 @@ class Rows(Record):
         return made
 
 
-Feed = np.ndarray[Any, Any] | Rows
+Feed = np.ndarray[Any, Any] | MiniBatches
 
 
 class Program(Protocol):
@@ -92,16 +93,16 @@ class Program(Protocol):
         """
         ...
 
-    def at(self, extents: Sequence[int]) -> Program | None:
+    def at(self, given: Sequence[Given]) -> Program | None:
         """The program of the same plan for other extents; None if they need a plan of their own.
 
         Args:
-            extents: those that the user's graph leaves open, feed by feed, and then the seeds.
+            given: what the plan's trace is given; see `passes.specialise.given`.
         """
         ...
 
-    def apart(self, workspace: int | None) -> Program:
-        """The same program in another workspace: it may run while this one does.
+    def clone(self, workspace: int | None) -> Program:
+        """A copy of the program in another workspace: it may run while this one does.
 
         Args:
             workspace: its number. Programs of one session in one workspace share memory, and run
@@ -131,13 +132,13 @@ class Backend(Protocol):
     """A way to run plans."""
 
     def recall(
-        self, signature: str, numbers: Sequence[int], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: VariableStore
     ) -> tuple[Program, Interface] | None:
         """The program of a plan that was compiled before, perhaps by another process.
 
         Args:
             signature: what it computes; see `passes.signature`.
-            numbers: as for `Program.at`.
+            given: as for `Program.at`.
             state: as for `compile`.
         """
         ...
@@ -147,7 +148,7 @@ class Backend(Protocol):
         plan: Plan,
         seen: Interface,
         state: VariableStore,
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:
         """Make a program that keeps its variables in `state`.
@@ -156,8 +157,8 @@ class Backend(Protocol):
             plan: what it computes.
             seen: the plan as those see it who run it.
             state: the variables.
-            picked: the feeds, by number, that will be `Rows`, with the dtype of their source. A
-                program with any can only `run_steps`.
+            batched_feeds: the feeds, by number, that will be `MiniBatches`, with the dtype of
+                their source. A program with any can only `run_steps`.
             signature: what the plan can be recalled by, if it is worth it.
         """
         ...

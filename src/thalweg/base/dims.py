@@ -7,6 +7,8 @@ one is noted in a trace, and so is what is asked of them:
 
 For other extents the trace is replayed. If each question has the same answer then, the plan would
 be the same but for its numbers, which the replay gives. If one has not, another plan is needed.
+
+A trace is also given arrays: the values of feeds that decide about shapes.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 from thalweg.base.record import Record
 
 Array = np.ndarray[Any, Any]
+Given = int | Array
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 
@@ -55,7 +58,7 @@ class Trace:
     def __init__(self) -> None:
         self._values: list[Any] = []
         self._nodes: dict[object, Node] = {}
-        self._given: list[int] = []  # the places of the extents
+        self._given: list[int] = []  # the places of extents, arrays and so on
         self._computed: list[tuple[int, Function, tuple[int, ...]]] = []
         self._asked: dict[tuple[Function, tuple[int, ...]], bool] = {}
         self.is_open = True
@@ -65,6 +68,12 @@ class Trace:
         node = self._node((kind, number), number)
         self._given.append(node.place)
         return Dim(number, node)
+
+    def give_array(self, array: Array) -> Node:
+        """An array whose contents may vary, but not its type and rank; extents are given apart."""
+        node = self._node(("array", len(self._given)), array.copy())
+        self._given.append(node.place)
+        return node
 
     def literal(self, value: Any) -> Node:
         """A number, array or other argument that is the same for all extents."""
@@ -150,14 +159,14 @@ class Trace:
         self._nodes.clear()
         return Sizes(self, self._values)
 
-    def replay(self, extents: Sequence[int]) -> Sizes | None:
-        """What the numbers are for other extents; None if they need another plan.
+    def replay(self, given: Sequence[Given]) -> Sizes | None:
+        """What the numbers are for other extents and arrays; None if they need another plan.
 
         Args:
-            extents: as many as were given, in the same order.
+            given: as many as were given, in the same order.
         """
         values = list(self._values)
-        if not self._set_given(values, extents):
+        if not self._set_given(values, given):
             return None
         try:
             for place, function, arguments in self._computed:
@@ -169,13 +178,18 @@ class Trace:
             return None  # planning will say what is wrong
         return Sizes(self, values)
 
-    def _set_given(self, values: list[Any], extents: Sequence[int]) -> bool:
-        """Put the extents into the values, if those that count as one are equal again."""
+    def _set_given(self, values: list[Any], given: Sequence[Given]) -> bool:
+        """Put what is given into the values, if extents that count as one are equal again."""
         found: dict[int, int] = {}
-        for place, extent in zip(self._given, extents, strict=True):
-            if found.setdefault(place, extent) != extent:
+        for place, new in zip(self._given, given, strict=True):
+            if _kind(new) != _kind(values[place]):
                 return False
-            values[place] = extent
+            if isinstance(new, np.ndarray):
+                values[place] = new.copy()  # the caller may change it
+            elif found.setdefault(place, new) != new:
+                return False
+            else:
+                values[place] = new
         return True
 
     def _node(self, key: object, value: Any) -> Node:
@@ -341,6 +355,11 @@ def lift_array(function: Callable[..., Array], *arguments: Any) -> tuple[Array, 
     trace = _open_trace(arguments) or Trace()
     node = trace.compute(function, *arguments)
     return trace.value(node), node
+
+
+def _kind(given: object) -> object:
+    """What must not change of something that is given."""
+    return (given.dtype, given.ndim) if isinstance(given, np.ndarray) else None
 
 
 def _callable(function: Function) -> Function:

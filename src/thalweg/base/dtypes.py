@@ -44,12 +44,17 @@ class DType:
     @property
     def is_integer(self) -> bool:
         """Whether it is an integer type; bool is not."""
-        return not self.is_floating and not self.is_bool
+        return self.name in _INTEGER
 
     @property
     def is_bool(self) -> bool:
         """Whether it is bool."""
         return self.name == "bool"
+
+    @property
+    def is_string(self) -> bool:
+        """Whether it is the type of strings."""
+        return self.name == "string"
 
     @property
     def is_unsigned(self) -> bool:
@@ -58,7 +63,7 @@ class DType:
 
     @property
     def size(self) -> int:
-        """Bytes of one element."""
+        """Bytes of one element; those of a reference for strings."""
         return _BYTES[self.name]
 
     @property
@@ -105,10 +110,11 @@ class DType:
 
 
 _FLOATING = frozenset({"float16", "bfloat16", "float32", "float64"})
+_INTEGER = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16"})
 _BYTES = {
     "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8,
     "int8": 1, "int16": 2, "int32": 4, "int64": 8,
-    "uint8": 1, "uint16": 2, "bool": 1,
+    "uint8": 1, "uint16": 2, "bool": 1, "string": 8,
 }  # fmt: skip
 
 
@@ -130,12 +136,13 @@ int64 = DType("int64", np.dtype(np.int64))
 uint8 = DType("uint8", np.dtype(np.uint8))
 uint16 = DType("uint16", np.dtype(np.uint16))
 bool_ = DType("bool", np.dtype(np.bool_))
+string = DType("string", np.dtype(np.object_))
 
-ALL = (float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, bool_)
+ALL = (float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8, uint16, bool_, string)
 _BY_NAME = {dtype.name: dtype for dtype in ALL}
 NAMES = frozenset(_BY_NAME)
 _ALIASES = {"float": float32, "double": float64, "half": float16, "int": int32}
-_PYTHON: dict[Any, DType] = {float: float32, int: int32, bool: bool_}
+_PYTHON: dict[Any, DType] = {float: float32, int: int32, bool: bool_, str: string, bytes: string}
 
 
 @lru_cache(maxsize=256)
@@ -151,11 +158,20 @@ def as_dtype(value: Any) -> DType:
         return _BY_NAME.get(value) or _ALIASES[value]
     if isinstance(value, type) and value in _PYTHON:
         return _PYTHON[value]
-    try:
-        name = np.dtype(value).name
-    except TypeError:
-        name = ""
+    name = _numpy_name(value)
     if name not in _BY_NAME:
         known = ", ".join(_BY_NAME)
         raise DTypeError(f"{value!r} is not an element type; there are {known}")
     return _BY_NAME[name]
+
+
+def _numpy_name(value: Any) -> str:
+    """The name of the element type that is kept as a NumPy dtype; nothing if it is none."""
+    try:
+        found = np.dtype(value)
+    except TypeError:
+        return ""
+    if found.kind != "O":
+        return "string" if found.kind in "US" else found.name
+    # NumPy takes any class that it does not know for one of objects
+    return "string" if value is np.object_ or isinstance(value, np.dtype) else ""

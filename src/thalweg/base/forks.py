@@ -2,7 +2,7 @@
 
 A fork waits until no other thread is inside of native code or of LLVM, which takes milliseconds as
 a rule. The locks around these are made anew in the child. So it finds whole variables and a
-compiler that works. What does not come to rest in time is lost to the child, and says so there.
+compiler that works. What is not quiescent in time is lost to the child, and says so there.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ PATIENCE_S = 20.0  # for which a fork waits for all that is at work
 _GIVE_WAY_S = 1.0  # for which a thread that begins something waits for a fork
 
 
-class Shared:
-    """What threads share under a lock, and a fork must find at rest.
+class ForkSafe:
+    """What threads share under a lock, and a fork must find quiescent.
 
     Attributes:
         fork_order: those with a lower number may wait for those with a higher one.
@@ -32,7 +32,7 @@ class Shared:
         self._lock = threading.RLock()
         _everything.add(self)
 
-    def rest(self, seconds: float) -> bool:
+    def quiesce(self, seconds: float) -> bool:
         """Let no other thread begin anything, and wait for what has begun; whether it ends in time.
 
         Args:
@@ -40,35 +40,35 @@ class Shared:
         """
         return True
 
-    def go_on(self) -> None:
-        """End the rest, in the parent and in the child."""
+    def resume(self) -> None:
+        """Let them begin again, in the parent and in the child."""
 
-    def renew(self, is_lost: bool) -> None:
+    def reset_in_child(self, is_lost: bool) -> None:
         """In the child, before it goes on: forget the other threads."""
         self._lock = threading.RLock()
         self.is_lost = self.is_lost or is_lost
 
 
-_everything: weakref.WeakSet[Shared] = weakref.WeakSet()
+_everything: weakref.WeakSet[ForkSafe] = weakref.WeakSet()
 
 
 class _Fork:
     """The fork that waits or is made, if there is one."""
 
     def __init__(self) -> None:
-        self.resting: list[Shared] = []
-        self.restless: list[Shared] = []
+        self.quiesced: list[ForkSafe] = []
+        self.busy: list[ForkSafe] = []
         self.is_over = threading.Event()
 
     def prepare(self) -> None:
         end = time.monotonic() + PATIENCE_S
-        for shared in sorted(_everything, key=lambda s: s.fork_order):
-            rests = shared.rest(max(end - time.monotonic(), 0.0))
-            (self.resting if rests else self.restless).append(shared)
+        for each in sorted(_everything, key=lambda s: s.fork_order):
+            is_quiet = each.quiesce(max(end - time.monotonic(), 0.0))
+            (self.quiesced if is_quiet else self.busy).append(each)
 
     def end(self) -> None:
-        for shared in reversed(self.resting):
-            shared.go_on()
+        for each in reversed(self.quiesced):
+            each.resume()
         self.is_over.set()
 
 
@@ -97,9 +97,9 @@ def _after_in_parent() -> None:
 def _after_in_child() -> None:
     global waiting
     if waiting is not None:
-        for is_lost, those in ((True, waiting.restless), (False, waiting.resting)):
-            for shared in those:
-                shared.renew(is_lost)
+        for is_lost, those in ((True, waiting.busy), (False, waiting.quiesced)):
+            for each in those:
+                each.reset_in_child(is_lost)
         waiting.end()
     waiting = None
 

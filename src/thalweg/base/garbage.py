@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def collection_paused() -> Iterator[None]:
         _pause.end()
 
 
-class _Pause(Shared):
+class _Pause(ForkSafe):
     """How many blocks are running in all threads that want no collection."""
 
     fork_order = 4
@@ -46,9 +46,9 @@ class _Pause(Shared):
             if not self._blocks and self._was_on:
                 gc.enable()
 
-    def renew(self, is_lost: bool) -> None:
+    def reset_in_child(self, is_lost: bool) -> None:
         """The child has none of the other threads, which may have been in such a block."""
-        super().renew(is_lost)
+        super().reset_in_child(is_lost)
         if self._blocks:
             self._blocks = 1
             self.end()

@@ -1,5 +1,5 @@
-"""What TensorFlow 1 had in `tf.contrib`."""
+"""What TensorFlow 1 has under `tf.contrib`."""
 
-from thalweg.contrib import opt
+from thalweg.contrib import layers, opt, rnn
 
-__all__ = ["opt"]
+__all__ = ["layers", "opt", "rnn"]

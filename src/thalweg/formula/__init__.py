@@ -35,7 +35,16 @@ from thalweg.formula.expressions import (
     walk,
     where,
 )
-from thalweg.formula.formulas import Alias, Check, Formula, Lowered, Operand, Steps, pointwise
+from thalweg.formula.formulas import (
+    Alias,
+    Check,
+    FiniteCheck,
+    Formula,
+    Lowered,
+    Operand,
+    Steps,
+    pointwise,
+)
 from thalweg.formula.functions import FUNCTIONS
 from thalweg.formula.indices import (
     Affine,
@@ -59,6 +68,7 @@ __all__ = [
     "Combination",
     "Const",
     "Expr",
+    "FiniteCheck",
     "Formula",
     "Index",
     "Lowered",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
-from thalweg.formula.expressions import Expr, Read
+from thalweg.formula.expressions import Const, Expr, Read, apply, cast, where
 from thalweg.formula.indices import Affine, Axis, Index, affine, axes
 
 
@@ -72,10 +74,39 @@ class Check(Record):
     limit: int
     name: str
 
+    def code(self, element: Expr) -> Expr:
+        """The number that must lie in the range, for an element."""
+        return cast(element, dtypes.int64)
+
+    def codes(self, xp: Any, elements: Any) -> Any:
+        """The same for an array."""
+        return elements
+
     def problem(self, place: Sequence[int], value: int) -> str:
         """What is wrong with an element, as TensorFlow says it: `indices[3] = 12 is not in ...`."""
         at = f"[{','.join(str(int(p)) for p in place)}]" if place else ""
         return f"{self.name}{at} = {value} is not in [0, {int(self.limit)})"
+
+
+class FiniteCheck(Check):
+    """Every element of an operand must be finite; a run that finds another one fails.
+
+    The codes are 0 for finite numbers, 1 for infinities and 2 for NaN, so `limit` is 1.
+    """
+
+    def code(self, element: Expr) -> Expr:
+        zero, one, two = (Const(n, dtypes.int64) for n in range(3))
+        infinite = where(apply("eq", element, element), one, two)
+        return where(apply("eq", element - element, 0), zero, infinite)
+
+    def codes(self, xp: Any, elements: Any) -> Any:
+        return xp.where(xp.isfinite(elements), 0, xp.where(xp.isnan(elements), 2, 1))
+
+    def problem(self, place: Sequence[int], value: int) -> str:
+        """What is wrong with an element: `x : Tensor had NaN values, the first at [3,1]`."""
+        kind = "NaN" if value == 2 else "Inf"
+        at = f", the first at [{','.join(str(int(p)) for p in place)}]" if place else ""
+        return f"{self.name} : Tensor had {kind} values{at}"
 
 
 class Alias(Record):

@@ -27,7 +27,7 @@ KINDS: dict[str, Callable[[DType], bool]] = {
     ANY: lambda dtype: True,
     FLOATING: lambda dtype: dtype.is_floating,
     INTEGER: lambda dtype: dtype.is_integer,
-    NUMERIC: lambda dtype: not dtype.is_bool,
+    NUMERIC: lambda dtype: dtype.is_floating or dtype.is_integer,
     BOOLEAN: lambda dtype: dtype.is_bool,
 }
 

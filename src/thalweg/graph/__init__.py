@@ -1,29 +1,32 @@
 """The graph: operations, tensors, scopes, and the record that says what an operation is."""
 
-from thalweg.graph.effects import Effects, Origin, Timing
-from thalweg.graph.executor import Executor, execute
+from thalweg.graph.body import Body
+from thalweg.graph.effects import ACTS_ON_HOST, ON_HOST, Effects, Origin, Timing
+from thalweg.graph.executor import OpExecutor, execute
 from thalweg.graph.graph import (
-    Culprit,
+    FailedOp,
     Graph,
     default_graph,
     failed,
-    graph_of,
-    infer,
-    located,
     reset_default_graph,
 )
 from thalweg.graph.indexed_slices import Gradient, IndexedSlices
+from thalweg.graph.inference import infer, located
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
+from thalweg.graph.places import graph_of, home, outermost
 
 __all__ = [
-    "Culprit",
+    "ACTS_ON_HOST",
+    "ON_HOST",
+    "Body",
     "Effects",
-    "Executor",
+    "FailedOp",
     "Gradient",
     "Graph",
     "IndexedSlices",
     "Op",
+    "OpExecutor",
     "Operation",
     "Origin",
     "Sample",
@@ -34,7 +37,9 @@ __all__ = [
     "execute",
     "failed",
     "graph_of",
+    "home",
     "infer",
     "located",
+    "outermost",
     "reset_default_graph",
 ]

@@ -74,3 +74,7 @@ class Effects(Record):
     def handles(self) -> frozenset[int]:
         """The inputs of which the resource matters, and not its contents."""
         return frozenset(self.reads + self.writes)
+
+
+ON_HOST = Effects(host=True)  # of a pure function that only Python can compute
+ACTS_ON_HOST = Effects(acts=True, host=True)  # of what prints, raises or calls what has a state

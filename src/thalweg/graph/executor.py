@@ -8,7 +8,7 @@ from thalweg.graph.effects import Origin
 from thalweg.graph.node import Operation
 
 
-class Executor(Protocol):
+class OpExecutor(Protocol):
     """A backend's way to execute each kind of operation, once the inputs are done."""
 
     def constant(self, op: Operation) -> None:
@@ -40,7 +40,7 @@ class Executor(Protocol):
         ...
 
 
-def execute(op: Operation, executor: Executor) -> None:
+def execute(op: Operation, executor: OpExecutor) -> None:
     """Execute an operation in the way that its record declares."""
     match op.record.origin:
         case Origin.CONSTANT:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-from thalweg.base.dims import plain
-from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
-from thalweg.base.forks import Shared
+from thalweg.base.errors import GraphError, InvalidArgumentError, OpError
+from thalweg.base.forks import ForkSafe
 from thalweg.base.record import Record
-from thalweg.base.shapes import show
 from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
+from thalweg.graph.inference import infer
 from thalweg.graph.names import check_name
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
 
-MOST_BYTES = 2**63 - 1
 
-
-class Graph(Shared):
+class Graph(ForkSafe):
     """A dataflow graph.
 
     Operations are added by calling the functions of the API while the graph is the default one. It
@@ -66,13 +61,13 @@ class Graph(Shared):
 
         Raises:
             ShapeError, DTypeError: from the record, with the user's lines added.
-            GraphError: if an input belongs to another graph, the graph is finalised, or the name
-                is not valid.
+            GraphError: if an input belongs to a graph that this one does not see, the graph is
+                finalised, or the name is not valid.
         """
         source = self.source
         if name:
             check_name(name, "an operation", bool(self._scope))
-        self._check_inputs(record, inputs)
+        inputs = self._own_inputs(record, inputs)
         specs = infer(record, inputs, source)
         return self._append(record, inputs, specs, name or record.type, control_inputs, source)
 
@@ -92,16 +87,16 @@ class Graph(Shared):
         node.device = op.device
         return node
 
-    def rest(self, seconds: float) -> bool:
-        """See `Shared`."""
+    def quiesce(self, seconds: float) -> bool:
+        """See `ForkSafe`."""
         return self._lock.acquire(timeout=seconds)
 
-    def go_on(self) -> None:
-        """See `Shared`."""
+    def resume(self) -> None:
+        """See `ForkSafe`."""
         self._lock.release()
 
-    def renew(self, is_lost: bool) -> None:
-        """See `Shared`; the lock that rests is released."""
+    def reset_in_child(self, is_lost: bool) -> None:
+        """See `ForkSafe`; `resume` releases the lock."""
 
     def _append(
         self,
@@ -121,15 +116,69 @@ class Graph(Shared):
             self._by_name[full] = node
         return node
 
-    def _check_inputs(self, record: Op, inputs: Sequence[Tensor]) -> None:
+    def extend(self, op: Operation, record: Op) -> tuple[Tensor, ...]:
+        """Let an operation do more than it did: compute other outputs behind those that it has.
+
+        Args:
+            op: of this graph.
+            record: what it becomes; it makes the present outputs as they are, and some more.
+
+        Returns:
+            The new outputs.
+        """
+        specs = infer(record, op.inputs, op.source)
+        with self._lock:
+            before = len(op.outputs)
+            made = [Tensor(op, n, spec) for n, spec in enumerate(specs) if n >= before]
+            op.record, op.outputs = record, (*op.outputs, *made)
+        return op.outputs[before:]
+
+    def _own_inputs(self, record: Op, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The inputs of a new operation, as tensors of this graph."""
         if self._finalized:
             raise GraphError(f"the graph is finalized: no {record.type} can be added to it")
-        for tensor in inputs:
-            if tensor.graph is not self:
-                raise GraphError(
-                    f"{record.type}: {tensor.name!r} belongs to another graph\n"
-                    f"  it was made at {tensor.op.source}"
-                )
+        if all(tensor.op.graph is self for tensor in inputs):
+            return inputs
+        try:
+            return [self.capture(tensor) for tensor in inputs]
+        except GraphError as error:
+            raise type(error)(f"{record.type}: {error}") from None
+
+    # -- graphs inside others: the bodies of loops and branches
+
+    @property
+    def root(self) -> Graph:
+        """The outermost graph that this one lies in: itself, unless it is a body."""
+        return self
+
+    @property
+    def depth(self) -> int:
+        """In how many other graphs it lies."""
+        return 0
+
+    def outer_of(self, inner: Tensor) -> Tensor | None:
+        """The tensor of a graph around that one stands for, if it does."""
+        return None
+
+    def sees(self, graph: Graph) -> bool:
+        """Whether tensors of another graph can be inputs of operations of this one."""
+        return False
+
+    def lifted(self, tensor: Tensor) -> Tensor:
+        """A tensor of this graph, computed in the outermost one."""
+        return tensor
+
+    def capture(self, tensor: Tensor) -> Tensor:
+        """The tensor that stands in this graph for one of this graph or of one that it sees.
+
+        Raises:
+            GraphError: for a tensor of any other graph.
+        """
+        if tensor.op.graph is self:
+            return tensor
+        raise GraphError(
+            f"{tensor.name!r} belongs to another graph\n  it was made at {tensor.op.source}"
+        )
 
     def finalize(self) -> None:
         """Make the graph read-only."""
@@ -165,6 +214,15 @@ class Graph(Shared):
             self._used_names[f"{full}_{taken}"] = 1
         return f"{full}_{taken}"
 
+    def get_name_scope(self) -> str:
+        """The name of the scope that is open, without a slash; "" at the root."""
+        return self._scope
+
+    @property
+    def scope(self) -> str:
+        """The name scope that is open."""
+        return self._scope
+
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Prefix the names made inside; yields the scope's name with a slash.
@@ -193,7 +251,7 @@ class Graph(Shared):
         if control_inputs is None:
             self._control = []
         else:
-            self._control = before + [self._operation_of(c) for c in control_inputs]
+            self._control = before + self.own_operations(control_inputs)
         try:
             yield
         finally:
@@ -204,9 +262,14 @@ class Graph(Shared):
         """Whether `control_dependencies` is in force."""
         return bool(self._control)
 
-    def _operation_of(self, element: Any) -> Operation:
-        found = self.as_graph_element(element)
-        return found.op if isinstance(found, Tensor) else found
+    def own_operations(self, elements: Iterable[Any]) -> list[Operation]:
+        """The operations of this graph that control dependencies on some elements stand for.
+
+        Raises:
+            GraphError, TypeError: as `as_graph_element` does.
+        """
+        found = [self.as_graph_element(element) for element in elements]
+        return [item.op if isinstance(item, Tensor) else item for item in found]
 
     @contextmanager
     def device(self, device: str | Callable[[Any], str] | None) -> Iterator[None]:
@@ -231,7 +294,7 @@ class Graph(Shared):
         finally:
             self._source = before
 
-    def resume(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
+    def continue_at(self, source: Source | None, control_inputs: Sequence[Operation]) -> None:
         """From now on, operations come from this line and run after the given ones.
 
         It is `made_at` and `control_dependencies` for a pass that goes from operation to operation.
@@ -341,57 +404,12 @@ class UnknownNameError(GraphError, KeyError):
         return str(self.args[0])
 
 
-def infer(record: Op, inputs: Sequence[Tensor], source: Source) -> tuple[Spec, ...]:
-    """The output specs, with the user's lines added to what the record complains about."""
-    try:
-        made = record.infer(*(tensor.spec for tensor in inputs))
-        specs = made if isinstance(made, tuple) else (made,)
-        for spec in specs:
-            _check_size(spec)
-    except (ShapeError, DTypeError) as error:
-        names = _argument_names(type(record).infer, len(inputs))
-        named = list(zip(names, inputs, strict=False))
-        raise located(error, record.type.lower(), named, source) from None
-    return specs
+def failed(op: Operation, problem: object) -> OpError:
+    """The error of an operation that failed in a run; of the problem's kind, if it has one."""
+    return FailedOp.of(op).failed(problem)
 
 
-def _check_size(spec: Spec) -> None:
-    """Refuse what no address could reach: all offsets are 64-bit numbers, in bytes."""
-    size = spec.dtype.size
-    for extent in spec.shape or ():
-        size *= 1 if extent is None else plain(extent)
-    if size > MOST_BYTES:
-        raise ShapeError(f"no memory holds a tensor of the shape {show(spec.shape)}")
-
-
-def located(
-    error: ShapeError | DTypeError,
-    what: str,
-    named: Iterable[tuple[str, Tensor]],
-    source: Source | None = None,
-) -> ShapeError | DTypeError:
-    """The error with the op, the user's line, and the lines that made the inputs.
-
-    Args:
-        error: what is wrong, without a place.
-        what: the op.
-        named: the inputs with the names that the error uses for them.
-        source: the user's line; by default the one that is calling.
-    """
-    here = source or caller()
-    lines = [f"{what}: {error}", f"  at {here}"]
-    for name, tensor in named:
-        if tensor.op.source != here:
-            lines.append(f"  {name} was made at {tensor.op.source}")
-    return type(error)("\n".join(lines))
-
-
-def failed(op: Operation, problem: object) -> InvalidArgumentError:
-    """The error of an operation that cannot take the values it was given in a run."""
-    return Culprit.of(op).failed(problem)
-
-
-class Culprit(Record):
+class FailedOp(Record):
     """What an error says of an operation that has failed."""
 
     name: str
@@ -399,22 +417,15 @@ class Culprit(Record):
     source: Source
 
     @staticmethod
-    def of(op: Operation) -> Culprit:
+    def of(op: Operation) -> FailedOp:
         """An operation without its graph."""
-        return Culprit(op.name, op.type, op.source)
+        return FailedOp(op.name, op.type, op.source)
 
-    def failed(self, problem: object) -> InvalidArgumentError:
+    def failed(self, problem: object) -> OpError:
         """The error."""
         where = f"at {self.source}"
-        return InvalidArgumentError(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
-
-
-@cache
-def _argument_names(infer: Callable[..., Any], count: int) -> tuple[str, ...]:
-    parameters = list(inspect.signature(infer).parameters.values())[1:]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return tuple(f"input {n}" for n in range(count))
-    return tuple(p.name for p in parameters)
+        kind = type(problem) if isinstance(problem, OpError) else InvalidArgumentError
+        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
 
 
 class _Default(threading.local):
@@ -453,8 +464,3 @@ def reset_default_graph() -> None:
     if _stack():
         raise GraphError("reset_default_graph cannot be used inside `with graph.as_default():`")
     _global[0] = Graph()
-
-
-def graph_of(inputs: Sequence[Tensor]) -> Graph:
-    """The graph of the inputs, or the default one if there are none."""
-    return inputs[0].graph if inputs else default_graph()

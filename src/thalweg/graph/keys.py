@@ -31,4 +31,6 @@ class GraphKeys:
     ASSET_FILEPATHS: Final = "asset_filepaths"
     # Every variable of a graph, whatever collections the user chose: sessions look here.
     ALL_VARIABLES: Final = "thalweg/all_variables"
+    # The graph's variable scopes, and what `get_variable` has made: one object.
+    VARIABLE_STORE: Final = "thalweg/variable_store"
     VARIABLES: ClassVar[str] = GLOBAL_VARIABLES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +16,7 @@ from thalweg.formula import Check, Lowered, Operand
 from thalweg.graph.effects import Effects, Origin
 
 if TYPE_CHECKING:
+    from thalweg.graph.body import Body
     from thalweg.graph.indexed_slices import Gradient
     from thalweg.graph.node import Operation, Tensor
 
@@ -68,6 +69,7 @@ class Op(Record):
         origin: where the value comes from if the op does not compute it.
         shape_only: inputs whose shape matters but whose value is never read.
         static: inputs whose value must be known when a run is planned (a shape, say).
+        takes_strings: whether a tensor that it reads or makes may hold strings.
         passes_slices: whether `grad` takes `IndexedSlices`; they become dense tensors if not.
     """
 
@@ -76,6 +78,7 @@ class Op(Record):
     origin: ClassVar[Origin | None] = None
     shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
+    takes_strings: ClassVar[bool] = False
     passes_slices: ClassVar[bool] = False
 
     @property
@@ -88,6 +91,11 @@ class Op(Record):
         variables are written after all that may fail.
         """
         return _NO_EFFECTS
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        """The parts of a computation that the op runs in its turn."""
+        return ()
 
     @abstractmethod
     def infer(self, *inputs: Any) -> Spec | tuple[Spec, ...]:
@@ -117,6 +125,14 @@ class Op(Record):
     def expand(self, *inputs: Tensor) -> Tensor | Sequence[Tensor] | None:
         """The outputs in simpler ops once all shapes are known; None to stay as it is."""
         return None
+
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        """The outputs in operations that read and write nothing, for use in loops and branches.
+
+        Args:
+            inputs: in the place of handles, the contents of what they stand for.
+        """
+        raise NotImplementedError(f"{self.type} cannot be used inside a loop or a branch")
 
     def grad(self, node: Operation, *dys: Any) -> Sequence[Gradient | None]:
         """The gradient for each input, a tensor or slices of one; None where there is none.
@@ -148,15 +164,20 @@ def known_specs(specs: Sequence[Spec]) -> bool:
 
 
 class Attribute(Record):
-    """An array as an op's attribute: compared by its bytes."""
+    """An array as an op's attribute: compared by its elements, or as itself if it is large."""
 
     array: np.ndarray[Any, Any]
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
         """What makes two of them equal."""
-        data = self.array.tobytes() if self.array.nbytes <= 4096 else id(self.array)
-        return self.array.shape, self.array.dtype.str, data
+        return self.array.shape, self.array.dtype.str, self._data()
+
+    def _data(self) -> Hashable:
+        if self.array.nbytes > 4096:
+            return id(self.array)
+        is_text = self.array.dtype.hasobject
+        return tuple(self.array.flat) if is_text else self.array.tobytes()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Attribute) and self.key == other.key

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show_graph", "show_operation"]
 
-FEW = 4  # elements of a constant that are written out
+MAX_SHOWN_ELEMENTS = 4  # elements of a constant that are written out
 
 
 def show_graph(graph: Graph, sources: bool = False) -> str:
@@ -108,10 +108,10 @@ def _array(array: np.ndarray[Any, Any]) -> str:
     if array.ndim == 0:
         return _number(array[()])
     flat = array.reshape(-1)
-    if flat.size > FEW and bool((flat == flat[0]).all()):
+    if flat.size > MAX_SHOWN_ELEMENTS and bool((flat == flat[0]).all()):
         return f"all {_number(flat[0])}"
-    shown = [_number(element) for element in flat[:FEW]]
-    if flat.size > FEW:
+    shown = [_number(element) for element in flat[:MAX_SHOWN_ELEMENTS]]
+    if flat.size > MAX_SHOWN_ELEMENTS:
         shown.append(f"... {flat.size:,} elements")
     return f"[{', '.join(shown)}]"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from thalweg.base.errors import CompilerError
-from thalweg.graph.graph import Graph, infer
+from thalweg.graph.graph import Graph
+from thalweg.graph.inference import infer
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import known_specs
 

@@ -14,11 +14,12 @@ from thalweg.base.record import Record
 from thalweg.graph import Graph, default_graph
 from thalweg.session.feeds import feedable
 from thalweg.session.session import Session, get_default_session
+from thalweg.session.staged import StagedProgram
 
 if TYPE_CHECKING:
     from thalweg.backends.native.summary import KernelSummary
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "StageExplanation", "explain"]
 
 WIDTH = 100
 MOST_NAMED = 3  # operations of one scope that are named one by one
@@ -27,6 +28,18 @@ _MINOR = frozenset(
     {"Broadcast", "Cast", "Const", "Identity", "ReadVariable", "Reshape", "RunCounter"}
 )
 _GRADIENT = re.compile(r"gradients(?:_\d+)?/(.+?)(?:/BroadcastLike(?:_\d+)?)?_grad/")
+
+
+class StageExplanation(Record):
+    """What a stage of a run does: a segment, or operations that Python runs.
+
+    Attributes:
+        lines: what it is and why, what it takes and makes.
+        kernels: of a segment, if it has run: before that, its sizes may not be known.
+    """
+
+    lines: tuple[str, ...]
+    kernels: tuple[KernelSummary, ...]
 
 
 class Explanation(Record):
@@ -40,6 +53,7 @@ class Explanation(Record):
         why_recompiled: a line for each plan of the session so far, with the reason for making it.
         listing: the operations one by one, if the backend has no kernels.
         formulas: whether `str` shows each kernel's formulas.
+        stages: of a run that is more than one program; its kernels are those of all stages.
     """
 
     fetches: str
@@ -48,6 +62,7 @@ class Explanation(Record):
     why_recompiled: tuple[str, ...]
     listing: str = ""
     formulas: bool = False
+    stages: tuple[StageExplanation, ...] = ()
 
     @property
     def flops(self) -> int:
@@ -64,12 +79,28 @@ class Explanation(Record):
 
     def text(self, width: int = WIDTH) -> str:
         """The explanation as text, in lines of at most `width` characters."""
-        body = _table(self, width) if self.kernels else self.listing.splitlines()
+        body = self._body(width)
         plans = [f"  {line}" for line in self.why_recompiled]
         lines = [f"{self.fetches or 'nothing'}: {self._totals()}", *body, "", "plans made:", *plans]
         return "\n".join(_cut(line, width) for line in lines)
 
+    def _body(self, width: int) -> list[str]:
+        if not self.stages:
+            table = _table(self.kernels, self.formulas, width) if self.kernels else []
+            return table or self.listing.splitlines()
+        lines = []
+        for stage in self.stages:
+            table = _table(stage.kernels, self.formulas, width) if stage.kernels else []
+            lines += ["", *stage.lines, *table]
+        return lines
+
     def _totals(self) -> str:
+        totals = self._kernel_totals()
+        return f"{len(self.stages)} stages, {totals}" if self.stages else totals
+
+    def _kernel_totals(self) -> str:
+        if not self.kernels and self.stages:
+            return "not yet run"
         if not self.kernels:
             return "not compiled" if self.listing else "nothing to compute"
         count = len(self.kernels)
@@ -119,10 +150,30 @@ def explain(
     reasons = tuple(own.why_recompiled)
     if program is None:
         return Explanation(names, (), 0, reasons)
+    if isinstance(program, StagedProgram):
+        return _of_stages(names, program, reasons, formulas)
     if not isinstance(program, _Native):
         return Explanation(names, (), 0, reasons, program.describe())
     kernels, arena = program.summary(), program.arena_bytes
     return Explanation(names, kernels, arena, reasons, formulas=formulas)
+
+
+def _of_stages(
+    names: str, program: StagedProgram, reasons: tuple[str, ...], formulas: bool
+) -> Explanation:
+    """The explanation of a run of several stages, of which those are known that have run."""
+    stages, arena = [], 0
+    for lines, segment in program.parts():
+        native = _native(segment)
+        stages.append(StageExplanation(tuple(lines), native.summary() if native else ()))
+        arena = max(arena, native.arena_bytes if native else 0)
+    every = tuple([kernel for stage in stages for kernel in stage.kernels])
+    listing = "" if every else program.describe()
+    return Explanation(names, every, arena, reasons, listing, formulas, tuple(stages))
+
+
+def _native(program: object) -> _Native | None:
+    return program if isinstance(program, _Native) else None
 
 
 def _graph_of(fetches: Any) -> Graph:
@@ -149,13 +200,13 @@ def _leaves(fetches: Any) -> Iterator[Any]:
 # -- text
 
 
-def _table(explanation: Explanation, width: int) -> list[str]:
+def _table(kernels: Sequence[KernelSummary], formulas: bool, width: int) -> list[str]:
     head = ("#", "loops", "tile", "tasks", "FLOP", "bytes")
-    rows = [head, *(_row(n, kernel) for n, kernel in enumerate(explanation.kernels))]
+    rows = [head, *(_row(n, kernel) for n, kernel in enumerate(kernels))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     left = {1, 2}
     lines = []
-    for row, kernel in zip(rows, (None, *explanation.kernels), strict=True):
+    for row, kernel in zip(rows, (None, *kernels), strict=True):
         cells = [
             cell.ljust(size) if n in left else cell.rjust(size)
             for n, (cell, size) in enumerate(zip(row, widths, strict=True))
@@ -164,7 +215,7 @@ def _table(explanation: Explanation, width: int) -> list[str]:
         room = width - len(start) - 2
         what = "operations" if kernel is None else _operations(kernel, room)
         lines.append(f"{start}  {what}".rstrip())
-        if kernel is not None and explanation.formulas:
+        if kernel is not None and formulas:
             lines += ["      " + line for line in kernel.formulas]
     return ["", *lines]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg.base.record import Record
+from thalweg.kernels.flow import Choice, Repeat, Straight
 from thalweg.kernels.lower.checks import Checked
 from thalweg.kernels.memory import Lives
 from thalweg.kernels.nests.nest import Nest
@@ -32,11 +33,19 @@ class TiledKernels(Record):
 
 
 class Kernels(Record):
-    """A plan as kernels, the lives of their temporaries, and what they check."""
+    """A plan as kernels.
+
+    Attributes:
+        parts: the kernels, some of them tiled.
+        temporaries: their lives.
+        checked: what they check.
+        flow: in which order they run; one after the other if it is empty.
+    """
 
     parts: tuple[Kernel | TiledKernels, ...]
     temporaries: Lives
     checked: tuple[Checked, ...] = ()
+    flow: tuple[Straight | Repeat | Choice, ...] = ()
 
     @property
     def nests(self) -> tuple[Kernel, ...]:

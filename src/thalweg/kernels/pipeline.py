@@ -23,32 +23,31 @@ from thalweg.kernels.nests.blocks import is_blocked, levels
 from thalweg.kernels.nests.form import form_of
 from thalweg.kernels.nests.nest import Nest, Store, make_nest, ops_of, row_major
 from thalweg.kernels.rewrites.accumulate import accumulate
+from thalweg.kernels.rewrites.concatenate_in_place import concatenate_in_place
+from thalweg.kernels.rewrites.copy_where_computed import copy_where_computed
 from thalweg.kernels.rewrites.fuse import fuse
 from thalweg.kernels.rewrites.inline import inline
-from thalweg.kernels.rewrites.join import copy_when_made, separate
 from thalweg.kernels.rewrites.merge_padding import merge_padding
-from thalweg.kernels.rewrites.narrow import narrow
 from thalweg.kernels.rewrites.pack import pack
-from thalweg.kernels.rewrites.recompute import recompute
 from thalweg.kernels.rewrites.reindex import reindex
+from thalweg.kernels.rewrites.rematerialise import rematerialise
+from thalweg.kernels.rewrites.shrink_to_reads import shrink_to_reads
 from thalweg.kernels.rewrites.slice_groups import slice_groups
-from thalweg.kernels.rewrites.split import split
-from thalweg.kernels.rewrites.tile_depth_first import TiledGroups, tile_depth_first
+from thalweg.kernels.rewrites.split_reductions import split_reductions
+from thalweg.kernels.rewrites.tile_depth_first import Group, TiledGroups, tile_depth_first
 from thalweg.kernels.rewrites.use_winograd import use_winograd
 from thalweg.kernels.schedules.schedule import Machine, Schedule, plain
 from thalweg.kernels.values import (
     Definition,
     FetchMemory,
-    PartMemory,
-    SliceMemory,
     Temporary,
     Value,
+    whole,
 )
 from thalweg.kernels.verify import Verifier, verify_nest, verify_updates
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
 
-Group = list[Definition]
 Unit = Group | TiledGroups
 
 
@@ -56,7 +55,7 @@ def make_kernels(
     plan: Plan,
     machine: Machine,
     choose: Callable[[Nest], Schedule],
-    picked: Mapping[int, DType],
+    batched_feeds: Mapping[int, DType],
     begin: Callable[[Nest, Schedule], None] = lambda nest, schedule: None,
     winograd: bool = True,
 ) -> Kernels:
@@ -66,29 +65,29 @@ def make_kernels(
         plan: what to compute.
         machine: what it runs on.
         choose: the schedule of a nest.
-        picked: the feeds, by number, of which each step takes other rows, with their dtype.
+        batched_feeds: the feeds, by number, of which each step takes other rows, with their dtype.
         begin: told each kernel that is not like one before, as soon as it is known.
         winograd: whether convolutions may be computed with fewer multiplications.
     """
     scheduled = _Scheduler(choose, begin).kernel
-    lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
+    lowering = Lowering(order(plan), plan.feeds, plan.fetches, batched_feeds)
     units = tile_depth_first(_groups_of(lowering.definitions, machine, winograd))
     shared = _store_what_is_shared(units)
-    units = _copied_early([part for unit in units for part in _separated(unit)])
+    units = _copied_early([part for unit in units for part in _concatenated(unit)])
     if settings.is_strict():
         for _, group in _numbered(units):
-            verify_updates(group, "join")
+            verify_updates(group, "concatenate_in_place")
     return _kernels(units, shared, scheduled, lowering.checked)
 
 
-def make_plain_kernels(plan: Plan, picked: Mapping[int, DType]) -> Kernels:
+def make_plain_kernels(plan: Plan, batched_feeds: Mapping[int, DType]) -> Kernels:
     """A kernel for each operation, with no pass and no schedule that could go wrong.
 
     Args:
         plan: what to compute.
-        picked: as for `make_kernels`.
+        batched_feeds: as for `make_kernels`.
     """
-    lowering = Lowering(order(plan), plan.feeds, plan.fetches, picked)
+    lowering = Lowering(order(plan), plan.feeds, plan.fetches, batched_feeds)
     groups = [[definition] for definition in lowering.definitions]
     shared = _store_what_is_shared(groups)
     return _kernels(groups, shared, _Scheduler(plain).kernel, lowering.checked)
@@ -108,20 +107,20 @@ def _groups_of(definitions: list[Definition], machine: Machine, winograd: bool) 
     run(accumulate, kept)
     run(inline, kept)
     run(merge_padding, kept)
-    run(narrow, kept)
+    run(shrink_to_reads, kept)
     count = len(definitions)
     if winograd:
         run(use_winograd)
     if len(definitions) > count:
         run(reindex, kept)
-    run(split, machine)
+    run(split_reductions, machine)
     run(pack, machine)
     groups = fuse(definitions)
     if verifier:
         verifier.check_groups(groups, "fuse")
-    groups = recompute(groups, kept)
+    groups = rematerialise(groups, kept)
     if verifier:
-        verifier.check_groups(groups, "recompute")
+        verifier.check_groups(groups, "rematerialise")
     return groups
 
 
@@ -167,16 +166,16 @@ def _readers(groups: Sequence[tuple[int, Group]]) -> dict[Value, list[tuple[int,
     return readers
 
 
-def _separated(unit: Unit) -> Sequence[Unit]:
+def _concatenated(unit: Unit) -> Sequence[Unit]:
     """A group, without what its value shares memory with."""
     if isinstance(unit, TiledGroups) or len(unit) > 1:
         return [unit]
-    return [[definition] for definition in separate(unit[0])]
+    return [[definition] for definition in concatenate_in_place(unit[0])]
 
 
 def _copied_early(units: Sequence[Unit]) -> list[Unit]:
-    """Let kernels copy what they compute to where it is joined with others."""
-    copied = copy_when_made([unit for unit in units if not isinstance(unit, TiledGroups)])
+    """Let kernels copy what they compute to where it is concatenated with others."""
+    copied = copy_where_computed([unit for unit in units if not isinstance(unit, TiledGroups)])
     readers = _readers(_numbered(units)) if copied else {}
     for value in copied:
         alone = all(any(d.value is value for d in user) for _, user in readers[value])
@@ -249,7 +248,7 @@ def _is_stored(value: Value) -> bool:
 
 
 def _with_memory(nest: Nest, schedule: Schedule) -> Nest:
-    return with_scratch(nest, schedule) if schedule.chunk else nest
+    return with_scratch(nest, schedule) if schedule.k_block else nest
 
 
 def with_scratch(nest: Nest, schedule: Schedule) -> Nest:
@@ -271,7 +270,7 @@ def _touched_by(part: Kernel | TiledKernels) -> Touched:
     """The temporaries in the arena that a part of the program reads, and those it writes."""
     own = part.private if isinstance(part, TiledKernels) else ()
     every = [_those(_touched(nest), lambda v: v not in own) for nest, _ in kernels_of(part)]
-    read, written = ([_whole(v) for both in every for v in both[n]] for n in (0, 1))
+    read, written = ([whole(v) for both in every for v in both[n]] for n in (0, 1))
     return read, written
 
 
@@ -290,11 +289,4 @@ def _touched(nest: Nest) -> Touched:
 
 
 def _is_temporary(value: Value) -> bool:
-    return isinstance(_whole(value).storage, Temporary)
-
-
-def _whole(value: Value) -> Value:
-    """The value that has the memory of its own in which this one lies."""
-    while isinstance(value.storage, SliceMemory | PartMemory):
-        value = value.storage.whole
-    return value
+    return isinstance(whole(value).storage, Temporary)

@@ -33,7 +33,7 @@ from thalweg.kernels.values import Definition, Storage, Value
 __all__ = ["show_definition", "show_definitions", "show_expr", "show_groups", "show_nest"]
 
 LONGEST = 2000  # characters of an expression's text, in which what is shared comes several times
-FEW = 3  # terms of a combination that are all written out
+MAX_SHOWN_TERMS = 3  # terms of a combination that are all written out
 
 Name = Callable[[Any], str]  # of what is read
 Text = tuple[str, int]  # and how tightly its outermost operator binds
@@ -206,7 +206,7 @@ class _Texts:
 
     def _terms(self, expr: Combination) -> str:
         terms = [self._in(term, CHOICE) for term in expr.terms]
-        return ", ".join(terms if len(terms) <= FEW else (terms[0], "...", terms[-1]))
+        return ", ".join(terms if len(terms) <= MAX_SHOWN_TERMS else (terms[0], "...", terms[-1]))
 
     def _applied(self, expr: Apply) -> Text:
         match expr:

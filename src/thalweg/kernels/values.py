@@ -99,9 +99,9 @@ class SliceMemory(Record):
 
 
 class PartMemory(Record):
-    """Some rows of a value, in which others that are joined to it lie too.
+    """Some rows of a value, in which others that are concatenated with it lie too.
 
-    See `kernels.rewrites.join`.
+    See `kernels.rewrites.concatenate_in_place`.
 
     Attributes:
         whole: the value.
@@ -110,6 +110,10 @@ class PartMemory(Record):
 
     whole: Value
     first: int
+
+
+class Moving(Record, eq=False):
+    """Memory that is another one in each iteration of a loop; see `kernels.flow`."""
 
 
 Storage = (
@@ -123,6 +127,7 @@ Storage = (
     | Verdict
     | SliceMemory
     | PartMemory
+    | Moving
 )
 
 
@@ -164,6 +169,13 @@ class Value(Record, frozen=False, eq=False):
 
     def __repr__(self) -> str:
         return f"{self.name}{list(map(plain, self.shape))}"
+
+
+def whole(value: Value) -> Value:
+    """The value that has the memory of its own in which this one lies."""
+    while isinstance(value.storage, SliceMemory | PartMemory):
+        value = value.storage.whole
+    return value
 
 
 class Definition(Record, frozen=False, eq=False):

@@ -42,8 +42,8 @@ from thalweg.kernels.values import (
     reads_elementwise,
 )
 
-MANY = 1 << 16  # points up to which an index is computed at all of them
-FEW = 12  # values of each axis at which it is computed where there are more
+MAX_POINTS = 1 << 16  # points up to which an index is computed at all of them
+MAX_SAMPLED_VALUES = 12  # values of each axis at which it is computed where there are more
 
 Array = np.ndarray[Any, Any]
 Guards = tuple[Expr, ...]
@@ -276,7 +276,7 @@ def _is_injective(definition: Definition) -> bool:
     if definition.stores_in_place:
         return True
     places = np.zeros((), np.int64)
-    if iterations(map(_plain, definition.axes)) > MANY:
+    if iterations(map(_plain, definition.axes)) > MAX_POINTS:
         return True  # the same store over fewer points is one of the tests' cases
     grid = _grid_of(definition.axes)
     for at, extent in zip(definition.store, definition.value.shape, strict=True):
@@ -307,18 +307,22 @@ def _grid(index: Affine, guards: Guards) -> Grid:
 
 
 def _grid_of(axes: Sequence[Axis]) -> Grid:
-    many = iterations(map(_plain, axes)) > MANY
+    many = iterations(map(_plain, axes)) > MAX_POINTS
     grid = {}
     for n, axis in enumerate(axes):
         extent = plain(axis.extent)
-        values = _some(extent) if many and extent > 2 * FEW else np.arange(extent, dtype=np.int64)
+        values = (
+            _some(extent)
+            if many and extent > 2 * MAX_SAMPLED_VALUES
+            else np.arange(extent, dtype=np.int64)
+        )
         grid[axis] = values.reshape([-1 if k == n else 1 for k in range(len(axes))])
     return grid
 
 
 def _some(extent: int) -> Array:
     """The numbers below an extent that are near its ends, and some between."""
-    few = FEW // 3
+    few = MAX_SAMPLED_VALUES // 3
     inside = np.linspace(few, extent - few, few, endpoint=False, dtype=np.int64)
     return np.concatenate([np.arange(few), inside, np.arange(extent - few, extent)])
 

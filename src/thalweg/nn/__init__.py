@@ -1,6 +1,7 @@
 """Neural networks: TensorFlow 1's `tf.nn`."""
 
 from thalweg.graph import calls as _calls
+from thalweg.nn import rnn_cell
 from thalweg.nn.activations import (
     crelu,
     elu,
@@ -41,6 +42,9 @@ from thalweg.nn.normalisation import (
     l2_normalize,
     moments,
 )
+from thalweg.nn.rnn.dynamic import bidirectional_dynamic_rnn, dynamic_rnn
+from thalweg.nn.rnn.raw import raw_rnn
+from thalweg.nn.rnn.static import static_bidirectional_rnn, static_rnn
 from thalweg.ops.convolution.avg_pool import avg_pool
 from thalweg.ops.convolution.conv import conv2d, conv2d_transpose
 from thalweg.ops.convolution.depthwise import (
@@ -54,12 +58,14 @@ __all__ = [
     "avg_pool",
     "batch_normalization",
     "bias_add",
+    "bidirectional_dynamic_rnn",
     "conv2d",
     "conv2d_transpose",
     "crelu",
     "depthwise_conv2d",
     "depthwise_conv2d_native",
     "dropout",
+    "dynamic_rnn",
     "elu",
     "embedding_lookup",
     "fused_batch_norm",
@@ -72,9 +78,11 @@ __all__ = [
     "log_softmax",
     "max_pool",
     "moments",
+    "raw_rnn",
     "relu",
     "relu6",
     "relu_layer",
+    "rnn_cell",
     "selu",
     "separable_conv2d",
     "sigmoid",
@@ -85,6 +93,8 @@ __all__ = [
     "softplus",
     "softsign",
     "sparse_softmax_cross_entropy_with_logits",
+    "static_bidirectional_rnn",
+    "static_rnn",
     "swish",
     "tanh",
     "weighted_cross_entropy_with_logits",

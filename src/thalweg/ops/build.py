@@ -13,6 +13,8 @@ from thalweg.base.dims import Node, lift_array, pin_shape
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
+from thalweg.base.shapes import Shape, is_known, known
+from thalweg.base.text import is_text, text_array
 from thalweg.graph import Graph, Op, Tensor, default_graph, graph_of, located
 from thalweg.graph.operators import OPERATORS, Operators
 from thalweg.ops.arrays.constant import Constant, constant_of
@@ -43,7 +45,7 @@ def convert(
     if isinstance(value, Tensor):
         if dtype is not None and value.dtype != dtype:
             raise DTypeError(f"{value.name!r} is {value.dtype}, where {dtype} is needed")
-        return value
+        return graph_of([value]).capture(value)
     if isinstance(value, list | tuple) and _holds_tensor(value):
         return _stack(value, dtype or hint)
     array = to_array(value, dtype or hint)
@@ -89,6 +91,7 @@ def computed_constant(
     function: Callable[..., np.ndarray[Any, Any]],
     arguments: Iterable[Tensor | int | Node | np.ndarray[Any, Any]],
     name: str | None = None,
+    shape: Shape = None,
 ) -> Tensor:
     """What a pure function makes of constants and extents; it may vary as they may.
 
@@ -97,12 +100,15 @@ def computed_constant(
         function: hashable.
         arguments: tensors stand for the arrays of their constants.
         name: of the constant.
+        shape: of the result, as far as it is known beforehand.
     """
-    items = [_planned_value(a) if isinstance(a, Tensor) else a for a in arguments]
+    items = [planned_value(a) if isinstance(a, Tensor) else a for a in arguments]
     array, planned = lift_array(function, *items)
-    if planned is not None:
-        pin_shape(planned)  # the constant's shape is plain numbers
-    return graph.add(Constant.of(array, planned), (), name).outputs[0]
+    if not is_known(shape):
+        shape = array.shape
+        if planned is not None:
+            pin_shape(planned)
+    return graph.add(Constant.of(array, planned, known(shape)), (), name).outputs[0]
 
 
 class Evaluation(Record):
@@ -116,25 +122,30 @@ class Evaluation(Record):
         return np.array(outputs(self.op, inputs, self.dtypes)[self.number])
 
 
-def _planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
+def planned_value(tensor: Tensor) -> np.ndarray[Any, Any] | Node:
+    """The array of a constant, or its node if it may differ in the next run."""
     record = constant_of(tensor)
     assert record is not None
     return record.array if record.planned is None else record.planned
 
 
 def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
-    """An array of its own for a number, list or array; Python floats are float32, ints int32.
+    """An array of its own for a number, string, list or array.
+
+    Python floats are float32, ints int32, strings bytes in UTF-8.
 
     Nothing that is done to the value afterwards changes it.
 
     Integers that do not fit int32 are int64.
 
     Raises:
-        DTypeError: if it is not made of numbers, would lose its fraction as an integer, or does
-            not fit an integer type.
+        DTypeError: if it is not made of numbers or strings, would lose its fraction as an integer,
+            or does not fit an integer type.
     """
     array = np.asarray(value)
-    if array.dtype == object or array.dtype.kind in "US":
+    if (dtype is not None and dtype.is_string) or (dtype is None and is_text(array)):
+        return text_array(value)
+    if array.dtype.kind in "OUS":
         raise DTypeError(f"{value!r} is not a number or a regular array of numbers")
     plain = not isinstance(value, np.ndarray | np.generic)
     if dtype is None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from thalweg.base.dims import Dim, lift, replayed
 from thalweg.base.errors import DTypeError, ShapeError, UnimplementedError
-from thalweg.base.shapes import Shape, show
+from thalweg.base.shapes import Shape, show, size
 from thalweg.graph import Spec, Tensor
 from thalweg.ops.arrays.constant import Constant, constant_of
-from thalweg.ops.build import constant_value, to_array
+from thalweg.ops.build import (
+    INDEX,
+    constant_value,
+    convert,
+    first_dtype,
+    is_planned,
+    planned_value,
+    to_array,
+)
 
 
 def static_constant(what: str, tensor: Tensor) -> Constant:
@@ -35,8 +43,14 @@ def planned_ints(what: str, tensor: Tensor) -> list[int]:
     record = static_constant(what, tensor)
     if record.planned is None:
         return [int(v) for v in record.array.reshape(-1)]
-    numbers = [lift(_element, record.planned, n) for n in range(record.array.size)]
+    count = int(size(record.extents))
+    numbers = [lift(_element, record.planned, n) for n in range(count)]
     return [n if n >= 0 else int(n) for n in numbers]
+
+
+def planned_number(function: Callable[..., int], *tensors: Tensor) -> int:
+    """What a pure function makes of constants; a `Dim` if it may differ in the next run."""
+    return lift(function, *map(planned_value, tensors))
 
 
 @replayed
@@ -52,6 +66,33 @@ def static_ints(what: str, value: Any) -> tuple[int, ...]:
     if not (array.dtype.kind in "iu" or array.size == 0):
         raise DTypeError(f"{what} needs integers, not {value!r}")
     return tuple(int(v) for v in array.reshape(-1))
+
+
+def computed_ints(what: str, value: Any) -> tuple[int, ...] | Tensor:
+    """Integers that an op needs to be planned, in one row; their tensor if they are not known yet.
+
+    Args:
+        what: the op that needs them.
+        value: a tensor, array or nested list, which may hold tensors.
+    """
+    if first_dtype(value) is None:
+        return static_ints(what, value)
+    tensor = convert(value, hint=INDEX)
+    is_known = constant_of(tensor) is not None and not is_planned(tensor)
+    return static_ints(what, tensor) if is_known else tensor
+
+
+def check_ints(what: str, spec: Spec, rank: int) -> None:
+    """Check that a tensor can hold an op's integers, along so many axes.
+
+    Raises:
+        DTypeError: if they are no integers.
+        ShapeError: if it has other axes.
+    """
+    if not spec.dtype.is_integer:
+        raise DTypeError(f"{what} must be integers, not {spec.dtype}")
+    if spec.shape is not None and len(spec.shape) != rank:
+        raise ShapeError(f"{what} must have rank {rank}, not {show(spec.shape)}")
 
 
 def numbers_of(dims: Shape) -> tuple[int, ...]:

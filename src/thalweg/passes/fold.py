@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import numpy as np
 from thalweg.base import shapes
 from thalweg.base.dims import Dim, Node, lift_array
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import DTypeError, ShapeError
-from thalweg.base.record import Record
+from thalweg.base.errors import DTypeError, OpError, ShapeError
+from thalweg.base.record import Record, astuple
 from thalweg.base.shapes import is_known, known
 from thalweg.graph import Operation, Origin, Spec, Tensor, default_graph, failed
-from thalweg.graph.graph import infer
+from thalweg.graph.body import static_sources as static_sources
+from thalweg.graph.inference import infer
 from thalweg.graph.op import Op, known_specs
 from thalweg.ops.build import Evaluation, computed_constant
 from thalweg.passes.plan import Plan
@@ -23,7 +24,7 @@ from thalweg.passes.stable_logs import under_logs
 
 Array = np.ndarray[Any, Any]
 
-_SMALL = (
+_MAX_ELEMENTS = (
     4096  # elements; larger results are computed at run time unless that only makes data smaller
 )
 _ROUNDS = 32  # an op expands into ops that expand; no chain is anywhere near as long
@@ -37,8 +38,8 @@ def fold(plan: Plan) -> Plan:
     """
     for _ in range(_ROUNDS):
         ops = needed(plan)
-        wanted, held = static_sources(ops), under_logs(ops)
-        if not any(_may_change(op, wanted, held) for op in ops):
+        shape_deciding, deferred = static_sources(ops), under_logs(ops)
+        if not any(_may_change(op, shape_deciding, deferred) for op in ops):
             break
 
         changed: list[Operation] = []
@@ -47,11 +48,11 @@ def fold(plan: Plan) -> Plan:
             new: Rebuild,
             op: Operation,
             inputs: tuple[Tensor, ...],
-            wanted: set[Tensor] = wanted,
-            held: set[Operation] = held,
+            shape_deciding: set[Tensor] = shape_deciding,
+            deferred: set[Operation] = deferred,
             changed: list[Operation] = changed,
         ) -> Sequence[Tensor] | None:
-            made = fold_or_expand(op, inputs, wanted, held)
+            made = fold_or_expand(op, inputs, shape_deciding, deferred)
             if made is not None:
                 changed.append(op)
             return made
@@ -63,22 +64,22 @@ def fold(plan: Plan) -> Plan:
     return plan
 
 
-def _may_change(op: Operation, wanted: set[Tensor], held: set[Operation]) -> bool:
-    return _folds(op, op.inputs, wanted, held) or _expands(op, op.inputs)
+def _may_change(op: Operation, shape_deciding: set[Tensor], deferred: set[Operation]) -> bool:
+    return _folds(op, op.inputs, shape_deciding, deferred) or _expands(op, op.inputs)
 
 
 def fold_or_expand(
-    op: Operation, inputs: tuple[Tensor, ...], wanted: set[Tensor], held: set[Operation]
+    op: Operation, inputs: tuple[Tensor, ...], shape_deciding: set[Tensor], deferred: set[Operation]
 ) -> Sequence[Tensor] | None:
     """What the operation becomes, given its inputs in the new graph; None if it stays.
 
     Args:
         op: the operation.
         inputs: in the graph that is being built, which is the default one.
-        wanted: tensors whose values decide about shapes, so that they are folded at any size.
-        held: operations that a logarithm is to be taken through, and so are folded later.
+        shape_deciding: tensors whose values decide about shapes; they are folded at any size.
+        deferred: operations that a logarithm is to be taken through, and so are folded later.
     """
-    if _folds(op, inputs, wanted, held):
+    if _folds(op, inputs, shape_deciding, deferred):
         return _folded(op, inputs)
     return _expanded(op, inputs) if _expands(op, inputs) else None
 
@@ -102,33 +103,31 @@ def _expanded(op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | N
         raise type(error)(f"{op.type.lower()}: {error}\n  at {op.source}") from None
 
 
-def static_sources(ops: Sequence[Operation]) -> set[Tensor]:
-    """The tensors whose values decide about static inputs, those inputs included."""
-    found: set[Tensor] = set()
-    waiting = [op.inputs[n] for op in ops for n in op.record.static]
-    while waiting:
-        tensor = waiting.pop()
-        if tensor not in found:
-            found.add(tensor)
-            shape_only = tensor.op.record.shape_only
-            inputs = enumerate(tensor.op.inputs)
-            waiting.extend(t for n, t in inputs if n not in shape_only)
-    return found
-
-
 def _folds(
-    op: Operation, inputs: Sequence[Tensor], wanted: set[Tensor], held: set[Operation]
+    op: Operation, inputs: Sequence[Tensor], shape_deciding: set[Tensor], deferred: set[Operation]
 ) -> bool:
     """Whether the values of the inputs are known and that of the operation is worth keeping."""
     record = op.record
     if record.origin is not None or not record.effects.pure or not op.outputs:
         return False
+    if record.bodies and shape_deciding.isdisjoint(op.outputs):
+        return False  # a loop may take long, or for ever
     if not all(_is_static(record, n, tensor) for n, tensor in enumerate(inputs)):
         return False
-    if op in held and wanted.isdisjoint(op.outputs):
+    if not shape_deciding.isdisjoint(op.outputs):
+        return True
+    if op in deferred or list(_varying(record)):
         return False
-    specs = infer(record, inputs, op.source)
-    return _worth(specs, inputs, any(tensor in wanted for tensor in op.outputs))
+    return _worth(infer(record, inputs, op.source), inputs)
+
+
+def _varying(part: object) -> Iterator[Dim]:
+    """The numbers in a record, or in a part of it, that may differ in the next run."""
+    if isinstance(part, Dim):
+        yield part
+    elif isinstance(part, tuple | Record):
+        for item in astuple(part) if isinstance(part, Record) else part:
+            yield from _varying(item)
 
 
 def _is_static(record: Op, number: int, tensor: Tensor) -> bool:
@@ -141,16 +140,18 @@ def _is_constant(tensor: Tensor) -> bool:
 
 
 def _folded(op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    for number in _varying(op.record):
+        int(number)  # which pins it: a replay evaluates the record as it is now
     specs = infer(op.record, inputs, op.source)
     values = [_value(tensor) for tensor in inputs]
     graph = inputs[0].graph if inputs else default_graph()
     kinds = tuple([spec.dtype for spec in specs])
     try:
         return [
-            computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name)
-            for n in range(len(specs))
+            computed_constant(graph, Evaluation(op.record, n, kinds), values, op.name, spec.shape)
+            for n, spec in enumerate(specs)
         ]
-    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+    except (OpError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise failed(op, error) from error
 
 
@@ -171,15 +172,13 @@ class _Zeros(Record):
         return np.broadcast_to(np.zeros((), self.dtype.numpy), shape)
 
 
-def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor], wanted: bool) -> bool:
-    if wanted:
-        return True
-    if not known_specs(specs) or any(_has_dim(spec) for spec in specs):
-        return False  # an array would forget which of its extents may differ in the next run
+def _worth(specs: Sequence[Spec], inputs: Sequence[Tensor]) -> bool:
+    if not known_specs(specs) or any(map(_has_dim, [*specs, *(t.spec for t in inputs)])):
+        return False  # what varies from run to run is computed by the run
     size = sum(shapes.size(known(spec.shape)) for spec in specs)
     constants = [tensor for tensor in inputs if _is_constant(tensor)]
     given = sum(shapes.size(known(tensor.static_shape)) for tensor in constants)
-    return size <= max(_SMALL, given)
+    return size <= max(_MAX_ELEMENTS, given)
 
 
 def _has_dim(spec: Spec) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.base.shapes import known
 from thalweg.passes.order import order
 from thalweg.passes.plan import Interface, Plan
+from thalweg.passes.signature import with_inner
 
 
 def interface(plan: Plan) -> Interface:
@@ -16,5 +17,5 @@ def interface(plan: Plan) -> Interface:
         needs |= {op.inputs[n].op.name for n in effects.reads} - writes
         writes |= {op.inputs[n].op.name for n in effects.writes}
     fetches = tuple((known(tensor.static_shape), tensor.dtype) for tensor in plan.fetches)
-    types = {op.name: op.type for op in plan.graph.operations}
+    types = {op.name: op.type for op in with_inner(plan.graph.operations)}
     return Interface(len(plan.feeds), fetches, frozenset(needs), frozenset(writes), types)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from thalweg.base.shapes import known
 from thalweg.formula import Operand
 from thalweg.graph import Op, Operation, Tensor, Timing
+from thalweg.graph.op import known_specs
 from thalweg.passes.plan import Plan
 
 
@@ -22,6 +23,19 @@ def order(plan: Plan) -> list[Operation]:
     return _Scheduler(plan.graph.operations).run()
 
 
+def order_with_reasons(ops: list[Operation]) -> dict[Operation, list[Operation]]:
+    """Operations of a user's graph in such an order, each with those it has to come after.
+
+    Args:
+        ops: in graph order.
+    """
+    scheduler = _Scheduler(ops)
+    done: dict[Operation, list[Operation]] = {}
+    for op in scheduler.run():
+        done[op] = [earlier for earlier in scheduler.reasons(op) if earlier in done]
+    return done
+
+
 class _Scheduler:
     """Takes the earliest operation that is ready, again and again."""
 
@@ -30,11 +44,13 @@ class _Scheduler:
         self._writes = _writes(ops)
         every = dict.fromkeys(write for writes in self._writes.values() for write in writes)
         self._bit = {write: 1 << n for n, write in enumerate(every)}
+        self._turns = self._find_turns()
         self._behind = self._find_dependences()
         self._users: dict[Operation, list[Operation]] = {}
         self._missing: dict[Operation, int] = {}
         for op in ops:
-            before = {*(t.op for t in op.inputs), *op.control_inputs, *self._late_writes(op)}
+            before = {e for e in (*_before(op), *self._turns[op]) if e in self._turns}
+            before.update(self._late_writes(op))
             self._missing[op] = len(before)
             for earlier in before:
                 self._users.setdefault(earlier, []).append(op)
@@ -50,12 +66,31 @@ class _Scheduler:
         behind: dict[Operation, int] = {}
         for op in self._ops:
             mask = 0
-            for earlier in (*(t.op for t in op.inputs), *op.control_inputs):
-                mask |= behind[earlier] | self._bit.get(earlier, 0)
+            for earlier in (*_before(op), *self._turns[op]):
+                mask |= behind.get(earlier, 0) | self._bit.get(earlier, 0)
             for write in self._late_writes(op):
                 mask |= behind.get(write, 0) | self._bit[write]
             behind[op] = mask
         return behind
+
+    def reasons(self, op: Operation) -> Iterator[Operation]:
+        """What an operation depends on, and what it waits for if that can be."""
+        yield from _before(op)
+        yield from self._turns[op]
+        yield from self._late_writes(op)
+        yield from self._waits.get(op, ())
+
+    def _find_turns(self) -> dict[Operation, list[Operation]]:
+        """For each operation the latest updates of what it updates, made before it."""
+        latest: dict[Tensor, Operation] = {}
+        turns: dict[Operation, list[Operation]] = {}
+        for op in self._ops:
+            updated = _written(op)
+            if op.record.effects.timing is Timing.IN_TURN:
+                updated = updated | {op.inputs[n] for n in op.record.effects.reads}
+            turns[op] = [latest[handle] for handle in updated if handle in latest]
+            latest.update(dict.fromkeys(_written(op), op))
+        return turns
 
     def _late_writes(self, op: Operation) -> Iterable[Operation]:
         """The writes that a read waits for because it asks to come after them."""
@@ -71,7 +106,7 @@ class _Scheduler:
             for earlier in _before(waiting.pop()):
                 if earlier is op:
                     return True
-                if earlier not in seen:
+                if earlier not in seen and earlier in self._turns:
                     seen.add(earlier)
                     waiting.append(earlier)
         return False
@@ -157,22 +192,26 @@ def _written(op: Operation) -> set[Tensor]:
 
 def _reads_before_writes(op: Operation, resource: Tensor) -> bool:
     effects = op.record.effects
-    is_read = any(op.inputs[n] is resource for n in effects.reads)
+    taken = enumerate(op.inputs)
+    is_read = any(t is resource and n not in effects.writes for n, t in taken)
     return is_read and effects.timing is not Timing.AFTER_WRITES
 
 
 def _may_fail(ops: Iterable[Operation]) -> list[Operation]:
-    """The operations that Python runs, that act, or whose inputs are checked.
+    """The operations that Python runs, that act, that hold others, or whose inputs are checked.
 
     Those that check the same as one before are left out.
     """
     seen: set[tuple[Tensor, int]] = set()
     found: list[Operation] = []
     for op in ops:
-        if op.record.effects.host or op.record.effects.acts:
+        if op.record.effects.host or op.record.effects.acts or op.record.bodies:
             found.append(op)
         if type(op.record).checks is Op.checks:
             continue  # almost all have none
+        if not known_specs([tensor.spec for tensor in op.inputs]):
+            found.append(op)
+            continue
         specs = [(known(tensor.static_shape), tensor.dtype) for tensor in op.inputs]
         operands = [Operand(n, *spec) for n, spec in enumerate(specs)]
         checks = {(op.inputs[c.operand], c.limit) for c in op.record.checks(*operands)}

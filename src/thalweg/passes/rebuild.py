@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from thalweg.base.dims import Trace
-from thalweg.graph import Graph, Operation, Origin, Tensor
+from thalweg.graph import Graph, Op, Operation, Origin, Tensor
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
 
-Step = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
+RebuildStep = Callable[["Rebuild", Operation, tuple[Tensor, ...]], Sequence[Tensor] | None]
 
 NONE_MERGED: Mapping[Operation, Operation] = MappingProxyType({})
 
@@ -34,7 +34,7 @@ class Rebuild:
     def run(
         self,
         ops: Iterable[Operation],
-        step: Step,
+        step: RebuildStep,
         merged: Mapping[Operation, Operation] = NONE_MERGED,
     ) -> None:
         """Ask `step` for a replacement of each operation, given its new inputs; None copies it.
@@ -50,17 +50,17 @@ class Rebuild:
                     self._merge(op, merged[op])
                 elif not (op.outputs and all(tensor in self.tensors for tensor in op.outputs)):
                     self._visit(op, step)
-            self.graph.resume(None, ())
+            self.graph.continue_at(None, ())
 
     def _merge(self, op: Operation, first: Operation) -> None:
         for old, same in zip(op.outputs, first.outputs, strict=True):
             self.tensors[old] = self.tensors[same]
         self._after[op] = (*self.control(op), *self._after[first])
 
-    def _visit(self, op: Operation, step: Step) -> None:
+    def _visit(self, op: Operation, step: RebuildStep) -> None:
         inputs = tuple([self.tensors[tensor] for tensor in op.inputs])
         control = self.control(op)
-        self.graph.resume(op.source, control)
+        self.graph.continue_at(op.source, control)
         made = step(self, op, inputs)
         if made is None:
             made = self.copy(op, inputs).outputs
@@ -70,16 +70,26 @@ class Rebuild:
         self._after[op] = (copy,) if copy else (*control, *[tensor.op for tensor in made])
 
     def control(self, op: Operation) -> tuple[Operation, ...]:
-        """The new operations that must run before the copy of `op`, beyond its inputs."""
+        """The new operations that must run before the copy of `op`, beyond its inputs.
+
+        An old one that is not copied, nor replaced, was done by an earlier segment.
+        """
         if not op.control_inputs:
             return ()
-        return tuple(dict.fromkeys(new for old in op.control_inputs for new in self._after[old]))
+        after = [self._after.get(old, ()) for old in op.control_inputs]
+        return tuple(dict.fromkeys(new for news in after for new in news))
 
     def copy(self, op: Operation, inputs: Sequence[Tensor]) -> Operation:
         """The same operation in the new graph."""
         # Sessions know a variable by its name, so a handle keeps it whatever else was made.
         name = f"{op.name}/" if op.record.origin is Origin.RESOURCE else op.name
         node = self._copies[op] = self.graph.copy(op, inputs, name)
+        return node
+
+    def add(self, op: Operation, record: Op, inputs: Sequence[Tensor]) -> Operation:
+        """Another operation in the place of one, with whose effects it counts."""
+        node = self._copies[op] = self.graph.add(record, inputs, op.name)
+        node.device = op.device
         return node
 
     def plan(
@@ -102,7 +112,7 @@ def _copied(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> None:
 
 
 def rebuild(
-    plan: Plan, step: Step = _copied, merged: Mapping[Operation, Operation] = NONE_MERGED
+    plan: Plan, step: RebuildStep = _copied, merged: Mapping[Operation, Operation] = NONE_MERGED
 ) -> Plan:
     """The plan with each operation that it needs copied or replaced, and the others dropped."""
     new = Rebuild(plan.trace)

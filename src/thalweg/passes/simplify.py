@@ -118,7 +118,7 @@ def _scalar(tensor: Tensor) -> Tensor | None:
     if tensor.static_shape == ():
         return tensor
     constant = constant_of(tensor)
-    if constant and (constant.is_uniform or constant.array.size == 1):
+    if constant and (constant.is_uniform or all(d == 1 for d in constant.extents)):
         return computed_constant(tensor.graph, _first, [tensor])
     if isinstance(tensor.op.record, _SPREADING):
         return _scalar(tensor.op.inputs[0])

@@ -7,24 +7,33 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.base.dims import Trace
-from thalweg.base.record import replace
-from thalweg.base.shapes import Shape
+from thalweg.base.dims import Given, Trace
 from thalweg.graph import Operation, Origin, Tensor, Timing
 from thalweg.ops.arrays.constant import Constant, Placeholder
 from thalweg.ops.state.variable import ReadVariable
+from thalweg.passes.bodies import (
+    Bodies,
+    ShapesChangeError,
+    drawing,
+    open_seeds,
+    used,
+    with_open_seed,
+)
 from thalweg.passes.fold import fold_or_expand, static_sources
 from thalweg.passes.plan import Plan
-from thalweg.passes.prune import prune
+from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.rebuild import Rebuild, effects
 from thalweg.passes.stable_logs import under_logs
+
+Array = np.ndarray[Any, Any]
 
 
 def specialise(
     fetches: Sequence[Tensor],
     targets: Sequence[Operation],
     fed: Mapping[Tensor, tuple[int, ...]],
-    values: Mapping[Tensor, np.ndarray[Any, Any]],
+    values: Mapping[Tensor, Array],
+    done: Collection[Operation] = NOTHING,
 ) -> Plan:
     """The part of the graph that a run needs, rebuilt for the shapes of its feeds.
 
@@ -37,15 +46,21 @@ def specialise(
         targets: operations of the user's graph.
         fed: the shapes of the tensors that are fed.
         values: of those among them that decide about shapes (see `static_feeds`); they become
-            constants, the others the plan's feeds, in order.
+            constants that may differ in the next run, the others the plan's feeds, in order.
+        done: operations that have run before, whose outputs are fed where they are needed.
     """
-    ops = prune(fetches, targets, fed)
+    ops = prune(fetches, targets, fed, done)
     new = Rebuild(Trace())
-    for tensor, shape in fed.items():
-        new.tensors[tensor] = _fed(new, tensor, shape, values.get(tensor))
-    feeds = [new.tensors[tensor] for tensor in fed if tensor not in values]
-    wanted, held = static_sources(ops), under_logs(ops)
+    for tensor, value in values.items():
+        new.tensors[tensor] = _known(new, tensor, value)
+    taken = {tensor: shape for tensor, shape in fed.items() if tensor not in values}
+    for tensor, shape in taken.items():
+        new.tensors[tensor] = _fed(new, tensor, shape)
+    feeds = [new.tensors[tensor] for tensor in taken]
+    wanted, held = static_sources(ops, fed), under_logs(ops)
     updates: dict[Tensor, Operation] = {}
+    keys = open_seeds(new.trace, ops)
+    bodies = Bodies(keys, used(ops, fetches))
 
     def step(new: Rebuild, op: Operation, inputs: tuple[Tensor, ...]) -> Sequence[Tensor] | None:
         does = op.record.effects
@@ -54,8 +69,10 @@ def specialise(
         if does.timing is Timing.IN_TURN and not does.writes:
             return (_read(new, inputs[0], updates.get(inputs[0])),)
         inputs = _read_handles(new, op, inputs)
+        if op.record.bodies:
+            return _with_bodies(bodies, new, op, inputs)
         if does.draws:
-            return _with_open_seed(new, op, inputs)
+            return with_open_seed(new, op, inputs, keys[op])
         if does.writes:
             return _in_turn(new, op, inputs, updates)
         return fold_or_expand(op, inputs, wanted, held)
@@ -68,10 +85,14 @@ def specialise(
     return new.plan(feeds, fetches, effects(ops))
 
 
-def _with_open_seed(new: Rebuild, op: Operation, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Random numbers whose seed may be another one in the next process."""
-    key = tuple(new.trace.give(word, "seed") for word in op.get_attr("key"))
-    return new.graph.add(replace(op.record, key=key), inputs, op.name).outputs
+def _with_bodies(
+    bodies: Bodies, new: Rebuild, op: Operation, inputs: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    try:
+        return bodies.specialise(new, op, inputs)
+    except ShapesChangeError as error:
+        error.op = op
+        raise
 
 
 def _in_turn(
@@ -83,46 +104,71 @@ def _in_turn(
     """A write; it waits for the latest one of each variable, and then is that itself."""
     written = [inputs[n] for n in op.record.effects.writes]
     before = [updates[handle] for handle in written if handle in updates]
-    new.graph.resume(op.source, [*new.control(op), *before])
+    new.graph.continue_at(op.source, [*new.control(op), *before])
     copy = new.copy(op, inputs)
     updates.update(dict.fromkeys(written, copy))
     return copy.outputs
 
 
+def given(
+    values: Mapping[Tensor, Array], shapes: Mapping[Tensor, Sequence[int]], words: Iterable[int]
+) -> list[Given]:
+    """What the trace of a plan is given, in the order in which `specialise` gives it.
+
+    Args:
+        values: of the tensors of the user's graph whose values decide about shapes.
+        shapes: of the plan's feeds.
+        words: of the seeds of its random operations; see `seeds`.
+    """
+    made: list[Given] = []
+    for tensor, value in values.items():
+        made += [value, *_open_extents(tensor, value.shape)]
+    for tensor, shape in shapes.items():
+        made += _open_extents(tensor, shape)
+    return [*made, *words]
+
+
 def seeds(ops: Iterable[Operation]) -> list[int]:
-    """What a plan is given beside the open extents of its feeds."""
-    return [word for op in ops if op.record.effects.draws for word in op.get_attr("key")]
+    """The seeds of operations, as a plan is given them."""
+    return [word for op in drawing(ops) for word in op.get_attr("key")]
 
 
 def static_feeds(ops: Sequence[Operation], fed: Collection[Tensor]) -> list[Tensor]:
     """The fed tensors whose values, not only shapes, must be known to plan the run."""
-    wanted = static_sources(ops)
+    wanted = static_sources(ops, fed)
     return [tensor for tensor in fed if tensor in wanted]
 
 
-def _fed(
-    new: Rebuild, tensor: Tensor, shape: Sequence[int], value: np.ndarray[Any, Any] | None
-) -> Tensor:
-    record: Constant | Placeholder
-    if value is not None:
-        array = np.array(value)  # the caller may change what was fed
-        record = Constant.of(array, new.trace.literal(array))
-    else:
-        record = Placeholder(tensor.dtype, _extents(new.trace, tensor.static_shape, shape))
+def _known(new: Rebuild, tensor: Tensor, value: Array) -> Tensor:
+    """A feed whose value decides about shapes, as a constant."""
+    node = new.trace.give_array(value)
+    shape = _extents(new.trace, tensor, value.shape)
+    record = Constant.of(value.copy(), node, shape)  # the caller may change what was fed
     with new.graph.made_at(tensor.op.source):
         return new.graph.add(record, (), tensor.op.name).outputs[0]
 
 
-def _extents(trace: Trace, static: Shape, shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape of a feed, in which what is not known statically may vary."""
-    opened = open_extents(static, shape)
-    return tuple(trace.give(n) if varies else int(n) for varies, n in opened)
+def _fed(new: Rebuild, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    record = Placeholder(tensor.dtype, _extents(new.trace, tensor, shape))
+    with new.graph.made_at(tensor.op.source):
+        return new.graph.add(record, (), tensor.op.name).outputs[0]
 
 
-def open_extents(static: Shape, shape: Sequence[int]) -> list[tuple[bool, int]]:
-    """The extents of a feed, and whether the graph leaves them open."""
-    declared: Sequence[int | None] = static if static is not None else (None,) * len(shape)
-    return [(d is None, n) for d, n in zip(declared, shape, strict=True)]
+def _extents(trace: Trace, tensor: Tensor, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a feed, in which what the graph leaves open may vary."""
+    pairs = zip(shape, _declared(tensor, len(shape)), strict=True)
+    return tuple(trace.give(n) if d is None else int(n) for n, d in pairs)
+
+
+def _open_extents(tensor: Tensor, shape: Sequence[int]) -> list[int]:
+    """The extents of a feed that the graph leaves open."""
+    pairs = zip(shape, _declared(tensor, len(shape)), strict=True)
+    return [n for n, d in pairs if d is None]
+
+
+def _declared(tensor: Tensor, rank: int) -> Sequence[int | None]:
+    static = tensor.static_shape
+    return (None,) * rank if static is None else static
 
 
 def _is_handle(tensor: Tensor) -> bool:

@@ -40,7 +40,7 @@ from thalweg.passes.deduplicate import duplicates
 from thalweg.passes.plan import Plan
 from thalweg.passes.rebuild import Rebuild, needed, rebuild
 
-MOVES = (
+DATA_MOVEMENT = (
     SameElements,
     Transpose,
     Broadcast,
@@ -50,8 +50,8 @@ MOVES = (
     StridedSlice,
     Cast,
 )
-_MANY = 64  # terms; more are not worth the trouble
-_DEEP = 16  # operations that a factor is looked for behind
+_MAX_TERMS = 64  # terms; more are not worth the trouble
+_MAX_DEPTH = 16  # operations that a factor is looked for behind
 
 
 def stable_logs(plan: Plan) -> Plan:
@@ -95,7 +95,7 @@ def has_stable_log(x: Tensor) -> bool:
 
 
 def _unmoved(x: Tensor) -> Tensor:
-    while isinstance(x.op.record, MOVES) and x.dtype.is_floating:
+    while isinstance(x.op.record, DATA_MOVEMENT) and x.dtype.is_floating:
         x = x.op.inputs[0]
     return x
 
@@ -118,7 +118,7 @@ def _log(x: Tensor) -> Tensor:
     record, inputs = x.op.record, x.op.inputs
     if not has_stable_log(x):
         return Log.of(x)
-    if isinstance(record, MOVES):
+    if isinstance(record, DATA_MOVEMENT):
         return emit(record, _log(inputs[0]), *inputs[1:])
     if isinstance(record, Exp):
         return inputs[0]
@@ -313,7 +313,7 @@ class _Rewriter:
         if not self._any_open(inputs):
             return None
         x, y = map(self._split, inputs)
-        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MANY else None
+        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MAX_TERMS else None
 
     def _div(self, op: Operation, inputs: tuple[Tensor, ...]) -> Terms | None:
         x, y = inputs
@@ -330,7 +330,7 @@ class _Rewriter:
         SumTo(dy / Broadcast(p))  ->  SumTo(dy) / p
         """
         terms = self.terms.get(inputs[0])
-        moving = isinstance(op.record, (SumTo, SliceGrad, *MOVES))
+        moving = isinstance(op.record, (SumTo, SliceGrad, *DATA_MOVEMENT))
         if terms is None or not moving or not (self._is_open(terms) or _is_sum(op, terms)):
             return None
         moved = [self._moved(term, op, inputs[1:]) for term in terms]
@@ -342,7 +342,7 @@ class _Rewriter:
             inner = atom if _keeps_places(op) else _moved_by_adjoint(atom, op)
             if inner is not None:
                 powers *= Term(1, None, {self._atom(inner, atom in self.divisors): power})
-            elif isinstance(op.record, MOVES):
+            elif isinstance(op.record, DATA_MOVEMENT):
                 powers *= Term(1, None, {self._moved_atom(atom, op, others): power})
             elif power > 0 or atom not in self.divisors:
                 factor = self._product(Term(1, factor, {atom: power}))
@@ -360,7 +360,7 @@ class _Rewriter:
     def _argument(self, x: Tensor) -> dict[Tensor, int]:
         """The argument of a stable logarithm, as atoms and their powers."""
         record, inputs = x.op.record, x.op.inputs
-        if isinstance(record, MOVES):
+        if isinstance(record, DATA_MOVEMENT):
             inner = self._argument(inputs[0])
             return {self._moved_atom(a, x.op, inputs[1:]): p for a, p in inner.items()}
         if not isinstance(record, Div):
@@ -389,7 +389,7 @@ class _Rewriter:
             self._moved_atoms[key] = self._atom(own, atom in self.divisors)
         return self._moved_atoms[key]
 
-    def _split(self, x: Tensor, depth: int = _DEEP) -> Terms:
+    def _split(self, x: Tensor, depth: int = _MAX_DEPTH) -> Terms:
         """A tensor as terms in which atoms stand apart."""
         if x in self.atoms or _is_complement(x):
             return [Term(1, None, {self._atom(x, x in self.divisors): 1})]
@@ -397,18 +397,18 @@ class _Rewriter:
             return self.terms[x]
         if x not in self._found:
             made = self._parts(x, depth)
-            self._found[x] = made if made and len(made) <= _MANY else [_whole(x)]
+            self._found[x] = made if made and len(made) <= _MAX_TERMS else [_whole(x)]
         return self._found[x]
 
     def _parts(self, x: Tensor, depth: int) -> Terms:
         """The terms of an operation's result, by those of its inputs; none if it has no atoms."""
         record = x.op.record
-        if not depth or not isinstance(record, (*_ARITHMETIC, *MOVES)):
+        if not depth or not isinstance(record, (*_ARITHMETIC, *DATA_MOVEMENT)):
             return ()
         parts = [self._split(t, depth - 1) for t in x.op.inputs[: _arity(record)]]
         if not any(term.powers for part in parts for term in part):
             return ()
-        if isinstance(record, MOVES):
+        if isinstance(record, DATA_MOVEMENT):
             return [self._split_move(term, x.op) for term in parts[0]]
         return _combined(record, parts)
 
@@ -424,7 +424,7 @@ _ARITHMETIC = (Neg, Add, Sub, Mul, Div)
 
 def _arity(record: object) -> int:
     """How many of the inputs are values, and not shapes."""
-    return 1 if isinstance(record, MOVES) else 2
+    return 1 if isinstance(record, DATA_MOVEMENT) else 2
 
 
 def _combined(record: object, parts: Sequence[Terms]) -> Terms:
@@ -433,7 +433,7 @@ def _combined(record: object, parts: Sequence[Terms]) -> Terms:
         return [-term for term in parts[0]]
     x, y = parts
     if isinstance(record, Mul):
-        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MANY else ()
+        return _collected([a * b for a in x for b in y]) if len(x) * len(y) <= _MAX_TERMS else ()
     if isinstance(record, Div):
         return [_quotient(term, y[0]) for term in x] if len(y) == 1 else ()
     return _collected([*x, *(y if isinstance(record, Add) else [-term for term in y])])

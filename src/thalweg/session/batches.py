@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends import memory
-from thalweg.backends.protocol import Rows
+from thalweg.backends.protocol import MiniBatches
 from thalweg.base.errors import FeedError
 from thalweg.base.shapes import show
 from thalweg.graph import Graph, Tensor
@@ -88,13 +88,16 @@ class Batches:
         """How many steps it is reasonable to take at a time."""
         return max(1, MOST_ROWS // max(1, self._size))
 
-    def take(self, steps: int) -> dict[Tensor, Rows]:
+    def take(self, steps: int) -> dict[Tensor, MiniBatches]:
         """What the next `steps` steps are fed."""
         if not self._arrays:
             return {}
-        numbers = memory.zeros((steps + 1, self._size), np.int64)  # one batch more: see Rows
+        numbers = memory.zeros((steps + 1, self._size), np.int64)  # one more: see MiniBatches
         numbers[:steps] = self._order.take(steps * self._size).reshape(steps, self._size)
-        return {t: Rows(array, numbers[:steps], t.dtype.numpy) for t, array in self._arrays.items()}
+        return {
+            t: MiniBatches(array, numbers[:steps], t.dtype.numpy)
+            for t, array in self._arrays.items()
+        }
 
 
 def _checked_size(arrays: Mapping[Tensor, Array], size: int | None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from thalweg.backends.protocol import Program
 from thalweg.base.record import Record, field
 from thalweg.graph import Operation, Tensor
+from thalweg.passes.prune import NOTHING
+from thalweg.passes.stages import Stages
 
 
 class Entry(Record, frozen=False, eq=False):
@@ -17,6 +19,7 @@ class Entry(Record, frozen=False, eq=False):
         writes: variables that have a value afterwards.
         ready: whether it has run, so that all these variables have values.
         remark: where the plan came from, for the log.
+        static: the tensors whose values decide about shapes, in the order of the plan's trace.
         others: the program in other workspaces than the first, by their numbers.
     """
 
@@ -26,6 +29,7 @@ class Entry(Record, frozen=False, eq=False):
     writes: frozenset[str] = frozenset()
     ready: bool = False
     remark: str = ""
+    static: tuple[Tensor, ...] = ()
     others: dict[int, Program] = field(default_factory=dict)
 
     @property
@@ -42,12 +46,16 @@ class Request(Record, frozen=False, eq=False):
         targets: the operations.
         static: the feeds whose values decide about shapes.
         seeds: of the random operations.
+        done: operations that earlier segments of the run have done.
+        stages: of a run that is more than one segment.
     """
 
     fetches: tuple[Tensor, ...]
     targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
     seeds: tuple[int, ...]
+    done: frozenset[Operation] = NOTHING
+    stages: Stages | None = None
 
 
 class Choice(Record, frozen=False, eq=False):

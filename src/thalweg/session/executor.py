@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Feed, Program
 from thalweg.backends.state import VariableStore
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 from thalweg.graph import Graph, Tensor
 from thalweg.session.entry import Entry
 from thalweg.session.initialisation import Initialisation
@@ -28,7 +28,7 @@ Work: TypeAlias = Callable[[Entry, Program, list[Any]], list[Array]]
 WORKSPACES = 8  # that are kept; more runs at once than that have memory that is thrown away
 
 
-class Executor(Shared):
+class Executor(ForkSafe):
     """Runs what the planner plans.
 
     Runs of several threads overlap where they do not write what another one reads or writes. Each
@@ -125,12 +125,12 @@ class Executor(Shared):
             if self._workspaces.setdefault(place, ticket) is ticket:
                 try:
                     if place not in entry.others:
-                        entry.others[place] = program.apart(place)
+                        entry.others[place] = program.clone(place)
                     return place, entry.others[place]
                 except BaseException:
                     del self._workspaces[place]
                     raise
-        return 0, program.apart(None)
+        return 0, program.clone(None)
 
     def _once(self, entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
         with self._lock:
@@ -191,16 +191,16 @@ class Executor(Shared):
         self._store.initialised |= entry.writes
         entry.ready = True
 
-    def rest(self, seconds: float) -> bool:
-        """Wait until no other thread runs a program; see `Shared`."""
+    def quiesce(self, seconds: float) -> bool:
+        """Wait until no other thread runs a program; see `ForkSafe`."""
         self._fork = ticket = Ticket()
         self._turns[ticket] = EVERYTHING, get_ident()
         if self._turns.wait_for(ticket, seconds):
             return True
-        self.go_on()
+        self.resume()
         return False
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Let threads run programs again."""
         ticket, self._fork = self._fork, None
         if ticket is not None:
@@ -208,9 +208,9 @@ class Executor(Shared):
             if ticket.lock is not None:
                 ticket.lock.release()
 
-    def renew(self, is_lost: bool) -> None:
-        """See `Shared`; what other threads ran, or were about to, has no end in the child."""
-        super().renew(is_lost)
+    def reset_in_child(self, is_lost: bool) -> None:
+        """See `ForkSafe`; what other threads ran, or were about to, has no end in the child."""
+        super().reset_in_child(is_lost)
         self._planner.is_closed |= is_lost
         self._turns.keep_own()
         for place, ticket in list(self._workspaces.items()):

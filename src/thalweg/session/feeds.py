@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from thalweg.base import shapes
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dtypes import NAMES
-from thalweg.base.errors import FeedError, GraphError
-from thalweg.base.recent import Recent
+from thalweg.base.errors import DTypeError, FeedError, GraphError
 from thalweg.base.shapes import show
+from thalweg.base.text import text_array
 from thalweg.graph import Graph, Origin, Tensor
 from thalweg.graph.operators import Operators
 
@@ -27,7 +28,7 @@ class Feeds:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._tensors: dict[Any, Tensor] = Recent()  # by what users call them
+        self._tensors: dict[Any, Tensor] = BoundedDict()  # by what users call them
 
     def arrays(self, feed_dict: Mapping[Any, Any]) -> dict[Tensor, Array]:
         """The arrays of a feed_dict.
@@ -104,6 +105,8 @@ def feed_array(tensor: Tensor, value: Any) -> Array:
         FeedError: if it cannot be one, or would lose fractions.
     """
     dtype = tensor.dtype.numpy
+    if dtype.hasobject:
+        return _text(tensor, value)
     array = value if type(value) is np.ndarray else _array(tensor, value)
     if array.dtype is not dtype and array.dtype != dtype:
         array = _cast(tensor, array)
@@ -174,6 +177,14 @@ def _array(tensor: Tensor, value: Any) -> Array:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _unusable(tensor, f"a {type(value).__name__} that is no array: {error}") from None
+
+
+def _text(tensor: Tensor, value: Any) -> Array:
+    """The value as an array of strings."""
+    try:
+        return text_array(value)
+    except DTypeError as error:
+        raise _unusable(tensor, f"not made of strings: {error}") from None
 
 
 def _cast(tensor: Tensor, array: Array) -> Array:

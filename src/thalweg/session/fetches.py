@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.errors import FetchError, GraphError, ResourceExhaustedError
-from thalweg.base.recent import Recent
 from thalweg.graph import Graph, IndexedSlices, Operation, Tensor
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 
@@ -89,7 +89,7 @@ class Structures:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._known: dict[Hashable, Fetches] = Recent()
+        self._known: dict[Hashable, Fetches] = BoundedDict()
 
     def of(self, structure: Any) -> Fetches:
         """The structure that a user fetches.
@@ -146,8 +146,12 @@ def _item(number: int) -> Pack:
 
 def _copy(number: int) -> Pack:
     """The same for a tensor that occurs again, whose arrays are to be as independent as others."""
-    item = _item(number)
-    return lambda values: item(values).copy()
+
+    def copy(values: Sequence[Any]) -> Any:
+        value = values[number]
+        return value.copy() if value.ndim else value[()]
+
+    return copy
 
 
 def fetchable(graph: Graph, item: Any) -> Tensor | Operation:

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
-from thalweg.backends.protocol import Backend, Feed, Program, Rows
+from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
 from thalweg.backends.state import VariableStore
 from thalweg.base import forks
+from thalweg.base.bounded_dict import BoundedDict
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import FeedError, SessionClosedError
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 from thalweg.base.garbage import collection_paused
-from thalweg.base.recent import Recent
+from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
+from thalweg.passes.bodies import ShapesChangeError
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
-from thalweg.passes.prune import prune
-from thalweg.passes.signature import signature
-from thalweg.passes.specialise import open_extents, seeds, static_feeds
+from thalweg.passes.prune import NOTHING, prune
+from thalweg.passes.signature import signature, with_inner
+from thalweg.passes.specialise import given, seeds, static_feeds
+from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
+from thalweg.session.staged import StagedProgram
 from thalweg.session.why_recompiled import WhyRecompiled
 
 Array = np.ndarray[Any, Any]
 
 TRIED = 8  # plans for other shapes that are kept, and tried before another one is made
-SAME_PLAN, REMEMBERED = " (the plan holds)", " (the plan was remembered)"
-WORTH_REMEMBERING = 50  # operations; for fewer, to plan anew is quicker than to read a file
+SAME_PLAN, CACHED = " (the plan holds)", " (the plan was cached)"
+MIN_CACHED_OPERATIONS = 50  # for fewer, to plan anew is quicker than to read a file
 
 
-class Planner(Shared):
+class Planner(ForkSafe):
     """Finds the compiled plan of a run, or makes it: one thread at a time, while others run.
 
     Args:
@@ -57,12 +62,13 @@ class Planner(Shared):
         self._make_backend = make_backend
         self._backend: Backend | None = None
         self._store = store
-        self._recent: dict[Any, Choice] = Recent()
-        self._choices: dict[Any, Choice] = Recent()
-        self._requests: dict[Any, Request] = Recent()
-        # By a choice, and by a request, with the values that decide about shapes.
-        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = Recent()
-        self._planned: dict[tuple[Request, Hashable], list[Entry]] = Recent()
+        self._recent: dict[Any, Choice] = BoundedDict()
+        self._choices: dict[Any, Choice] = BoundedDict()
+        self._requests: dict[Any, Request] = BoundedDict()
+        # By a choice, with the values that decide about shapes.
+        self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = BoundedDict()
+        self._planned: dict[Request, list[Entry]] = BoundedDict()
+        self._staged_entries: dict[Request, Entry] = BoundedDict()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""
@@ -82,14 +88,21 @@ class Planner(Shared):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None = None,
     ) -> Choice:
         """What to compute for fetches, none of which is fed, with feeds of these shapes.
+
+        Args:
+            fetches: the tensors.
+            targets: the operations.
+            feeds: arrays by tensor.
+            done: what earlier stages have done, if it is a segment; else it is a run.
 
         Raises:
             FeedError: a feed has not the shape of its tensor.
         """
         fed = frozenset([(t, feed.shape, _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, fed)
+        key = (fetches, targets, fed, done)
         choice = self._choices.get(key)
         if choice is None:
             for tensor, feed in feeds.items():
@@ -97,7 +110,7 @@ class Planner(Shared):
             with self._planning():
                 choice = self._choices.get(key)
                 if choice is None:  # nor has another thread just made it
-                    request = self._request(fetches, targets, feeds)
+                    request = self._request(fetches, targets, feeds, done)
                     choice = self._choices[key] = Choice(request, request.fetches)
         return choice
 
@@ -116,7 +129,7 @@ class Planner(Shared):
                 entry = self._entries.get((choice, values))
                 if entry is None:
                     with collection_paused():
-                        entry = self._entries[choice, values] = self._adapted(request, feeds, known)
+                        entry = self._entries[choice, values] = self._new(request, feeds, known)
         if not request.static:
             choice.only = entry
         return entry
@@ -124,7 +137,13 @@ class Planner(Shared):
     def forget_plans(self) -> None:
         """Let everything be planned anew, with what is known by now."""
         with self._lock:
-            for table in (self._recent, self._choices, self._entries, self._planned):
+            for table in (
+                self._recent,
+                self._choices,
+                self._entries,
+                self._planned,
+                self._staged_entries,
+            ):
                 table.clear()
 
     def close(self) -> None:
@@ -150,88 +169,137 @@ class Planner(Shared):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None,
     ) -> Request:
         kinds = frozenset([(t, len(feed.shape), _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, kinds)
+        key = (fetches, targets, kinds, done)
         if key not in self._requests:
-            ops = prune(fetches, targets, feeds)
-            static, words = static_feeds(ops, feeds), seeds(ops)
-            self._requests[key] = Request(fetches, targets, tuple(static), tuple(words))
+            self._requests[key] = self._new_request(fetches, targets, feeds, done)
         return self._requests[key]
 
-    def _adapted(
+    def _new_request(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+        done: frozenset[Operation] | None,
+    ) -> Request:
+        if done is None and (stages := cut_into_stages(fetches, targets, feeds)):
+            return Request(fetches, targets, (), (), stages=stages)
+        done = done or NOTHING
+        ops = prune(fetches, targets, feeds, done)
+        static, words = static_feeds(ops, feeds), seeds(ops)
+        return Request(fetches, targets, tuple(static), tuple(words), done)
+
+    def _new(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
-        """An entry from a plan for other shapes that holds for these, or else with its own."""
-        values = [(array.tobytes(), array.shape) for array in static.values()]
-        key = (request, tuple(values))
-        planned = self._planned.get(key, [])
-        adapted = _adapted(planned, feeds, request.seeds)
-        entry = adapted or self._made(request, feeds, static)
-        if adapted is None:
-            self._planned[key] = [*planned, entry][-TRIED:]
+        """An entry for feeds that have none yet."""
+        if request.stages:
+            return self._staged(request, request.stages, feeds)
+        try:
+            return self._fitting(request, feeds, static)
+        except ShapesChangeError as error:  # which only the plan has found out
+            host = [] if error.op is None else [error.op]
+            fetches, targets = request.fetches, request.targets
+            request.stages = cut_into_stages(fetches, targets, feeds, request.done, host)
+            if request.stages is None:
+                raise
+            return self._staged(request, request.stages, feeds)
+
+    def _fitting(
+        self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
+    ) -> Entry:
+        """An entry from a plan for other feeds that holds for these, or else with its own."""
+        planned = self._planned.get(request, [])
+        replayed = _replayed(planned, feeds, request.seeds)
+        entry = replayed or self._made(request, feeds, static)
+        if replayed is None:
+            self._planned[request] = [*planned, entry][-TRIED:]
         if entry.program is not None:
-            self.why.note(request, feeds, static, SAME_PLAN if adapted else entry.remark)
+            self.why.note(request, feeds, static, SAME_PLAN if replayed else entry.remark)
         return entry
+
+    def _staged(self, request: Request, stages: Stages, feeds: Mapping[Tensor, Feed]) -> Entry:
+        """An entry that runs stage by stage; each segment is planned when it first runs."""
+        if request not in self._staged_entries:
+            _check_fed(prune(request.fetches, request.targets, feeds, request.done), feeds)
+            remark = f" ({len(stages.stages)} stages, one after the other)"
+            self.why.note(request, feeds, {}, remark)
+            program = StagedProgram(stages, self._segment)
+            entry = Entry(program, stages.feeds, stages.needs, stages.writes)
+            self._staged_entries[request] = entry
+        return self._staged_entries[request]
+
+    def _segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+        """The compiled plan of a segment."""
+        key: Any = (stage, *[array.shape for array in feeds.values()])
+        choice = self._recent.get(key)
+        if choice is None:
+            choice = self.choice(stage.tensors, stage.targets, feeds, stage.done)
+            self._recent[key] = choice
+        return choice.only or self.entry(choice, feeds)
 
     def _made(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
     ) -> Entry:
-        """An entry from a plan that is remembered from another process, or from a new one."""
-        ops = prune(request.fetches, request.targets, feeds)
-        for op in ops:
-            if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
-                raise missing(op.outputs[0])
+        """An entry from a plan that another process has cached, or from a new one."""
+        ops = prune(request.fetches, request.targets, feeds, request.done)
+        _check_fed(ops, feeds)
         read = {tensor for op in ops for tensor in op.inputs}
         fed = {tensor: feed for tensor, feed in feeds.items() if tensor in read}
-        values = {tensor: value for tensor, value in static.items() if tensor in fed}
-        taken = tuple(tensor for tensor in fed if tensor not in values)
+        # In the order of this signature, as those who find the plan under it will have them.
+        values = {tensor: static[tensor] for tensor in fed if tensor in static}
         text = None
-        if len(ops) >= WORTH_REMEMBERING:
-            kinds = {t: (len(feed.shape), _source_dtype(feed)) for t, feed in fed.items()}
-            text = signature(ops, request.fetches, request.targets, kinds, values)
-        recalled = None if text is None else self._recalled(request, feeds, taken, text)
-        return recalled or self._compiled(request, fed, values, taken, text)
+        if sum(1 for _ in with_inner(ops)) >= MIN_CACHED_OPERATIONS:
+            kinds = {
+                tensor: (len(feed.shape), _source_dtype(feed), tensor in values)
+                for tensor, feed in fed.items()
+            }
+            text = signature(ops, request.fetches, request.targets, kinds)
+        recalled = None if text is None else self._recalled(request, fed, values, text)
+        return recalled or self._compiled(request, fed, values, text)
 
     def _recalled(
         self,
         request: Request,
-        feeds: Mapping[Tensor, Feed],
-        taken: tuple[Tensor, ...],
+        fed: Mapping[Tensor, Feed],
+        values: Mapping[Tensor, Array],
         text: str,
     ) -> Entry | None:
-        """An entry from a plan that is kept under this signature, if there is one."""
-        numbers = [*_open_extents(taken, feeds), *request.seeds]
-        found = self._get_backend().recall(text, numbers, self._store)
+        """An entry from a plan that is cached under this signature, if there is one."""
+        entry = Entry(None, _taken(fed, values), static=tuple(values), remark=CACHED)
+        found = self._get_backend().recall(text, _given(entry, fed, request.seeds), self._store)
         if found is None:
             return None
-        program, plan = found
-        return Entry(program, taken, plan.needs, plan.writes, remark=REMEMBERED)
+        entry.program, plan = found
+        entry.needs, entry.writes = plan.needs, plan.writes
+        return entry
 
     def _compiled(
         self,
         request: Request,
         fed: Mapping[Tensor, Feed],
         values: Mapping[Tensor, Array],
-        taken: tuple[Tensor, ...],
         text: str | None,
     ) -> Entry:
         """An entry from a new plan."""
         shapes = {tensor: feed.shape for tensor, feed in fed.items()}
-        plan = make_plan(request.fetches, request.targets, shapes, values)
+        plan = make_plan(request.fetches, request.targets, shapes, values, request.done)
         if not plan.fetches and not plan.targets:
             return Entry(None, ())
         for op in plan.graph.operations:
             if op.record.origin is Origin.RESOURCE:
                 (handle,) = op.outputs
                 self._store.allocate(op.name, known(handle.static_shape), handle.dtype.numpy)
+        taken = _taken(fed, values)
         sources = {n: _source_dtype(fed[tensor]) for n, tensor in enumerate(taken)}
-        picked = {n: as_dtype(source) for n, source in sources.items() if source}
+        batched_feeds = {n: as_dtype(source) for n, source in sources.items() if source}
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
-            program = self._get_backend().compile(plan, seen, self._store, picked, text)
-        return Entry(program, taken, seen.needs, seen.writes)
+            program = self._get_backend().compile(plan, seen, self._store, batched_feeds, text)
+        return Entry(program, taken, seen.needs, seen.writes, static=tuple(values))
 
     def _get_backend(self) -> Backend:
         if self._backend is None:
@@ -239,32 +307,51 @@ class Planner(Shared):
         return self._backend
 
 
+def _check_fed(ops: Iterable[Operation], feeds: Mapping[Tensor, Feed]) -> None:
+    for op in ops:
+        if op.record.origin is Origin.FEED and op.outputs[0] not in feeds:
+            raise missing(op.outputs[0])
+
+
 def _source_dtype(feed: Feed) -> np.dtype[Any] | None:
     """The element type of the array of which each step takes other rows, if the feed is one."""
-    return feed.source.dtype if isinstance(feed, Rows) else None
+    return feed.source.dtype if isinstance(feed, MiniBatches) else None
 
 
-def _adapted(
-    planned: Sequence[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
+def _taken(fed: Iterable[Tensor], values: Container[Tensor]) -> tuple[Tensor, ...]:
+    """The feeds whose arrays a program takes."""
+    return tuple(tensor for tensor in fed if tensor not in values)
+
+
+def _replayed(
+    planned: list[Entry], feeds: Mapping[Tensor, Feed], words: Sequence[int]
 ) -> Entry | None:
-    """An entry that a plan made for other shapes serves too; the latest plans are tried."""
-    for entry in reversed(planned):
+    """An entry that a plan made for other feeds serves too.
+
+    Args:
+        planned: the latest plans; that which holds becomes the last one, to be tried first.
+        feeds: what is fed.
+        words: of the seeds.
+    """
+    for place in reversed(range(len(planned))):
+        entry = planned[place]
         if entry.program is not None:
-            program = entry.program.at([*_open_extents(entry.feeds, feeds), *words])
+            program = entry.program.at(_given(entry, feeds, words))
             if program is not None:
-                return Entry(program, entry.feeds, entry.needs, entry.writes)
+                planned.append(planned.pop(place))
+                return replace(entry, program=program, ready=False, remark="", others={})
     return None
 
 
-def _open_extents(fed: Iterable[Tensor], feeds: Mapping[Tensor, Feed]) -> list[int]:
-    """The extents of feeds that the graph leaves open."""
-    shapes = [open_extents(tensor.static_shape, feeds[tensor].shape) for tensor in fed]
-    return [extent for shape in shapes for is_open, extent in shape if is_open]
+def _given(entry: Entry, feeds: Mapping[Tensor, Feed], words: Sequence[int]) -> list[Given]:
+    """What the trace of an entry's plan is given."""
+    values = {tensor: _known(tensor, feeds[tensor]) for tensor in entry.static}
+    return given(values, {tensor: feeds[tensor].shape for tensor in entry.feeds}, words)
 
 
 def _known(tensor: Tensor, feed: Feed) -> Array:
     """The value of a feed that decides about shapes."""
-    if isinstance(feed, Rows):
+    if isinstance(feed, MiniBatches):
         raise FeedError(
             f"batches: the value of {describe(tensor)} decides about shapes, so it cannot be "
             f"another one in each step\n  it was made at {tensor.op.source}"

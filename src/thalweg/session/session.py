@@ -24,8 +24,8 @@ from thalweg.session.executor import Executor
 from thalweg.session.feeds import Feeds, check_shape, feed_array
 from thalweg.session.fetches import Structures, exhausted
 from thalweg.session.planner import Planner
-from thalweg.session.steps import Loop, check_counts
-from thalweg.session.why_recompiled import Log
+from thalweg.session.steps import StepLoop, check_counts
+from thalweg.session.why_recompiled import RecompilationLog
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Session:
         return self._graph
 
     @property
-    def why_recompiled(self) -> Log:
+    def why_recompiled(self) -> RecompilationLog:
         """A line for every program that was made: the latest 1,000, in a list.
 
         It says what was new about the run, and whether a plan made for other shapes served. If so
@@ -165,7 +165,7 @@ class Session:
         feeds = self._feeds.arrays({} if feed_dict is None else feed_dict)
         arrays = self._feeds.rows({} if batches is None else batches, feeds)
         random = batch_random(self._graph, seed, self._executor.runs) if shuffle else None
-        loop = Loop(self._run_slice, fetched, feeds, Batches(arrays, batch_size, random))
+        loop = StepLoop(self._run_slice, fetched, feeds, Batches(arrays, batch_size, random))
         return fetched.pack(loop.run(steps, every, callback))
 
     def program(

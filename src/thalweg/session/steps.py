@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from thalweg.backends.protocol import Feed, Rows
+from thalweg.backends.protocol import Feed, MiniBatches
 from thalweg.base.errors import InvalidArgumentError
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Operation, Tensor, failed
 from thalweg.passes.prune import prune
 from thalweg.passes.rebuild import effects
 from thalweg.session.batches import Batches, is_whole
@@ -36,7 +36,7 @@ class RunSlice(Protocol):
         ...
 
 
-class Loop:
+class StepLoop:
     """Steps of which some report.
 
     Args:
@@ -72,7 +72,8 @@ class Loop:
             ]
             self._skip(steps % every)
         reports = reports or [self._values(0)]  # for their shapes
-        return [np.concatenate(values) for values in zip(*reports, strict=True)]
+        values = zip(*reports, strict=True)
+        return [joined(*both) for both in zip(self._fetched.tensors, values, strict=True)]
 
     def _report(self, step: int, every: int, callback: Callback | None) -> list[Array]:
         """Make `every` steps, up to `step`; the values of the last."""
@@ -111,9 +112,20 @@ class Loop:
             steps -= part
 
 
+def joined(tensor: Tensor, values: Sequence[Array]) -> Array:
+    """A tensor's values of all reports, from those of some reports each.
+
+    Raises:
+        InvalidArgumentError: if they have different shapes.
+    """
+    if len({value.shape[1:] for value in values}) > 1:
+        raise failed(tensor.op, f"{tensor.name!r} has different shapes in different steps")
+    return np.concatenate(values)
+
+
 def _fed(feed: Feed, steps: int) -> Array:
     """What each of the steps is fed."""
-    if isinstance(feed, Rows):
+    if isinstance(feed, MiniBatches):
         return feed.batch(slice(None))
     return np.repeat(feed[np.newaxis], steps, axis=0)
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 
 from thalweg.backends.protocol import Feed
-from thalweg.base.recent import Recent
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.shapes import show
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Tensor
 from thalweg.session.entry import Request
 
 Array = np.ndarray[Any, Any]
 Fed = Mapping[Tensor, Array]
 
 
-MOST = 1000  # lines
+MAX_LINES = 1000  # lines
 
 
-class Log(list[str]):
+class RecompilationLog(list[str]):
     """The latest lines.
 
     Attributes:
@@ -32,7 +32,7 @@ class Log(list[str]):
     def add(self, line: str) -> None:
         """Add a line; the oldest is dropped if there are too many."""
         self.append(line)
-        if len(self) > MOST:
+        if len(self) > MAX_LINES:
             del self[0]
             self.dropped += 1
 
@@ -45,8 +45,8 @@ class WhyRecompiled:
     """
 
     def __init__(self) -> None:
-        self.lines = Log()
-        self._last: dict[tuple[tuple[Tensor, ...], tuple[Operation, ...]], Fed] = Recent()
+        self.lines = RecompilationLog()
+        self._last: dict[Hashable, Fed] = BoundedDict()
 
     def note(
         self,
@@ -63,7 +63,7 @@ class WhyRecompiled:
             static: those of them whose values decide about shapes.
             remark: how it was made.
         """
-        key = (request.fetches, request.targets)
+        key = (request.fetches, request.targets, request.done)
         reason = self._reason(self._last.get(key), feeds, static)
         names = ", ".join([t.name for t in request.fetches] + [op.name for op in request.targets])
         self.lines.add(f"{names or 'nothing'}: {reason}{remark}")
@@ -79,7 +79,11 @@ class WhyRecompiled:
             for t, a in feeds.items()
             if last[t].shape != a.shape
         ]
-        values = [f"new value of {t.op.name!r}, which decides about shapes" for t in static]
+        values = [
+            f"new value of {t.op.name!r}, which decides about shapes"
+            for t, a in static.items()
+            if not np.array_equal(last[t], a)
+        ]
         return "; ".join(changed or values) or "same as before"
 
     def clear(self) -> None:

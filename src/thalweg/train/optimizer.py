@@ -19,7 +19,7 @@ from thalweg.base import dtypes, shapes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import DTypeError, GraphError, ShapeError
 from thalweg.base.shapes import Shape, show
-from thalweg.graph import Gradient, Graph, IndexedSlices, Operation, Tensor
+from thalweg.graph import Gradient, Graph, IndexedSlices, Operation, Tensor, home
 from thalweg.graph.calls import explained
 from thalweg.graph.keys import GraphKeys
 from thalweg.ops.arrays.create import fill
@@ -178,7 +178,7 @@ class Optimizer(ABC):
         if not given:
             names = [variable.name for _, variable in pairs]
             raise GraphError(f"No gradients provided for any variable: {names}.")
-        graph = given[0][1].graph
+        graph = home(given[0][1].graph)
         with graph.as_default():
             with graph.name_scope(None), graph.control_dependencies(None):
                 self._create_slots([variable for _, variable in given])

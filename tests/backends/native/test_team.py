@@ -17,9 +17,8 @@ import pytest
 
 from thalweg.backends.native.driver import layouts
 from thalweg.backends.native.driver.layouts import CLAIMS_BIT, SERIAL
-from thalweg.backends.native.llvm.jit import Jit, Source
-from thalweg.backends.native.team import Program as NativeProgram
-from thalweg.backends.native.team import Team, shared_team
+from thalweg.backends.native.llvm.jit import IrSource, Jit
+from thalweg.backends.native.team import ProgramTable, Team, shared_team
 from thalweg.base import settings
 
 Words = npt.NDArray[np.int64]
@@ -125,7 +124,7 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 
 jit = Jit()
 increment, mirror, slow, copy, held_up, calls = jit.compile(
-    [Source.of(text) for text in (INCREMENT, MIRROR, SLOW, COPY, HELD_UP, CALLS)]
+    [IrSource.of(text) for text in (INCREMENT, MIRROR, SLOW, COPY, HELD_UP, CALLS)]
 )
 
 
@@ -180,7 +179,7 @@ def test_every_task_is_claimed_once(team: Team, threads: int, claims: int, size:
     for step in program.steps:
         step[3] |= claims << CLAIMS_BIT
     steps = program.words()
-    native = NativeProgram(steps, len(steps))
+    native = ProgramTable(steps, len(steps))
     native.repeat(4)
     for _ in range(3):
         team.run_program(native, threads)
@@ -306,7 +305,7 @@ def random_runs(team: Team, runs: int, most_threads: int) -> bool:
             step[3] |= int(rng.integers(1, 20)) << CLAIMS_BIT | int(rng.random() < 0.2) * SERIAL
         program.add(increment, total, total, size)
         steps = program.words()
-        native = NativeProgram(steps, len(steps))
+        native = ProgramTable(steps, len(steps))
         native.repeat(repeats)
         team.run_program(native, int(rng.integers(2, most_threads + 1)))
         if total.tolist() != [repeats] * size:
@@ -369,7 +368,7 @@ def test_a_program_runs_alone_while_the_workers_serve_another() -> None:
     team = Team(2)
     program, cells = counter(8)
     words = program.words()
-    native, busy = NativeProgram(words, 1), NativeProgram(words, 1)
+    native, busy = ProgramTable(words, 1), ProgramTable(words, 1)
     team._crew._running = busy
     team.run_program(native, 2)
     assert (team.workers, cells.tolist()) == (0, [1] * 8)

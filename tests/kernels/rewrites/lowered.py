@@ -28,7 +28,7 @@ class Program:
         fetches: what is wanted.
         targets: operations that are run for their effect.
         rows: what the open extents of placeholders are.
-        picked: placeholders of which each step takes other rows.
+        batched_feeds: placeholders of which each step takes other rows.
 
     Attributes:
         definitions: in execution order.
@@ -40,13 +40,13 @@ class Program:
         *fetches: Tensor,
         targets: Sequence[Operation] = (),
         rows: int = 0,
-        picked: Collection[Tensor] = (),
+        batched_feeds: Collection[Tensor] = (),
     ) -> None:
         graph = (*targets, *(fetch.op for fetch in fetches))[0].graph
         inputs = [op.outputs[0] for op in graph.operations if op.type == "Placeholder"]
         shapes = {x: tuple(rows if d is None else d for d in x.shape.as_list()) for x in inputs}
         plan = make_plan(fetches, targets, shapes, {})
-        names = {x.op.name for x in picked}
+        names = {x.op.name for x in batched_feeds}
         numbers = {n: x.dtype for n, x in enumerate(plan.feeds) if x.op.name in names}
         self.definitions = Lowering(order(plan), plan.feeds, plan.fetches, numbers).definitions
         self.kept = {d.value for d in self.definitions if isinstance(d.value.storage, FetchMemory)}
@@ -79,3 +79,13 @@ def check(text: str, expected: str) -> None:
 
 def _words(text: str) -> list[str]:
     return [" ".join(line.replace("(", "( ").split()) for line in text.splitlines()]
+
+
+def concatenated(axis: int, *names: str) -> Program:
+    """Values, some of which are fed, one after the other, and a sum over them; all have memory."""
+    given = {name: fed(name, 2048, 2) for name in "xyz"}
+    made = {"a": tf.sin(given["x"], name="a"), "b": tf.sin(given["y"], name="b"), **given}
+    together = tf.concat([made[name] for name in names], axis, name="c")
+    program = Program(tf.matmul(together, fed("w", 2 * len(names) if axis else 2, 3), name="s"))
+    stored(program.definitions)
+    return program

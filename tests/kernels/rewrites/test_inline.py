@@ -66,7 +66,7 @@ def test_a_mini_batch_is_read_where_it_lies_if_each_row_is_read_a_few_times(
 ) -> None:
     x = fed("x", None, 64)
     product = tf.matmul(x, fed("w", 64, columns), name="y")
-    program = Program(product, rows=10, picked=[x])
+    program = Program(product, rows=10, batched_feeds=[x])
     copy = "x[i, j] = x rows[row numbers[i], j]  for i<10, j<64\n"
     loops = f"for i<10, j<{columns}  in fetch 0"
     check(program.text, copy + f"y[i, j] = sum[k<64](x[i, k] * w[k, j])  {loops}")

@@ -21,7 +21,7 @@ def program_of(session: Any, fetches: Any, feeds: dict[Any, Array]) -> NativePro
 
 
 @pytest.mark.parametrize("rows", [600, 300])
-def test_rows_that_crowd_the_caches_are_copied_into_panels(rows: int) -> None:
+def test_rows_with_set_conflicts_are_copied_into_panels(rows: int) -> None:
     """Rows of 4 KiB, used by as many rows of the other operand as make the copy worthwhile."""
     x, w = random(rows, 128), random(128, 1024, seed=1)
     with tf.Graph().as_default(), tf.Session() as session:
@@ -36,7 +36,9 @@ def test_rows_that_crowd_the_caches_are_copied_into_panels(rows: int) -> None:
 
 
 @pytest.mark.parametrize(("inputs", "copies"), [(1024, 2), (784, 1)])
-def test_both_operands_of_a_weight_gradient_may_crowd_the_caches(inputs: int, copies: int) -> None:
+def test_both_operands_of_a_weight_gradient_may_have_set_conflicts(
+    inputs: int, copies: int
+) -> None:
     """Each of a batch's rows is 4 KiB from the next: its columns are read as rows of panels."""
     x, dy, narrow = random(96, inputs), random(96, 1024, seed=1), random(96, 10, seed=2)
     with tf.Graph().as_default(), tf.Session() as session:
@@ -67,7 +69,7 @@ def test_few_rows_are_not_worth_the_copy() -> None:
 
 
 def test_weights_of_an_unrolled_cell_are_copied_once() -> None:
-    """The gradient of each step reads the weights turned; one copy serves all of them."""
+    """The gradient of each step reads the weights transposed; one copy serves all of them."""
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float32, [64, 32])
         w = tf.Variable(random(32, 32) * np.float32(0.1))

@@ -8,7 +8,7 @@ from thalweg.kernels.rewrites.pack import pack
 from thalweg.kernels.schedules.schedule import Machine
 
 
-def test_rows_that_crowd_the_caches_are_copied_into_panels() -> None:
+def test_rows_with_set_conflicts_are_copied_into_panels() -> None:
     """Rows of 4 KiB, each used by 600 rows of the other operand."""
     program = Program(tf.matmul(fed("x", 600, 128), fed("w", 128, 1024), name="y"))
     check(

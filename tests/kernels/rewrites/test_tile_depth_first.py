@@ -161,7 +161,7 @@ def test_sums_are_cut_into_as_many_parts_for_every_batch(batch: int) -> None:
 
 
 def test_a_native_loop_moves_what_a_chain_reads() -> None:
-    """The images are picked by each step, and the outputs of every one are kept."""
+    """The images are gathered by each step, and the outputs of every one are kept."""
     images = random(24, 16, 16, 3)
     looped, stepped = Network(), Network()
     kept = looped.session.run_steps(

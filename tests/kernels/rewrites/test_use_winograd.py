@@ -36,14 +36,14 @@ def test_the_coefficients_for_the_image_are_exact() -> None:
 
 
 def test_a_convolution_becomes_products_at_points() -> None:
-    """Tiles of four results each way take six points; a guard measures images and filter before."""
+    """Tiles of four results each way take six points; images and filter are measured before."""
     x, w = fed("x", 16, 10, 10, 16), fed("w", 3, 3, 16, 16)
     program = Program(tf.nn.conv2d(x, w, [1, 1, 1, 1], "VALID", name="y"))
     plain = "sum[p<3, q<3, c<16](x[n, i + p, j + q, c] * w[p, q, c, o])"
     check(program.text, f"y[n, i, j, o] = {plain}  for n<16, i<8, j<8, o<16  in fetch 0")
     program.run(use_winograd)
-    guard, algorithm = program.definitions[:4], program.definitions[4:]
-    assert [d.value.name for d in guard] == [
+    range_check, algorithm = program.definitions[:4], program.definitions[4:]
+    assert [d.value.name for d in range_check] == [
         "x sizes",
         "x out of range",
         "w sizes",

@@ -9,9 +9,9 @@ from itertools import combinations
 from thalweg.formula import Axis
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.choose import splits_sums
+from thalweg.kernels.schedules.k_blocking import sums_once
 from thalweg.kernels.schedules.schedule import Schedule
 from thalweg.kernels.schedules.staging import stageable
-from thalweg.kernels.schedules.sweeps import sums_once
 
 ENOUGH = 20  # schedules in a row that combine nothing new
 
@@ -43,7 +43,7 @@ def _features(nest: Nest, s: Schedule) -> list[tuple[str, object]]:
         ("first", s.vector is s.order[0]),
         ("width", s.vector is not None and s.tile_of(s.vector)),
         ("rows", tuple(rows)),
-        ("chunk", s.chunk),
+        ("k_block", s.k_block),
         ("staged", len(s.staged)),
         ("unroll", s.unroll),
         ("parallel", min(s.parallel, 2)),
@@ -57,19 +57,19 @@ def random_schedule(nest: Nest, lanes: int, rng: random.Random) -> Schedule:
     lanes = 1 if vector is None else lanes
     others = [a for a in nest.axes if a is not vector]
     tile = {rng.choice(others): rng.choice([2, 3])} if others and rng.random() < 0.7 else {}
-    chunk, staged = 0, list[int]()
+    k_block, staged = 0, list[int]()
     if vector is not None and vector in outer:
         tile[vector] = rng.choice([1, 2, 3]) * lanes
         if sums_once(nest) and not nest.sequential:
             most = nest.reductions[0].axes[0].extent
-            chunk = rng.choice([c for c in (0, 0, 1, 2, 5) if c <= most])
-            staged = [s for s in stageable(nest, vector, chunk) if rng.random() < 0.6]
+            k_block = rng.choice([c for c in (0, 0, 1, 2, 5) if c <= most])
+            staged = [s for s in stageable(nest, vector, k_block) if rng.random() < 0.6]
     rng.shuffle(outer)
     if staged:
         outer.sort(key=lambda axis: axis is not vector)
     order, unroll = (*outer, *nest.sequential), rng.choice([1, 2, 3, 5]) if nest.reductions else 1
     parallel = rng.randint(0, len(outer))
-    return Schedule(order, vector, lanes, tile, parallel, unroll, chunk, tuple(staged))
+    return Schedule(order, vector, lanes, tile, parallel, unroll, k_block, tuple(staged))
 
 
 def _shared_sums(nest: Nest) -> list[Axis]:

@@ -36,8 +36,8 @@ def test_an_update_fetches_the_weights_while_their_gradient_is_summed() -> None:
     assert [nest.slots[r.source].storage for r in found.operands] == [VariableMemory("w")]
     assert not found.rows
     assert not found.batches
-    swept = replace(made, chunk=8)  # they would be fetched in all sweeps, and used in the last
-    assert fetched(nest, swept) == Prefetches((), (), ())
+    blocked = replace(made, k_block=8)  # they would be fetched in all blocks, and used in the last
+    assert fetched(nest, blocked) == Prefetches((), (), (), ())
     scalar = Schedule((i, j))
     assert not fetched(nest, scalar).operands
 
@@ -54,7 +54,7 @@ def test_a_tile_of_gathered_rows_fetches_where_the_next_ones_begin() -> None:
     """As in the forward product of a mini-batch, whose rows are read where they lie."""
     x = fed("x", None, 64)
     product = tf.matmul(x, fed("w", 64, 8), name="y")
-    nest = nest_of(Program(product, rows=10, picked=[x]))
+    nest = nest_of(Program(product, rows=10, batched_feeds=[x]))
     i, j = nest.axes
     (row,) = fetched(nest, Schedule((i, j), vector=j, lanes=8, tile={i: 4, j: 8})).rows
     assert row.axis is i
@@ -66,7 +66,7 @@ def test_a_gradient_fetches_the_next_mini_batch() -> None:
     """Its numbers follow those of this one, so the rows of the next are as many places further."""
     x = fed("x", None, 64)
     gradient = tf.matmul(x, fed("d", None, 4), transpose_a=True, name="g")
-    nest = nest_of(Program(gradient, rows=10, picked=[x]))
+    nest = nest_of(Program(gradient, rows=10, batched_feeds=[x]))
     i, j = nest.axes
     (ahead,) = fetched(nest, Schedule((j, i), vector=i, lanes=8, tile={i: 8, j: 4})).batches
     (number,) = ahead.following.children

@@ -1,4 +1,4 @@
-"""Whatever a schedule says of tiles, loops, sweeps and copies, the bits are the same."""
+"""Whatever a schedule says of tiles, loops, K blocks and copies, the bits are the same."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from thalweg.graph import Graph, Tensor
 from thalweg.kernels.nests.nest import Nest, Store, row_major
 from thalweg.kernels.pipeline import with_scratch
 from thalweg.kernels.schedules.choose import alternatives, variants
+from thalweg.kernels.schedules.k_blocking import CACHE_BYTES, MAX_STREAMED_ROWS, sums_once
 from thalweg.kernels.schedules.schedule import AbstractSchedule, Schedule, tasks
-from thalweg.kernels.schedules.sweeps import CACHE, STREAMS, sums_once
 from thalweg.kernels.values import Value
 from thalweg.ops.arrays import create
 from thalweg.ops.convolution.conv import conv2d
@@ -85,7 +85,7 @@ class Runner:
         self._inputs = [_random(v, rng) for v in self.nest.slots]
 
     def __call__(self, schedule: Schedule) -> list[Array]:
-        nest = with_scratch(self.nest, schedule) if schedule.chunk else self.nest
+        nest = with_scratch(self.nest, schedule) if schedule.k_block else self.nest
         (address,) = self.library.code([(nest, schedule)])
         whole = [aligned_empty((int(v.bytes) + BEHIND,), np.dtype(np.uint8)) for v in nest.slots]
         memory = [_front(raw, v) for raw, v in zip(whole, nest.slots, strict=True)]
@@ -133,8 +133,8 @@ def test_every_schedule_gives_the_same_bits(
     first, *rest = alternatives(run.nest, Schedule(run.nest.axes), run.library.machine, 10**6)
     expected = run(first)
     staged = [schedule for schedule in rest if schedule.staged]
-    swept = [replace(schedule, chunk=7) for schedule in rest[::EVERY] if sums_once(run.nest)]
-    tried = [*rest[::EVERY], *staged[::EVERY], *swept, *variants(run.nest, first)]
+    blocked = [replace(schedule, k_block=7) for schedule in rest[::EVERY] if sums_once(run.nest)]
+    tried = [*rest[::EVERY], *staged[::EVERY], *blocked, *variants(run.nest, first)]
     assert len(tried) > EVERY
     for schedule in tried:
         for got, wanted in zip(run(schedule), expected, strict=True):
@@ -148,29 +148,29 @@ def test_every_schedule_gives_the_same_bits(
 def test_a_matrix_that_is_used_once_is_walked_in_its_own_order(
     rows: int, is_open: bool, streamed: bool
 ) -> None:
-    """In sweeps over a few of its rows. A batch of one has a plan of its own."""
+    """In K blocks of a few of its rows. A batch of one has a plan of its own."""
     shapes = (rows, 500), (500, 1024)
     nest = heaviest(product(False, False), *shapes, dynamic=is_open)
     schedule = Library(Jit()).schedule(nest)
-    assert (0 < schedule.chunk <= STREAMS) is streamed
+    assert (0 < schedule.k_block <= MAX_STREAMED_ROWS) is streamed
     reads = {nest.slots[slot].bytes for slot in range(len(nest.slots))}
-    assert max(reads) > CACHE
+    assert max(reads) > CACHE_BYTES
 
 
 @pytest.mark.parametrize("shapes", [((1, 500), (500, 700)), ((1, 9), (9, 1024))])
 def test_others_are_not(shapes: tuple[tuple[int, ...], ...]) -> None:
     """A matrix that the second-level cache holds, or one with few rows."""
     nest = heaviest(product(False, False), *shapes, dynamic=False)
-    assert Library(Jit()).schedule(nest).chunk == 0
+    assert Library(Jit()).schedule(nest).k_block == 0
 
 
-def test_what_follows_the_sums_is_computed_in_the_last_sweep_only() -> None:
+def test_what_follows_the_sums_is_computed_in_the_last_k_block_only() -> None:
     def noisy(a: Tensor, b: Tensor) -> Tensor:
         return matmul.matmul(a, b) * tf.random_uniform([1, 1024], seed=1)
 
     nest = heaviest(noisy, (1, 500), (500, 1024), dynamic=False)
     schedule = Library(Jit()).schedule(nest)
-    assert schedule.chunk
+    assert schedule.k_block
     if not nest.scratch:
         nest = with_scratch(nest, schedule)
     blocks = re.split(
@@ -210,4 +210,4 @@ def test_nothing_of_unknown_length_is_staged_as_a_whole() -> None:
     found = alternatives(nest, Schedule(nest.axes), Library(Jit()).machine, 10**6)
     staged = [schedule for schedule in found if schedule.staged]
     assert staged
-    assert all(schedule.chunk for schedule in staged)
+    assert all(schedule.k_block for schedule in staged)

@@ -1,8 +1,8 @@
-"""Random convolutions and their gradients, with caches so small that sums are taken in sweeps.
+"""Random convolutions and their gradients, with caches so small that sums are taken in K blocks.
 
     python -m tests.ops.convolution.random_convolutions --count 1000 --seed 7 --level x86-64-v3
 
-With the real caches only large operands are swept and staged, and take long.
+With the real caches only large operands are blocked and staged, and take long.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from thalweg.backends.native import backend as native
 from thalweg.backends.native.library import Library
 from thalweg.backends.native.llvm.jit import Jit
 from thalweg.backends.native.llvm.target import Target
-from thalweg.kernels.schedules import sweeps
+from thalweg.kernels.schedules import k_blocking
 
 Array = np.ndarray[Any, Any]
-CACHES = (1 << 12, 1 << 14, 1 << 16, sweeps.CACHE)
+CACHES = (1 << 12, 1 << 14, 1 << 16, k_blocking.CACHE_BYTES)
 CHANNELS = (1, 3, 4, 5, 8, 12, 16, 17, 32, 48, 64)
 ERROR = 1e-5  # of the sum of all terms' sizes: Winograd's forms lose two digits of seven
 
@@ -96,7 +96,7 @@ class Convolution:
         library = Library(jit)
         with (
             mock.patch.object(native, "shared_library", return_value=library),
-            mock.patch.object(sweeps, "CACHE", self.cache),
+            mock.patch.object(k_blocking, "CACHE_BYTES", self.cache),
             tf.Graph().as_default(),
             tf.Session() as session,
         ):

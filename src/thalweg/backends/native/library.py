@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from functools import cache
 
 from thalweg.backends.native.cache.encoding import EncodingError, decode, encode
-from thalweg.backends.native.llvm.jit import Address, Jit, ObjectCache, Source
+from thalweg.backends.native.llvm.jit import Address, IrSource, Jit, ObjectCache
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import off_the_record
 from thalweg.base.errors import CompilerError
-from thalweg.base.recent import Recent
 from thalweg.base.record import replace
 from thalweg.base.source import PACKAGE
 from thalweg.kernels.nests.nest import Nest
@@ -29,16 +29,16 @@ _CHOICE = (
     "formula/functions",
     *("kernels/nests/nest", "kernels/nests/blocks"),
     *("kernels/schedules/schedule", "kernels/schedules/model", "kernels/schedules/choose"),
-    *("kernels/schedules/sweeps", "kernels/schedules/staging"),
+    *("kernels/schedules/k_blocking", "kernels/schedules/staging"),
 )
 _LOOPS = ("emit", "tiles", "reduction_loops", "reductions", "long_sums", "target")
-_ASIDE = ("across", "epilogue", "stages", "prefetch")
+_PARTS_OF_LOOPS = ("transpose", "epilogue", "stages", "prefetch")
 _POINTS = ("expressions", "addresses", "scopes", "builder", "ssa", "functions")
 _ELEMENTARY = ("vector_math", "elementary", "trigonometry", "special", "polynomials")
 _MATHEMATICS = (*_ELEMENTARY, "philox", "halves")
 _TEXT = (
     *("kernels/nests/dependence", "kernels/schedules/prefetch"),
-    *(f"backends/native/llvm/{name}" for name in _LOOPS + _ASIDE + _POINTS + _MATHEMATICS),
+    *(f"backends/native/llvm/{name}" for name in _LOOPS + _PARTS_OF_LOOPS + _POINTS + _MATHEMATICS),
 )
 
 
@@ -57,7 +57,7 @@ class Library:
         self.machine = Machine(jit.target.vector_bits, jit.target.vector_registers)
         self._jit = jit
         self._cache = cache
-        self._schedules: Recent[str, AbstractSchedule] = Recent(MOST_SCHEDULES)
+        self._schedules: BoundedDict[str, AbstractSchedule] = BoundedDict(MOST_SCHEDULES)
 
     def schedule(self, nest: Nest) -> Schedule:
         """How a nest runs: as every nest of its structure does."""
@@ -139,7 +139,7 @@ class Library:
         bare = without_scratch(nest)
         self._schedules[bare.structure] = AbstractSchedule.of(plain(bare), bare)
 
-    def _source(self, nest: Nest, schedule: Schedule) -> Source:
+    def _source(self, nest: Nest, schedule: Schedule) -> IrSource:
         how = AbstractSchedule.of(schedule, nest)
         target = self._jit.target
         key = f"{_stamp(_CHOICE + _TEXT)};{nest.structure};{how}"
@@ -149,7 +149,7 @@ class Library:
 
             return emit(nest, schedule, target)
 
-        return Source(key, write)
+        return IrSource(key, write)
 
     def _remembered(self, nest: Nest) -> AbstractSchedule | None:
         found = self._cache.get(self._place(nest)) if self._cache else None

@@ -16,7 +16,7 @@ from thalweg.kernels.nests.nest import Nest, all_axes, resized
 from thalweg.kernels.schedules.model import Model
 from thalweg.kernels.schedules.schedule import AbstractSchedule, Schedule, tasks
 
-CLAIMS, SWEEPING_CLAIMS = 16, 2  # of each thread, at most
+CLAIMS, K_BLOCKED_CLAIMS = 16, 2  # of each thread, at most
 
 
 class Code(Record, eq=False):
@@ -133,9 +133,9 @@ class Part(Record):
 
     @property
     def claims(self) -> int:
-        """In how many claims a thread takes its share; few where each sweeps over the operands."""
-        sweeps = any(step.code.schedule.chunk for step in self.steps)
-        return SWEEPING_CLAIMS if sweeps else CLAIMS
+        """In how many claims a thread takes its share; few where each goes over the operands."""
+        blocked = any(step.code.schedule.k_block for step in self.steps)
+        return K_BLOCKED_CLAIMS if blocked else CLAIMS
 
     def times(self, step: Step) -> int:
         """How often one of the kernels runs."""
@@ -146,8 +146,10 @@ class Part(Record):
         return self.cycles < small_work or self.tasks < 2
 
 
-def parts_for(kernels: Kernels, codes: Sequence[Code], sizes: Sizes) -> tuple[Part, ...]:
-    """The parts of a program for some extents.
+def parts_for(
+    kernels: Kernels, codes: Sequence[Code], sizes: Sizes
+) -> tuple[tuple[Part, ...], ...]:
+    """The parts of a program for some extents: those of each part of the plan.
 
     Args:
         kernels: of the plan.
@@ -155,7 +157,7 @@ def parts_for(kernels: Kernels, codes: Sequence[Code], sizes: Sizes) -> tuple[Pa
         sizes: the extents.
     """
     left = iter(codes)
-    return tuple(made for part in kernels.parts for made in _parts(part, left, sizes))
+    return tuple(tuple(_parts(part, left, sizes)) for part in kernels.parts)
 
 
 def _parts(part: Kernel | TiledKernels, codes: Iterator[Code], sizes: Sizes) -> list[Part]:

@@ -17,7 +17,7 @@ import numpy as np
 from thalweg.backends.native.cache.encoding import EncodingError, decode, encode
 from thalweg.backends.native.library import Library
 from thalweg.backends.native.llvm.jit import ObjectCache
-from thalweg.base.dims import Sizes, Trace
+from thalweg.base.dims import Given, Sizes, Trace
 from thalweg.base.record import Record
 from thalweg.base.source import PACKAGE
 from thalweg.kernels.kernel import Kernels
@@ -60,14 +60,14 @@ class Plans:
             return  # of what cannot be kept: the next process plans anew
         self._cache.put(self._key(signature), data)
 
-    def get(self, signature: str, numbers: Sequence[int]) -> tuple[Planned, Sizes] | None:
-        """A plan that holds for some numbers, and its own numbers for them, if there is one."""
+    def get(self, signature: str, given: Sequence[Given]) -> tuple[Planned, Sizes] | None:
+        """A plan that holds for what it is given, and its own numbers then, if there is one."""
         found = self._cache.get(self._key(signature))
         if found is None:
             return None
         try:
             planned = decode(found, Planned)
-            sizes = planned.trace.replay(numbers)
+            sizes = planned.trace.replay(given)
             if sizes is None or not self._library.agrees(planned.kernels.nests):
                 return None
         except (LookupError, ValueError):  # damaged, or parts that do not belong together

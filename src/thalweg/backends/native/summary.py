@@ -16,7 +16,7 @@ class KernelSummary(Record):
         types: their types; "" for what the compiler has added.
         loops: the loops over its results, with their extents.
         flops: floating-point operations; see `kernels.cost`. 0 for a kernel that is skipped unless
-            an image is out of range; see `kernels.rewrites.guard`.
+            an image is out of range; see `kernels.rewrites.range_checks`.
         bytes: of the elements that it reads and writes; 0 for the same.
         lanes: of the vectors that it computes with.
         tile: what is computed together in registers: "32o 14i" for 32 values of o times 14 of i.
@@ -35,7 +35,9 @@ class KernelSummary(Record):
     formulas: tuple[str, ...]
 
 
-def summarise(step: Step, part: Part, types: Mapping[str, str], is_serial: bool) -> KernelSummary:
+def summarise(
+    step: Step, part: Part, types: Mapping[str, str], is_serial: bool, iterations: int
+) -> KernelSummary:
     """The summary of a kernel.
 
     Args:
@@ -43,11 +45,15 @@ def summarise(step: Step, part: Part, types: Mapping[str, str], is_serial: bool)
         part: in which it is.
         types: of the graph's operations, by name.
         is_serial: whether one thread runs the part.
+        iterations: of the loops that it is in; those of a loop whose end a value tells count as
+            one.
     """
     from thalweg.kernels.printer import show_nest  # only when somebody looks
 
     s, slices = step.schedule, [("n", part.times(step))] if part.parts else []
-    cost = step.cost.times(part.times(step))
+    if iterations != 1:
+        slices = [("iteration", iterations), *slices]
+    cost = step.cost.times(part.times(step) * iterations)
     tile = {axis.name: size for axis, size in s.tile.items()}
     if s.vector is not None and s.vector not in s.tile:
         tile[s.vector.name] = s.lanes

@@ -24,6 +24,8 @@ Words = np.ndarray[Any, np.dtype[np.int64]]
 _REPEATS = layouts.ProgramLayout.REPEATS // 8
 _THREADS = layouts.ProgramLayout.THREADS // 8
 _TEAM = layouts.ProgramLayout.TEAM // 8
+_ROW = layouts.ProgramLayout.ROW // 8
+_FUEL = layouts.ProgramLayout.FUEL // 8
 _NO_MOVES: Words = np.zeros((0, layouts.MOVE_WORDS), np.int64)
 
 _STACK_BYTES = 8 << 20  # what the main thread has on Linux; macOS would give half a MiB
@@ -32,13 +34,13 @@ _ATTRIBUTES_BYTES = 128  # at least sizeof(pthread_attr_t) on all systems
 _libc = ctypes.CDLL(None)
 
 
-class Program:
+class ProgramTable:
     """Rows in memory, as the driver's native code reads them; see `layouts.ProgramLayout`.
 
     Args:
         steps: a contiguous int64 array, four words a row.
         count: how many of them.
-        moves: a contiguous int64 array, two words a move.
+        moves: a contiguous int64 array, three words a move.
 
     Attributes:
         words: the description; the words about a call may be written between calls.
@@ -47,14 +49,27 @@ class Program:
 
     def __init__(self, steps: Words, count: int, moves: Words = _NO_MOVES) -> None:
         self._kept = steps, moves
-        description = (steps.ctypes.data, count, moves.ctypes.data, len(moves), 1, 1, 0)
-        array = np.array(description, np.int64)
+        array = np.zeros(layouts.ProgramLayout.BYTES // 8, np.int64)
+        array[:_TEAM] = (steps.ctypes.data, count, moves.ctypes.data, len(moves), 1, 1)
         self.words = array.data
         self.address = int(array.ctypes.data)
 
     def repeat(self, times: int) -> None:
         """Run so many times in a call, at least once."""
         self.words[_REPEATS] = times
+
+    def refuel(self, jumps: int) -> None:
+        """Let it jump backwards so often before it pauses."""
+        self.words[_FUEL] = jumps
+
+    def rewind(self) -> None:
+        """Begin anew if it has paused."""
+        self.words[_ROW] = self.words[_ROW + 1] = 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it has not come to its end, and running it would go on with it."""
+        return self.words[_ROW] != 0
 
 
 class Team:
@@ -81,9 +96,9 @@ class Team:
             count: how many steps to run.
             threads: how many threads take part, this one included; by default the team's number.
         """
-        self.run_program(Program(steps, count), self.threads if threads is None else threads)
+        self.run_program(ProgramTable(steps, count), self.threads if threads is None else threads)
 
-    def run_program(self, program: Program, threads: int) -> None:
+    def run_program(self, program: ProgramTable, threads: int) -> None:
         """Run a program on so many threads, this one included, and return when it is done."""
         if threads == 1:  # nothing is shared: any number of callers at once
             _run_alone(self._native, program)
@@ -112,7 +127,7 @@ class _Crew:
         self.workers: list[ctypes.c_void_p] = []
         self._native = native
         self._lock = threading.RLock()
-        self._running: Program | None = None
+        self._running: ProgramTable | None = None
         self._memory = _aligned_words(layouts.TeamLayout.BYTES)
         self._address: int = self._memory.ctypes.data
         # The system gives memory for those seats only that somebody takes.
@@ -121,7 +136,7 @@ class _Crew:
         self._set(self._memory, layouts.TeamLayout.SEATS, self._seats.ctypes.data)
         self._take_seat(0)
 
-    def run(self, program: Program, threads: int) -> None:
+    def run(self, program: ProgramTable, threads: int) -> None:
         """Run a program with workers; without them if they are busy for another one."""
         try:
             with self._lock:
@@ -190,7 +205,7 @@ class _Crew:
         memory[offset // 8] = value
 
 
-def _run_alone(native: Driver, program: Program) -> None:
+def _run_alone(native: Driver, program: ProgramTable) -> None:
     program.words[_THREADS] = 1
     native.run(program.address)
 

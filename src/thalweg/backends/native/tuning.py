@@ -30,7 +30,7 @@ FORGOTTEN = 8 << 20  # bytes after whose use what was used before is in no secon
 MOST_COPIES = 64
 RUNS = 9  # of a candidate and of the best one so far, in turn
 PROOF = 41  # runs that the winner must be faster in again, and in three quarters of them at all
-ENOUGH = 1.05  # times faster that a candidate must be
+MIN_GAIN = 1.05  # times faster that a candidate must be
 
 
 class Tuned(Record):
@@ -53,7 +53,7 @@ def tune(
         bench = _Bench(nest, library, threads)
         chosen = schedule
         for trial in alternatives(nest, schedule, library.machine, CANDIDATES):
-            if bool(trial.chunk) == bool(nest.scratch):  # it has the memory for sweeps
+            if bool(trial.k_block) == bool(nest.scratch):  # it has the memory for K blocks
                 chosen = bench.faster(chosen, trial)
         for trial in variants(nest, chosen):
             chosen = bench.faster(chosen, trial)
@@ -80,13 +80,13 @@ class _Bench:
 
     def faster(self, chosen: Schedule, trial: Schedule) -> Schedule:
         """The trial, if it is clearly faster, else the one chosen before."""
-        return trial if statistics.median(self._gains(chosen, trial, RUNS)) > ENOUGH else chosen
+        return trial if statistics.median(self._gains(chosen, trial, RUNS)) > MIN_GAIN else chosen
 
     def confirmed(self, before: Schedule, after: Schedule) -> float:
         """How many times faster the schedule is that has won, or 1 if it was luck."""
         gains = self._gains(before, after, PROOF)
         typical, low = statistics.median(gains), statistics.quantiles(gains)[0]
-        return typical if typical > ENOUGH and low > 1.0 else 1.0
+        return typical if typical > MIN_GAIN and low > 1.0 else 1.0
 
     def _gains(self, one: Schedule, other: Schedule, runs: int) -> list[float]:
         """How many times faster the other is, in each of several runs.

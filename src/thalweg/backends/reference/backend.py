@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.protocol import Feed, Rows
+from thalweg.backends.protocol import Feed, MiniBatches
 from thalweg.backends.state import VariableStore
+from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
-from thalweg.graph import Operation, Tensor, execute, failed
+from thalweg.graph import Op, Operation, Tensor, execute, failed
 from thalweg.ops.evaluation import outputs
 from thalweg.passes.order import order
 from thalweg.passes.plan import Interface, Plan
@@ -22,7 +23,7 @@ Array = np.ndarray[Any, Any]
 class ReferenceBackend:
     """Defines what the other backends must compute. Slow, and needs no compiler."""
 
-    def recall(self, signature: str, numbers: Sequence[int], state: VariableStore) -> None:
+    def recall(self, signature: str, given: Sequence[Given], state: VariableStore) -> None:
         return None
 
     def compile(
@@ -30,7 +31,7 @@ class ReferenceBackend:
         plan: Plan,
         seen: Interface,
         state: VariableStore,
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> ReferenceProgram:
         return ReferenceProgram(plan, state)
@@ -52,7 +53,7 @@ class ReferenceProgram:
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         fed = dict(zip(self._plan.feeds, feeds, strict=True))
-        one = _Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
+        one = Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
         with np.errstate(all="ignore"):
             for op, release in zip(self._order, self._release, strict=True):
                 execute(op, one)
@@ -64,7 +65,7 @@ class ReferenceProgram:
         made = []
         self.finished = 0
         for n in range(steps):
-            fed = [f.batch(n) if isinstance(f, Rows) else f for f in feeds]
+            fed = [f.batch(n) if isinstance(f, MiniBatches) else f for f in feeds]
             made.append(self.run(fed, run_counter + n))
             self.finished += 1
         if not made:
@@ -73,18 +74,18 @@ class ReferenceProgram:
             ]
         return [np.stack(values) for values in zip(*made, strict=True)]
 
-    def at(self, extents: Sequence[int]) -> ReferenceProgram | None:
+    def at(self, given: Sequence[Given]) -> ReferenceProgram | None:
         return None
 
-    def apart(self, workspace: int | None) -> ReferenceProgram:
+    def clone(self, workspace: int | None) -> ReferenceProgram:
         return ReferenceProgram(self._plan, self._state)
 
     def describe(self) -> str:
         return "\n".join(map(_line, self._order))
 
 
-class _Run:
-    """The executor of one run.
+class Run:
+    """Executes operations one by one, in one run.
 
     Attributes:
         values: of the tensors so far; that of a handle is the variable's memory.
@@ -127,10 +128,14 @@ class _Run:
     def constant(self, op: Operation) -> None:
         self.compute(op)
 
+    def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
+        return outputs(record, inputs, kinds)
+
     def compute(self, op: Operation) -> None:
         try:
             inputs = [self.values[tensor] for tensor in op.inputs]
-            self._put(op, outputs(op.record, inputs, [tensor.dtype for tensor in op.outputs]))
+            kinds = [tensor.dtype for tensor in op.outputs]
+            self._put(op, self._evaluate(op.record, inputs, kinds))
         except MemoryError:
             raise
         except Exception as error:

@@ -25,7 +25,7 @@ from thalweg.formula import (
     cast,
     combination,
 )
-from thalweg.graph import Culprit, Operation, Tensor, execute
+from thalweg.graph import FailedOp, Operation, Tensor, execute
 from thalweg.kernels import values
 from thalweg.kernels.lower.checks import Checked, define_check
 from thalweg.kernels.values import Definition, Value
@@ -39,7 +39,7 @@ class Lowering:
         order: the operations.
         feeds: what a run is given, by number.
         fetches: what it returns.
-        picked: the feeds of which a run takes rows, with their dtype.
+        batched_feeds: the feeds of which a run takes rows, with their dtype.
 
     Attributes:
         definitions: in order.
@@ -52,7 +52,7 @@ class Lowering:
         order: Sequence[Operation],
         feeds: Sequence[Tensor],
         fetches: Sequence[Tensor],
-        picked: Mapping[int, DType],
+        batched_feeds: Mapping[int, DType],
     ) -> None:
         self.definitions: list[Definition] = []
         self.value_of: dict[Tensor, Value] = {}
@@ -60,7 +60,7 @@ class Lowering:
         self._order = order
         self._feeds = {tensor: n for n, tensor in enumerate(feeds)}
         self._fetches = fetches
-        self._picked = picked
+        self._batched_feeds = batched_feeds
         self._position = {op: n for n, op in enumerate(order)}
         self._made_by: dict[Value, Definition] = {}
         self._readers: dict[Value, set[Definition]] = {}
@@ -125,12 +125,14 @@ class Lowering:
         """A feed is the caller's memory, or the rows of it that a step takes."""
         (tensor,) = op.outputs
         number = self._feeds[tensor]
-        if number not in self._picked:
+        if number not in self._batched_feeds:
             self._external(tensor, values.FeedMemory(number))
             return
         # x[i, ...] = source[rows[i], ...]: how many rows the source has makes no difference.
         shape = known(tensor.static_shape)
-        source = Value(f"{op.name} rows", shape, self._picked[number], values.FeedMemory(number))
+        source = Value(
+            f"{op.name} rows", shape, self._batched_feeds[number], values.FeedMemory(number)
+        )
         numbers = (2 * shape[0],)  # of this step's rows, and of the next one's
         rows = Value("row numbers", numbers, dtypes.int64, values.RowNumbers())
         index = axes(*shape)
@@ -247,7 +249,7 @@ class Lowering:
         """The definition that decides about a check, shared by all that need the same."""
         key = value.root, check.limit
         if key not in self._checks:
-            checked = Checked(Culprit.of(op), check, value)
+            checked = Checked(FailedOp.of(op), check, value)
             made = define_check(checked, len(self.checked), self._position[op])
             self.definitions += made
             self.checked.append(checked)

@@ -16,7 +16,7 @@ from thalweg.formula import (
     Reduce,
 )
 
-Term = tuple[Axis | Expr, int]  # of an index: atom and factor
+IndexTerm = tuple[Axis | Expr, int]  # of an index: atom and factor
 NOTHING_CHANGES: Mapping[int, Iterable[Axis]] = MappingProxyType({})
 
 
@@ -36,7 +36,7 @@ class Dependence:
             self._known[id(expr)] = expr, self._find(expr)
         return self._known[id(expr)][1]
 
-    def of(self, terms: Sequence[Term]) -> frozenset[Axis]:
+    def of(self, terms: Sequence[IndexTerm]) -> frozenset[Axis]:
         """The axes that a sum of terms depends on."""
         axes: set[Axis] = set()
         for atom, _ in terms:

@@ -76,8 +76,8 @@ class Nest(Record, eq=False):
         stores: what is written at each point; all reads of a point come before its stores.
         slots: the values behind the pointer arguments.
         ops: names of the graph's operations that it computes.
-        scratch: where unfinished sums rest between sweeps, if there are sweeps, and the totals of
-            their blocks, one store each; the last slots are theirs.
+        scratch: where unfinished sums are kept between K blocks, if there are any, and the totals
+            of their blocks, one store each; the last slots are theirs.
         when: slots of words; if there are any, there is nothing to do unless a word holds.
     """
 

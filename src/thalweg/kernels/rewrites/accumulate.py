@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from thalweg.formula import Apply, Read, is_identity
-from thalweg.kernels.rewrites.inline import Inliner, is_contraction, take_places
+from thalweg.kernels.rewrites.contraction import is_contraction
+from thalweg.kernels.rewrites.substitution import Substitution, take_places
 from thalweg.kernels.values import Definition, Value
 
-MANY = 4  # terms: fewer stay in the caches in any case
+MIN_TERMS = 4  # terms: fewer stay in the caches in any case
 
-Step = tuple[Definition, Definition]  # an addition, and the product that it adds
+Addition = tuple[Definition, Definition]  # an addition, and the product that it adds
 
 
 def accumulate(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
@@ -30,29 +31,29 @@ def accumulate(definitions: list[Definition], kept: set[Value]) -> list[Definiti
         definitions: in execution order.
         kept: values that must exist in memory whatever happens.
     """
-    inliner = Inliner(definitions)
+    substitution = Substitution(definitions)
 
     def is_only_for(value: Value, user: Definition) -> bool:
         free = value not in kept and value.storage is None
-        return free and inliner.readers.of(value) == [user]
+        return free and substitution.readers.of(value) == [user]
 
     moved: dict[Definition, Definition] = {}
     for steps in _sums(definitions, is_only_for):
-        if len(steps) >= MANY - 1:
+        if len(steps) >= MIN_TERMS - 1:
             for addition, term in steps:
                 addition.order = term.order
-                inliner.substitute(term, addition)
+                substitution.substitute(term, addition)
                 moved[term] = addition
     return take_places(definitions, moved) if moved else definitions
 
 
 def _sums(
     definitions: list[Definition], is_only_for: Callable[[Value, Definition], bool]
-) -> list[list[Step]]:
+) -> list[list[Addition]]:
     """The additions of each sum of products, in order, where the products are in that order too."""
     made = {d.value: d for d in definitions}
     place = {d: n for n, d in enumerate(definitions)}
-    sums: dict[Definition, list[Step]] = {}
+    sums: dict[Definition, list[Addition]] = {}
 
     def latest(operand: Definition) -> int:
         return place[sums[operand][-1][1] if operand in sums else operand]

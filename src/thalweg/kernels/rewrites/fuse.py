@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from thalweg.base.shapes import same_shape, size, typical_size
-from thalweg.kernels.rewrites.inline import evaluations, is_contraction
-from thalweg.kernels.rewrites.join import joins
+from thalweg.kernels.rewrites.concatenate_in_place import is_concatenation
+from thalweg.kernels.rewrites.contraction import evaluations, is_contraction
 from thalweg.kernels.values import Definition, Value, VariableMemory, Verdict, reads_elementwise
 
 WINDOW = 16  # elements up to which a reduction is small
@@ -39,7 +39,7 @@ class _Group:
         reduced: the extents that every reduction is over, if none of them is a contraction and all
             are over the same; else None.
         parts: how many expressions its members have.
-        joins: whether it puts values one after the other, which is no kernel in the end.
+        is_concatenation: whether it concatenates values, which is no kernel in the end.
     """
 
     def __init__(self, member: Definition, place: int) -> None:
@@ -52,7 +52,7 @@ class _Group:
         self.is_windowed = all(evaluations(r.axes) <= WINDOW for r in member.body.reductions)
         self.reduced = _reduced(member)
         self.parts = member.body.parts
-        self.joins = member.value.storage is None and joins(member)
+        self.is_concatenation = member.value.storage is None and is_concatenation(member)
 
     @property
     def domain(self) -> tuple[int, ...]:
@@ -169,7 +169,7 @@ def _may_share_loop(first: _Group, second: _Group) -> bool:
     if first.parts + second.parts > MOST_PARTS:
         return False
     members = first.members + second.members
-    if first.joins or second.joins or any(d.when for d in members):
+    if first.is_concatenation or second.is_concatenation or any(d.when for d in members):
         return False
     if any(isinstance(d.value.storage, Verdict) for d in members):
         return False  # what comes after a check must not run where it fails

@@ -15,15 +15,16 @@ from thalweg.base.dims import Dim
 from thalweg.base.record import Record
 from thalweg.base.shapes import same_shape
 from thalweg.formula import Affine, Apply, Axis, Const, Expr, Position, Read, Rewrite
-from thalweg.kernels.rewrites.inline import Inliner, drop_unused, evaluations, is_cheap, take_places
+from thalweg.kernels.rewrites.contraction import evaluations
+from thalweg.kernels.rewrites.substitution import Substitution, drop_unused, is_cheap, take_places
 from thalweg.kernels.values import Definition, Value, is_padding
 
-MOST = 2  # times as many elements as the value's that its padded copy may have
+MAX_GROWTH = 2  # times as many elements as the value's that its padded copy may have
 
 
 def merge_padding(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
     """Merge pointwise definitions into a padding that reads them; bodies are changed in place."""
-    inliner = Inliner(definitions)
+    substitution = Substitution(definitions)
     made = {d.value: d for d in definitions}
     moved: dict[Definition, Definition] = {}
     for padded in definitions:
@@ -31,16 +32,16 @@ def merge_padding(definitions: list[Definition], kept: set[Value]) -> list[Defin
         producer = made.get(border.value) if border else None
         if border is None or producer is None or producer.value in kept or producer in moved:
             continue
-        users = [d for d in inliner.readers.of(producer.value) if d is not padded]
+        users = [d for d in substitution.readers.of(producer.value) if d is not padded]
         if not users or not _may_merge(producer, padded, users):
             continue
         place, padded.order = padded.order, producer.order
-        if not inliner.substitute(producer, padded):
+        if not substitution.substitute(producer, padded):
             padded.order = place
             continue
         for user in users:
             border.read_inside(user)
-            inliner.readers.update(user)
+            substitution.readers.update(user)
         moved[producer] = padded
     return drop_unused(take_places(definitions, moved), kept) if moved else definitions
 
@@ -142,6 +143,6 @@ def _may_merge(producer: Definition, padded: Definition, users: Sequence[Definit
         and producer.value.storage is None
         and not is_cheap(producer)
         and padded.after <= producer.after
-        and evaluations(padded.axes) <= MOST * evaluations(producer.axes)
+        and evaluations(padded.axes) <= MAX_GROWTH * evaluations(producer.axes)
         and all(read.source is producer.value for read in reads)
     )

@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import Dim, off_the_record
-from thalweg.base.recent import Recent
 from thalweg.base.record import Record
 from thalweg.base.shapes import size, typical_size
 from thalweg.formula import Affine, Axis, Expr, Read, Reduce, Replace, Rewrite, affine, axes
@@ -29,13 +29,13 @@ from thalweg.kernels.lower.lower import flat, flat_index
 from thalweg.kernels.schedules.schedule import Machine
 from thalweg.kernels.values import Definition, Value
 
-REUSE = 256  # how often each element of the operand must be used to be worth copying
-NEAR_REUSE = 128  # the same if the operand and its copy stay in the second-level cache
-NEAR = 1 << 18  # bytes of such an operand
-GATHERED = 64  # the same where no copy of a part can be had inside the kernel
-CROWDED = 2048  # bytes: rows that are a multiple of this apart share a few sets of the caches
-MANY = 64  # rows that do not fit there
-SWEPT = 1 << 20  # bytes from which on a sum over a varying number of rows is swept, and staged
+MIN_REUSE = 256  # how often each element of the operand must be used to be worth copying
+MIN_NEAR_REUSE = 128  # the same if the operand and its copy stay in the second-level cache
+MAX_NEAR_BYTES = 1 << 18  # bytes of such an operand
+MIN_GATHERED_REUSE = 64  # the same where no copy of a part can be had inside the kernel
+CONFLICT_BYTES = 2048  # rows that are a multiple of this apart share a few sets of the caches
+MAX_CONFLICT_ROWS = 64  # rows that do not fit there
+MIN_K_BLOCKED_BYTES = 1 << 20  # with so much, a sum over varying rows is blocked, and staged
 
 Use = tuple[Definition, Read, Axis]
 
@@ -88,7 +88,7 @@ def _fixed(index: Affine) -> int | None:
 
 
 def _walk_forwards(definition: Definition) -> None:
-    """Turn the reduced axes along which a contraction walks its largest operand backwards."""
+    """Reverse the reduced axes along which a contraction walks its largest operand backwards."""
     reduces = definition.body.reductions
     if len(reduces) != 1 or len(reduces[0].body.reads) < 2 or reduces[0].combiner != "sum":
         return
@@ -100,33 +100,33 @@ def _walk_forwards(definition: Definition) -> None:
     }
     if back:
         body = reduces[0].body
-        turned = Reduce("sum", reduces[0].axes, Rewrite(axes=back)(body), reduces[0].dtype)
-        definition.body = Replace(reduces[0], turned)(definition.body)
+        forwards = Reduce("sum", reduces[0].axes, Rewrite(axes=back)(body), reduces[0].dtype)
+        definition.body = Replace(reduces[0], forwards)(definition.body)
 
 
 def _is_worthwhile(copied: Copied, uses: list[Use]) -> bool:
     """Whether each element is used often enough, as far as that is known before the batch is.
 
-    Rows that are only crowded are a matter of the present batch: for a small one their copy costs
-    more than they do. The first batch decides for all, so that a new one compiles nothing.
+    Rows that only have set conflicts are a matter of the present batch: for a small one their copy
+    costs more than they do. The first batch decides for all, so that a new one compiles nothing.
     """
     source = copied.source
     loops = [[axis.extent for axis in _axes(user)] for user, _, _ in uses]
     if copied.place < len(source.shape) - 1:
-        enough = GATHERED if all(_is_batched(*use) for use in uses) else REUSE
+        enough = MIN_GATHERED_REUSE if all(_is_batched(*use) for use in uses) else MIN_REUSE
         return sum(map(typical_size, loops)) >= enough * typical_size(copied.shape)
     shape = tuple(None if isinstance(d, Dim) else int(d) for d in copied.shape)
     fixed = [tuple(None if isinstance(d, Dim) else int(d) for d in extents) for extents in loops]
     key = (shape, source.dtype, tuple(fixed))
     if key not in _worthwhile:
         with off_the_record(chain(source.shape, *loops)):
-            staged = isinstance(source.shape[0], Dim) and source.bytes > SWEPT
-            enough = NEAR_REUSE if source.bytes <= NEAR else REUSE
+            staged = isinstance(source.shape[0], Dim) and source.bytes > MIN_K_BLOCKED_BYTES
+            enough = MIN_NEAR_REUSE if source.bytes <= MAX_NEAR_BYTES else MIN_REUSE
             _worthwhile[key] = sum(map(size, loops)) >= enough * size(copied.shape) and not staged
     return _worthwhile[key]
 
 
-_worthwhile: dict[object, bool] = Recent(most=10_000)
+_worthwhile: dict[object, bool] = BoundedDict(most=10_000)
 
 
 def _is_batched(definition: Definition, read: Read, vector: Axis) -> bool:
@@ -143,13 +143,15 @@ def _hard_to_stream(definition: Definition) -> Iterator[tuple[Read, Axis, int]]:
         return
     for read in reduces[0].body.reads:
         step, place = flat(read).coefficient(vector), _place_of(read, vector)
-        if place is not None and (step > 1 or (step and _is_crowded(read, reduces[0], definition))):
+        if place is not None and (
+            step > 1 or (step and _has_set_conflicts(read, reduces[0], definition))
+        ):
             yield read, vector, place
         elif not step:
-            yield from _crowded_rows(read, reduces[0], definition)
+            yield from _rows_in_conflict(read, reduces[0], definition)
 
 
-def _crowded_rows(
+def _rows_in_conflict(
     read: Read, reduce: Reduce, definition: Definition
 ) -> Iterator[tuple[Read, Axis, int]]:
     """An operand each of whose elements serves a vector, if it has many rows in few sets."""
@@ -157,7 +159,7 @@ def _crowded_rows(
         place = _place_of(read, axis)
         if place is None or flat(read).coefficient(axis) != 1:
             continue
-        if _is_crowded(read, reduce, definition):
+        if _has_set_conflicts(read, reduce, definition):
             yield read, axis, place
 
 
@@ -176,14 +178,15 @@ def _place_of(read: Read, vector: Axis) -> int | None:
     return None
 
 
-def _is_crowded(read: Read, reduce: Reduce, definition: Definition) -> bool:
+def _has_set_conflicts(read: Read, reduce: Reduce, definition: Definition) -> bool:
     """Whether one tile's part has many rows in few sets of the caches."""
     offset = flat(read)
     if sum(bool(offset.coefficient(axis)) for axis in definition.axes) != 1:
         return False
-    rows = [a for a in reduce.axes if isinstance(a.extent, Dim) or a.extent > MANY]
+    rows = [a for a in reduce.axes if isinstance(a.extent, Dim) or a.extent > MAX_CONFLICT_ROWS]
     return any(
-        step and step * read.dtype.size % CROWDED == 0 for step in map(offset.coefficient, rows)
+        step and step * read.dtype.size % CONFLICT_BYTES == 0
+        for step in map(offset.coefficient, rows)
     )
 
 
@@ -199,15 +202,15 @@ def _pack(copied: Copied, uses: list[Use], machine: Machine) -> Definition:
     packed = Value(f"{source.name} packed", copied.shape, source.dtype, panel=panel)
     index = axes(*copied.shape)
     origin = [affine(at or 0) for at in copied.fixed]
-    turned = {n for n in order if all(_walks_back(r, n) for _, r, _ in uses)}
+    reversed_axes = {n for n in order if all(_walks_back(r, n) for _, r, _ in uses)}
     for axis, n in zip(index, order, strict=True):
-        origin[n] = _mirrored(affine(axis), n, source) if n in turned else affine(axis)
+        origin[n] = _mirrored(affine(axis), n, source) if n in reversed_axes else affine(axis)
     body = Read(source, tuple(origin), source.dtype)
     first = uses[0][0]
     store = tuple(map(affine, index))
     copy = Definition(packed, index, body, store, first.order, ("pack",), set(first.after))
     for definition, read, _ in uses:
-        _read_copy(definition, read, packed, order, turned)
+        _read_copy(definition, read, packed, order, reversed_axes)
     return copy
 
 
@@ -231,11 +234,12 @@ def _panel(copied: Copied, uses: list[Use], machine: Machine) -> int:
 
 
 def _read_copy(
-    definition: Definition, read: Read, packed: Value, order: list[int], turned: set[int]
+    definition: Definition, read: Read, packed: Value, order: list[int], reversed_axes: set[int]
 ) -> None:
     """Let a definition read the copy wherever it made this read."""
     index = [
-        _mirrored(read.index[n], n, read.source) if n in turned else read.index[n] for n in order
+        _mirrored(read.index[n], n, read.source) if n in reversed_axes else read.index[n]
+        for n in order
     ]
 
     def replaced(found: Read) -> Expr:

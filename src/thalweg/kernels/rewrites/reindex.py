@@ -10,13 +10,14 @@ nothing.
 from __future__ import annotations
 
 from thalweg.formula import Expr, Read, Rewrite, is_identity
-from thalweg.kernels.rewrites.inline import Writes, drop_unused
+from thalweg.kernels.rewrites.substitution import drop_unused
+from thalweg.kernels.rewrites.variable_writes import VariableWrites
 from thalweg.kernels.values import Definition, Readers, Value
 
 
 def reindex(definitions: list[Definition], kept: set[Value]) -> list[Definition]:
     """Merge scattering producers into their only, pointwise, consumer; bodies change in place."""
-    writes = Writes(definitions)
+    writes = VariableWrites(definitions)
     readers = Readers(definitions)
     for producer in definitions:
         user = _only_user(producer, readers, kept)

@@ -38,19 +38,19 @@ from thalweg.formula import (
     affine,
     walk,
 )
-from thalweg.kernels.rewrites.inline import evaluations
+from thalweg.kernels.rewrites.contraction import evaluations
 from thalweg.kernels.values import Definition, FetchMemory, Temporary, Value
 
 Group = list[Definition]
 
-REUSE = 16  # how often a slice must use each value that it shares with the others
-FEWEST = 8  # slices that threads can share
+MIN_REUSE = 16  # how often a slice must use each value that it shares with the others
+MIN_SLICES = 8  # slices that threads can share
 MOST_BYTES = 1 << 21  # of what a kernel reads and writes for one slice
 FEW_BYTES = 1 << 12  # of the same: for less, to call a kernel would take longer than its work
 LEAST_BYTES = 1 << 20  # of what passes between the kernels: less stays in the cache in any case
 PARTS = 8  # for sums
 SUM_BYTES = 1 << 20  # of a part's sum
-LONG = 16  # values of a slice that must be summed for each result
+MIN_SUMMED_VALUES = 16  # values of a slice that must be summed for each result
 
 
 class TiledGroups(Record):
@@ -190,7 +190,7 @@ class _Sum(Record):
             if _same_extent(axis, slices) and _sums_slices(reduce, axis, tiled.values):
                 size = typical_size(a.extent for a in definition.axes) * reduce.dtype.size
                 steps = evaluations(a for a in reduce.axes if a is not axis)
-                worthwhile = size <= SUM_BYTES and steps >= LONG
+                worthwhile = size <= SUM_BYTES and steps >= MIN_SUMMED_VALUES
                 return _Sum(definition, reduce, axis) if worthwhile else None
         return None
 
@@ -272,7 +272,7 @@ def _bytes_of_slice(group: Group) -> int:
 
 
 def _slices(definition: Definition) -> bool:
-    if len(definition.axes) < 2 or evaluations(definition.axes[:1]) < FEWEST:
+    if len(definition.axes) < 2 or evaluations(definition.axes[:1]) < MIN_SLICES:
         return False
     value, first = definition.value, definition.axes[0]
     if value.panel or not isinstance(value.storage, Temporary | FetchMemory | None):
@@ -316,7 +316,7 @@ def _reuses(definition: Definition) -> bool:
     for reduce in definition.body.reductions:
         total = evaluations((*definition.axes[1:], *reduce.axes))
         shared = [r.source for r in reduce.body.reads if not _uses(r, definition.axes[0])]
-        if any(total < REUSE * typical_size(value.shape) for value in shared):
+        if any(total < MIN_REUSE * typical_size(value.shape) for value in shared):
             return False
     return True
 

@@ -11,8 +11,8 @@ So `n * n` multiplications make `m * m` results, where `m * m * r * r` did: 36 i
 filter of 5 x 5 and two results each way, 36 in place of 144 for 3 x 3 and four. The matrices are in
 `toom_cook.py`.
 
-What a plain sum keeps apart is mixed in a tile. Images that are out of range (`guard.py`) are
-summed plainly, by kernels that do nothing as a rule:
+What a plain sum keeps apart is mixed in a tile. Images that are out of range (`range_checks.py`)
+are summed plainly, by kernels that do nothing as a rule:
 
              y = out[n] ? sum[p, q, c](x[n, ...] * w) : A' z A
 
@@ -43,26 +43,26 @@ from thalweg.formula import (
     sum_over,
     where,
 )
-from thalweg.kernels.rewrites.guard import Guards, any_of, read_word
+from thalweg.kernels.rewrites.range_checks import RangeChecks, any_of, read_word
 from thalweg.kernels.rewrites.toom_cook import Filtering, Matrix, filtering
 from thalweg.kernels.values import Definition, Value
 
 # For a number of taps, how many results to compute together; or of results, how many taps.
 TOGETHER = {3: (4, 2), 5: (2,)}
-DEEP = 16  # channels that there must be on both sides
-MANY = 64  # tiles without which the transforms do not pay
+MIN_CHANNELS = 16  # channels that there must be on both sides
+MIN_TILES = 64  # tiles without which the transforms do not pay
 
 
 def use_winograd(definitions: list[Definition]) -> list[Definition]:
     """Replace the convolutions that it suits; bodies are changed in place."""
     found = {d: _Convolution.of(d) for d in definitions}
     chosen = [convolution for convolution in found.values() if convolution is not None]
-    guards = Guards(definitions, {r.source for c in chosen for r in (c.image, c.filter)})
+    checks = RangeChecks(definitions, {r.source for c in chosen for r in (c.image, c.filter)})
     result: list[Definition] = []
     for definition in definitions:
         convolution = found[definition]
         if convolution is not None:
-            result += convolution.replace(guards)
+            result += convolution.replace(checks)
         result.append(definition)
     return result
 
@@ -175,7 +175,7 @@ class _Convolution(Record):
         tiles = typical_size(slide.tiles for slide in self.slides)
         rows, columns, depth = (_usual_size(part) for part in (self.rows, self.columns, self.depth))
         inner = min(rows, columns) if self.cuts_taps else min(depth, columns)
-        return inner >= DEEP and rows * depth * tiles >= MANY * inner
+        return inner >= MIN_CHANNELS and rows * depth * tiles >= MIN_TILES * inner
 
     @property
     def cuts_taps(self) -> bool:
@@ -198,34 +198,34 @@ class _Convolution(Record):
         taps = [slide.tap for slide in self.slides]
         return [a for a in self.reduce.axes if a not in taps]
 
-    def replace(self, guards: Guards) -> list[Definition]:
+    def replace(self, checks: RangeChecks) -> list[Definition]:
         """The transforms and products; the definition is changed to combine these.
 
         And the plain sums of images that are out of range.
         """
-        bad = self._out_of_range(guards)
+        bad = self._out_of_range(checks)
         keep = bad if self.cuts_taps else []
         tables = [slide.matrices for slide in self.slides]
         image = self._transform("tiles", self.image, [t.b for t in tables], True, keep)
         filter = self._transform("taps", self.filter, [t.g for t in tables], self.cuts_taps, keep)
         products = self._products(image, filter)
-        plain = self._sum_of_images(guards, bad) if self.cuts_taps else self._sums_by_image(bad)
+        plain = self._sum_of_images(checks, bad) if self.cuts_taps else self._sums_by_image(bad)
         self._combine(products, plain)
-        return [*guards.take(), filter, image, products, plain]
+        return [*checks.take(), filter, image, products, plain]
 
-    def _out_of_range(self, guards: Guards) -> list[Value]:
+    def _out_of_range(self, checks: RangeChecks) -> list[Value]:
         """Words that say for which images the products are to be summed plainly."""
         taps = [slide.tap for slide in self.slides]
         image, filter = (
             (read.source, [n for n, at in enumerate(read.index) if _any(at, taps)])
             for read in (self.image, self.filter)
         )
-        words = [guards.of_images(*image, self.definition)]
+        words = [checks.of_images(*image, self.definition)]
         if self.cuts_taps:
-            return [*words, guards.of_images(*filter, self.definition)]
+            return [*words, checks.of_images(*filter, self.definition)]
         source, places = filter
         channels = [n for n in range(len(source.shape)) if n not in places]
-        return [*words, guards.of_filter(source, channels, self.definition)]
+        return [*words, checks.of_filter(source, channels, self.definition)]
 
     def _sums_by_image(self, bad: Sequence[Value]) -> Definition:
         """The plain sums, of which each belongs to an image."""
@@ -233,18 +233,18 @@ class _Convolution(Record):
         words = [read_word(word, new[self.definition.axes[0]]) for word in bad]
         return self._define_plain(new, Rewrite(axes=dict(new))(self.reduce), words)
 
-    def _sum_of_images(self, guards: Guards, bad: Sequence[Value]) -> Definition:
+    def _sum_of_images(self, checks: RangeChecks, bad: Sequence[Value]) -> Definition:
         """The plain sum over the images that are out of range.
 
         They are copied for it, so that images which are not need not be kept till then.
         """
         new = {a: Axis(a.extent, a.name) for a in self.definition.axes}
         sources = dict.fromkeys(read.source for read in (self.image, self.filter))
-        copies = {source: guards.copy(source, bad, self.definition) for source in sources}
+        copies = {source: checks.copy(source, bad, self.definition) for source in sources}
         rewrite = Rewrite(axes=dict(new), read=lambda r: Read(copies[r.source], r.index, r.dtype))
         chosen = any_of([read_word(word, self.depth[0]) for word in bad])
         product = where(chosen, rewrite(self.reduce.body), 0.0)
-        asked = guards.any_image(bad, self.definition)
+        asked = checks.any_image(bad, self.definition)
         body = sum_over(self.reduce.axes, product)
         return self._define_plain(new, body, [Read(asked, (), asked.dtype)])
 

@@ -16,10 +16,10 @@ from thalweg.base.dims import Dim
 from thalweg.base.record import replace
 from thalweg.formula import Axis, Read, walk
 from thalweg.kernels.nests.nest import Nest
+from thalweg.kernels.schedules.k_blocking import is_streamed, k_block_of
 from thalweg.kernels.schedules.model import LINE, PAGE, Model
 from thalweg.kernels.schedules.schedule import Machine, Schedule
 from thalweg.kernels.schedules.staging import stageable, with_stages
-from thalweg.kernels.schedules.sweeps import is_streamed, swept_part
 from thalweg.kernels.values import work
 
 
@@ -27,7 +27,7 @@ def choose(nest: Nest, machine: Machine) -> Schedule:
     """The cheapest schedule by the model; of those with little code if it will hardly ever run."""
     candidates = _candidates(nest, lanes_for(nest, machine), machine)
     if nest.when:
-        candidates = (s for s in candidates if _vectors(s) <= FEW)
+        candidates = (s for s in candidates if _vectors(s) <= MAX_QUICK_VECTORS)
     return complete(nest, min(candidates, key=Model(nest).cycles))
 
 
@@ -48,11 +48,11 @@ def alternatives(nest: Nest, chosen: Schedule, machine: Machine, count: int) -> 
 
 
 def variants(nest: Nest, s: Schedule) -> list[Schedule]:
-    """The schedule with other loop orders, unrolling and sweeps, one thing changed at a time."""
+    """The schedule with other loop orders, unrolling and K blocks, one thing changed at a time."""
     if nest.unrolled:
         return []
     made = [replace(s, unroll=unroll) for unroll in (1, 2, 4, 8) if nest.reductions]
-    made += [replace(s, chunk=chunk) for chunk in (s.chunk // 2, s.chunk * 2) if chunk]
+    made += [replace(s, k_block=k_block) for k_block in (s.k_block // 2, s.k_block * 2) if k_block]
     if not s.staged and not nest.sequential and len(s.order) > 1:
         first, *rest = s.order
         order = (*rest, first)
@@ -80,10 +80,10 @@ def complete(nest: Nest, s: Schedule) -> Schedule:
 
 # -- candidates
 
-MOST_ROWS = 28  # of a tile
-FEW = 6  # vectors of a tile that is compiled soon
-LIGHT = 8  # instructions for a point
-MANY_POINTS = 4096
+MAX_TILE_ROWS = 28  # of a tile
+MAX_QUICK_VECTORS = 6  # vectors of a tile that is compiled soon
+MAX_LIGHT_INSTRUCTIONS = 8  # instructions for a point
+MIN_MOVED_POINTS = 4096  # of a nest that is worth the code for a block
 
 
 def lanes_for(nest: Nest, machine: Machine) -> int:
@@ -122,8 +122,8 @@ def _unrolled(nest: Nest, lanes: int) -> Iterator[Schedule]:
 def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iterator[Schedule]:
     most = -(-int(axis.extent) // lanes)
     heavy = bool(nest.reductions)
-    chunk, streams = swept_part(nest), is_streamed(nest)
-    staged = () if streams else stageable(nest, axis, chunk)
+    k_block, streams = k_block_of(nest), is_streamed(nest)
+    staged = () if streams else stageable(nest, axis, k_block)
     if nest.sequential:  # only what is left of the loops can be shared by threads
         most = min(most, max(most // TASKS, _vectors_of_line(nest, lanes)))
     widths = [1, 2, 3, 4]
@@ -131,7 +131,7 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
         widths += [w for w in (8, 16) if w < machine.registers - 1]
     for vectors in [v for v in widths if v <= most] or [1]:
         base = {axis: vectors * lanes}
-        yield Schedule(nest.axes, axis, lanes, base, chunk=chunk)
+        yield Schedule(nest.axes, axis, lanes, base, k_block=k_block)
         if vectors == 1 and not heavy and _is_moved(nest):
             for other in _along_memory(nest, axis):
                 for rows in (4, 8):
@@ -141,7 +141,7 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
             for other, most_rows in _row_axes(nest, axis, vectors, machine):
                 for rows in range(2, most_rows + 1):
                     tile = {**base, other: rows}
-                    made = Schedule(nest.axes, axis, lanes, tile, chunk=chunk)
+                    made = Schedule(nest.axes, axis, lanes, tile, k_block=k_block)
                     yield made
                     if staged:
                         yield from with_stages(nest, replace(made, staged=staged))
@@ -154,7 +154,10 @@ def _vectors_of_line(nest: Nest, lanes: int) -> int:
 
 def _is_moved(nest: Nest) -> bool:
     """Whether a nest moves more than it computes, and enough to be worth the code for a block."""
-    return nest.points >= MANY_POINTS and sum(work(s.body) for s in nest.stores) <= LIGHT
+    return (
+        nest.points >= MIN_MOVED_POINTS
+        and sum(work(s.body) for s in nest.stores) <= MAX_LIGHT_INSTRUCTIONS
+    )
 
 
 def _along_memory(nest: Nest, vector: Axis) -> list[Axis]:
@@ -203,7 +206,7 @@ def _row_axes(
         if axis is not vector:
             held = 2 * vectors if _slides(nest, vector, axis) else vectors  # for each row
             most = (machine.registers - vectors - 1) // held
-            yield axis, min(most, MOST_ROWS, int(axis.extent))
+            yield axis, min(most, MAX_TILE_ROWS, int(axis.extent))
 
 
 # -- order, tasks, unrolling

@@ -31,16 +31,16 @@ GATHER = 14.0  # per vector whose lanes are not consecutive in memory
 SCATTER = 6.0  # per element that is stored in a line of memory by itself
 WASTE_PER_TILE = 12.0  # loop control, accumulator set-up and the like
 FAR = 0.6  # per vector that may come from beyond the first-level cache
-CROWDED = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
+CONFLICTING = 1.8  # per vector, of many in one set of the first-level cache: from the second surely
 TURNED_OVER = 6.0  # per page, of more than the first-level cache holds lines of
 THRASHED = 12.0  # per vector, of more than a set of the second-level cache holds
-MANY = 256  # rows that are so many
+MAX_NEAR_ROWS = 256  # more of them exceed the caches above
 COPIED = 2.0  # per vector that is copied to be read again
-TURNED = 2.0  # per vector of a block whose rows lie across it: to shuffle it
+TRANSPOSED = 2.0  # per vector of a block whose rows lie across it: to shuffle it
 PICKED = 3.0  # per element that is copied to be read again, from a column into a row
 LATENCY = 4.0  # of an addition, which the next one into the same accumulator waits for
 OVERLAP = 0.1  # the share of loads that arithmetic does not hide
-RESUMED = 4.0  # to store an unfinished sum in one sweep and go on with it in the next
+RESUMED = 4.0  # to store an unfinished sum after one K block and go on with it in the next
 LANE_SUM = 10.0  # to add up the lanes of one accumulator
 PAGE = 4096  # bytes: places this far apart share a set of the first-level cache, and no page
 PAGE_CHANGE = 1.0  # to reach what an epilogue reads or writes in another page
@@ -76,7 +76,7 @@ class _Access(Record):
         if s.vector not in self.dynamic and self.steps.get(s.vector, 0) in (0, 1):
             return 1.0
         pieces = self._pieces(s)
-        return GATHER if pieces == s.lanes else pieces + TURNED
+        return GATHER if pieces == s.lanes else pieces + TRANSPOSED
 
     def scatter(self, s: Schedule) -> float:
         """What a store of one vector costs more if each of its lanes has a line of its own."""
@@ -96,26 +96,26 @@ class _Access(Record):
         whole, rest = divmod(count, max(SHUFFLED // self.bytes, 1))
         return s.lanes * (whole + rest.bit_count()) / count
 
-    def far(self, reduction: _Reduction, chunk: int) -> float:
+    def far(self, reduction: _Reduction, k_block: int) -> float:
         """What each vector costs more, by the distance of the rows of the innermost loop."""
-        step, rows = self._rows(reduction, chunk)
-        if step % (PAGE // 2) and rows > MANY:
+        step, rows = self._rows(reduction, k_block)
+        if step % (PAGE // 2) and rows > MAX_NEAR_ROWS:
             return FAR + TURNED_OVER * min(step / PAGE, 1)
-        return FAR + self.crowd(reduction, chunk)
+        return FAR + self.conflicts(reduction, k_block)
 
-    def crowd(self, reduction: _Reduction, chunk: int) -> float:
+    def conflicts(self, reduction: _Reduction, k_block: int) -> float:
         """What a row costs more if those of the innermost loop share a few sets of the caches."""
-        step, rows = self._rows(reduction, chunk)
+        step, rows = self._rows(reduction, k_block)
         if not step or step % (PAGE // 2) or rows <= WAYS:
             return 0.0
-        return (CROWDED if rows <= MANY else THRASHED) - FAR
+        return (CONFLICTING if rows <= MAX_NEAR_ROWS else THRASHED) - FAR
 
-    def _rows(self, reduction: _Reduction, chunk: int) -> tuple[int, int]:
+    def _rows(self, reduction: _Reduction, k_block: int) -> tuple[int, int]:
         """How far the rows of the innermost loop are apart, in bytes, and how many there are."""
         inner = reduction.axes[-1] if reduction.axes else None
         if inner is None:
             return 0, 1
-        rows = chunk if chunk and len(reduction.axes) == 1 else int(inner.extent)
+        rows = k_block if k_block and len(reduction.axes) == 1 else int(inner.extent)
         return abs(self.steps.get(inner, 0)) * self.bytes, rows
 
     def pages(self, s: Schedule) -> int:
@@ -221,8 +221,8 @@ class Model:
         per_tile = WASTE_PER_TILE + self._epilogue(s, points)
         for reduction in self._reductions:
             per_tile += self._reduction(reduction, s, points)
-        if s.chunk:
-            again = -(-int(self._reductions[0].axes[0].extent) // s.chunk) - 1
+        if s.k_block:
+            again = -(-int(self._reductions[0].axes[0].extent) // s.k_block) - 1
             per_tile += again * (WASTE_PER_TILE + RESUMED * points)
         return tiles * per_tile + self._cleared / s.lanes + self._staging(s)
 
@@ -257,7 +257,7 @@ class Model:
             extent = max(int(s.vector.extent), 1)  # none in a batch of none
             steps = steps / extent * -(-extent // s.lanes)
         loads = streams = 0.0
-        for read, far, crowd in self._by_distance(r, s.chunk):
+        for read, far, conflicts in self._by_distance(r, s.k_block):
             staged = read.slot in s.staged
             copies, cost = self._copies(read, r, s), 1.0 if staged else read.cost(s)
             loads += copies * cost
@@ -266,16 +266,16 @@ class Model:
                 beyond = FAR / 2 if staged else FAR + max(far - FAR, 0.0) / run
                 streams += copies * cost * beyond
             elif not staged:
-                streams += crowd
+                streams += conflicts
         rows = points if s.vector not in self._axes else points * s.lanes / s.tile_of(s.vector)
         memory, compute = loads / 2 + streams, (points * r.work + rows * r.tests) / 2
         return steps * (max(compute, memory, LATENCY) + OVERLAP * memory) + points
 
-    def _by_distance(self, r: _Reduction, chunk: int) -> list[tuple[_Access, float, float]]:
-        """What a reduction reads, and what it costs that rows are far apart or crowded."""
-        key = (id(r), chunk)
+    def _by_distance(self, r: _Reduction, k_block: int) -> list[tuple[_Access, float, float]]:
+        """What a reduction reads, and what it costs that rows are far apart or conflict."""
+        key = (id(r), k_block)
         if key not in self._distances:
-            found = [(read, read.far(r, chunk), read.crowd(r, chunk)) for read in r.reads]
+            found = [(read, read.far(r, k_block), read.conflicts(r, k_block)) for read in r.reads]
             self._distances[key] = found
         return self._distances[key]
 

@@ -18,11 +18,11 @@ from thalweg.kernels.schedules.schedule import Schedule
 from thalweg.kernels.values import RowNumbers
 
 LINES = 4  # from where a row begins, until the processor has seen where it goes
-FEW = 32  # terms of a sum, in which time memory is not heard from
+MIN_TERMS = 32  # terms of a sum, in which time memory is not heard from
 DISTANCE = 8  # rows: some hundred cycles each take as long as memory does
 
 
-class Row(Record, eq=False):
+class FetchedRow(Record, eq=False):
     """Where the rows begin that the next tile reads.
 
     Attributes:
@@ -75,7 +75,7 @@ class Prefetches(Record):
     """
 
     operands: tuple[Read, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[FetchedRow, ...]
     batches: tuple[Ahead, ...]
     lookups: tuple[Lookup, ...] = ()
 
@@ -83,10 +83,10 @@ class Prefetches(Record):
 def prefetches(nest: Nest, s: Schedule, deps: Dependence) -> Prefetches:
     """What a nest under a schedule fetches ahead.
 
-    In sweeps, operands and rows would be fetched each time, and used in the last.
+    In K blocks, operands and rows would be fetched each time, and used in the last.
     """
-    operands = () if s.chunk else tuple(_operands(nest, s, deps))
-    rows = () if s.chunk else tuple(_rows(nest, s, deps))
+    operands = () if s.k_block else tuple(_operands(nest, s, deps))
+    rows = () if s.k_block else tuple(_rows(nest, s, deps))
     lookups = () if nest.reductions else tuple(_lookups(nest, s, deps))
     return Prefetches(operands, rows, tuple(_batches(nest, s, deps)), lookups)
 
@@ -98,7 +98,7 @@ def _operands(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Read]:
     rows.
     """
     summed = [axis.extent for reduce in nest.reductions for axis in reduce.axes]
-    if s.vector is None or s.vector not in nest.axes or typical_size(summed) < FEW:
+    if s.vector is None or s.vector not in nest.axes or typical_size(summed) < MIN_TERMS:
         return
     reads = {(r.source, r.index): r for store in nest.stores for r in _always_read(store.body)}
     for read in reads.values():
@@ -121,7 +121,7 @@ def _always_read(expr: Expr) -> Iterator[Read]:
         left += found.children[:1] if is_choice else found.children
 
 
-def _rows(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Row]:
+def _rows(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[FetchedRow]:
     """The rows that a sum walks along and the processor cannot foresee.
 
     It goes on with a row by itself, once some of it is read.
@@ -130,7 +130,7 @@ def _rows(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Row]:
         for read in reduce.body.reads if reduce.axes else ():
             axes = _jumping_axes(nest, s, deps, read, reduce.axes[-1])
             if len(axes) == 1 and deps.is_contiguous(read.index[0], reduce.axes[-1]):
-                yield Row(read, reduce.axes, axes[0])
+                yield FetchedRow(read, reduce.axes, axes[0])
 
 
 def _jumping_axes(nest: Nest, s: Schedule, deps: Dependence, read: Read, inner: Axis) -> list[Axis]:

@@ -33,8 +33,8 @@ class Schedule(Record):
             `lanes`.
         parallel: how many of the outermost loops are split into tasks.
         unroll: how many values of the innermost reduced axis are unrolled.
-        chunk: how many values of the first reduced axis are summed in one sweep over all tasks; 0
-            for all of them. Between sweeps the sums rest in memory, so that a sweep finds its part
+        k_block: how many values of the first reduced axis are summed in one pass over all tasks; 0
+            for all of them. Between passes the sums are kept in memory, so that each finds its part
             of the operands in the cache.
         staged: slots of operands of a contraction that depend, beside the reduced axes, on the
             vector axis alone. The part that belongs to a tile of the vector axis, which is the
@@ -48,7 +48,7 @@ class Schedule(Record):
     tile: dict[Axis, int] = field(default_factory=dict)
     parallel: int = 0
     unroll: int = 1
-    chunk: int = 0
+    k_block: int = 0
     staged: tuple[int, ...] = ()
 
     def tile_of(self, axis: Axis) -> int:
@@ -75,7 +75,7 @@ class AbstractSchedule(Record):
     tile: tuple[tuple[int, int], ...]
     parallel: int
     unroll: int
-    chunk: int
+    k_block: int
     staged: tuple[int, ...]
 
     @staticmethod
@@ -89,7 +89,7 @@ class AbstractSchedule(Record):
             tuple((number[a], size) for a, size in s.tile.items()),
             s.parallel,
             s.unroll,
-            s.chunk,
+            s.k_block,
             s.staged,
         )
 
@@ -102,7 +102,7 @@ class AbstractSchedule(Record):
             and all(axis in axes and size >= 1 for axis, size in self.tile)
             and min(self.lanes, self.unroll) >= 1
             and 0 <= self.parallel <= len(self.order)
-            and self.chunk >= 0
+            and self.k_block >= 0
             and set(self.staged) <= set(range(len(nest.slots)))
         )
 
@@ -116,7 +116,7 @@ class AbstractSchedule(Record):
             {axes[n]: size for n, size in self.tile},
             self.parallel,
             self.unroll,
-            self.chunk,
+            self.k_block,
             self.staged,
         )
 

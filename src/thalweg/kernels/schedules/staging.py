@@ -10,15 +10,15 @@ from thalweg.formula import Apply, Axis, Expr, Read, Reduce, expressions, iterat
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule
 
-STAGE = 1 << 18  # bytes up to which an operand's part is staged
+MAX_STAGED_BYTES = 1 << 18  # bytes up to which an operand's part is staged
 
 
-def stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
+def stageable(nest: Nest, vector: Axis, k_block: int) -> tuple[int, ...]:
     """Slots of operands that could be staged for tiles of the axis."""
     reduce = nest.reductions[0] if len(nest.reductions) == 1 else None
     if reduce is None or reduce.combiner != "sum" or isinstance(vector.extent, Dim):
         return ()
-    known = reduce.axes[1:] if chunk else reduce.axes
+    known = reduce.axes[1:] if k_block else reduce.axes
     if any(isinstance(axis.extent, Dim) for axis in known) or not _is_product(reduce.body):
         return ()
     sources = [read.source for read in reduce.body.reads]
@@ -29,10 +29,12 @@ def stageable(nest: Nest, vector: Axis, chunk: int) -> tuple[int, ...]:
 
 
 def with_stages(nest: Nest, s: Schedule) -> Iterator[Schedule]:
-    """A schedule that stages operands: with its sweeps, and without if it needs none."""
+    """A schedule that stages operands: with its K blocks, and without if it needs none."""
     is_known = not isinstance(nest.reductions[0].axes[0].extent, Dim)  # so is the room it takes
-    ways = [s, replace(s, chunk=0)] if s.chunk and is_known and _in_rows(nest, s.staged) else [s]
-    yield from (way for way in ways if _stage_bytes(nest, way) <= STAGE)
+    ways = (
+        [s, replace(s, k_block=0)] if s.k_block and is_known and _in_rows(nest, s.staged) else [s]
+    )
+    yield from (way for way in ways if _stage_bytes(nest, way) <= MAX_STAGED_BYTES)
 
 
 def _is_panel(read: Read, reduce: Reduce, nest: Nest, vector: Axis) -> bool:
@@ -44,7 +46,7 @@ def _is_panel(read: Read, reduce: Reduce, nest: Nest, vector: Axis) -> bool:
 
 
 def _in_rows(nest: Nest, staged: tuple[int, ...]) -> bool:
-    """Whether what is not staged lies in the order of the sum, so that no sweeps are needed."""
+    """Whether what is not staged lies in the order of the sum, so that no K blocks are needed."""
     (reduce,) = nest.reductions
     others = [read.index[0] for read in reduce.body.reads if read.source not in staged]
     return all(at.coefficient(reduce.axes[-1]) in (0, 1) for at in others)
@@ -65,5 +67,5 @@ def _stage_bytes(nest: Nest, s: Schedule) -> int:
     """What a staged operand takes for one tile of the vector axis."""
     (reduce,) = nest.reductions
     assert s.vector is not None
-    rows = iterations(reduce.axes[1:]) * (s.chunk or reduce.axes[0].extent)
+    rows = iterations(reduce.axes[1:]) * (s.k_block or reduce.axes[0].extent)
     return int(rows) * s.tile_of(s.vector) * reduce.dtype.size

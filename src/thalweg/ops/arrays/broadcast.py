@@ -17,7 +17,14 @@ from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.reshape import Reshape
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import convert, emit, needs_broadcast, scope
-from thalweg.ops.extents import computed_dims, numbers_of, planned_shape, static_ints
+from thalweg.ops.extents import (
+    check_ints,
+    computed_dims,
+    computed_ints,
+    numbers_of,
+    planned_ints,
+    planned_shape,
+)
 from thalweg.ops.samples import CUBE, TABLE, VALUES
 
 Grads = Sequence[Tensor | None]
@@ -30,6 +37,7 @@ class Broadcast(Op):
     """The input repeated along axes of extent 1 and new leading axes, to a given shape."""
 
     type: ClassVar[str] = "Broadcast"
+    takes_strings: ClassVar[bool] = True
     shape: tuple[int, ...]
 
     def infer(self, x: Spec) -> Spec:
@@ -79,6 +87,7 @@ class BroadcastLike(Op):
     """x broadcast against another tensor: the result has the shape that both have together."""
 
     type: ClassVar[str] = "BroadcastLike"
+    takes_strings: ClassVar[bool] = True
     shape_only: ClassVar[tuple[int, ...]] = (1,)
 
     def infer(self, x: Spec, like: Spec) -> Spec:
@@ -220,6 +229,7 @@ class DynamicBroadcast(Op):
     """Broadcast to a shape that is computed; `dims` says what is known of it beforehand."""
 
     type: ClassVar[str] = "BroadcastTo"
+    takes_strings: ClassVar[bool] = True
     static: ClassVar[tuple[int, ...]] = (1,)
     dims: Shape = None
 
@@ -256,6 +266,7 @@ class Tile(Op):
     """The input laid side by side with itself, `multiples[n]` times along axis n."""
 
     type: ClassVar[str] = "Tile"
+    takes_strings: ClassVar[bool] = True
     multiples: tuple[int, ...]
 
     def infer(self, input: Spec) -> Spec:
@@ -323,6 +334,68 @@ class TileGrad(Op):
         yield Sample(cls((2, 1)), (VALUES[:12].reshape(4, 3), TABLE))
 
 
+class DynamicTile(Op):
+    """`Tile` by multiples that are computed."""
+
+    type: ClassVar[str] = "DynamicTile"
+    static: ClassVar[tuple[int, ...]] = (1,)
+
+    def infer(self, input: Spec, multiples: Spec) -> Spec:
+        check_ints("multiples", multiples, 1)
+        rank = (multiples.shape or (None,))[0]
+        unknown = None if rank is None else (None,) * rank
+        return Spec(_unknown(shapes.merge(input.shape, unknown)), input.dtype)
+
+    def evaluate(self, xp: Any, input: Any, multiples: Any) -> Any:
+        return xp.tile(input, multiples.tolist())
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        input, multiples = inputs
+        return emit(Tile(tuple(planned_ints("tile", multiples))), input)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [emit(DynamicTileGrad(), dy, *node.inputs), None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), (TABLE, np.array([2, 3], np.int32)), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        text = "shapes [2, 3] and [?] are not compatible"
+        yield Sample(cls(), (TABLE, np.array([2], np.int32)), text)
+        yield Sample(cls(), (TABLE, TABLE), "multiples must be integers, not float32")
+
+
+class DynamicTileGrad(Op):
+    """The adjoint of `DynamicTile`: the sum of the copies."""
+
+    type: ClassVar[str] = "DynamicTileGrad"
+    shape_only: ClassVar[tuple[int, ...]] = (1,)
+    static: ClassVar[tuple[int, ...]] = (2,)
+
+    def infer(self, dy: Spec, x: Spec, multiples: Spec) -> Spec:
+        return Spec(x.shape, dy.dtype)
+
+    def evaluate(self, xp: Any, dy: Any, x: Any, multiples: Any) -> Any:
+        return TileGrad(tuple(multiples.tolist())).evaluate(xp, dy, x)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        dy, x, multiples = inputs
+        return emit(TileGrad(tuple(planned_ints("tile", multiples))), dy, x)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [emit(DynamicTile(), dy, node.inputs[2]), None, None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), (VALUES[:12].reshape(4, 3), TABLE, np.array([2, 1], np.int32)))
+
+
+def _unknown(shape: Shape) -> Shape:
+    return None if shape is None else (None,) * len(shape)
+
+
 # -- the public functions
 
 
@@ -347,5 +420,17 @@ def _no_unknowns(dims: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
-    """The input repeated `multiples[n]` times along axis n."""
-    return emit(Tile(static_ints("tile", multiples)), convert(input), name=name)
+    """The input repeated `multiples[n]` times along axis n.
+
+    Args:
+        input: a tensor.
+        multiples: an integer for each axis: a list, which may hold scalar tensors, or a tensor.
+        name: of the operation.
+
+    Raises:
+        ShapeError: if there are not as many multiples as axes, or one is negative.
+    """
+    times = computed_ints("tile", multiples)
+    if isinstance(times, Tensor):
+        return emit(DynamicTile(), convert(input), times, name=name or "Tile")
+    return emit(Tile(times), convert(input), name=name)

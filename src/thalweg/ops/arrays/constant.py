@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import dtypes, shapes
-from thalweg.base.dims import Node, pin
+from thalweg.base.dims import Dim, Node, pin
 from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.shapes import Shape
 from thalweg.formula import Alias, Const, Formula, Lowered, Operand, axes
@@ -24,16 +24,25 @@ class Constant(Op):
         value: the array.
         planned: how its value came from shapes that may differ in the next run, if it did; compiled
             code must read it from memory then rather than contain it.
+        shape: the array's, if some of it may differ, too.
     """
 
     type: ClassVar[str] = "Const"
+    takes_strings: ClassVar[bool] = True
     origin: ClassVar[Origin | None] = Origin.CONSTANT
     value: Attribute
     planned: Node | None = None
+    shape: tuple[int, ...] | None = None
 
     @staticmethod
-    def of(array: np.ndarray[Any, Any], planned: Node | None = None) -> Constant:
-        return Constant(Attribute(np.ascontiguousarray(array).reshape(array.shape)), planned)
+    def of(
+        array: np.ndarray[Any, Any],
+        planned: Node | None = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> Constant:
+        contents = Attribute(np.ascontiguousarray(array).reshape(array.shape))
+        varies = shape is not None and any(isinstance(extent, Dim) for extent in shape)
+        return Constant(contents, planned, shape if varies else None)
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
@@ -47,10 +56,15 @@ class Constant(Op):
         return self.array
 
     def shown(self) -> Mapping[str, str]:
-        return {"planned": "" if self.planned is None else "planned"}
+        return {"planned": "" if self.planned is None else "planned", "shape": ""}
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.array.shape if self.shape is None else self.shape
 
     def infer(self) -> Spec:
-        return Spec(self.array.shape, as_dtype(self.array.dtype))
+        return Spec(self.extents, as_dtype(self.array.dtype))
 
     def evaluate(self, xp: Any) -> Any:
         return xp.asarray(self.array)
@@ -58,7 +72,8 @@ class Constant(Op):
     @property
     def is_uniform(self) -> bool:
         """Whether one number fills it, so that code can contain it."""
-        return self.array.size > 0 and self.planned is None and self._all_equal()
+        may_be = self.array.size > 0 and not self.array.dtype.hasobject and self.planned is None
+        return may_be and self._all_equal()
 
     def _all_equal(self) -> bool:
         """Whether all elements have the same bits: 0.0 and -0.0 are different numbers."""
@@ -92,6 +107,7 @@ class Placeholder(Op):
     """A tensor that every run must be given a value for, through `feed_dict`."""
 
     type: ClassVar[str] = "Placeholder"
+    takes_strings: ClassVar[bool] = True
     origin: ClassVar[Origin | None] = Origin.FEED
     dtype: DType
     shape: Shape
@@ -110,6 +126,7 @@ class PlaceholderWithDefault(Op):
     """The input, unless a run feeds another value; the shape may say less than the input's."""
 
     type: ClassVar[str] = "PlaceholderWithDefault"
+    takes_strings: ClassVar[bool] = True
     shape: Shape
 
     def infer(self, input: Spec) -> Spec:

@@ -17,71 +17,16 @@ from thalweg.graph import Op, Operation, Sample, Spec, Tensor, default_graph
 from thalweg.ops.arrays.broadcast import Broadcast, BroadcastLike, broadcast_to
 from thalweg.ops.arrays.constant import Placeholder, PlaceholderWithDefault
 from thalweg.ops.build import (
-    Evaluation,
-    checking,
-    computed_constant,
     constant_like,
-    constant_value,
     convert,
     emit,
     scope,
     to_array,
 )
-from thalweg.ops.extents import static_constant, static_ints
+from thalweg.ops.extents import check_ints, computed_ints, planned_ints
 from thalweg.ops.samples import TABLE
 
 Grads = Sequence[Tensor | None]
-
-
-class Range(Op):
-    """`start, start + delta, ...` up to but without `limit`, for computed bounds."""
-
-    type: ClassVar[str] = "Range"
-    static: ClassVar[tuple[int, ...]] = (0, 1, 2)
-
-    def infer(self, start: Spec, limit: Spec, delta: Spec) -> Spec:
-        for bound in (start, limit, delta):
-            if bound.dtype != start.dtype:
-                raise DTypeError(f"the bounds are {start.dtype} and {bound.dtype}")
-            if bound.shape not in (None, ()):
-                raise ShapeError(f"a bound must be a scalar, not {show(bound.shape)}")
-        return Spec((None,), start.dtype)
-
-    def evaluate(self, xp: Any, start: Any, limit: Any, delta: Any) -> Any:
-        bounds = [v.item() for v in (start, limit, delta)]
-        _check_bounds(*bounds)
-        return xp.arange(*bounds, dtype=start.dtype)
-
-    def expand(self, *inputs: Tensor) -> Tensor | None:
-        start, limit, delta = inputs
-        bounds = (start, limit, delta)
-        for bound in bounds:
-            static_constant("range", bound)
-        return computed_constant(start.graph, Evaluation(self, 0, (start.dtype,)), bounds)
-
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [None, None, None]
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (np.int32(1), np.int32(8), np.int32(3)), differentiable=False)
-
-    @classmethod
-    def bad_samples(cls) -> Iterable[Sample]:
-        yield Sample(
-            cls(), (np.int32(1), np.array([8], np.int32), np.int32(3)), "a bound must be a scalar"
-        )
-        yield Sample(cls(), (np.int32(1), np.float32(8), np.int32(3)), "are int32 and float32")
-
-
-def _check_bounds(start: float, limit: float, delta: float) -> None:
-    """Check that steps of `delta` lead from start to limit.
-
-    Raises:
-        ShapeError: if not.
-    """
-    if not (start <= limit if delta > 0 else delta < 0 and start >= limit):
-        raise ShapeError(f"steps of {delta} do not lead from {start} to {limit}")
 
 
 class OneHot(Op):
@@ -128,6 +73,51 @@ class OneHot(Op):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         yield Sample(cls(3, -1, dtypes.float32), (TABLE,), "indices must be integers, not float32")
+
+
+class DynamicOneHot(Op):
+    """`OneHot` of a depth that is computed."""
+
+    type: ClassVar[str] = "DynamicOneHot"
+    static: ClassVar[tuple[int, ...]] = (1,)
+    axis: int
+    dtype: DType
+    on: float = 1
+    off: float = 0
+
+    def infer(self, indices: Spec, depth: Spec) -> Spec:
+        check_ints("depth", depth, 0)
+        made: Any = self.of(0).infer(indices)
+        if made.shape is None:
+            return Spec(None, self.dtype)
+        at = axis_index(self.axis, len(made.shape))
+        return Spec((*made.shape[:at], None, *made.shape[at + 1 :]), self.dtype)
+
+    def of(self, depth: int) -> OneHot:
+        return OneHot(depth, self.axis, self.dtype, self.on, self.off)
+
+    def evaluate(self, xp: Any, indices: Any, depth: Any) -> Any:
+        return self.of(int(depth)).evaluate(xp, indices)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        indices, depth = inputs
+        return emit(self.of(planned_ints("one_hot", depth)[0]), indices)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [None, None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        inputs = np.array([[0, 2], [-1, 1]], np.int32), np.int32(3)
+        for axis in (-1, 0):
+            record = cls(axis, dtypes.float32, 2)
+            yield Sample(record, inputs, exact=True, differentiable=False)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        record, indices = cls(-1, dtypes.float32), np.array([0, 2], np.int32)
+        yield Sample(record, (indices, indices), "depth must have rank 0, not [2]")
+        yield Sample(record, (indices, np.float32(3)), "depth must be integers, not float32")
 
 
 # -- the public functions
@@ -236,54 +226,10 @@ def _filled_like(value: int, tensor: Any, dtype: Any, name: str) -> Tensor:
     x = convert(tensor)
     with scope(name, name, x) as full:
         kind = x.dtype if dtype is None else as_dtype(dtype)
-        number = constant_like(x.graph, np.asarray(value).astype(kind.numpy))
+        number = constant_like(x.graph, to_array(value, kind))
         if is_known(x.static_shape):
             return emit(Broadcast(known(x.static_shape)), number, name=full)
         return emit(BroadcastLike(), number, x, name=full)
-
-
-def range_(
-    start: Any,
-    limit: Any = None,
-    delta: Any = 1,
-    dtype: Any = None,
-    name: str | None = "range",
-) -> Tensor:
-    """`start, start + delta, ...` up to but without `limit`; `range_(n)` counts from 0.
-
-    The bounds are numbers, or tensors that follow from constants and shapes alone.
-
-    Raises:
-        ShapeError: if delta is 0 or leads away from the limit. Where bounds depend on shapes, the
-            run raises `InvalidArgumentError`.
-    """
-    if limit is None:
-        start, limit = 0, start
-    bounds = (start, limit, delta)
-    with scope(name, "range", *bounds) as full:
-        with checking("range"):
-            kind = _range_dtype(bounds) if dtype is None else as_dtype(dtype)
-            numbers = [_bound(b) for b in bounds]
-            if None not in numbers:
-                _check_bounds(*numbers)
-        if any(isinstance(b, Tensor) for b in bounds):
-            return emit(Range(), *(convert(b, hint=kind) for b in bounds), name=full)
-        array = np.arange(*numbers).astype(kind.numpy)
-        return constant_like(default_graph(), array, name=full)
-
-
-def _bound(value: Any) -> Any:
-    """The number that a bound is, if it is known already."""
-    array = constant_value(value) if isinstance(value, Tensor) else to_array(value)
-    if array is not None and array.ndim:
-        raise ShapeError(f"a bound must be a scalar, not {show(array.shape)}")
-    return None if array is None else array.item()
-
-
-def _range_dtype(bounds: Sequence[Any]) -> DType:
-    kinds = [b.dtype if isinstance(b, Tensor) else as_dtype(to_array(b).dtype) for b in bounds]
-    given = [k for k, b in zip(kinds, bounds, strict=True) if isinstance(b, Tensor)]
-    return given[0] if given else next((k for k in kinds if k.is_floating), kinds[0])
 
 
 def one_hot(
@@ -298,12 +244,23 @@ def one_hot(
     """A new axis of extent `depth`: `on_value` at the index, `off_value` elsewhere.
 
     An index outside `[0, depth)` gives `off_value` everywhere.
+
+    Args:
+        indices: integers of any shape.
+        depth: an integer, or a scalar tensor.
+        on_value: a number; 1 if not given.
+        off_value: a number; 0 if not given.
+        axis: where the new axis is in the result's shape; the last one if not given.
+        dtype: of the result; float32 if not given.
+        name: of the operation.
     """
-    record = OneHot(
-        static_ints("one_hot", depth)[0],
+    record = DynamicOneHot(
         -1 if axis is None else axis,
         dtypes.float32 if dtype is None else as_dtype(dtype),
         1 if on_value is None else on_value,
         0 if off_value is None else off_value,
     )
-    return emit(record, convert(indices), name=name or "one_hot")
+    count, chosen, full = computed_ints("one_hot", depth), convert(indices), name or "one_hot"
+    if isinstance(count, Tensor):
+        return emit(record, chosen, count, name=full)
+    return emit(record.of(count[0]), chosen, name=full)

@@ -24,7 +24,7 @@ from thalweg.ops.scatter import scatter_add
 
 Grads = Sequence[Tensor | None]
 _INDICES = (dtypes.int32, dtypes.int64)
-FEW = 512  # terms that may be added to one element in single precision
+MAX_SINGLE_TERMS = 512  # terms that may be added to one element in single precision
 
 
 class Gather(Op):
@@ -34,6 +34,7 @@ class Gather(Op):
     """
 
     type: ClassVar[str] = "GatherV2"
+    takes_strings: ClassVar[bool] = True
     axis: int = 0
 
     def infer(self, params: Spec, indices: Spec) -> Spec:
@@ -225,7 +226,7 @@ class GatherGrad(Op):
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
         dy, indices, params = inputs
-        if dy.dtype != dtypes.float32 or size(known(indices.static_shape)) <= FEW:
+        if dy.dtype != dtypes.float32 or size(known(indices.static_shape)) <= MAX_SINGLE_TERMS:
             return None
         wide = emit(GatherGrad(self.axis), cast(dy, dtypes.float64), indices, params)
         return cast(wide, dtypes.float32)

@@ -32,6 +32,7 @@ class Concat(Op):
     """The inputs one after the other along an axis; their other extents must agree."""
 
     type: ClassVar[str] = "ConcatV2"
+    takes_strings: ClassVar[bool] = True
     axis: int
 
     def infer(self, *values: Spec) -> Spec:
@@ -164,6 +165,7 @@ class Piece(Op):
     """
 
     type: ClassVar[str] = "Piece"
+    takes_strings: ClassVar[bool] = True
     number: int
     sizes: tuple[int, ...] | int
     axis: int

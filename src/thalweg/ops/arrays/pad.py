@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from thalweg.base.errors import ShapeError, UnimplementedError
 from thalweg.base.shapes import known, show
 from thalweg.formula import Formula, Lowered, Operand, axes, inside
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
-from thalweg.ops.arrays.slicing import guarded, strided
+from thalweg.ops.arrays.shape import shape
+from thalweg.ops.arrays.slicing import guarded, slice_, strided
 from thalweg.ops.build import convert, emit
-from thalweg.ops.extents import static_ints
+from thalweg.ops.extents import check_ints, computed_ints, planned_ints
 from thalweg.ops.samples import TABLE
 
 Grads = Sequence[Tensor | None]
@@ -62,6 +65,52 @@ class Pad(Op):
         yield Sample(cls(((-1, 1), (0, 0))), (TABLE,), "paddings cannot be negative")
 
 
+class DynamicPad(Op):
+    """`Pad` by paddings that are computed."""
+
+    type: ClassVar[str] = "DynamicPad"
+    static: ClassVar[tuple[int, ...]] = (1,)
+    value: float = 0
+
+    def infer(self, tensor: Spec, paddings: Spec) -> Spec:
+        check_ints("paddings", paddings, 2)
+        rank, width = paddings.shape or (None, 2)
+        if width not in (2, None) or (None not in (rank, width) and rank != _rank(tensor, rank)):
+            raise ShapeError(f"paddings of {show(paddings.shape)} for {show(tensor.shape)}")
+        rank = _rank(tensor, rank)
+        return Spec(None if rank is None else (None,) * rank, tensor.dtype)
+
+    def evaluate(self, xp: Any, tensor: Any, paddings: Any) -> Any:
+        return _padding(paddings.reshape(-1).tolist(), self.value).evaluate(xp, tensor)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        tensor, paddings = inputs
+        return emit(_padding(planned_ints("pad", paddings), self.value), tensor)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        tensor, paddings = node.inputs
+        return [slice_(dy, paddings[:, 0], shape(tensor)), None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(-1.5), (TABLE, np.array([[1, 2], [0, 1]], np.int32)), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        text = "paddings of [1, 2] for [2, 3]"
+        yield Sample(cls(), (TABLE, np.array([[1, 1]], np.int32)), text)
+        yield Sample(cls(), (TABLE, TABLE), "paddings must be integers, not float32")
+
+
+def _rank(tensor: Spec, unless_known: int | None) -> int | None:
+    return unless_known if tensor.shape is None else len(tensor.shape)
+
+
+def _padding(flat: Sequence[int], value: float) -> Pad:
+    """The record for paddings in one row."""
+    return Pad(tuple(zip(flat[::2], flat[1::2], strict=True)), value)
+
+
 def pad(
     tensor: Any,
     paddings: Any,
@@ -71,11 +120,20 @@ def pad(
 ) -> Tensor:
     """`paddings[n]` = (before, after) elements of a constant added along axis n.
 
+    Args:
+        tensor: what to pad.
+        paddings: integers [rank, 2]: a list, which may hold scalar tensors, or a tensor.
+        mode: "CONSTANT".
+        name: of the operation.
+        constant_values: the constant.
+
     Raises:
+        ShapeError: if there is not a pair for each axis, or a padding is negative.
         UnimplementedError: for the modes REFLECT and SYMMETRIC.
     """
     if mode.upper() != "CONSTANT":
         raise UnimplementedError(f"pad: mode {mode!r} is not supported, only 'CONSTANT'")
-    flat = static_ints("pad", paddings)
-    pairs = tuple(zip(flat[::2], flat[1::2], strict=True))
-    return emit(Pad(pairs, constant_values), convert(tensor), name=name)
+    flat = computed_ints("pad", paddings)
+    if isinstance(flat, Tensor):
+        return emit(DynamicPad(constant_values), convert(tensor), flat, name=name or "Pad")
+    return emit(_padding(flat, constant_values), convert(tensor), name=name)

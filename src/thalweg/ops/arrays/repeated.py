@@ -26,7 +26,7 @@ from thalweg.formula import (
 from thalweg.formula import cast as cast_expr
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.broadcast import accumulator
-from thalweg.ops.arrays.gather import FEW, check_indices
+from thalweg.ops.arrays.gather import MAX_SINGLE_TERMS, check_indices
 from thalweg.ops.build import emit
 from thalweg.ops.samples import TABLE, wave
 from thalweg.ops.scatter import scatter_add, scatter_last
@@ -76,7 +76,7 @@ class SumRepeated(Op):
     def _wide(dtype: DType, count: int) -> DType:
         """The type to add up so many values in."""
         wide = accumulator(dtype)
-        return dtypes.float64 if wide == dtypes.float32 and count > FEW else wide
+        return dtypes.float64 if wide == dtypes.float32 and count > MAX_SINGLE_TERMS else wide
 
     def checks(self, *inputs: Operand) -> Sequence[Check]:
         return [Check(1, self.rows, "indices")]

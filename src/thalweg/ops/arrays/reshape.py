@@ -20,7 +20,9 @@ from thalweg.graph import Gradient, Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import convert, emit, scope
 from thalweg.ops.extents import (
+    check_ints,
     computed_dims,
+    computed_ints,
     numbers_of,
     planned_shape,
     static_ints,
@@ -36,6 +38,8 @@ Grads = Sequence[Gradient | None]
 
 class SameElements(Op):
     """What ops share whose output is their first input's memory under another shape."""
+
+    takes_strings: ClassVar[bool] = True
 
     def lower(self, *inputs: Operand) -> Lowered:
         return Alias(0)
@@ -330,6 +334,7 @@ class Transpose(Op):
     """`y[i_0, i_1, ...] = x[...]` with axis n of y axis `perm[n]` of x; None reverses them."""
 
     type: ClassVar[str] = "Transpose"
+    takes_strings: ClassVar[bool] = True
     perm: tuple[int, ...] | None = None
 
     def infer(self, a: Spec) -> Spec:
@@ -363,6 +368,45 @@ class Transpose(Op):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         yield Sample(cls((0, 0)), (TABLE,), "perm [0, 0] is not an order of the 2 axes")
+
+
+class DynamicTranspose(Op):
+    """`Transpose` by an order of the axes that is computed, or by its inverse."""
+
+    type: ClassVar[str] = "DynamicTranspose"
+    static: ClassVar[tuple[int, ...]] = (1,)
+    inverse: bool = False
+
+    def infer(self, a: Spec, perm: Spec) -> Spec:
+        check_ints("perm", perm, 1)
+        count = None if perm.shape is None or perm.shape[0] is None else (None,) * perm.shape[0]
+        shape = shapes.merge(a.shape, count)
+        return Spec(None if shape is None else (None,) * len(shape), a.dtype)
+
+    def _by(self, perm: np.ndarray[Any, Any]) -> Transpose:
+        order = np.argsort(perm) if self.inverse else perm
+        return Transpose(tuple(order.tolist()))
+
+    def evaluate(self, xp: Any, a: Any, perm: Any) -> Any:
+        return self._by(np.asarray(perm)).evaluate(xp, a)
+
+    def expand(self, *inputs: Tensor) -> Tensor | None:
+        a, perm = inputs
+        return emit(self._by(np.array(static_ints("transpose", perm), int)), a)
+
+    def grad(self, node: Operation, dy: Tensor) -> Grads:
+        return [emit(DynamicTranspose(not self.inverse), dy, node.inputs[1]), None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for inverse in (False, True):
+            yield Sample(cls(inverse), (CUBE, np.array([2, 0, 1], np.int32)), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        text = "shapes [2, 3] and [?] are not compatible"
+        yield Sample(cls(), (TABLE, np.array([0], np.int32)), text)
+        yield Sample(cls(), (TABLE, TABLE), "perm must be integers, not float32")
 
 
 # -- the public functions
@@ -428,8 +472,17 @@ def squeeze(
 def transpose(a: Any, perm: Any = None, name: str | None = None) -> Tensor:
     """Axis n of the result is axis `perm[n]` of `a`; without `perm` the axes are reversed.
 
+    Args:
+        a: a tensor.
+        perm: the numbers of all axes in some order: a list or a vector of integers. If it is
+            computed, each order is planned and compiled apart.
+        name: of the operation.
+
     Raises:
         ShapeError: if `perm` is not an order of all the axes.
     """
-    order = None if perm is None else static_ints("transpose", perm)
-    return emit(Transpose(order), convert(a), name=name or "transpose")
+    x = convert(a)
+    order = None if perm is None else computed_ints("transpose", perm)
+    if isinstance(order, Tensor):
+        return emit(DynamicTranspose(), x, order, name=name or "transpose")
+    return emit(Transpose(order), x, name=name or "transpose")

@@ -32,6 +32,7 @@ Grads = Sequence[Tensor | None]
 class ShapeValue(Op):
     """What ops share that say something about their input's shape."""
 
+    takes_strings: ClassVar[bool] = True
     shape_only: ClassVar[tuple[int, ...]] = (0,)
     dtype: DType
 
@@ -49,13 +50,13 @@ class ShapeValue(Op):
     def expand(self, *inputs: Tensor) -> Tensor | None:
         (input,) = inputs
         extents = known(input.static_shape)
-        return computed_constant(input.graph, _Value(self), self.relevant(extents))
+        return computed_constant(input.graph, _ShapeArray(self), self.relevant(extents))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [None]
 
 
-class _Value(Record):
+class _ShapeArray(Record):
     """The value of an op for extents, as an array."""
 
     op: ShapeValue

@@ -48,6 +48,7 @@ class Slice(Op):
     """`y[i] = x[begins + i * strides]` along each axis, for a result of shape `sizes`."""
 
     type: ClassVar[str] = "Slice"
+    takes_strings: ClassVar[bool] = True
     begins: tuple[int, ...]
     sizes: tuple[int, ...]
     strides: tuple[int, ...]
@@ -171,6 +172,7 @@ class StridedSlice(Op):
     """
 
     type: ClassVar[str] = "StridedSlice"
+    takes_strings: ClassVar[bool] = True
     items: tuple[Any, ...]
 
     def infer(self, input: Spec) -> Spec:
@@ -384,12 +386,6 @@ def _item(item: Any) -> Any:
     return as_position(item)
 
 
-def getitem(x: Tensor, key: Any) -> Tensor:
-    """`x[key]`: integers, slices with steps, `None` for a new axis, and `...`."""
-    with scope(None, "strided_slice", x) as full:
-        return strided(x, key, full)
-
-
 # -- boxes at computed positions
 
 
@@ -401,6 +397,7 @@ class DynamicSlice(Op):
     """
 
     type: ClassVar[str] = "DynamicSlice"
+    takes_strings: ClassVar[bool] = True
     static: ClassVar[tuple[int, ...]] = (1, 2)
     dims: Shape = None
 

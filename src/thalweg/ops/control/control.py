@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 from thalweg.base.errors import GraphError
-from thalweg.graph import Graph, Op, Operation, Tensor, default_graph
+from thalweg.graph import Graph, Op, Operation, Tensor, default_graph, home
 from thalweg.ops.arrays.reshape import identity
 
 
@@ -36,8 +36,7 @@ def group(*inputs: Any, name: str | None = None) -> Operation:
     """
     flat = list(_flatten(inputs))
     graph = _element_graph(flat)
-    before = [_operation(graph, item) for item in flat]
-    return graph.add(NoOp(), (), name or "group_deps", before)
+    return graph.add(NoOp(), (), name or "group_deps", graph.own_operations(flat))
 
 
 def no_op(name: str | None = None) -> Operation:
@@ -69,12 +68,7 @@ def _flatten(items: Any) -> Iterator[Any]:
 
 def _element_graph(items: Sequence[Any]) -> Graph:
     graphs = [item.graph for item in items if hasattr(item, "graph")]
-    return graphs[0] if graphs else default_graph()
-
-
-def _operation(graph: Graph, item: Any) -> Operation:
-    found = graph.as_graph_element(item)
-    return found.op if isinstance(found, Tensor) else found
+    return home(graphs[0]) if graphs else default_graph()
 
 
 def control_dependencies(control_inputs: Sequence[Any] | None) -> AbstractContextManager[None]:

@@ -27,6 +27,7 @@ class Equal(Comparison):
     """`x == y`."""
 
     type: ClassVar[str] = "Equal"
+    takes_strings: ClassVar[bool] = True
     function: ClassVar[str] = "eq"
 
 
@@ -34,6 +35,7 @@ class NotEqual(Comparison):
     """`x != y`."""
 
     type: ClassVar[str] = "NotEqual"
+    takes_strings: ClassVar[bool] = True
     function: ClassVar[str] = "ne"
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base import dtypes, shapes
-from thalweg.base.errors import DTypeError, UnimplementedError
+from thalweg.base.errors import DTypeError, InvalidArgumentError
 from thalweg.formula import Const, Lowered, Operand, pointwise
 from thalweg.formula import where as where_expr
 from thalweg.formula.functions import ANY, BOOLEAN
@@ -17,6 +17,7 @@ from thalweg.ops.arrays.reshape import choosing_rows
 from thalweg.ops.build import convert, convert_pair, emit, scope
 from thalweg.ops.elementwise.broadcasting import broadcast_together
 from thalweg.ops.elementwise.pointwise import MIXED, OTHER, Grads, Unary, check_kind, numbers
+from thalweg.ops.host.where import Where
 
 __all__ = ["where"]
 
@@ -46,6 +47,7 @@ class Select(Op):
     """`x` where the condition holds, else `y`."""
 
     type: ClassVar[str] = "Select"
+    takes_strings: ClassVar[bool] = True
 
     def infer(self, condition: Spec, x: Spec, y: Spec) -> Spec:
         check_kind(BOOLEAN, condition.dtype)
@@ -78,17 +80,28 @@ class Select(Op):
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
-    """`x` where the condition holds, else `y`.
+    """`x` where the condition holds, else `y`; without them, where it holds.
 
     A vector as the condition of tensors of higher rank chooses whole rows, as in TensorFlow 1.
 
+    Args:
+        condition: bool; without x and y also numbers, which hold unless they are 0.
+        x: what to take where it holds.
+        y: what to take elsewhere, of the dtype of x.
+        name: of the operation.
+
+    Returns:
+        A tensor of the shape of x and y. Without them, the indices of the elements that hold, as
+        int64 `[?, rank]`, in row-major order.
+
     Raises:
-        UnimplementedError: without x and y: the shape would depend on values.
+        ShapeError: if the shapes do not fit together.
+        InvalidArgumentError: if there is only one of x and y.
     """
+    if x is None and y is None:
+        return emit(Where(), convert(condition), name=name)
     if x is None or y is None:
-        raise UnimplementedError(
-            "where needs x and y: the shape of the result must not need values"
-        )
+        raise InvalidArgumentError("give both x and y, or neither")
     with scope(name, "Select", condition, x, y) as full:
         chosen = convert(condition, dtypes.bool_)
         a, b = convert_pair(x, y, "where")

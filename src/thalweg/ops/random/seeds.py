@@ -19,7 +19,7 @@ def set_random_seed(seed: int | None) -> None:
     Args:
         seed: any integer, or None for fresh randomness in every process.
     """
-    default_graph().seed = seed
+    default_graph().root.seed = seed
 
 
 _DEFAULT_GRAPH_SEED = 87654321  # TensorFlow's, where only the operation has a seed
@@ -27,8 +27,9 @@ _DEFAULT_GRAPH_SEED = 87654321  # TensorFlow's, where only the operation has a s
 
 def make_key(graph: Graph, seed: int | None) -> Key:
     """The key of a new operation, of which no other has the place."""
-    place, graph.random_ops = graph.random_ops, graph.random_ops + 1
-    return seed_key(graph, seed, place)
+    root = graph.root
+    place, root.random_ops = root.random_ops, root.random_ops + 1
+    return seed_key(root, seed, place)
 
 
 def seed_key(graph: Graph, seed: int | None, place: int) -> Key:

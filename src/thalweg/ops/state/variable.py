@@ -26,6 +26,8 @@ from thalweg.graph import (
     Spec,
     Tensor,
     default_graph,
+    home,
+    outermost,
 )
 from thalweg.graph.calls import explained
 from thalweg.graph.effects import Effects, Origin, Timing
@@ -85,6 +87,9 @@ class ReadVariable(Op):
     def lower(self, *inputs: Operand) -> Lowered:
         return Alias(0)
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return inputs
+
     def grad(self, node: Operation, dy: Gradient) -> Sequence[Gradient | None]:
         return [dy]
 
@@ -110,6 +115,9 @@ class Assign(Op):
 
     def lower(self, *inputs: Operand) -> Lowered:
         return Alias(1)
+
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return inputs[1:]
 
 
 class Variable(Operators):
@@ -157,23 +165,26 @@ class Variable(Operators):
         self.trainable = trainable
         self.constraint = constraint
         self._read: Tensor | None = None
-        graph = _graph_of_value(initial_value)
-        with graph.as_default(), graph.control_dependencies(None):
+        with outermost(_graph_of_value(initial_value)) as graph:
             self._build(graph, initial_value, dtype, name, expected_shape)
         self._join(graph, collections)
 
     def _build(self, graph: Graph, value: Any, dtype: Any, name: str | None, expected: Any) -> None:
         with graph.name_scope(name or "Variable") as scope:
-            self.initial_value = self._initial(value, dtype)
+            self.initial_value = self._initial(graph, value, dtype)
             self.handle = self._make_handle(graph, scope, expected)
             assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
             self.initializer: Operation = assigned
             self._read = graph.add(ReadVariable(), (self.handle,), "read").outputs[0]
 
     @staticmethod
-    def _initial(value: Any, dtype: Any) -> Tensor:
+    def _initial(graph: Graph, value: Any, dtype: Any) -> Tensor:
         kind = None if dtype is None else as_dtype(dtype)
-        return convert(value() if callable(value) else value, kind, "initial_value")
+        if callable(value):
+            with graph.name_scope("Initializer"):
+                value = value()
+        made = convert(value, kind, "initial_value")
+        return made.graph.lifted(made)
 
     def _make_handle(self, graph: Graph, scope: str, expected: Any) -> Tensor:
         shape = self.initial_value.static_shape
@@ -247,7 +258,7 @@ class Variable(Operators):
 
     def initialized_value(self) -> Tensor:
         """The value once initialised, for the initial values of other variables."""
-        with self.graph.control_dependencies(None):
+        with home(self.graph).control_dependencies(None):
             return self._new_read(ReadVariable(Timing.AFTER_WRITES))
 
     def value_to_update(self) -> Tensor:
@@ -255,12 +266,13 @@ class Variable(Operators):
         return self._new_read(ReadVariable(Timing.IN_TURN))
 
     def _new_read(self, record: ReadVariable) -> Tensor:
-        with self.graph.name_scope(None):
-            name = f"{self.op.name}/read"
-            return self.graph.add(record, (self.handle,), name).outputs[0]
+        graph = home(self.graph)
+        with graph.name_scope(None):
+            return graph.add(record, (self.handle,), f"{self.op.name}/read").outputs[0]
 
     def _as_tensor(self) -> Tensor:
-        if self._read is None or self.graph.in_control_context:
+        graph = home(self.graph)
+        if self._read is None or graph is not self.graph or graph.in_control_context:
             return self._new_read(ReadVariable())
         return self._read
 
@@ -350,18 +362,19 @@ class Variable(Operators):
         return update_rows(record, self, slices.indices, slices.values, name)
 
     def _operand(self, value: Any) -> Tensor:
-        with self.graph.as_default():
+        with home(self.graph).as_default():
             return convert(value, hint=self.dtype)
 
     def _assign(self, value: Tensor, name: str) -> Tensor:
-        return self.graph.add(Assign(), (self.handle, value), name).outputs[0]
+        return home(self.graph).add(Assign(), (self.handle, value), name).outputs[0]
 
     def _update(self, record: Op, delta: Any, name: str) -> Tensor:
         change = self._operand(delta)
-        with self.graph.as_default(), self.graph.name_scope(name) as scope:
+        graph = home(self.graph)
+        with graph.as_default(), graph.name_scope(name) as scope:
             Assign().infer(self.handle.spec, change.spec)
-            old = self.graph.add(ReadVariable(Timing.IN_TURN), (self.handle,), "read").outputs[0]
-            new = self.graph.add(record, (old, change)).outputs[0]
+            old = graph.add(ReadVariable(Timing.IN_TURN), (self.handle,), "read").outputs[0]
+            new = graph.add(record, (old, change)).outputs[0]
             return self._assign(new, scope)
 
     def __iter__(self) -> NoReturn:
@@ -375,7 +388,7 @@ class Variable(Operators):
 
 
 def _graph_of_value(value: Any) -> Graph:
-    return value.graph if isinstance(value, Tensor | Variable) else default_graph()
+    return home(value.graph) if isinstance(value, Tensor | Variable) else default_graph()
 
 
 def assign(

@@ -9,7 +9,7 @@ import pytest
 from thalweg.backends.native.driver import driver, layouts
 from thalweg.backends.native.driver.driver import load_driver
 from thalweg.backends.native.driver.layouts import SERIAL, VERDICT
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 
 # Appends [begin, end) to a list: args is its length, then its elements.
 LOG = """
@@ -29,12 +29,12 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 def test_one_thread_runs_every_step_whole_and_in_order() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([Source.of(LOG)])
+    (kernel,) = jit.compile([IrSource.of(LOG)])
     log = np.zeros(20, np.int64)
     args = log.ctypes.data
     tasks_and_flags = [(5, 0), (7, SERIAL), (9, 0), (0, 0), (3, SERIAL), (99, 0)]
     steps = np.array([[kernel, args, *rest] for rest in tasks_and_flags], np.int64)
-    program = np.array([steps.ctypes.data, 5, 0, 0, 1, 1, 0], np.int64)
+    program = np.array([steps.ctypes.data, 5, 0, 0, 1, 1, 0, 0, 0, 0], np.int64)
     native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [8, 0, 5, 0, 7, 0, 9, 0, 3]
 
@@ -42,7 +42,7 @@ def test_one_thread_runs_every_step_whole_and_in_order() -> None:
 def test_a_verdict_ends_the_program_unless_it_is_0() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([Source.of(LOG)])
+    (kernel,) = jit.compile([IrSource.of(LOG)])
     for verdicts, expected in (([0, 1], [4, 0, 5, 0, 6]), ([0, 0], [6, 0, 5, 0, 6, 0, 7])):
         log, words = np.zeros(20, np.int64), np.array(verdicts, np.int64)
         args, at = log.ctypes.data, words.ctypes.data
@@ -56,25 +56,25 @@ def test_a_verdict_ends_the_program_unless_it_is_0() -> None:
             ],
             np.int64,
         )
-        program = np.array([steps.ctypes.data, len(steps), 0, 0, 1, 1, 0], np.int64)
+        program = np.array([steps.ctypes.data, len(steps), 0, 0, 1, 1, 0, 0, 0, 0], np.int64)
         native.run(program.ctypes.data)
         assert log[: log[0] + 1].tolist() == expected
 
 
 def test_an_empty_program() -> None:
     native = load_driver(Jit())
-    nothing = np.array([0, 0, 0, 0, 1, 1, 0], np.int64)
+    nothing = np.array([0, 0, 0, 0, 1, 1, 0, 0, 0, 0], np.int64)
     native.run(nothing.ctypes.data)
 
 
 def test_moves_are_made_after_every_time() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([Source.of(LOG)])
+    (kernel,) = jit.compile([IrSource.of(LOG)])
     log, step, word = np.zeros(20, np.int64), np.zeros(4, np.int64), np.full(1, 40, np.int64)
     step[:] = [kernel, log.ctypes.data, 5, 0]
-    moves = np.array([[step.ctypes.data + 16, 2], [word.ctypes.data, -1]], np.int64)
-    program = np.array([step.ctypes.data, 1, moves.ctypes.data, 2, 3, 1, 0], np.int64)
+    moves = np.array([[step.ctypes.data + 16] * 2 + [2], [word.ctypes.data] * 2 + [-1]], np.int64)
+    program = np.array([step.ctypes.data, 1, moves.ctypes.data, 2, 3, 1, 0, 0, 0, 0], np.int64)
     native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [6, 0, 5, 0, 7, 0, 9]
     assert (step[2], word[0]) == (11, 37)
@@ -83,7 +83,7 @@ def test_moves_are_made_after_every_time() -> None:
 def test_a_verdict_ends_all_times_and_makes_no_moves() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([Source.of(LOG)])
+    (kernel,) = jit.compile([IrSource.of(LOG)])
     log, verdicts, count = np.zeros(20, np.int64), np.array([0, 0, 9, 0]), np.zeros(1, np.int64)
     steps = np.array(
         [
@@ -93,8 +93,8 @@ def test_a_verdict_ends_all_times_and_makes_no_moves() -> None:
         ],
         np.int64,
     )
-    moves = np.array([[count.ctypes.data, 1], [steps.ctypes.data + 40, 8]], np.int64)
-    program = np.array([steps.ctypes.data, 3, moves.ctypes.data, 2, 4, 1, 0], np.int64)
+    moves = np.array([[count.ctypes.data] * 2 + [1], [steps.ctypes.data + 40] * 2 + [8]], np.int64)
+    program = np.array([steps.ctypes.data, 3, moves.ctypes.data, 2, 4, 1, 0, 0, 0, 0], np.int64)
     native.run(program.ctypes.data)
     assert log[: log[0] + 1].tolist() == [10, 0, 5, 0, 6, 0, 5, 0, 6, 0, 5]
     assert (count[0], steps[1, 1]) == (2, verdicts.ctypes.data + 16)
@@ -113,12 +113,12 @@ define void @kernel(ptr %args, i64 %begin, i64 %end) {
 def test_subnormals_are_zero_in_a_program_and_only_there() -> None:
     jit = Jit()
     native = load_driver(jit)
-    (kernel,) = jit.compile([Source.of(DOUBLE)])
+    (kernel,) = jit.compile([IrSource.of(DOUBLE)])
     least = np.finfo(np.float32).tiny
     for value, doubled in ((least / 2, 0.0), (least, 2 * least)):
         number = np.array([value, 0], np.float32)
         steps = np.array([[kernel, number.ctypes.data, 1, 0]], np.int64)
-        program = np.array([steps.ctypes.data, 1, 0, 0, 1, 1, 0], np.int64)
+        program = np.array([steps.ctypes.data, 1, 0, 0, 1, 1, 0, 0, 0, 0], np.int64)
         native.run(program.ctypes.data)
         assert number[0] == doubled
     assert np.array([least / 2], np.float32) * np.float32(2) == least

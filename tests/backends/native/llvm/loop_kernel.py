@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.backends.native.llvm.builder import Builder
-from thalweg.backends.native.llvm.ssa import I64, PTR, Type, Value
+from thalweg.backends.native.llvm.ssa import I64, PTR, SsaValue, Type
 
 Array = NDArray[Any]
 ELEMENTS = {np.float32: "float", np.float64: "double", np.uint32: "i32"}
@@ -37,11 +37,11 @@ def _target_machine(cpu: str | None, features: str) -> Any:
 
 
 def _module_text(
-    emit: Callable[..., Sequence[Value]], type: Type, inputs: int, outputs: int
+    emit: Callable[..., Sequence[SsaValue]], type: Type, inputs: int, outputs: int
 ) -> str:
     b = Builder()
-    pointers = [Value(b, PTR, f"%p{i}") for i in range(inputs + outputs)]
-    with b.loop(b.index(0), Value(b, I64, "%count"), max(type.lanes, 1)) as loop:
+    pointers = [SsaValue(b, PTR, f"%p{i}") for i in range(inputs + outputs)]
+    with b.loop(b.index(0), SsaValue(b, I64, "%count"), max(type.lanes, 1)) as loop:
         places = [b.address(pointer, loop.index, type.element) for pointer in pointers]
         results = emit(*(b.load(type, place) for place in places[:inputs]))
         for result, place in zip(results, places[inputs:], strict=True):
@@ -49,13 +49,13 @@ def _module_text(
     b.line("ret void")
     parameters = "".join(f"ptr {pointer.ref}, " for pointer in pointers)
     declarations = "\n".join(b.declarations.values())
-    apart = "".join(function.text("") for function in b.functions.values())
+    out_of_line = "".join(function.text("") for function in b.functions.values())
     head = f'define void @f({parameters}i64 %count) "prefer-vector-width"="512"'
-    return f"{declarations}\n{apart}{head} {{\n{b.body_text()}\n}}\n"
+    return f"{declarations}\n{out_of_line}{head} {{\n{b.body_text()}\n}}\n"
 
 
 def compile_loop(
-    emit: Callable[..., Sequence[Value]],
+    emit: Callable[..., Sequence[SsaValue]],
     dtype: Any,
     lanes: int,
     inputs: int = 1,

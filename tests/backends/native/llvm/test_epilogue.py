@@ -64,7 +64,7 @@ def test_a_long_epilogue_is_written_for_one_row() -> None:
 def test_a_short_one_stays_in_registers() -> None:
     text, rows = text_of(short, 64)
     assert rows > 1
-    assert "x float], align 64" not in text  # nothing is put aside
+    assert "x float], align 64" not in text  # nothing is spilled
 
 
 @settings(deadline=None, max_examples=40)
@@ -108,7 +108,7 @@ def test_the_bits_are_those_of_an_epilogue_written_out(
 
 
 @pytest.mark.parametrize("channels", [16, 20])
-def test_sums_of_a_transformed_convolution_are_put_aside_too(
+def test_sums_of_a_transformed_convolution_are_spilled_too(
     channels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Adam's update of a filter whose gradient is made with Winograd's transforms."""

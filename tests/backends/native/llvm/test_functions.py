@@ -7,7 +7,7 @@ import pytest
 
 from tests.backends.native.llvm.loop_kernel import Array, compile_loop
 from thalweg.backends.native.llvm.functions import EMITTERS
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.formula import FUNCTIONS
 
 OF_FLOATS = sorted(
@@ -32,7 +32,7 @@ def test_results_lie_in_the_range(name: str) -> None:
     """All functions of floats but those that give truth values."""
     function = FUNCTIONS[name]
 
-    def emit(*x: Value) -> list[Value]:
+    def emit(*x: SsaValue) -> list[SsaValue]:
         return [EMITTERS[name](*x)]
 
     x = numbers()

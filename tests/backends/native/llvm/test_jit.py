@@ -16,7 +16,7 @@ import pytest
 
 from thalweg.backends.native.cache.disk_cache import DiskCache
 from thalweg.backends.native.llvm import compiler
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 from thalweg.backends.native.llvm.target import Target
 from thalweg.base.errors import CompilerError
 
@@ -37,7 +37,7 @@ def call(address: int, argument: int) -> int:
 
 def test_compiles_and_calls() -> None:
     jit = Jit()
-    one, two = jit.compile([Source.of(adds(1)), Source.of(adds(2))])
+    one, two = jit.compile([IrSource.of(adds(1)), IrSource.of(adds(2))])
     assert (call(one, 10), call(two, 10)) == (11, 12)
     assert (jit.stats.compiled, jit.stats.from_disk, jit.stats.from_memory) == (2, 0, 0)
     assert jit.stats.compile_seconds > 0
@@ -46,8 +46,8 @@ def test_compiles_and_calls() -> None:
 
 def test_the_same_text_is_the_same_code() -> None:
     jit = Jit()
-    first, again = jit.compile([Source.of(adds(1)), Source.of(adds(1))])
-    (later,) = jit.compile([Source.of(adds(1))])
+    first, again = jit.compile([IrSource.of(adds(1)), IrSource.of(adds(1))])
+    (later,) = jit.compile([IrSource.of(adds(1))])
     assert first == again == later
     assert (jit.stats.compiled, jit.stats.from_memory) == (1, 2)
 
@@ -55,18 +55,18 @@ def test_the_same_text_is_the_same_code() -> None:
 def test_code_is_freed_when_nobody_uses_it_and_other_code_was_made_since(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("thalweg.base.recent.MOST", 4)
+    monkeypatch.setattr("thalweg.base.bounded_dict.MAX_ENTRIES", 4)
     jit = Jit()
-    (used,) = jit.compile([Source.of(adds(1))])
-    unused = weakref.ref(jit.compile([Source.of(adds(2))])[0]._code)
+    (used,) = jit.compile([IrSource.of(adds(1))])
+    unused = weakref.ref(jit.compile([IrSource.of(adds(2))])[0]._code)
     for n in range(3, 20):
-        assert call(jit.compile([Source.of(adds(n))])[0], 1) == n + 1
+        assert call(jit.compile([IrSource.of(adds(n))])[0], 1) == n + 1
     assert unused() is None
     assert len(jit._code) <= 5
     assert call(used, 1) == 2
-    assert jit.compile([Source.of(adds(1))]) == [used]
+    assert jit.compile([IrSource.of(adds(1))]) == [used]
     assert jit.stats.compiled == 19
-    (again,) = jit.compile([Source.of(adds(2))])
+    (again,) = jit.compile([IrSource.of(adds(2))])
     assert call(again, 1) == 3
     assert jit.stats.compiled == 20
 
@@ -87,7 +87,7 @@ def test_only_the_kernel_itself_is_renamed() -> None:
           ret i64 %inner
         }"""
     jit = Jit()
-    (address,) = jit.compile([Source.of(source)])
+    (address,) = jit.compile([IrSource.of(source)])
     assert [call(address, x) for x in range(4)] == [5, 7, 5, 7]
 
 
@@ -101,7 +101,7 @@ def test_calls_into_the_c_library_resolve() -> None:
           ret double %y
         }"""
     jit = Jit()
-    (address,) = jit.compile([Source.of(source)])
+    (address,) = jit.compile([IrSource.of(source)])
     function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64)(
         address
     )
@@ -122,8 +122,8 @@ def test_calls_into_the_c_library_resolve() -> None:
 def test_rejected_code_is_shown(bad: str) -> None:
     jit = Jit()
     with pytest.raises(CompilerError, match=r"LLVM rejects this code(?s:.*)define i64 @k_"):
-        jit.compile([Source.of(bad)])
-    (address,) = jit.compile([Source.of(adds(3))])
+        jit.compile([IrSource.of(bad)])
+    (address,) = jit.compile([IrSource.of(adds(3))])
     assert call(address, 1) == 4
 
 
@@ -136,7 +136,7 @@ def test_an_unresolved_function_is_an_error(capfd: pytest.CaptureFixture[str]) -
           ret i64 %y
         }"""
     with pytest.raises(CompilerError, match="do not link"):
-        jit.compile([Source.of(source)])
+        jit.compile([IrSource.of(source)])
     assert "thalweg_has_no_such_function" in capfd.readouterr().err
 
 
@@ -172,22 +172,24 @@ def test_a_restricted_target_leaves_wide_registers_alone() -> None:
 
 def test_disk_cache_survives_the_jit(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 1 << 20)
-    Jit(cache=cache).compile([Source.of(adds(1)), Source.of(adds(2))])
+    Jit(cache=cache).compile([IrSource.of(adds(1)), IrSource.of(adds(2))])
     jit = Jit(cache=cache)
-    one, two, three = jit.compile([Source.of(adds(1)), Source.of(adds(2)), Source.of(adds(3))])
+    one, two, three = jit.compile(
+        [IrSource.of(adds(1)), IrSource.of(adds(2)), IrSource.of(adds(3))]
+    )
     assert [call(address, 0) for address in (one, two, three)] == [1, 2, 3]
     assert (jit.stats.compiled, jit.stats.from_disk) == (1, 2)
 
 
 def test_a_corrupted_object_is_compiled_again(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 1 << 20)
-    Jit(cache=cache).compile([Source.of(adds(1))])
+    Jit(cache=cache).compile([IrSource.of(adds(1))])
     (entry,) = tmp_path.iterdir()
     content = bytearray(entry.read_bytes())
     content[len(content) // 2] ^= 255
     entry.write_bytes(content)
     jit = Jit(cache=cache)
-    (address,) = jit.compile([Source.of(adds(1))])
+    (address,) = jit.compile([IrSource.of(adds(1))])
     assert call(address, 1) == 2
     assert (jit.stats.compiled, jit.stats.from_disk) == (1, 0)
 
@@ -195,9 +197,9 @@ def test_a_corrupted_object_is_compiled_again(tmp_path: Path) -> None:
 @pytest.mark.skipif(Target.host().architecture != "x86_64", reason="x86-64 levels")
 def test_objects_of_another_cpu_are_not_used(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 1 << 20)
-    Jit(cache=cache).compile([Source.of(adds(1))])
+    Jit(cache=cache).compile([IrSource.of(adds(1))])
     jit = Jit(Target.host().restricted("x86-64"), cache)
-    jit.compile([Source.of(adds(1))])
+    jit.compile([IrSource.of(adds(1))])
     assert jit.stats.from_disk == 0
 
 
@@ -205,11 +207,11 @@ ANOTHER_PROCESS = """
 import sys
 import weakref
 from pathlib import Path
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import Jit, IrSource
 from thalweg.backends.native.cache.disk_cache import DiskCache
 jit = Jit(cache=DiskCache(Path(sys.argv[1]), 1 << 20))
 texts = ["define i64 @kernel(i64 %x) { ret i64 " + str(n) + " }" for n in range(5)]
-jit.compile([Source.of(text) for text in texts])
+jit.compile([IrSource.of(text) for text in texts])
 print(jit.stats.compiled, jit.stats.from_disk)
 """
 
@@ -223,7 +225,7 @@ def test_disk_cache_across_processes(tmp_path: Path) -> None:
 def test_threads_share_a_jit() -> None:
     jit = Jit()
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda n: jit.compile([Source.of(adds(n % 10))])[0], range(100)))
+        found = list(pool.map(lambda n: jit.compile([IrSource.of(adds(n % 10))])[0], range(100)))
     assert [call(address, 0) for address in found] == [n % 10 for n in range(100)]
     assert (jit.stats.compiled, jit.stats.from_memory) == (10, 90)
 
@@ -234,11 +236,11 @@ def test_code_goes_with_its_jit() -> None:
         gc.collect()
         return sum(" r-xp " in line for line in Path("/proc/self/maps").read_text().splitlines())
 
-    Jit().compile([Source.of(adds(1))])
+    Jit().compile([IrSource.of(adds(1))])
     before = executable()
     jits = [Jit() for _ in range(10)]
     for jit in jits:
-        jit.compile([Source.of(adds(1))])
+        jit.compile([IrSource.of(adds(1))])
     assert executable() > before
     jit = jits[0]
     jits.clear()
@@ -275,9 +277,9 @@ def test_what_others_compile_is_as_it_was() -> None:
 
     before = compiled_by_others()
     ours = jit.assembly(COLUMN_SUM)
-    jit.compile([Source.of(COLUMN_SUM)])
+    jit.compile([IrSource.of(COLUMN_SUM)])
     with pytest.raises(CompilerError):
-        jit.compile([Source.of("nonsense")])
+        jit.compile([IrSource.of("nonsense")])
     assert compiled_by_others() == before
     assert "imul" in ours or not jit.target.triple.startswith("x86_64")
     assert "imul" not in before
@@ -315,7 +317,7 @@ def test_an_llvmlite_with_other_functions_is_called_as_it_wants(
     monkeypatch.setitem(compiler._FUNCTIONS, "ParseAssembly", "ptr (ptr, ptr)")
     assert compiler._native_compile() is None
     jit = Jit()
-    (address,) = jit.compile([Source.of(adds(3))])
+    (address,) = jit.compile([IrSource.of(adds(3))])
     compiler._linked_compile.cache_clear()
     monkeypatch.setitem(compiler._FUNCTIONS, "Unheard", "ptr (ptr, ptr)")
     assert compiler._native_compile() is None
@@ -334,12 +336,12 @@ def test_what_is_wrong_with_a_text_is_said(text: str) -> None:
 def test_what_was_begun_is_not_made_again(tmp_path: Path) -> None:
     jit, written = Jit(cache=DiskCache(tmp_path, 1 << 20)), []
 
-    def source(number: int) -> Source:
+    def source(number: int) -> IrSource:
         def write() -> str:
             written.append(number)
             return adds(number)
 
-        return Source(f"adds {number}", write)
+        return IrSource(f"adds {number}", write)
 
     jit.begin([source(1), source(2)])
     jit.begin([source(2), source(3)])
@@ -359,7 +361,7 @@ def test_what_was_begun_is_not_made_again(tmp_path: Path) -> None:
 
 def test_a_module_that_was_begun_in_vain_can_be_compiled_again() -> None:
     jit, texts = Jit(), iter(["nonsense", adds(5)])
-    source = Source("adds 5", lambda: next(texts))
+    source = IrSource("adds 5", lambda: next(texts))
     jit.begin([source])
     with pytest.raises(CompilerError):
         jit.compile([source])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thalweg.backends.native.llvm.compiler import Compiler
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 from thalweg.backends.native.llvm.loader import Loaded, load
 from thalweg.backends.native.llvm.target import Target
 
@@ -199,7 +199,7 @@ def test_other_bytes_are_for_llvm(code: bytes) -> None:
 
 def test_llvm_places_what_the_loader_leaves_to_it() -> None:
     jit = Jit()
-    (address,) = jit.compile([Source.of(UNSUPPORTED["data that is written"])])
+    (address,) = jit.compile([IrSource.of(UNSUPPORTED["data that is written"])])
     assert [unary(address)(5) for _ in range(3)] == [12, 17, 22]
 
 

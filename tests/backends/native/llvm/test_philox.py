@@ -5,7 +5,7 @@ import pytest
 
 from tests.backends.native.llvm.loop_kernel import compile_loop, host_is_x86
 from thalweg.backends.native.llvm.philox import philox4x32
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 
 # Random123's known answers: counter, key, result.
 KNOWN = [
@@ -27,7 +27,9 @@ KNOWN = [
 ]
 
 
-def emit(c0: Value, c1: Value, c2: Value, c3: Value, k0: Value, k1: Value) -> tuple[Value, ...]:
+def emit(
+    c0: SsaValue, c1: SsaValue, c2: SsaValue, c3: SsaValue, k0: SsaValue, k1: SsaValue
+) -> tuple[SsaValue, ...]:
     return philox4x32((c0, c1, c2, c3), (k0, k1))
 
 
@@ -54,7 +56,7 @@ def test_same_words_on_an_older_processor(cpu: str) -> None:
 
 
 def test_a_scalar_key_is_for_every_lane() -> None:
-    def with_constant_key(*counter: Value) -> tuple[Value, ...]:
+    def with_constant_key(*counter: SsaValue) -> tuple[SsaValue, ...]:
         b = counter[0].builder
         key = b.constant(b.index(0).type.of("i32"), 0)
         return philox4x32((counter[0], counter[1], counter[2], counter[3]), (key, key))

@@ -11,7 +11,7 @@ import pytest
 import thalweg as tf
 from thalweg.backends.native.backend import NativeProgram
 from thalweg.backends.native.llvm.emit import emit
-from thalweg.backends.native.llvm.jit import Jit, Source
+from thalweg.backends.native.llvm.jit import IrSource, Jit
 from thalweg.backends.native.team import shared_team
 from thalweg.backends.state import address_of, aligned_empty
 from thalweg.base.shapes import known
@@ -43,7 +43,7 @@ def fetched(nest: Nest, schedule: Schedule, memory: list[Array]) -> list[int]:
     notes = np.zeros(100_000, np.int64)
     text = CALL.sub(r"call void @note(ptr \1)", emit(nest, schedule, jit.target))
     assert "@llvm.prefetch.p0(ptr %" not in text
-    (address,) = jit.compile([Source.of(text + NOTE.format(notes=address_of(notes)))])
+    (address,) = jit.compile([IrSource.of(text + NOTE.format(notes=address_of(notes)))])
     words = np.array([*map(address_of, memory), *nest.numbers], np.int64)
     table = np.array([[address, address_of(words), tasks(schedule), 0]], np.int64)
     shared_team().run(table, 1, 1)

@@ -18,7 +18,7 @@ from scipy import special
 from tests.backends.native.llvm.loop_kernel import Array, compile_loop, host_has, host_is_x86
 from thalweg.backends.native.llvm.elementary import BOUNDS
 from thalweg.backends.native.llvm.functions import EMITTERS
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.backends.native.llvm.trigonometry import FAR
 
 FORMATS = [np.float32, np.float64]
@@ -120,7 +120,7 @@ def unit(name: str, x: Any, wanted: Any) -> Any:
 def compiled(name: str, dtype: Any, lanes: int, cpu: str | None = None, features: str = "") -> Any:
     inputs = 2 if name in BINARY else 1
 
-    def emit(*x: Value) -> list[Value]:
+    def emit(*x: SsaValue) -> list[SsaValue]:
         return [FUNCTIONS[name](*x)]
 
     return compile_loop(emit, dtype, lanes, inputs, cpu=cpu, features=features)
@@ -331,7 +331,7 @@ def test_same_bits_on_older_machines(name: str, machine: dict[str, str]) -> None
 
 @pytest.mark.parametrize("element", ["i32", "half"])
 def test_other_types_are_refused(element: str) -> None:
-    def emit(x: Value) -> list[Value]:
+    def emit(x: SsaValue) -> list[SsaValue]:
         return [
             FUNCTIONS["exp"](x.bitcast("i32") if element == "i32" else x.convert("fptrunc", "half"))
         ]

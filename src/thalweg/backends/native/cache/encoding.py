@@ -9,7 +9,7 @@ says that it cannot. The fields of a record are checked against their annotation
     groups   of objects of one kind: the kind, how many parts each has, how many there are, and
              for the first part, the second and so on which leaves or earlier objects these are
 
-Row come before what is made of them. So nothing can contain itself, and what several objects
+Parts come before what is made of them. So nothing can contain itself, and what several objects
 share is one object again: an axis that two expressions go over is the same axis afterwards. The
 objects of a group are read at once, which takes half the time that one after the other would.
 """
@@ -36,9 +36,9 @@ from thalweg.base.record import Record, astuple
 
 T = TypeVar("T")
 Array = np.ndarray[Any, Any]
-Row = tuple[object, ...]
+Fields = tuple[object, ...]
 Columns = Sequence[Sequence[object]]
-Maker = Callable[[Iterable[Row]], Iterable[object]]
+Maker = Callable[[Iterable[Fields]], Iterable[object]]
 
 MOST_BYTES = 1 << 25  # before compression; a network of a hundred layers takes some hundred KB
 
@@ -174,13 +174,13 @@ def _array(name: str, shape: tuple[int, ...], content: bytes) -> Array:
     return np.frombuffer(content, dtype).reshape(shape).copy()
 
 
-def _parts_of_array(array: Array) -> Row:
+def _parts_of_array(array: Array) -> Fields:
     if array.dtype.name not in _ARRAYS or array.nbytes > MOST_BYTES:
         raise EncodingError(f"an array of {array.nbytes} bytes of {array.dtype}")
     return array.dtype.name, array.shape, array.tobytes()
 
 
-def _dict(items: Row) -> dict[object, object]:
+def _dict(items: Fields) -> dict[object, object]:
     keys, values = items[::2], items[1::2]
     return dict(zip(map(_hashed, keys), values, strict=True))
 
@@ -192,7 +192,7 @@ def _hashed(key: object) -> object:
     raise TypeError(f"a key of type {type(key).__name__}")
 
 
-def _frozenset(items: Row) -> frozenset[object]:
+def _frozenset(items: Fields) -> frozenset[object]:
     return frozenset(map(_hashed, items))
 
 
@@ -225,7 +225,7 @@ _KINDS: Mapping[type, tuple[Callable[[Any], Iterable[object]], Maker]] = {
 _BY_NAME = {kind.__name__: make for kind, (_, make) in _KINDS.items()}
 
 
-def _parts(value: object) -> Row:
+def _parts(value: object) -> Fields:
     """What a value that is no leaf is made of."""
     kind = type(value)
     if kind in _KINDS:
@@ -279,7 +279,7 @@ class _Writer:
         self._objects: list[tuple[_Group, tuple[int, ...]]] = []
         self._equal: dict[object, int] = {}
         self._done: dict[int, tuple[int, object]] = {}  # by identity; the object lives as long
-        self._stack: list[tuple[object, Row, Iterator[object]]] = []
+        self._stack: list[tuple[object, Fields, Iterator[object]]] = []
         self._open = set[int]()
 
     def add(self, root: object) -> None:
@@ -396,7 +396,7 @@ def _group(kind: tuple[Maker, Sequence[Test]], columns: Columns, count: int) -> 
     return make(zip(*columns, strict=True) if columns else [()] * count)
 
 
-def _records(cls: type[Record], rows: Iterable[Row]) -> Iterable[Record]:
+def _records(cls: type[Record], rows: Iterable[Fields]) -> Iterable[Record]:
     names = (*cls.fields, *cls.remembered)
     for row in rows:
         made = cls.__new__(cls)

@@ -4,11 +4,17 @@ A program is an array of rows, each four 64-bit words: the address of a kernel, 
 arguments, the number of its tasks, less than 2^32, and flags. A kernel is a `void kernel(ptr args,
 i64 begin, i64 end, i64 thread)` that runs the tasks [begin, end). A row may be shared by all
 threads, or be for one. A row may end the program instead, by a word that rows before it have
-written: a check failed.
+written: a check failed. Or it may lead to another row, by a byte or a word: so rows make loops and
+branches.
 
 A program may run many times in a row, without a return to Python. What differs between the times
-are its *moves*: words in memory, each with what is added to it after every time. A time that a
-check ends is the last, and no moves are made after it: they tell how many times went well.
+are its *moves*: words in memory that become others, or themselves, and something more after every
+time. A time that a check ends is the last, and no moves are made after it: they tell how many times
+went well. A row may make moves, too: counters and addresses that change while a loop goes on.
+
+A loop may go on for any time, and Python cannot be interrupted meanwhile. So a program has *fuel*:
+when it has jumped backwards so often, it pauses: it returns, and can be resumed. `slices.Slices`
+gives it fuel for some 50 ms.
 
 Nobody waits for a thread, only for tasks. While threads share a row, a *stage* is open. Each thread
 has its share of the tasks, claims some of them at a time, and what others have left when its own

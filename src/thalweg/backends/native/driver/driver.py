@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from thalweg.backends.native.driver import chain, layouts, stages, waiting
-from thalweg.backends.native.llvm.jit import Address, Jit, Source
+from thalweg.backends.native.llvm.jit import Address, IrSource, Jit
 from thalweg.base.record import Record
 
 # The caller's side of a run: begin it, and take part until it is over, whoever closes it.
@@ -16,22 +16,27 @@ define internal void @run(ptr %program) nounwind {{
   %floats = call i64 @flush_to_zero()
   %at_threads = getelementptr i8, ptr %program, i64 {program.THREADS}
   %threads = load i64, ptr %at_threads
+  %at_row = getelementptr i8, ptr %program, i64 {program.ROW}
+  %first = load [2 x i64], ptr %at_row
+  store [2 x i64] zeroinitializer, ptr %at_row
   %together = icmp ugt i64 %threads, 1
   br i1 %together, label %share, label %alone
 alone:
   %own_place = alloca [2 x i64]
-  store [2 x i64] zeroinitializer, ptr %own_place
+  store [2 x i64] %first, ptr %own_place
   call ptr @walk(ptr %program, ptr %own_place, i64 0, i1 true)
   br label %done
 share:
-  call void @run_together(ptr %program, i64 %threads)
+  call void @run_together(ptr %program, i64 %threads, [2 x i64] %first)
   br label %done
 done:
   call void @restore_float_control(i64 %floats)
   ret void
 }}
 
-define internal void @run_together(ptr %program, i64 %threads) nounwind noinline {{
+define internal void @run_together(ptr %program, i64 %threads, [2 x i64] %first)
+  nounwind noinline {{
+entry:
   %at_team = getelementptr i8, ptr %program, i64 {program.TEAM}
   %team = load ptr, ptr %at_team
   %at_program = getelementptr i8, ptr %team, i64 {team.PROGRAM}
@@ -50,12 +55,12 @@ define internal void @run_together(ptr %program, i64 %threads) nounwind noinline
   store atomic i64 %patience, ptr %at_patience monotonic, align 8
   store atomic i64 %yields, ptr %at_yields monotonic, align 8
   store ptr %program, ptr %at_program
-  store [2 x i64] zeroinitializer, ptr %place
+  store [2 x i64] %first, ptr %place
   %before = load atomic i64, ptr %team monotonic, align 8
   call void @go_on(ptr %team, i64 0, i64 %threads, i64 %seated)
   br label %wait
 wait:
-  %seen = phi i64 [ %before, %0 ], [ %stage, %work ]
+  %seen = phi i64 [ %before, %entry ], [ %stage, %work ]
   %stage = call i64 @next_stage(ptr %team, ptr %seat, i64 0, i64 %seen)
   %open = trunc i64 %stage to i1
   br i1 %open, label %work, label %done
@@ -103,9 +108,10 @@ class Driver(Record):
     """The driver's native code.
 
     `run(program)` runs what is described at an address, on the calling thread and, with more than
-    one thread, the team's workers; it does not hold Python's lock. `work` is the address of a
-    worker's main function, `ptr work(ptr seat)`, and `chain` that of a kernel; see `ChainLayout`.
-    `end(team)` ends the workers. They live as long as `table`, their address.
+    one thread, the team's workers, or resumes it where it has paused; it does not hold Python's
+    lock. `work` is the address of a worker's main function, `ptr work(ptr seat)`, and `chain` that
+    of a kernel; see `ChainLayout`. `end(team)` ends the workers. They live as long as `table`,
+    their address.
     """
 
     run: Callable[[int], None]
@@ -134,7 +140,7 @@ _TABLE = """
 
 
 @cache
-def _source(architecture: str) -> Source:
+def _source(architecture: str) -> IrSource:
     wait = (waiting.FLUSH_TO_ZERO[architecture], waiting.REST, waiting.WAKE, waiting.NEXT_STAGE)
     share = (stages.ADVANCE, stages.WALK, stages.GO_ON, stages.TAKE_PART)
     parts = (_TABLE, *wait, *share, _RUN, _WORK, chain.CHAIN)
@@ -145,7 +151,11 @@ def _source(architecture: str) -> Source:
         team=layouts.TeamLayout,
         seat=layouts.SeatLayout,
         SERIAL=layouts.SERIAL,
-        VERDICT=layouts.VERDICT,
+        MOVES=layouts.MOVES,
+        BRANCH=layouts.BRANCH,
+        REPEAT=layouts.REPEAT,
+        CONTROL=layouts.CONTROL,
+        MOVE_WORDS=layouts.MOVE_WORDS,
         CLAIMS_BIT=layouts.CLAIMS_BIT,
         ENDED=layouts.ENDED,
         PAUSE=waiting.PAUSE[architecture],
@@ -154,4 +164,4 @@ def _source(architecture: str) -> Source:
         MORE_PAUSES=waiting.MORE_PAUSES,
         YIELDS=waiting.YIELDS,
     )
-    return Source.of(text)
+    return IrSource.of(text)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from enum import IntEnum
 
 SERIAL = 1  # flag: one thread runs the whole row
-VERDICT = 4  # flag: the program ends here unless the first word of the arguments is 0
+# Flags of rows that run no kernel; see `stages.WALK`.
+VERDICT = 4  # the program ends here unless the first word of the arguments is 0
+MOVES = 8  # the arguments are moves, as many as the row has tasks
+# The next two go to the row whose number is in the kernel's place.
+BRANCH = 16  # if the byte to which the first word of the arguments points is the number of tasks
+REPEAT = 32  # unless the first word of the arguments is
+CONTROL = VERDICT | MOVES | BRANCH | REPEAT
 CLAIMS_BIT = 8  # from here on: in how many claims at most a thread takes its share, one byte
 STEP_WORDS = 4
-MOVE_WORDS = 2  # the address of a word, and what is added to it
+MOVE_WORDS = 3  # the address of a word, that of another, and what is added to it for the first
 
 LINE = 128  # bytes: two lines of x86, which are fetched in pairs, and one of Apple's
 MAX_THREADS = 4096
@@ -25,7 +31,10 @@ class ProgramLayout(IntEnum):
     REPEATS = 32  # how many times it runs, at least one
     THREADS = 40  # how many take part, the one that calls included
     TEAM = 48  # theirs; null for one thread
-    BYTES = 56
+    ROW = 56  # where a pause has left it: a row, 0 if it has come to its end
+    TIME = 64  # and how many times it had run
+    FUEL = 72  # how many more jumps backwards it makes before it pauses
+    BYTES = 80
 
 
 class TeamLayout(IntEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What differs the next time.
+# What differs the next time: words that become others and something more, one after the other.
 ADVANCE = """
 define internal void @advance(ptr %moves, i64 %count) nounwind {{
 entry:
@@ -12,11 +12,13 @@ head:
   %more = icmp ult i64 %i, %count
   br i1 %more, label %body, label %done
 body:
-  %at_word = getelementptr [2 x i64], ptr %moves, i64 %i
-  %at_stride = getelementptr i8, ptr %at_word, i64 8
+  %at_word = getelementptr [{MOVE_WORDS} x i64], ptr %moves, i64 %i
+  %at_from = getelementptr i8, ptr %at_word, i64 8
+  %at_stride = getelementptr i8, ptr %at_word, i64 16
   %word = load ptr, ptr %at_word
+  %from = load ptr, ptr %at_from
   %stride = load i64, ptr %at_stride
-  %old = load i64, ptr %word
+  %old = load i64, ptr %from
   %new = add i64 %old, %stride
   store i64 %new, ptr %word
   %next = add i64 %i, 1
@@ -26,9 +28,11 @@ done:
 }}
 """
 
-# The next row to be shared, or null when the program is over. The thread that asks runs the rows
-# on the way that are for one thread, all if it is alone, and makes the moves. The place is a row
-# and how many times the program has run.
+# The next row to be shared, or null when the program is over, or pauses. The thread that asks runs
+# the rows on the way that are for one thread, all if it is alone, makes the moves, and goes where
+# other rows lead. The place is a row and how many times the program has run. A program that jumps
+# backwards more often than it has fuel for pauses: it notes its place, and goes on from there when
+# it is run again.
 WALK = """
 define internal ptr @walk(ptr %program, ptr %place, i64 %thread, i1 %alone) nounwind noinline {{
 entry:
@@ -36,6 +40,7 @@ entry:
   %at_moves = getelementptr i8, ptr %program, i64 {program.MOVES}
   %at_move_count = getelementptr i8, ptr %program, i64 {program.MOVE_COUNT}
   %at_repeats = getelementptr i8, ptr %program, i64 {program.REPEATS}
+  %at_fuel = getelementptr i8, ptr %program, i64 {program.FUEL}
   %at_time = getelementptr i8, ptr %place, i64 8
   %rows = load ptr, ptr %program
   %count = load i64, ptr %at_count
@@ -45,7 +50,8 @@ entry:
   %first = load i64, ptr %place
   br label %head
 head:
-  %i = phi i64 [ %first, %entry ], [ %next, %following ], [ 0, %end ]
+  %i = phi i64 [ %first, %entry ], [ %next, %following ], [ %target, %jump ],
+    [ %target, %burn ], [ 0, %end ]
   %next = add i64 %i, 1
   %more = icmp ult i64 %i, %count
   br i1 %more, label %body, label %end
@@ -57,13 +63,49 @@ body:
   %args = load ptr, ptr %at_args
   %tasks = load i64, ptr %at_tasks
   %flags = load i64, ptr %at_flags
-  %judges = and i64 %flags, {VERDICT}
-  %has_verdict = icmp ne i64 %judges, 0
-  br i1 %has_verdict, label %judge, label %divide
+  %kind = and i64 %flags, {CONTROL}
+  %controls = icmp ne i64 %kind, 0
+  br i1 %controls, label %control, label %divide
+control:
+  switch i64 %kind, label %judge [
+    i64 {MOVES}, label %move
+    i64 {BRANCH}, label %branch
+    i64 {REPEAT}, label %repeat
+  ]
 judge:
-  %word = load i64, ptr %args
-  %well = icmp eq i64 %word, 0
+  %verdict = load i64, ptr %args
+  %well = icmp eq i64 %verdict, 0
   br i1 %well, label %following, label %over
+move:
+  call void @advance(ptr %args, i64 %tasks)
+  br label %following
+branch:
+  %at_byte = load ptr, ptr %args
+  %byte = load i8, ptr %at_byte
+  %wide = zext i8 %byte to i64
+  %holds = icmp eq i64 %wide, %tasks
+  br i1 %holds, label %jump, label %following
+repeat:
+  %counter = load i64, ptr %args
+  %complete = icmp eq i64 %counter, %tasks
+  br i1 %complete, label %following, label %jump
+jump:
+  %target = load i64, ptr %row
+  %forwards = icmp ugt i64 %target, %i
+  br i1 %forwards, label %head, label %burn
+burn:
+  %fuel = load i64, ptr %at_fuel
+  %less = sub i64 %fuel, 1
+  store i64 %less, ptr %at_fuel
+  %empty = icmp eq i64 %fuel, 0
+  br i1 %empty, label %pause, label %head
+pause:
+  %its_place = getelementptr i8, ptr %program, i64 {program.ROW}
+  %before = load i64, ptr %at_time
+  %paused = insertvalue [2 x i64] poison, i64 %i, 0
+  %paused_at = insertvalue [2 x i64] %paused, i64 %before, 1
+  store [2 x i64] %paused_at, ptr %its_place
+  br label %over
 divide:
   %for_one = and i64 %flags, {SERIAL}
   %serial = icmp ne i64 %for_one, 0

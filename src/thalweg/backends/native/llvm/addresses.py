@@ -9,16 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from thalweg.backends.native.llvm.builder import Builder, Loop
+from thalweg.backends.native.llvm.builder import Builder, EmittedLoop
 from thalweg.backends.native.llvm.functions import memory_type
 from thalweg.backends.native.llvm.scopes import Scopes
-from thalweg.backends.native.llvm.ssa import I64, PTR, Type, Value
+from thalweg.backends.native.llvm.ssa import I64, PTR, SsaValue, Type
 from thalweg.backends.native.llvm.target import Target
 from thalweg.base import dtypes
 from thalweg.base.dims import Dim
 from thalweg.base.dtypes import DType
 from thalweg.formula import Affine, Axis, Const, Expr
-from thalweg.kernels.nests.dependence import Dependence, Term
+from thalweg.kernels.nests.dependence import Dependence, IndexTerm
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule
 
@@ -44,50 +44,50 @@ class Addresses(Scopes, ABC):
         self.nest = nest
         self.s = schedule
         self.deps = Dependence(nest.changing)
-        self.index: dict[Axis, Value] = {}
+        self.index: dict[Axis, SsaValue] = {}
 
     @abstractmethod
-    def value(self, expr: Expr, point: Point, guards: Guards = ()) -> Value:
+    def value(self, expr: Expr, point: Point, guards: Guards = ()) -> SsaValue:
         """An expression's value at a point of the tile."""
 
     # -- arguments
 
-    def number(self, number: int) -> Value:
+    def number(self, number: int) -> SsaValue:
         """An integer of the nest: a constant, or an argument if it varies from run to run."""
         if not isinstance(number, Dim):
             return self.b.index(int(number))
         place = len(self.nest.slots) + self.nest.numbers.index(int(number))
         return self._argument(("number", int(number)), place, I64)
 
-    def slot(self, slot: int) -> Value:
+    def slot(self, slot: int) -> SsaValue:
         """The pointer behind a slot, loaded once for the whole kernel."""
         return self._argument(("slot", slot), slot, PTR)
 
-    def _argument(self, key: object, number: int, type: Type) -> Value:
+    def _argument(self, key: object, number: int, type: Type) -> SsaValue:
         entry = self.scopes[0]
         if key not in entry.memo:
             with self.at_depth(0):
-                base = Value(self.b, PTR, "%args")
+                base = SsaValue(self.b, PTR, "%args")
                 where = self.b.address(base, self.b.index(number), "i64")
                 entry.memo[key] = self.b.load(type, where)
         return entry.memo[key]
 
     # -- addresses
 
-    def pointer(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
+    def pointer(self, slot: int, index: Affine, dtype: DType, point: Point) -> SsaValue:
         """The address of the element at an index (of lane 0, where lanes are consecutive)."""
         element = memory_type(dtype).element
         terms, constant = self._split(index, point)
         base = self._base(slot, terms, element, point)
         return self.b.address(base, self.b.index(constant), element) if constant else base
 
-    def lane_pointers(self, slot: int, index: Affine, dtype: DType, point: Point) -> Value:
+    def lane_pointers(self, slot: int, index: Affine, dtype: DType, point: Point) -> SsaValue:
         offsets = self.lane_offsets(index, point)
         base, element = self.slot(slot), memory_type(dtype).element
         text = f"getelementptr {element}, ptr {base.ref}, {offsets.type} {offsets.ref}"
         return self.b.emit(text, Type("ptr", self.s.lanes))
 
-    def _base(self, slot: int, terms: Sequence[Term], element: str, point: Point) -> Value:
+    def _base(self, slot: int, terms: Sequence[IndexTerm], element: str, point: Point) -> SsaValue:
         """The address that terms lead to, written in the outermost loop where it is known."""
         depth = self._depth_of(*terms)
         memo = self.scopes[depth].memo
@@ -106,7 +106,9 @@ class Addresses(Scopes, ABC):
                 memo[key] = self._walked(loop, base, inner[0], element, point)
         return memo[key]
 
-    def _walked(self, loop: Loop, base: Value, term: Term, element: str, point: Point) -> Value:
+    def _walked(
+        self, loop: EmittedLoop, base: SsaValue, term: IndexTerm, element: str, point: Point
+    ) -> SsaValue:
         """An address in front of a loop, moved by a term of its index."""
         (_, factor), depth = term, self._depth_of(term)
         if not isinstance(factor, Dim) and factor * Type(element).bits // 8 in SCALES:
@@ -118,7 +120,7 @@ class Addresses(Scopes, ABC):
             first = self.b.address(base, first, element)
         return self.b.walk(loop, first, stride, element)
 
-    def reduction_loop(self, atom: Axis | Expr) -> Loop | None:
+    def reduction_loop(self, atom: Axis | Expr) -> EmittedLoop | None:
         """The loop over a reduced axis, if it is one and has a loop of its own.
 
         Its start is known in the scope around it, which is the next one out.
@@ -129,7 +131,7 @@ class Addresses(Scopes, ABC):
 
     # -- indices
 
-    def offset_value(self, index: Affine, point: Point) -> Value:
+    def offset_value(self, index: Affine, point: Point) -> SsaValue:
         """An index as a number, for a scalar access."""
         terms, constant = self._split(index, point)
         total = self._sum(terms, point)
@@ -137,7 +139,7 @@ class Addresses(Scopes, ABC):
             return self.b.index(constant)
         return total + constant if constant else total
 
-    def lane_offsets(self, index: Affine, point: Point) -> Value:
+    def lane_offsets(self, index: Affine, point: Point) -> SsaValue:
         """An index as a vector of numbers, one for each lane."""
         vector = self.s.vector
         assert vector is not None
@@ -161,10 +163,10 @@ class Addresses(Scopes, ABC):
             return atom is self.s.vector
         return self.s.vector in self.deps(atom)
 
-    def _split(self, index: Affine, point: Point) -> tuple[list[Term], int]:
+    def _split(self, index: Affine, point: Point) -> tuple[list[IndexTerm], int]:
         """Terms to be summed at run time, and the constant that the tile's offsets come to."""
         constant = index.constant
-        terms: list[Term] = []
+        terms: list[IndexTerm] = []
         if isinstance(constant, Dim):
             terms, constant = [(_ONE, constant)], 0
         for atom, factor in index.terms:
@@ -173,12 +175,12 @@ class Addresses(Scopes, ABC):
                 constant = constant + point.get(atom, 0) * factor
         return terms, constant
 
-    def _offset(self, term: Term, point: Point) -> int:
+    def _offset(self, term: IndexTerm, point: Point) -> int:
         """The offset of a term's axis in the tile, unless `_split` has it in the constant."""
         atom, factor = term
         return point.get(atom, 0) if isinstance(atom, Axis) and isinstance(factor, Dim) else 0
 
-    def _term_key(self, term: Term, point: Point) -> tuple[object, ...]:
+    def _term_key(self, term: IndexTerm, point: Point) -> tuple[object, ...]:
         """What tells terms apart at a point of the tile."""
         atom, factor = term
         place: tuple[tuple[int, int], ...] = ()
@@ -187,9 +189,9 @@ class Addresses(Scopes, ABC):
             place = tuple([(id(a), offset) for a, offset in point.items() if a in deps])
         return id(atom), *_number_key(factor), self._offset(term, point), place
 
-    def _sum(self, terms: Sequence[Term], point: Point) -> Value | None:
+    def _sum(self, terms: Sequence[IndexTerm], point: Point) -> SsaValue | None:
         """The sum of terms, each part written in the outermost loop where it is known."""
-        total: Value | None = None
+        total: SsaValue | None = None
         key: tuple[object, ...] = ("sum",)
         for term in sorted(terms, key=self._depth_of):
             atom, factor = term
@@ -205,11 +207,11 @@ class Addresses(Scopes, ABC):
             total = scope.memo[key]
         return total
 
-    def _depth_of(self, *terms: Term) -> int:
+    def _depth_of(self, *terms: IndexTerm) -> int:
         """The outermost scope in which all of the terms are known."""
         return self.depth(self.deps.of(terms))
 
-    def _atom(self, atom: Axis | Expr, point: Point, offset: int) -> Value:
+    def _atom(self, atom: Axis | Expr, point: Point, offset: int) -> SsaValue:
         if isinstance(atom, Axis):
             return self.index[atom] + offset if offset else self.index[atom]
         value = self.value(atom, point)

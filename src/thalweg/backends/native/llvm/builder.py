@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Union
 
-from thalweg.backends.native.llvm.ssa import I64, PTR, Number, Type, Value, float_literal
+from thalweg.backends.native.llvm.ssa import I64, PTR, Number, SsaValue, Type, float_literal
 from thalweg.base.record import Record, field
 
 Lines = list[Union[str, "Lines"]]
 
 
-class Loop(Record, frozen=False):
+class EmittedLoop(Record, frozen=False):
     """A loop being written.
 
     Attributes:
@@ -26,8 +26,8 @@ class Loop(Record, frozen=False):
         walkers: the pointers that move with it.
     """
 
-    index: Value
-    start: Value
+    index: SsaValue
+    start: SsaValue
     step: int
     preheader: Lines
     walkers: list[Walker] = field(default_factory=list)
@@ -43,14 +43,14 @@ class Walker(Record):
         element: their type.
     """
 
-    pointer: Value
-    first: Value
-    distance: Value
+    pointer: SsaValue
+    first: SsaValue
+    distance: SsaValue
     element: str
 
 
-class Function(Record):
-    """A function beside the one being written, which calls it; see `Builder.apart`.
+class OutOfLineFunction(Record):
+    """A function beside the one being written, which calls it; see `Builder.out_of_line`.
 
     Attributes:
         head: up to its attributes.
@@ -87,21 +87,21 @@ class Builder:
         self._here = self._body
         self._block = "entry"
         self.declarations: dict[str, str] = {}
-        self.functions: dict[str, Function] = {}
+        self.functions: dict[str, OutOfLineFunction] = {}
 
     # -- values
 
-    def emit(self, text: str, type: Type) -> Value:
+    def emit(self, text: str, type: Type) -> SsaValue:
         """Append `%name = text` and return the value."""
         ref = f"%v{next(self._names)}"
         self._here.append(f"  {ref} = {text}")
-        return Value(self, type, ref)
+        return SsaValue(self, type, ref)
 
     def line(self, text: str) -> None:
         """Append an instruction that has no value."""
         self._here.append("  " + text)
 
-    def constant(self, type: Type, number: float) -> Value:
+    def constant(self, type: Type, number: float) -> SsaValue:
         """A literal; a vector type gets it in every lane."""
         if type.is_float:
             literal = float_literal(float(number), type.element)
@@ -111,50 +111,50 @@ class Builder:
             literal = str(int(number))
         if type.lanes:
             literal = f"splat ({type.element} {literal})"
-        return Value(self, type, literal)
+        return SsaValue(self, type, literal)
 
-    def like(self, value: Value, other: Number) -> Value:
+    def like(self, value: SsaValue, other: Number) -> SsaValue:
         """`other` with the type of `value`: numbers become constants, scalars are splat."""
-        if not isinstance(other, Value):
+        if not isinstance(other, SsaValue):
             return self.constant(value.type, other)
         if value.type.lanes and not other.type.lanes:
             return self.splat(other, value.type.lanes)
         return other
 
-    def index(self, number: int) -> Value:
+    def index(self, number: int) -> SsaValue:
         """An i64 constant."""
         return self.constant(I64, number)
 
-    def lanes(self, element: str, numbers: Sequence[int]) -> Value:
+    def lanes(self, element: str, numbers: Sequence[int]) -> SsaValue:
         """A constant integer vector, one number a lane."""
         text = ", ".join(f"{element} {number}" for number in numbers)
-        return Value(self, Type(element, len(numbers)), f"<{text}>")
+        return SsaValue(self, Type(element, len(numbers)), f"<{text}>")
 
-    def splat(self, scalar: Value, lanes: int) -> Value:
+    def splat(self, scalar: SsaValue, lanes: int) -> SsaValue:
         if scalar.type.lanes or not lanes:
             return scalar
         type = Type(scalar.type.element, lanes)
         if not scalar.ref.startswith("%"):
-            return Value(self, type, f"splat ({scalar.type} {scalar.ref})")
+            return SsaValue(self, type, f"splat ({scalar.type} {scalar.ref})")
         first = self.emit(f"insertelement {type} poison, {scalar.type} {scalar.ref}, i64 0", type)
         text = f"shufflevector {type} {first.ref}, {type} poison, <{lanes} x i32> zeroinitializer"
         return self.emit(text, type)
 
-    def extract(self, vector: Value, lane: int) -> Value:
+    def extract(self, vector: SsaValue, lane: int) -> SsaValue:
         scalar = Type(vector.type.element)
         return self.emit(f"extractelement {vector.type} {vector.ref}, i64 {lane}", scalar)
 
-    def shuffle(self, first: Value, second: Value, chosen: Sequence[int]) -> Value:
+    def shuffle(self, first: SsaValue, second: SsaValue, chosen: Sequence[int]) -> SsaValue:
         """A vector of lanes of two others; those of the second are numbered after the first's."""
         numbers, type = self.lanes("i32", chosen), first.type
         operands = f"{type} {first.ref}, {type} {second.ref}, {numbers.type} {numbers.ref}"
         return self.emit(f"shufflevector {operands}", Type(type.element, len(chosen)))
 
-    def convert(self, op: str, value: Value, element: str) -> Value:
+    def convert(self, op: str, value: SsaValue, element: str) -> SsaValue:
         type = value.type.of(element)
         return self.emit(f"{op} {value.type} {value.ref} to {type}", type)
 
-    def call(self, name: str, result: Type | None, *args: Value) -> Value:
+    def call(self, name: str, result: Type | None, *args: SsaValue) -> SsaValue:
         """Call a function by name and declare it; without a result, returns args[0]."""
         returns = str(result) if result else "void"
         self.declarations[name] = (
@@ -166,13 +166,13 @@ class Builder:
         self.line(text)
         return args[0]
 
-    def apart(
+    def out_of_line(
         self,
         name: str,
-        write: Callable[..., Sequence[Value]],
-        *args: Value,
+        write: Callable[..., Sequence[SsaValue]],
+        *args: SsaValue,
         inlined: bool = False,
-    ) -> list[Value]:
+    ) -> list[SsaValue]:
         """Call a function of the module, which is written when it is called first.
 
         It is for what is long and used at many points of a tile: LLVM's time goes with the length.
@@ -197,10 +197,14 @@ class Builder:
         ]
 
     def _written(
-        self, name: str, write: Callable[..., Sequence[Value]], types: Sequence[Type], inlined: bool
-    ) -> Function:
+        self,
+        name: str,
+        write: Callable[..., Sequence[SsaValue]],
+        types: Sequence[Type],
+        inlined: bool,
+    ) -> OutOfLineFunction:
         inner = Builder(self.converts_halves)
-        parameters = [Value(inner, type, f"%p{n}") for n, type in enumerate(types)]
+        parameters = [SsaValue(inner, type, f"%p{n}") for n, type in enumerate(types)]
         results = write(*parameters)
         record = f"{{{', '.join(str(result.type) for result in results)}}}"
         whole = "poison"
@@ -213,37 +217,37 @@ class Builder:
         taken = ", ".join(f"{p.type} {p.ref}" for p in parameters)
         head = f"define internal {record} @{name}({taken})"
         kinds = tuple(result.type for result in results)
-        return Function(head, inner.body_text(), record, kinds, inlined)
+        return OutOfLineFunction(head, inner.body_text(), record, kinds, inlined)
 
-    def intrinsic(self, name: str, type: Type, *args: Value) -> Value:
+    def intrinsic(self, name: str, type: Type, *args: SsaValue) -> SsaValue:
         """Call an intrinsic overloaded on (and returning) `type`."""
         return self.call(f"{name}.{type.mangled}", type, *args)
 
     # -- memory
 
-    def address(self, base: Value, index: Value, element: str) -> Value:
+    def address(self, base: SsaValue, index: SsaValue, element: str) -> SsaValue:
         """`base + index` elements, in bytes of `element` (i1 is kept in a byte)."""
         stored = "i8" if element == "i1" else element
         return self.emit(
             f"getelementptr inbounds {stored}, ptr {base.ref}, {index.type} {index.ref}", PTR
         )
 
-    def rested(self, type: Type, pointer: Value) -> Value:
-        """Load what `rest` has stored."""
+    def load_volatile(self, type: Type, pointer: SsaValue) -> SsaValue:
+        """Load what `store_volatile` has stored."""
         return self.emit(f"load volatile {type}, ptr {pointer.ref}", type)
 
-    def rest(self, value: Value, pointer: Value) -> None:
+    def store_volatile(self, value: SsaValue, pointer: SsaValue) -> None:
         """Store a value that is to stay in memory: LLVM keeps no copy of it in registers."""
         self.line(f"store volatile {value.type} {value.ref}, ptr {pointer.ref}")
 
-    def load(self, type: Type, pointer: Value, mask: Value | None = None) -> Value:
+    def load(self, type: Type, pointer: SsaValue, mask: SsaValue | None = None) -> SsaValue:
         """Load a scalar or a vector of consecutive elements; masked-off lanes read as zero."""
         if mask is None:
             return self.emit(f"load {type}, ptr {pointer.ref}, align {_align(type)}", type)
-        zero = Value(self, type, "zeroinitializer")
+        zero = SsaValue(self, type, "zeroinitializer")
         return self._masked("load", type, type, pointer, mask, zero)
 
-    def store(self, value: Value, pointer: Value, mask: Value | None = None) -> None:
+    def store(self, value: SsaValue, pointer: SsaValue, mask: SsaValue | None = None) -> None:
         align = _align(value.type)
         if mask is None:
             self.line(f"store {value.type} {value.ref}, ptr {pointer.ref}, align {align}")
@@ -253,23 +257,23 @@ class Builder:
         self.declarations[name] = f"declare void @{name}({value.type}, ptr, {mask.type})"
         self.line(f"call void @{name}({args})")
 
-    def prefetch(self, pointer: Value, write: bool = False) -> None:
+    def prefetch(self, pointer: SsaValue, write: bool = False) -> None:
         """Have the processor fetch a line of memory into its caches, if it can."""
         self.declarations["llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
         self.line(f"call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 {int(write)}, i32 3, i32 1)")
 
-    def table(self, name: str, element: str, numbers: Sequence[int]) -> Value:
+    def table(self, name: str, element: str, numbers: Sequence[int]) -> SsaValue:
         """The address of a constant array of the module."""
         text = ", ".join(f"{element} {number}" for number in numbers)
         array = f"[{len(numbers)} x {element}] [{text}]"
         self.declarations[name] = f"@{name} = internal unnamed_addr constant {array}"
-        return Value(self, PTR, f"@{name}")
+        return SsaValue(self, PTR, f"@{name}")
 
-    def gather(self, type: Type, pointers: Value, mask: Value) -> Value:
-        zero = Value(self, type, "zeroinitializer")
+    def gather(self, type: Type, pointers: SsaValue, mask: SsaValue) -> SsaValue:
+        zero = SsaValue(self, type, "zeroinitializer")
         return self._masked("gather", type, type, pointers, mask, zero)
 
-    def scatter(self, value: Value, pointers: Value, mask: Value) -> None:
+    def scatter(self, value: SsaValue, pointers: SsaValue, mask: SsaValue) -> None:
         align = value.type.bits // 8
         name = f"llvm.masked.scatter.{value.type.mangled}.{pointers.type.mangled}"
         where = f"{pointers.type} align {align} {pointers.ref}"
@@ -278,25 +282,25 @@ class Builder:
         self.line(f"call void @{name}({value.type} {value.ref}, {where}, {mask.type} {mask.ref})")
 
     def _masked(
-        self, op: str, type: Type, result: Type, pointer: Value, mask: Value, other: Value
-    ) -> Value:
+        self, op: str, type: Type, result: Type, pointer: SsaValue, mask: SsaValue, other: SsaValue
+    ) -> SsaValue:
         name = f"llvm.masked.{op}.{type.mangled}.{pointer.type.mangled}"
         self.declarations[name] = f"declare {type} @{name}({pointer.type}, {mask.type}, {type})"
         where = f"{pointer.type} align {type.bits // 8} {pointer.ref}"
         args = f"{where}, {mask.type} {mask.ref}, {type} {other.ref}"
         return self.emit(f"call {type} @{name}({args})", result)
 
-    def local(self, type: Type) -> Value:
+    def local(self, type: Type) -> SsaValue:
         """A stack slot, made once at the function's entry; LLVM turns it into registers."""
         ref = f"%v{next(self._names)}"
         self.entry.append(f"  {ref} = alloca {type}")
-        return Value(self, PTR, ref)
+        return SsaValue(self, PTR, ref)
 
-    def array(self, element: str, count: int) -> Value:
+    def array(self, element: str, count: int) -> SsaValue:
         """So many elements on the stack, made once at the function's entry."""
         ref = f"%v{next(self._names)}"
         self.entry.append(f"  {ref} = alloca [{count} x {element}], align 64")
-        return Value(self, PTR, ref)
+        return SsaValue(self, PTR, ref)
 
     # -- control flow
 
@@ -324,11 +328,11 @@ class Builder:
         return f"{hint}{next(self._names)}"
 
     @contextmanager
-    def loop(self, start: Value, stop: Value, step: int = 1) -> Iterator[Loop]:
+    def loop(self, start: SsaValue, stop: SsaValue, step: int = 1) -> Iterator[EmittedLoop]:
         """`for index in range(start, stop, step)`, over i64."""
         head, body, done = self.label("head"), self.label("body"), self.label("done")
-        before, index = self._block, Value(self, I64, f"%v{next(self._names)}")
-        loop = Loop(index, start, step, self.preheader())
+        before, index = self._block, SsaValue(self, I64, f"%v{next(self._names)}")
+        loop = EmittedLoop(index, start, step, self.preheader())
         self.line(f"br label %{head}")
         self.block(head)
         phi = len(self._here)
@@ -347,24 +351,24 @@ class Builder:
         ]
         self.block(done)
 
-    def _walked(self, walker: Walker) -> tuple[Value, Value, Value]:
+    def _walked(self, walker: Walker) -> tuple[SsaValue, SsaValue, SsaValue]:
         """A pointer in an iteration, in the first one, and in the next one."""
         following = self.address(walker.pointer, walker.distance, walker.element)
         return walker.pointer, walker.first, following
 
-    def walk(self, loop: Loop, first: Value, stride: Value, element: str) -> Value:
+    def walk(self, loop: EmittedLoop, first: SsaValue, stride: SsaValue, element: str) -> SsaValue:
         """A pointer that is at `first` to begin with, and a stride further for the next index.
 
         Both must be known in front of the loop.
         """
         with self.at(loop.preheader):
             distance = stride * loop.step
-        pointer = Value(self, PTR, f"%v{next(self._names)}")
+        pointer = SsaValue(self, PTR, f"%v{next(self._names)}")
         loop.walkers.append(Walker(pointer, first, distance, element))
         return pointer
 
     @contextmanager
-    def when(self, condition: Value) -> Iterator[None]:
+    def when(self, condition: SsaValue) -> Iterator[None]:
         """Run what is written inside only where the scalar i1 holds."""
         inside, done = self.label("then"), self.label("done")
         self.line(f"br i1 {condition.ref}, label %{inside}, label %{done}")
@@ -373,7 +377,9 @@ class Builder:
         self.line(f"br label %{done}")
         self.block(done)
 
-    def either(self, condition: Value, then: Callable[[], None], other: Callable[[], None]) -> None:
+    def either(
+        self, condition: SsaValue, then: Callable[[], None], other: Callable[[], None]
+    ) -> None:
         """Run one of two pieces of code by a scalar i1."""
         first, second, done = self.label("then"), self.label("else"), self.label("done")
         self.line(f"br i1 {condition.ref}, label %{first}, label %{second}")

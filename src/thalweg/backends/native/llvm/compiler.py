@@ -28,7 +28,7 @@ from thalweg.backends.native.llvm.target import Target
 from thalweg.backends.native.llvm.version import CODEGEN_LEVEL, OPTION, PASSES
 from thalweg.base import settings
 from thalweg.base.errors import CompilerError
-from thalweg.base.forks import Shared
+from thalweg.base.forks import ForkSafe
 
 _MOST_THREADS = 4  # so many keep up with the one that writes the texts
 _LOOK_S = 0.1  # after which a thread that waits for code looks again
@@ -60,7 +60,7 @@ class Job:
             self._error = error
         self._ended.set()
 
-    def renew(self) -> None:
+    def reset_in_child(self) -> None:
         """Let no thread of a parent hold the event on which others wait."""
         self._ended = threading.Event()
 
@@ -77,7 +77,7 @@ class Job:
         return self._code
 
 
-class Compiler(Shared):
+class Compiler(ForkSafe):
     """Compiles modules of IR. Safe to use from several threads, and after a fork.
 
     Args:
@@ -94,7 +94,7 @@ class Compiler(Shared):
         self._idle = [_Machine(target)]
         self._make_conditions()
         self._busy = 0  # threads that compile right now
-        self._rests = False
+        self._quiesced = False
         self._waiting: deque[Job] = deque()
         self._threads: set[threading.Thread] = set()
         self._names = itertools.count()
@@ -133,31 +133,31 @@ class Compiler(Shared):
             self._staff()
         return job
 
-    def rest(self, seconds: float) -> bool:
-        """Wait until no thread is inside of LLVM; see `Shared`."""
+    def quiesce(self, seconds: float) -> bool:
+        """Wait until no thread is inside of LLVM; see `ForkSafe`."""
         self._changed.acquire()
-        self._rests = True
+        self._quiesced = True
         if not self._ended.wait_for(lambda: not self._busy, seconds):
-            self._rests = False
+            self._quiesced = False
             self._changed.release()
             return False
         return True
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Compile what waits; in the child of a fork, by new threads."""
-        self._rests = False
+        self._quiesced = False
         alive = {thread for thread in self._threads if thread.is_alive()}
         if alive != self._threads:
             self._threads = alive
             for job in self._waiting:
-                job.renew()
+                job.reset_in_child()
         self._staff()
         self._changed.release()
 
-    def renew(self, is_lost: bool) -> None:
+    def reset_in_child(self, is_lost: bool) -> None:
         """Forget a thread that is inside of LLVM for ever."""
         if is_lost:
-            super().renew(is_lost)
+            super().reset_in_child(is_lost)
             self._make_conditions()
             self._waiting.clear()
 
@@ -222,7 +222,7 @@ class Compiler(Shared):
         return True
 
     def _has_work(self) -> bool:
-        return bool(self._waiting) and not self._rests
+        return bool(self._waiting) and not self._quiesced
 
     @cached_property
     def _linker(self) -> Any:

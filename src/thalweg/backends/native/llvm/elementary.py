@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from thalweg.backends.native.llvm.polynomials import Table
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.base.record import Record
 
 INF, NAN = math.inf, math.nan
@@ -33,13 +33,13 @@ class Bounds(NamedTuple):
     double: float
 
 
-FUNCTIONS: dict[str, Callable[..., Value]] = {}
+FUNCTIONS: dict[str, Callable[..., SsaValue]] = {}
 
 
 BOUNDS: dict[str, Bounds] = {}
 
 
-Emitter = TypeVar("Emitter", bound=Callable[..., Value])
+Emitter = TypeVar("Emitter", bound=Callable[..., SsaValue])
 
 
 def elementary(single: float, double: float) -> Callable[[Emitter], Emitter]:
@@ -92,7 +92,7 @@ FORMATS = {
 }
 
 
-def format_of(x: Value) -> Format:
+def format_of(x: SsaValue) -> Format:
     """The format of a number.
 
     Raises:
@@ -104,7 +104,7 @@ def format_of(x: Value) -> Format:
         raise TypeError(f"elementary functions are of float or double, not {x.type}") from None
 
 
-def horner(x: Value, coefficients: Sequence[float]) -> Value:
+def horner(x: SsaValue, coefficients: Sequence[float]) -> SsaValue:
     """The polynomial with these coefficients, lowest power first."""
     *rest, last = coefficients
     result = x.builder.constant(x.type, last)
@@ -113,45 +113,45 @@ def horner(x: Value, coefficients: Sequence[float]) -> Value:
     return result
 
 
-def polynomial(x: Value, table: Table) -> Value:
+def polynomial(x: SsaValue, table: Table) -> SsaValue:
     """The polynomial with the coefficients for the format of x."""
     return horner(x, format_of(x).pick(table))
 
 
-def polynomial_by_square(x: Value, table: Table) -> Value:
+def polynomial_by_square(x: SsaValue, table: Table) -> SsaValue:
     """Even and odd powers in two chains: half the latency, and x^2 is needed anyway."""
     coefficients = format_of(x).pick(table)
     square = x * x
     return horner(square, coefficients[1::2]).fma(x, horner(square, coefficients[::2]))
 
 
-def odd_polynomial(x: Value, z: Value, table: Table) -> Value:
+def odd_polynomial(x: SsaValue, z: SsaValue, table: Table) -> SsaValue:
     """`x + x z p(z)`, z being x^2."""
     return (x * z).fma(polynomial(z, table), x)
 
 
-def magnitude(x: Value) -> Value:
+def magnitude(x: SsaValue) -> SsaValue:
     """|x|."""
     return x.math("fabs")
 
 
-def clamp(x: Value, low: float, high: float) -> Value:
+def clamp(x: SsaValue, low: float, high: float) -> SsaValue:
     """NaN passes through."""
     return x.math("maximum", low).math("minimum", high)
 
 
-def keep_tiny(x: Value, y: Value) -> Value:
+def keep_tiny(x: SsaValue, y: SsaValue) -> SsaValue:
     """`y = f(x)` where f(x) = x + O(x^2): f(x) is x near zero, with its sign and all its bits."""
     return (magnitude(x) < format_of(x).negligible).select(x, y)
 
 
-def flip_sign(x: Value, bit: Value) -> Value:
+def flip_sign(x: SsaValue, bit: SsaValue) -> SsaValue:
     """Negate where the integer `bit` is 1 rather than 0."""
     f = format_of(x)
     return (x.bitcast(f.integer) ^ (bit << (f.bits - 1))).bitcast(f.element)
 
 
-def to_float(n: Value, element: str) -> Value:
+def to_float(n: SsaValue, element: str) -> SsaValue:
     """A small integer as a float; i64 goes through i32, which every machine can convert."""
     narrow = n.convert("trunc", "i32") if n.type.bits == 64 else n
     return narrow.convert("sitofp", element)

@@ -12,7 +12,7 @@ One writer does it, in layers of which each knows only those before it:
     expressions.py        what expressions are worth at a point of a tile
     reduction_loops.py    the loops of sums
     tiles.py              a tile: its sums, then its results
-    emit.py               tasks, sweeps, and the loops over tiles
+    emit.py               tasks, K blocks, and the loops over tiles
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from thalweg.backends.native.llvm.functions import memory_type
-from thalweg.backends.native.llvm.long_sums import Sweep
-from thalweg.backends.native.llvm.ssa import I64, Value
+from thalweg.backends.native.llvm.long_sums import KBlock
+from thalweg.backends.native.llvm.ssa import I64, SsaValue
 from thalweg.backends.native.llvm.target import Target
 from thalweg.backends.native.llvm.tiles import Tiles
 from thalweg.base import dtypes
@@ -36,10 +36,10 @@ def emit(nest: Nest, schedule: Schedule, target: Target) -> str:
     writer, attributes = _Kernel(nest, schedule, target), target.attributes
     body = writer.write()
     declarations = "\n".join(dict.fromkeys(writer.b.declarations.values()))
-    apart = [function.text(attributes) for function in writer.b.functions.values()]
+    out_of_line = [function.text(attributes) for function in writer.b.functions.values()]
     return (
         f"{declarations}\n"
-        f"{''.join(apart)}"
+        f"{''.join(out_of_line)}"
         "define void @kernel(ptr noalias %args, i64 %begin, i64 %end, i64 %thread) "
         f"{attributes} {{\n"
         f"{body}\n}}\n"
@@ -58,7 +58,7 @@ class _Kernel(Tiles):
         self.b.line("ret void")
         return self.b.body_text()
 
-    def _is_asked(self) -> Value:
+    def _is_asked(self) -> SsaValue:
         """Whether one of the words holds that ask for the kernel."""
         b, kind = self.b, memory_type(dtypes.bool_)
         found = b.local(kind)
@@ -71,36 +71,36 @@ class _Kernel(Tiles):
         return b.load(kind, found).differs(0)
 
     def _all_tasks(self) -> None:
-        if self.s.chunk:
-            self._sweeps()
+        if self.s.k_block:
+            self._k_blocks()
         else:
             self._empty_stages()
             self._task_loop()
 
     def _task_loop(self) -> None:
-        begin, end = Value(self.b, I64, "%begin"), Value(self.b, I64, "%end")
+        begin, end = SsaValue(self.b, I64, "%begin"), SsaValue(self.b, I64, "%end")
         prefix = self.s.order[: self.s.parallel]
         with self.opened(), self.b.loop(begin, end) as task, self.scope():
             blocks = self._decode(task.index, prefix)
             self._block_loops(list(self.s.order), blocks)
 
-    def _sweeps(self) -> None:
-        """All tasks again and again, each time with the next chunk of the first reduced axis."""
-        axis, size = self.nest.reductions[0].axes[0], self.s.chunk
+    def _k_blocks(self) -> None:
+        """All tasks again and again, each time with the next K block of the first reduced axis."""
+        axis, size = self.nest.reductions[0].axes[0], self.s.k_block
         extent = self.number(axis.extent)
-        with self.opened(), self.b.loop(self.b.index(0), extent, size) as sweep:
-            after = sweep.index + size
+        with self.opened(), self.b.loop(self.b.index(0), extent, size) as block:
+            after = block.index + size
             is_last = after >= extent
             stop = is_last.select(extent, after)
-            self.sweep = Sweep(sweep.index, stop, sweep.index.equals(0), is_last)
+            self.k_block = KBlock(block.index, stop, block.index.equals(0), is_last)
             self._empty_stages()
             with self.scope():
-                self.sweep_depth = len(self.scopes) - 1
+                self.k_block_depth = len(self.scopes) - 1
                 self._task_loop()
 
-    def _decode(self, task: Value, prefix: Sequence[Axis]) -> dict[Axis, Value]:
+    def _decode(self, task: SsaValue, prefix: Sequence[Axis]) -> dict[Axis, SsaValue]:
         """The block number of every parallel axis, from the number of the task."""
-        blocks: dict[Axis, Value] = {}
+        blocks: dict[Axis, SsaValue] = {}
         rest = task
         for axis in reversed(prefix[1:]):
             count = self._block_count(axis)
@@ -110,14 +110,14 @@ class _Kernel(Tiles):
             blocks[prefix[0]] = rest
         return blocks
 
-    def _block_count(self, axis: Axis) -> Value:
+    def _block_count(self, axis: Axis) -> SsaValue:
         size = self.s.tile_of(axis)
         extent = self.number(axis.extent)
         if not isinstance(axis.extent, Dim):
             return self.b.index(-(-int(axis.extent) // size))
         return extent if size == 1 else (extent + (size - 1)).udiv(size)
 
-    def _block_loops(self, axes: list[Axis], blocks: dict[Axis, Value]) -> None:
+    def _block_loops(self, axes: list[Axis], blocks: dict[Axis, SsaValue]) -> None:
         if len(axes) == len(self.nest.sequential):
             self._clear()
         if not axes:
@@ -136,7 +136,7 @@ class _Kernel(Tiles):
         else:
             self._serial_blocks(axis, inner)
 
-    def _task_block(self, axis: Axis, block: Value, inner: Callable[[], None]) -> None:
+    def _task_block(self, axis: Axis, block: SsaValue, inner: Callable[[], None]) -> None:
         """One block of a parallel axis: a full one, or the rest at the end."""
         size, extent = self.s.tile_of(axis), axis.extent
         start = block * size if size > 1 else block
@@ -172,11 +172,11 @@ class _Kernel(Tiles):
         if size > 1 and (dynamic or extent % size):
             self._rest_block(axis, whole, inner)
 
-    def _full_block(self, axis: Axis, start: Value, inner: Callable[[], None]) -> None:
+    def _full_block(self, axis: Axis, start: SsaValue, inner: Callable[[], None]) -> None:
         self._block(axis, start, range(0, self.s.tile_of(axis), self.step_of(axis)), inner)
 
     def _block(
-        self, axis: Axis, start: Value, offsets: Sequence[int], inner: Callable[[], None]
+        self, axis: Axis, start: SsaValue, offsets: Sequence[int], inner: Callable[[], None]
     ) -> None:
         before = self.index.get(axis)
         self.index[axis] = start
@@ -185,7 +185,7 @@ class _Kernel(Tiles):
         if before is not None:
             self.index[axis] = before
 
-    def _rest_block(self, axis: Axis, start: Value, inner: Callable[[], None]) -> None:
+    def _rest_block(self, axis: Axis, start: SsaValue, inner: Callable[[], None]) -> None:
         """What is left of an axis after its full tiles."""
         extent, size, step = axis.extent, self.s.tile_of(axis), self.step_of(axis)
         if not isinstance(extent, Dim):
@@ -201,7 +201,7 @@ class _Kernel(Tiles):
             self._block(axis, loop.index, [0], inner)
             self.masks = {}
 
-    def _dynamic_rest(self, axis: Axis, start: Value, inner: Callable[[], None]) -> None:
+    def _dynamic_rest(self, axis: Axis, start: SsaValue, inner: Callable[[], None]) -> None:
         """A rest whose length is known only at run time, in ever smaller tiles."""
         extent = self.number(axis.extent)
         for size in rest_sizes(self.s.tile_of(axis)):

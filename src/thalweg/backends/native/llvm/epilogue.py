@@ -2,7 +2,7 @@
 
 What follows the sums of a tile, such as an optimiser's update, is the same for each of its rows. To
 write a long epilogue for every row took most of the time in which a kernel is compiled. So a tile's
-sums are put aside, and the epilogue is written for one row, in a loop: the same arithmetic, and at
+sums are spilled, and the epilogue is written for one row, in a loop: the same arithmetic, and at
 run time as fast.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.expressions import Expressions
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.base.record import Record, replace
 from thalweg.formula import (
     Affine,
@@ -29,8 +29,8 @@ from thalweg.formula import (
 from thalweg.kernels.nests.nest import Nest, Store
 from thalweg.kernels.schedules.schedule import Schedule
 
-LONG = 12  # instructions of an epilogue that are worth a loop
-_ASIDE = -1  # the slot of a result that was put aside: none of the nest's
+MIN_LOOP_INSTRUCTIONS = 12  # instructions of an epilogue that are worth a loop
+_SPILLED = -1  # the slot of a result that was spilled: none of the nest's
 
 
 class ByRow(Record, eq=False):
@@ -40,7 +40,7 @@ class ByRow(Record, eq=False):
         axis: of the tile, whose values are its rows.
         row: the number of the row.
         stores: the nest's, at that row.
-        results: what is put aside for all rows, by the reads that take its place in the stores.
+        results: what is spilled for all rows, by the reads that take its place in the stores.
     """
 
     axis: Axis
@@ -61,7 +61,9 @@ def by_row(nest: Nest, s: Schedule, deps: Callable[[Expr], frozenset[Axis]]) -> 
     if s.vector not in nest.axes or nest.sequential or not rows:
         return None
     own = list(_own(nest.stores))
-    if len(own) < LONG or any(at.coefficient(s.vector) not in (0, 1) for at in _places(nest, own)):
+    if len(own) < MIN_LOOP_INSTRUCTIONS or any(
+        at.coefficient(s.vector) not in (0, 1) for at in _places(nest, own)
+    ):
         return None
     axis = max(rows, key=lambda axis: rows[axis])
     moved = _Moved(axis, Axis(rows[axis], "row"), deps)
@@ -100,7 +102,7 @@ def _places(nest: Nest, own: Sequence[Expr]) -> list[Affine]:
 
 
 class _Moved(Rewrite):
-    """Moves what an epilogue computes to a row, and takes sums from where they were put aside."""
+    """Moves what an epilogue computes to a row, and takes sums from where they were spilled."""
 
     def __init__(self, axis: Axis, row: Axis, deps: Callable[[Expr], frozenset[Axis]]) -> None:
         super().__init__(axes={axis: axis + row})
@@ -119,12 +121,12 @@ class _Moved(Rewrite):
         if self._axis not in axes:
             return expr
         place = combination([(axis, 1) for axis in (*axes - {self._axis}, self.row)], 0)
-        read = Read(_ASIDE, (place,), expr.dtype)
+        read = Read(_SPILLED, (place,), expr.dtype)
         self.results.append((read, expr))
         return read
 
 
-class Aside:
+class Spill:
     """Where a tile's result of an expression is kept until the turn of its row.
 
     Args:
@@ -160,10 +162,10 @@ class Aside:
         """What tells a row's values apart."""
         return tuple([offset for axis, offset in point.items() if axis in self._deps])
 
-    def load(self, point: Point) -> Value:
+    def load(self, point: Point) -> SsaValue:
         """The value at a point, of the row whose turn it is."""
         first = self._w.index[self._row] * len(self._numbers)
         return self._w.b.load(self._type, self._at(first + self._numbers[self._place(point)]))
 
-    def _at(self, number: Value) -> Value:
+    def _at(self, number: SsaValue) -> SsaValue:
         return self._w.b.address(self._memory, number * self._elements, self._type.element)

@@ -17,7 +17,7 @@ from thalweg.backends.native.llvm.functions import (
     random_words,
     register_type,
 )
-from thalweg.backends.native.llvm.ssa import PTR, Type, Value
+from thalweg.backends.native.llvm.ssa import PTR, SsaValue, Type
 from thalweg.backends.native.llvm.target import Target
 from thalweg.formula import (
     Affine,
@@ -46,14 +46,14 @@ class Expressions(Addresses):
 
     def __init__(self, nest: Nest, schedule: Schedule, target: Target) -> None:
         super().__init__(nest, schedule, target)
-        self.masks: dict[int, Value] = {}
+        self.masks: dict[int, SsaValue] = {}
         self.used: dict[int, int] = {}
         self._reduced: dict[int, bool] = {}
         self._reads: dict[int, bool] = {}
         self._negations: dict[int, Expr] = {}
         self._choices: dict[tuple[int, ...], tuple[Expr, Guards, Expr]] = {}
 
-    def value(self, expr: Expr, point: Point, guards: Guards = ()) -> Value:
+    def value(self, expr: Expr, point: Point, guards: Guards = ()) -> SsaValue:
         """The expression's value at a point of the tile.
 
         Args:
@@ -106,7 +106,7 @@ class Expressions(Addresses):
             self._reduced[id(expr)] = any(isinstance(e, Reduce) for e in walk(expr))
         return self._reduced[id(expr)]
 
-    def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
+    def _compute(self, expr: Expr, point: Point, guards: Guards) -> SsaValue:
         match expr:
             case Read():
                 return self.load(expr, point, guards)
@@ -124,7 +124,7 @@ class Expressions(Addresses):
                 return emit_function(self.b, expr.function, args, kinds, expr.dtype)
         raise AssertionError(f"no code for {expr!r} here")
 
-    def _random_unit(self, expr: Apply, point: Point, guards: Guards) -> Value:
+    def _random_unit(self, expr: Apply, point: Point, guards: Guards) -> SsaValue:
         """A uniform number, made from the element's random words, which its others share."""
         *seed, element, number = expr.args  # the seed and the run are scalars, read everywhere
         assert isinstance(number, Const)
@@ -132,15 +132,15 @@ class Expressions(Addresses):
         memo, key = self.scopes[-1].memo, ("random words", *(arg.ref for arg in args))
         if (key, 0) not in memo:
             name = f"random_words.{args[-1].type.mangled}"
-            for n, word in enumerate(self.b.apart(name, random_words, *args)):
+            for n, word in enumerate(self.b.out_of_line(name, random_words, *args)):
                 memo[key, n] = word
         return random_unit([memo[key, n] for n in range(4)], int(number.value), expr.dtype)
 
-    def _combination(self, expr: Combination, point: Point, guards: Guards) -> Value:
+    def _combination(self, expr: Combination, point: Point, guards: Guards) -> SsaValue:
         """A sum with constant coefficients; those of size 1 come first, as they are additions."""
         row = expr.table[point.get(expr.axis, 0)]
         chosen = [(c, term) for c, term in zip(row, expr.terms, strict=True) if c]
-        total: Value | None = None
+        total: SsaValue | None = None
         for factor, term in sorted(chosen, key=lambda pair: (abs(pair[0]) != 1, -pair[0])):
             value = self.value(term, point, guards)
             if total is None:
@@ -152,7 +152,7 @@ class Expressions(Addresses):
         assert total is not None
         return total
 
-    def _select(self, expr: Apply, point: Point, guards: Guards) -> Value:
+    def _select(self, expr: Apply, point: Point, guards: Guards) -> SsaValue:
         """A choice; if indices alone decide it, what is not chosen is not read either."""
         condition, then, other = expr.args
         chosen, left = guards, guards
@@ -170,7 +170,7 @@ class Expressions(Addresses):
         kinds = [condition.dtype, then.dtype, other.dtype]
         return emit_function(self.b, "select", args, kinds, expr.dtype)
 
-    def _load_if(self, condition: Expr, read: Read, point: Point) -> Value | None:
+    def _load_if(self, condition: Expr, read: Read, point: Point) -> SsaValue | None:
         """A vector of consecutive elements if a condition holds for all of it, else the first one.
 
         So memory is left alone that has never been written, as what is hardly ever needed has not.
@@ -194,7 +194,7 @@ class Expressions(Addresses):
 
     # -- memory
 
-    def load(self, read: Read, point: Point, guards: Guards) -> Value:
+    def load(self, read: Read, point: Point, guards: Guards) -> SsaValue:
         index, vector = self._guarded(read.index[0], guards), self.s.vector
         conditions = [self.value(g, point, guards[:n]) for n, g in enumerate(guards)]
         varies = vector is not None and vector in self.deps.of(index.terms)
@@ -231,20 +231,20 @@ class Expressions(Addresses):
             self._choices[key] = (atom, guards, chosen)  # an id is good while its object lives
         return self._choices[key][-1]
 
-    def _load_scalar(self, read: Read, point: Point, conditions: list[Value]) -> Value:
+    def _load_scalar(self, read: Read, point: Point, conditions: list[SsaValue]) -> SsaValue:
         """One element; if a condition may forbid reading it, an argument is read instead."""
         pointer = self.pointer(read.source, read.index[0], read.dtype, point)
         if conditions:
-            pointer = _all(conditions).select(pointer, Value(self.b, PTR, "%args"))
+            pointer = _all(conditions).select(pointer, SsaValue(self.b, PTR, "%args"))
         return from_memory(self.b.load(memory_type(read.dtype), pointer), read.dtype)
 
-    def _mask(self, offset: int, conditions: list[Value]) -> Value | None:
+    def _mask(self, offset: int, conditions: list[SsaValue]) -> SsaValue | None:
         masks = [self.b.splat(c, self.s.lanes) for c in conditions]
         if offset in self.masks:
             masks.append(self.masks[offset])
         return _all(masks) if masks else None
 
-    def _position(self, expr: Position, point: Point) -> Value:
+    def _position(self, expr: Position, point: Point) -> SsaValue:
         vector = self.s.vector
         if vector is not None and vector in self.deps.of(expr.index.terms):
             value = self.lane_offsets(expr.index, point)
@@ -253,11 +253,11 @@ class Expressions(Addresses):
         element = register_type(expr.dtype).element
         return value if element == "i64" else value.convert("trunc", element)
 
-    def all_lanes(self) -> Value:
+    def all_lanes(self) -> SsaValue:
         return self.b.constant(Type("i1", self.s.lanes), 1)
 
 
-def _all(conditions: Sequence[Value]) -> Value:
+def _all(conditions: Sequence[SsaValue]) -> SsaValue:
     total = conditions[0]
     for condition in conditions[1:]:
         total = total & condition

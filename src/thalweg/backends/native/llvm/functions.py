@@ -9,7 +9,7 @@ import numpy as np
 from thalweg.backends.native.llvm import elementary, halves, special, trigonometry, vector_math
 from thalweg.backends.native.llvm.builder import Builder
 from thalweg.backends.native.llvm.philox import philox4x32
-from thalweg.backends.native.llvm.ssa import Type, Value
+from thalweg.backends.native.llvm.ssa import SsaValue, Type
 from thalweg.base.dtypes import DType
 from thalweg.formula import FUNCTIONS
 
@@ -32,7 +32,7 @@ def memory_type(dtype: DType, lanes: int = 0) -> Type:
     return Type(MEMORY[dtype.name], lanes)
 
 
-def from_memory(value: Value, dtype: DType) -> Value:
+def from_memory(value: SsaValue, dtype: DType) -> SsaValue:
     """A loaded element as the type it is computed with."""
     if dtype.name == "bfloat16":
         return halves.float_of_bfloat16(value)
@@ -41,7 +41,7 @@ def from_memory(value: Value, dtype: DType) -> Value:
     return value.differs(0) if dtype.is_bool else value
 
 
-def to_memory(value: Value, dtype: DType) -> Value:
+def to_memory(value: SsaValue, dtype: DType) -> SsaValue:
     """A computed element as it is stored."""
     if dtype.name == "bfloat16":
         return halves.bfloat16_of_float(value)
@@ -50,15 +50,15 @@ def to_memory(value: Value, dtype: DType) -> Value:
     return value.convert("zext", "i8") if dtype.is_bool else value
 
 
-def unify(builder: Builder, args: Sequence[Value]) -> list[Value]:
+def unify(builder: Builder, args: Sequence[SsaValue]) -> list[SsaValue]:
     """Scalars splat to the lanes of the vectors beside them."""
     lanes = max((arg.type.lanes for arg in args), default=0)
     return [builder.splat(arg, lanes) for arg in args]
 
 
 def emit_function(
-    builder: Builder, name: str, args: Sequence[Value], kinds: Sequence[DType], dtype: DType
-) -> Value:
+    builder: Builder, name: str, args: Sequence[SsaValue], kinds: Sequence[DType], dtype: DType
+) -> SsaValue:
     """The function applied to values; `kinds` are the arguments' dtypes, `dtype` the result's.
 
     A result of half precision is rounded to it, though it stays in a wider register: what is
@@ -73,31 +73,31 @@ def emit_function(
     return made if FUNCTIONS[name].exact else _round_to(made, dtype)
 
 
-def constant(builder: Builder, value: float, dtype: DType) -> Value:
+def constant(builder: Builder, value: float, dtype: DType) -> SsaValue:
     """A number of a dtype as it is computed with, rounded to the dtype."""
     rounded = float(np.array(value, dtype.numpy)) if dtype.name in HALVES else value
     return builder.constant(register_type(dtype), rounded)
 
 
-def _maximum(a: Value, b: Value) -> Value:
+def _maximum(a: SsaValue, b: SsaValue) -> SsaValue:
     return a.math("maximum", b) if a.type.is_float else a.math("smax", b)
 
 
-def _minimum(a: Value, b: Value) -> Value:
+def _minimum(a: SsaValue, b: SsaValue) -> SsaValue:
     return a.math("minimum", b) if a.type.is_float else a.math("smin", b)
 
 
-def _absolute(x: Value) -> Value:
+def _absolute(x: SsaValue) -> SsaValue:
     return x.math("fabs") if x.type.is_float else (x < 0).select(-x, x)
 
 
-def _sign(x: Value) -> Value:
+def _sign(x: SsaValue) -> SsaValue:
     one = x.builder.constant(x.type, 1)
     signed = (x > 0).select(one, (x < 0).select(-one, 0))
     return x.is_nan().select(x, signed) if x.type.is_float else signed
 
 
-def _floor_divide(x: Value, y: Value) -> Value:
+def _floor_divide(x: SsaValue, y: SsaValue) -> SsaValue:
     if x.type.is_float:
         return _float_floor_divide(x, y)
     quotient, remainder, zero = _integer_divide(x, y)
@@ -105,7 +105,7 @@ def _floor_divide(x: Value, y: Value) -> Value:
     return zero.select(x * 0, wrong.select(quotient - 1, quotient))
 
 
-def _floor_modulo(x: Value, y: Value) -> Value:
+def _floor_modulo(x: SsaValue, y: SsaValue) -> SsaValue:
     if x.type.is_float:
         remainder = x % y
         wrong = remainder.differs(0) & ((remainder < 0) ^ (y < 0))
@@ -116,7 +116,7 @@ def _floor_modulo(x: Value, y: Value) -> Value:
     return zero_divisor.select(x * 0, wrong.select(remainder + y, remainder))
 
 
-def _integer_divide(x: Value, y: Value) -> tuple[Value, Value, Value]:
+def _integer_divide(x: SsaValue, y: SsaValue) -> tuple[SsaValue, SsaValue, SsaValue]:
     """Quotient towards zero, remainder, and whether the divisor is 0; never traps."""
     zero, minus = y.equals(0), y.equals(-1)
     one = x.builder.constant(x.type, 1)
@@ -126,7 +126,7 @@ def _integer_divide(x: Value, y: Value) -> tuple[Value, Value, Value]:
     return quotient, remainder, zero
 
 
-def _float_floor_divide(x: Value, y: Value) -> Value:
+def _float_floor_divide(x: SsaValue, y: SsaValue) -> SsaValue:
     """NumPy's: the floor of the exact quotient, from the exact remainder."""
     remainder = x % y
     wrong = remainder.differs(0) & ((remainder < 0) ^ (y < 0))
@@ -142,7 +142,7 @@ def _float_floor_divide(x: Value, y: Value) -> Value:
 _MATHEMATICS = (special, trigonometry, vector_math)  # each enters its functions into one table
 
 # Of each function in `thalweg.formula.FUNCTIONS` that depends on its arguments alone.
-EMITTERS: dict[str, Callable[..., Value]] = {
+EMITTERS: dict[str, Callable[..., SsaValue]] = {
     **elementary.FUNCTIONS,
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
@@ -172,7 +172,7 @@ EMITTERS: dict[str, Callable[..., Value]] = {
 }
 
 # Those that are others for unsigned integers and truth values.
-_UNSIGNED: dict[str, Callable[..., Value]] = {
+_UNSIGNED: dict[str, Callable[..., SsaValue]] = {
     "abs": lambda a: a,
     "sign": lambda a: a.differs(0).select(a.builder.constant(a.type, 1), 0),
     "max": lambda a, b: a.math("umax", b),
@@ -186,7 +186,7 @@ _UNSIGNED: dict[str, Callable[..., Value]] = {
 }
 
 
-def _unsigned_divide(x: Value, y: Value, op: str) -> Value:
+def _unsigned_divide(x: SsaValue, y: SsaValue, op: str) -> SsaValue:
     zero = y.equals(0)
     safe = zero.select(x.builder.constant(x.type, 1), y)
     return zero.select(x * 0, x.udiv(safe) if op == "udiv" else x.urem(safe))
@@ -195,7 +195,7 @@ def _unsigned_divide(x: Value, y: Value, op: str) -> Value:
 # -- conversions
 
 
-def convert(value: Value, source: DType, target: DType) -> Value:
+def convert(value: SsaValue, source: DType, target: DType) -> SsaValue:
     """NumPy's `astype`: towards zero from floats to integers, `x != 0` to bool."""
     old, new = value.type.element, REGISTER[target.name]
     if target.is_bool:
@@ -212,13 +212,13 @@ def convert(value: Value, source: DType, target: DType) -> Value:
     return _resize_integer(value, new, source.is_unsigned or source.is_bool)
 
 
-def _resize_float(value: Value, old: str, new: str) -> Value:
+def _resize_float(value: SsaValue, old: str, new: str) -> SsaValue:
     if old == new:
         return value
     return value.convert("fpext" if new == "double" else "fptrunc", new)
 
 
-def _to_odd(value: Value, old: str, new: str) -> Value:
+def _to_odd(value: SsaValue, old: str, new: str) -> SsaValue:
     """A double as a float whose last bit is set where digits are lost: rounding it again is right.
 
     (Boldo and Melquiond, When double rounding is odd, 2005.)
@@ -231,14 +231,14 @@ def _to_odd(value: Value, old: str, new: str) -> Value:
     return inexact.select(truncated | 1, bits).bitcast(new)
 
 
-def _round_to(value: Value, target: DType) -> Value:
+def _round_to(value: SsaValue, target: DType) -> SsaValue:
     """Half precision is computed in float, so what is of it must be rounded by hand."""
     if target.name not in HALVES:
         return value
     return from_memory(to_memory(value, target), target)
 
 
-def _to_integer(value: Value, new: str) -> Value:
+def _to_integer(value: SsaValue, new: str) -> SsaValue:
     """Through a wide integer, whose least number stands for what it cannot hold: see `Cast`."""
     wide = "i64" if new == "i64" else "i32"
     limit = 2.0 ** (value.type.of(wide).bits - 1)
@@ -247,7 +247,7 @@ def _to_integer(value: Value, new: str) -> Value:
     return made if wide == new else made.convert("trunc", new)
 
 
-def _resize_integer(value: Value, new: str, unsigned: bool) -> Value:
+def _resize_integer(value: SsaValue, new: str, unsigned: bool) -> SsaValue:
     bits, old_bits = value.type.of(new).bits, value.type.bits
     if bits == old_bits:
         return value
@@ -259,14 +259,16 @@ def _resize_integer(value: Value, new: str, unsigned: bool) -> Value:
 # -- random numbers
 
 
-def random_words(key_low: Value, key_high: Value, run: Value, element: Value) -> list[Value]:
+def random_words(
+    key_low: SsaValue, key_high: SsaValue, run: SsaValue, element: SsaValue
+) -> list[SsaValue]:
     """The four random words of an element; `thalweg.ops.random.philox.unit` is their definition."""
     run = run.splat(element.type.lanes)
     counter = (_low(element), _high(element), _low(run), _high(run))
     return list(philox4x32(counter, (key_low, key_high)))
 
 
-def random_unit(words: Sequence[Value], number: int, dtype: DType) -> Value:
+def random_unit(words: Sequence[SsaValue], number: int, dtype: DType) -> SsaValue:
     """A uniform number in [0, 1) of that number among the element's."""
     if dtype.name == "float64":
         a = words[2 * number].lshr(5).convert("zext", "i64").convert("sitofp", "double")
@@ -275,9 +277,9 @@ def random_unit(words: Sequence[Value], number: int, dtype: DType) -> Value:
     return words[number].lshr(8).convert("sitofp", "float") * 2.0**-24
 
 
-def _low(value: Value) -> Value:
+def _low(value: SsaValue) -> SsaValue:
     return value.convert("trunc", "i32")
 
 
-def _high(value: Value) -> Value:
+def _high(value: SsaValue) -> SsaValue:
     return value.lshr(32).convert("trunc", "i32")

@@ -6,7 +6,7 @@ lacks instructions for them. There the bits are taken apart and put together as 
 
 from __future__ import annotations
 
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 
 _SIGN, _INFINITY, _QUIET_NAN = 0x8000, 0x7C00, 0x7E00  # float16
 _LOST = 13  # bits of a float's fraction that a float16 does not have
@@ -15,12 +15,12 @@ _LEAST = 0x38800000  # 2^-14, the least normal float16, as a float
 _TOO_LARGE = 0x47800000  # 2^16
 
 
-def float_of_bfloat16(bits: Value) -> Value:
+def float_of_bfloat16(bits: SsaValue) -> SsaValue:
     """The float whose upper half these bits are."""
     return (bits.convert("zext", "i32") << 16).bitcast("float")
 
 
-def bfloat16_of_float(value: Value) -> Value:
+def bfloat16_of_float(value: SsaValue) -> SsaValue:
     """A float rounded to the upper half of its bits, to nearest, ties to even."""
     bits = value.bitcast("i32")
     rounded = (bits + 0x7FFF + (bits.lshr(16) & 1)).lshr(16)
@@ -28,7 +28,7 @@ def bfloat16_of_float(value: Value) -> Value:
     return value.is_nan().select(quiet, rounded).convert("trunc", "i16")
 
 
-def float_of_float16(bits: Value) -> Value:
+def float_of_float16(bits: SsaValue) -> SsaValue:
     """The float of the same value as a float16."""
     if bits.builder.converts_halves:
         return bits.bitcast("half").convert("fpext", "float")
@@ -43,7 +43,7 @@ def float_of_float16(bits: Value) -> Value:
     return (found | ((wide & _SIGN) << 16)).bitcast("float")
 
 
-def float16_of_float(value: Value) -> Value:
+def float16_of_float(value: SsaValue) -> SsaValue:
     """A float rounded to float16, to nearest, ties to even."""
     if value.builder.converts_halves:
         return value.convert("fptrunc", "half").bitcast("i16")

@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 from thalweg.backends.native.llvm import version
 from thalweg.backends.native.llvm.loader import Loaded, load
 from thalweg.backends.native.llvm.target import Target
-from thalweg.base.forks import Shared
-from thalweg.base.recent import Recent
+from thalweg.base.bounded_dict import BoundedDict
+from thalweg.base.forks import ForkSafe
 from thalweg.base.record import Record
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Stats(Record, frozen=False):
     link_seconds: float = 0.0
 
 
-class Source(Record):
+class IrSource(Record):
     """A module of IR that is written only if its code is not known yet.
 
     Attributes:
@@ -59,9 +59,9 @@ class Source(Record):
     write: Callable[[], str]
 
     @staticmethod
-    def of(text: str) -> Source:
+    def of(text: str) -> IrSource:
         """A text that is its own key."""
-        return Source(text, lambda: text)
+        return IrSource(text, lambda: text)
 
 
 class Address(int):
@@ -77,7 +77,7 @@ class Address(int):
         return address
 
 
-class Jit(Shared):
+class Jit(ForkSafe):
     """Compiles modules of IR, and keeps the code that is in use or was made lately in memory.
 
     A module defines one thing that is seen from outside, `@kernel`: a function, or a table of some.
@@ -98,15 +98,15 @@ class Jit(Shared):
         self._begun: dict[str, bytes | Job] = {}
         # All code there is, by kernel, and the latest, which may be wanted again.
         self._code: WeakValueDictionary[str, Loaded] = WeakValueDictionary()
-        self._latest: dict[str, Loaded] = Recent()
+        self._latest: dict[str, Loaded] = BoundedDict()
 
-    def begin(self, sources: Iterable[Source]) -> None:
+    def begin(self, sources: Iterable[IrSource]) -> None:
         """Let other threads compile modules that will be wanted soon, as far as nobody has."""
         with self._lock:
             for source in sources:
                 self._begin(_name(source.key), source)
 
-    def compile(self, sources: Sequence[Source]) -> list[Address]:
+    def compile(self, sources: Sequence[IrSource]) -> list[Address]:
         """The address of each module's `@kernel`; the same key gives the same while it is in use.
 
         Raises:
@@ -135,13 +135,13 @@ class Jit(Shared):
 
         return Compiler(self.target)
 
-    def _begin(self, name: str, source: Source) -> None:
+    def _begin(self, name: str, source: IrSource) -> None:
         if name in self._code or name in self._begun:
             return
         found = self._cached(name)
         self._begun[name] = self._making(name, source) if found is None else found
 
-    def _making(self, name: str, source: Source) -> Job:
+    def _making(self, name: str, source: IrSource) -> Job:
         """Object code that defines the kernel under its name, when it is made."""
 
         def keep(code: bytes) -> None:

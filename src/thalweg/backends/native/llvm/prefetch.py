@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.formula import Axis, Read, Reduce, Rewrite, affine
 from thalweg.kernels.schedules.model import LINE
-from thalweg.kernels.schedules.prefetch import DISTANCE, LINES, Row, prefetches
+from thalweg.kernels.schedules.prefetch import DISTANCE, LINES, FetchedRow, prefetches
 
 
 class Prefetcher:
@@ -55,7 +55,7 @@ class Prefetcher:
                 for n in own:
                     self._fetch_row(row, n + len(own))
 
-    def _fetch_row(self, row: Row, distance: int) -> None:
+    def _fetch_row(self, row: FetchedRow, distance: int) -> None:
         """Fetch the beginning of the row that is so many further, or of the last one."""
         w, axis = self._w, row.axis
         ahead = Axis(axis.extent, "ahead")
@@ -80,7 +80,7 @@ class Prefetcher:
                     pointer = w.pointer(moved.source, moved.index[0], moved.dtype, point)
                     w.b.prefetch(pointer, write=lookup.write)
 
-    def _bounded(self, axis: Axis, distance: int) -> Value:
+    def _bounded(self, axis: Axis, distance: int) -> SsaValue:
         """The value of an axis that is so much further, or its last one."""
         place, last = self._w.index[axis] + distance, self._w.number(axis.extent) - 1
         return (place < last).select(place, last)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.expressions import Expressions
 from thalweg.backends.native.llvm.functions import emit_function, register_type, unify
-from thalweg.backends.native.llvm.ssa import Type, Value
+from thalweg.backends.native.llvm.ssa import SsaValue, Type
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
 from thalweg.formula import Apply, Expr, Reduce
@@ -15,16 +15,16 @@ from thalweg.kernels.nests.blocks import is_blocked
 from thalweg.kernels.nests.nest import position
 
 
-class Rest(Record):
-    """Where a number or a vector rests in memory.
+class MemoryCell(Record):
+    """Where a number or a vector is kept in memory.
 
     Attributes:
         load: gives what is there.
         store: puts another one there.
     """
 
-    load: Callable[[], Value]
-    store: Callable[[Value], None]
+    load: Callable[[], SsaValue]
+    store: Callable[[SsaValue], None]
 
 
 class Accumulator:
@@ -35,12 +35,12 @@ class Accumulator:
         reduce: the reduction.
         point: of the tile.
         levels: of the blocks that the reduction is added up in, if it is one that rounds.
-        kept: in the sweeps of a sum, where the sweep before has left it, and the totals of its
+        kept: in the K blocks of a sum, where the block before has left it, and the totals of its
             blocks.
-        is_first: of the sweeps, whether none has been before this one.
+        is_first: of the K blocks, whether none has been before this one.
 
     Attributes:
-        totals: for each level, where the sum of its complete blocks rests.
+        totals: for each level, where the sum of its complete blocks is kept.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Accumulator:
         reduce: Reduce,
         point: Point,
         levels: int,
-        kept: Sequence[Rest] = (),
-        is_first: Value | None = None,
+        kept: Sequence[MemoryCell] = (),
+        is_first: SsaValue | None = None,
     ) -> None:
         self.w, self.reduce, self.point = writer, reduce, point
         vector = writer.s.vector
@@ -69,14 +69,17 @@ class Accumulator:
         if self.is_arg:
             self.place = self._cell(register_type(reduce.dtype, self.lanes), 0)
 
-    def _cell(self, kind: Type, start: float) -> Value:
+    def _cell(self, kind: Type, start: float) -> SsaValue:
         cell = self.w.b.local(kind)
         self.w.b.store(self.w.b.constant(kind, start), cell)
         return cell
 
-    def _on_the_stack(self) -> Rest:
+    def _on_the_stack(self) -> MemoryCell:
         b, pointer = self.w.b, self.w.b.local(self.kind)
-        return Rest(lambda: b.rested(self.kind, pointer), lambda value: b.rest(value, pointer))
+        return MemoryCell(
+            lambda: b.load_volatile(self.kind, pointer),
+            lambda value: b.store_volatile(value, pointer),
+        )
 
     # -- blocks
 
@@ -116,7 +119,7 @@ class Accumulator:
         new, mask = self._combined(old, point), self._mask(offsets)
         b.store(new if mask is None else mask.select(new, old), self.cell)
 
-    def _combined(self, old: Value, point: Point) -> Value:
+    def _combined(self, old: SsaValue, point: Point) -> SsaValue:
         """What there is so far with the body's value at a point."""
         b, body = self.w.b, self.reduce.body
         factors = _factors(body) if self.combiner == "sum" else None
@@ -126,14 +129,14 @@ class Accumulator:
         value = b.splat(self.w.value(body, point), self.lanes)
         return _combine(self.combiner, old, value, body.dtype)
 
-    def _mask(self, offsets: Point) -> Value | None:
+    def _mask(self, offsets: Point) -> SsaValue | None:
         """The lanes in use, where the reduced axis itself is spread over lanes."""
         vector = self.w.s.vector
         if vector is None or vector not in self.reduce.axes or not self.lanes:
             return None
         return self.w.masks.get(offsets.get(vector, 0))
 
-    def _add_arg(self, best: Value, point: Point) -> None:
+    def _add_arg(self, best: SsaValue, point: Point) -> None:
         b = self.w.b
         value = b.splat(self.w.value(self.reduce.body, point), self.lanes)
         kinds = [self.reduce.body.dtype] * 2
@@ -148,13 +151,13 @@ class Accumulator:
         b.store(better.select(value, best), self.cell)
         b.store(better.select(b.splat(here, self.lanes), place), self.place)
 
-    def _position(self, point: Point) -> Value:
+    def _position(self, point: Point) -> SsaValue:
         """The row-major position among the reduced axes."""
         value = self.w.offset_value(position(self.reduce), point)
         element = register_type(self.reduce.dtype).element
         return value if element == "i64" else value.convert("trunc", element)
 
-    def result(self) -> Value:
+    def result(self) -> SsaValue:
         """The final value, or the lanes' parts of it."""
         b = self.w.b
         if self.is_arg:
@@ -167,7 +170,7 @@ class Accumulator:
         return bool(self.lanes) and self.w.s.vector in self.reduce.axes
 
 
-def results(totals: Sequence[Accumulator]) -> list[Value]:
+def results(totals: Sequence[Accumulator]) -> list[SsaValue]:
     """The final values of reductions: scalars where the lanes held parts."""
     values = [total.result() for total in totals]
     alike: dict[tuple[str, DType], list[int]] = {}
@@ -207,11 +210,11 @@ def _identity(combiner: str, dtype: DType) -> float:
 _COMBINERS = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "any": "or", "all": "and"}
 
 
-def _combine(combiner: str, old: Value, new: Value, dtype: DType) -> Value:
+def _combine(combiner: str, old: SsaValue, new: SsaValue, dtype: DType) -> SsaValue:
     return emit_function(old.builder, _COMBINERS[combiner], [old, new], [dtype, dtype], dtype)
 
 
-def _across_lanes(vectors: Sequence[Value], combiner: str, dtype: DType) -> list[Value]:
+def _across_lanes(vectors: Sequence[SsaValue], combiner: str, dtype: DType) -> list[SsaValue]:
     """Combine the lanes of each vector, halves with halves: a fixed order.
 
     Two vectors at a time, so that no lane is idle: as many additions as for one vector and one more
@@ -226,7 +229,7 @@ def _across_lanes(vectors: Sequence[Value], combiner: str, dtype: DType) -> list
     return [b.extract(left[0], n) for n in range(len(vectors))]
 
 
-def _halves_combined(a: Value, b: Value, width: int, combiner: str, dtype: DType) -> Value:
+def _halves_combined(a: SsaValue, b: SsaValue, width: int, combiner: str, dtype: DType) -> SsaValue:
     """The first half of each part of two vectors with its second half."""
     lanes = a.type.lanes
     low = [n for n in range(2 * lanes) if n % width < width // 2]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from thalweg.backends.native.llvm.builder import Builder, Lines, Loop
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.builder import Builder, EmittedLoop, Lines
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.base.record import Record, field
 from thalweg.formula import Axis
 
@@ -27,8 +27,8 @@ class Scope(Record, frozen=False):
     """
 
     bound: frozenset[Axis]
-    loop: Loop | None = None
-    memo: dict[object, Value] = field(default_factory=dict)
+    loop: EmittedLoop | None = None
+    memo: dict[object, SsaValue] = field(default_factory=dict)
     place: Lines | None = None
 
 
@@ -58,7 +58,7 @@ class Scopes:
         self.scopes[-1].place = None
 
     @contextmanager
-    def scope(self, *axes: Axis, loop: Loop | None = None) -> Iterator[None]:
+    def scope(self, *axes: Axis, loop: EmittedLoop | None = None) -> Iterator[None]:
         """An inner scope in which the axes are known, too; perhaps the body of a loop over one."""
         outer = self.scopes[-1]
         here = outer.place is None  # no loop was opened: the outer scope's code may go right here

@@ -20,7 +20,7 @@ from thalweg.backends.native.llvm.elementary import (
     polynomial,
     polynomial_by_square,
 )
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.backends.native.llvm.trigonometry import sin_cos_reduced
 from thalweg.backends.native.llvm.vector_math import (
     expm1_over,
@@ -32,7 +32,7 @@ from thalweg.backends.native.llvm.vector_math import (
 
 
 @elementary(single=1.9, double=1.9)
-def erf(x: Value) -> Value:
+def erf(x: SsaValue) -> SsaValue:
     """Error function, as -expm1(log(erfc |x|)): that logarithm is smooth, hence one polynomial."""
     end = 4.0 if format_of(x).element == "float" else 6.0
     t = magnitude(x).math("minimum", end)
@@ -41,7 +41,7 @@ def erf(x: Value) -> Value:
 
 
 @elementary(single=4.5, double=4.5)
-def erfc(x: Value) -> Value:
+def erfc(x: SsaValue) -> SsaValue:
     """1 - erf(x), as e^-x^2 p / (1 + 2 |x|) with p nearly 1; x^2 counts with what rounding loses.
 
     (Shepherd and Laframboise, Chebyshev Approximation of (1 + 2x) exp(x^2) erfc(x), Mathematics of
@@ -60,10 +60,10 @@ def erfc(x: Value) -> Value:
 # -- the gamma family
 
 
-def _in_double(emit: Callable[[Value], Value]) -> Callable[[Value], Value]:
+def _in_double(emit: Callable[[SsaValue], SsaValue]) -> Callable[[SsaValue], SsaValue]:
     """The function, computed in double for floats."""
 
-    def widened(x: Value) -> Value:
+    def widened(x: SsaValue) -> SsaValue:
         if format_of(x).element == "double":
             return emit(x)
         return emit(x.convert("fpext", "double")).convert("fptrunc", "float")
@@ -72,7 +72,7 @@ def _in_double(emit: Callable[[Value], Value]) -> Callable[[Value], Value]:
     return widened
 
 
-def _sin_cos_pi(a: Value) -> tuple[Value, Value, Value]:
+def _sin_cos_pi(a: SsaValue) -> tuple[SsaValue, SsaValue, SsaValue]:
     """`(|sin(pi a)|, |cos(pi a)|, f)` with f the distance from the nearest integer, signed."""
     f = a - a.math("roundeven")
     g = magnitude(f)
@@ -81,12 +81,14 @@ def _sin_cos_pi(a: Value) -> tuple[Value, Value, Value]:
     return near.select(sine, cosine), near.select(cosine, sine), f
 
 
-def _choose_polynomial(first: Value, s: Value, tables: tuple[polynomials.Table, ...]) -> Value:
+def _choose_polynomial(
+    first: SsaValue, s: SsaValue, tables: tuple[polynomials.Table, ...]
+) -> SsaValue:
     """The first of two polynomials of one degree where the condition holds, else the second."""
     *rest, last = zip(*(table.double for table in tables), strict=True)
     b = s.builder
 
-    def coefficient(pair: tuple[float, ...]) -> Value:
+    def coefficient(pair: tuple[float, ...]) -> SsaValue:
         return first.select(b.like(s, pair[0]), pair[1])
 
     result = coefficient(last)
@@ -95,7 +97,7 @@ def _choose_polynomial(first: Value, s: Value, tables: tuple[polynomials.Table, 
     return result
 
 
-def _lgamma_small(a: Value, log_a: Value) -> Value:
+def _lgamma_small(a: SsaValue, log_a: SsaValue) -> SsaValue:
     """`lgamma(a)` below 3: by the zeros at 1 and 2, and by lgamma(1 + a) where a is small."""
     low = a < 0.7
     y = low.select(a + 1, a)
@@ -105,7 +107,7 @@ def _lgamma_small(a: Value, log_a: Value) -> Value:
     return s * _choose_polynomial(first, s, tables) + low.select(-log_a, 0.0)
 
 
-def _lgamma_large(a: Value, log_a: Value) -> Value:
+def _lgamma_large(a: SsaValue, log_a: SsaValue) -> SsaValue:
     """`lgamma(a)` from 3 on: Stirling's series, whose rest is a polynomial."""
     z = 1 / a
     rest = z.fma(polynomial(z * z, polynomials.LGAMMA_TAIL), (math.log(2 * math.pi) - 1) / 2)
@@ -114,7 +116,7 @@ def _lgamma_large(a: Value, log_a: Value) -> Value:
 
 @elementary(single=0.75, double=6.0)
 @_in_double
-def lgamma(x: Value) -> Value:
+def lgamma(x: SsaValue) -> SsaValue:
     """Log |gamma(x)|; below 0 by reflection, log(pi / (|x| sin(pi |x|))) - lgamma |x|."""
     a = magnitude(x)
     log_a = log(a)
@@ -127,7 +129,7 @@ def lgamma(x: Value) -> Value:
 
 @elementary(single=0.75, double=6.0)
 @_in_double
-def digamma(x: Value) -> Value:
+def digamma(x: SsaValue) -> SsaValue:
     """The derivative of lgamma; below 0, digamma |x| + 1 / |x| + pi cot(pi |x|).
 
     NaN at the negative integers, and an infinity at 0.
@@ -149,7 +151,7 @@ def digamma(x: Value) -> Value:
 
 @elementary(single=0.75, double=6.0)
 @_in_double
-def trigamma(x: Value) -> Value:
+def trigamma(x: SsaValue) -> SsaValue:
     """The derivative of digamma; by reflection below 0, where (pi / sin(pi x))^2 is the sum."""
     a = magnitude(x)
     low = a < 3
@@ -163,6 +165,6 @@ def trigamma(x: Value) -> Value:
     return (x < 0).select(reflected, above + low.select(first, 0.0))
 
 
-def _inverse_square(x: Value) -> Value:
+def _inverse_square(x: SsaValue) -> SsaValue:
     y = 1 / x
     return y * y

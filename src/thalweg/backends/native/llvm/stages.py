@@ -13,7 +13,7 @@ import math
 from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.functions import from_memory, memory_type, to_memory
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
-from thalweg.backends.native.llvm.ssa import I64, Value
+from thalweg.backends.native.llvm.ssa import I64, SsaValue
 from thalweg.base.record import replace
 from thalweg.formula import Axis, Read, Reduce, Rewrite
 
@@ -36,7 +36,7 @@ class Stage:
         assert vector is not None
         self._width = writer.s.tile_of(vector)
         rows = [int(axis.extent) for axis in reduce.axes]
-        rows[0] = writer.s.chunk or rows[0]
+        rows[0] = writer.s.k_block or rows[0]
         self._memory = writer.b.array(self._kind.element, self._width * math.prod(rows))
         self.held = writer.b.local(I64)
 
@@ -83,13 +83,13 @@ class Stage:
             w.reduction_loops(list(self._axes), {}, copy)
             w.s = kept
 
-    def load(self, point: Point) -> Value:
+    def load(self, point: Point) -> SsaValue:
         """The operand's vector at a point of the tile; lanes beyond the extent hold anything."""
         vector = self.w.s.vector
         place = self._place(point, point.get(vector, 0) if vector else 0)
         return from_memory(self.w.b.load(self._kind, place), self.read.dtype)
 
-    def _place(self, point: Point, column: int) -> Value:
+    def _place(self, point: Point, column: int) -> SsaValue:
         """The address of the copy."""
         depth = self.w.depth(frozenset(self._axes))
         scope = self.w.scopes[depth]
@@ -98,7 +98,7 @@ class Stage:
         constant = point.get(self._axes[-1], 0) * self._width + column
         return self.w.b.address(scope.memo[self], self.w.b.index(constant), self._kind.element)
 
-    def _row(self, depth: int) -> Value:
+    def _row(self, depth: int) -> SsaValue:
         """The address of the row of the present reduced indices."""
         w, last = self.w, self._axes[-1]
         loop = w.reduction_loop(last)
@@ -109,13 +109,13 @@ class Stage:
             first, width = self._row_of(loop.start), w.b.index(self._width)
         return w.b.walk(loop, first, width, self._kind.element)
 
-    def _row_of(self, last: Value) -> Value:
+    def _row_of(self, last: SsaValue) -> SsaValue:
         """The same for a given index of the last of the reduced axes."""
         w = self.w
         number = w.b.index(0)
         for axis in self._axes:
             own = last if axis is self._axes[-1] else w.index[axis]
-            if w.sweep is not None and axis is self._axes[0]:
-                own = own - w.sweep.start
+            if w.k_block is not None and axis is self._axes[0]:
+                own = own - w.k_block.start
             number = number * int(axis.extent) + own if axis is not self._axes[0] else own
         return w.b.address(self._memory, number * self._width, self._kind.element)

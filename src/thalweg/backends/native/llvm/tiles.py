@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from thalweg.backends.native.llvm.across import Place, load_columns, store_columns
 from thalweg.backends.native.llvm.addresses import Guards, Point
-from thalweg.backends.native.llvm.epilogue import Aside, ByRow, by_row
+from thalweg.backends.native.llvm.epilogue import ByRow, Spill, by_row
 from thalweg.backends.native.llvm.functions import (
     emit_function,
     from_memory,
@@ -17,10 +16,11 @@ from thalweg.backends.native.llvm.functions import (
 from thalweg.backends.native.llvm.long_sums import LongSums
 from thalweg.backends.native.llvm.prefetch import Prefetcher
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
-from thalweg.backends.native.llvm.reductions import Accumulator, Rest, results
-from thalweg.backends.native.llvm.ssa import Value
+from thalweg.backends.native.llvm.reductions import Accumulator, MemoryCell, results
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.backends.native.llvm.stages import Stage
 from thalweg.backends.native.llvm.target import Target
+from thalweg.backends.native.llvm.transpose import Place, load_columns, store_columns
 from thalweg.base.dtypes import DType
 from thalweg.formula import Affine, Axis, Expr, Read, Reduce
 from thalweg.kernels.nests.blocks import levels
@@ -32,16 +32,16 @@ class Tiles(ReductionLoops):
     """Writes a tile where its loops are open.
 
     Attributes:
-        sweep_depth: the depth of the scope of a sweep.
+        k_block_depth: the depth of the scope of a K block.
     """
 
     def __init__(self, nest: Nest, schedule: Schedule, target: Target) -> None:
         super().__init__(nest, schedule, target)
         self._staged = {id(stage.read): stage for stage in self._make_stages()}
         self._by_row = by_row(nest, schedule, self.deps)
-        self._aside: dict[int, Aside] = {}
+        self._spilled: dict[int, Spill] = {}
         self._prefetcher = Prefetcher(self)
-        self.sweep_depth = 0
+        self.k_block_depth = 0
 
     def points(self) -> list[Point]:
         points: list[dict[Axis, int]] = [{}]
@@ -56,12 +56,12 @@ class Tiles(ReductionLoops):
         self._prefetcher.fetch_lookups(points)
         for reductions in self._sharing_loops():
             self._reduce(reductions, points)
-        if self.sweep is None:
+        if self.k_block is None:
             self._epilogue(points)
         else:
             with self.opened():
                 self.b.either(
-                    self.sweep.is_last,
+                    self.k_block.is_last,
                     lambda: self._at_last(lambda: self._epilogue(points)),
                     lambda: self._in_scope(lambda: self._keep_sums(points)),
                 )
@@ -71,9 +71,9 @@ class Tiles(ReductionLoops):
             write()
 
     def _at_last(self, write: Callable[[], None]) -> None:
-        """Write what only the last sweep runs."""
+        """Write what only the last K block runs."""
         with self.scope():
-            self.seldom = len(self.scopes) - 1, self.sweep_depth
+            self.seldom = len(self.scopes) - 1, self.k_block_depth
             write()
             self.seldom = None
 
@@ -92,7 +92,7 @@ class Tiles(ReductionLoops):
         order = [a for a in reductions[0].axes if a is not self.s.vector]
         order += [a for a in reductions[0].axes if a is self.s.vector]
         blocks = levels(order, self.s.vector, self.s.lanes)
-        is_first = self.sweep.is_first if self.sweep is not None else None
+        is_first = self.k_block.is_first if self.k_block is not None else None
         # A row's element meets all its vectors before the next one needs a register.
         rows_first = sorted(points, key=self._row_of)
         for reduce in reductions:
@@ -112,7 +112,7 @@ class Tiles(ReductionLoops):
                 self.b.prefetch(self.pointer(read.source, read.index[0], read.dtype, at))
 
         outermost = order[0] if order else None
-        long = LongSums(self.b, blocks, list(sums.values()), outermost, self.only, self.sweep)
+        long = LongSums(self.b, blocks, list(sums.values()), outermost, self.only, self.k_block)
         long.begin(self.number)
         self.reduction_loops(order, {}, add, long)
         long.finish(self.number)
@@ -125,12 +125,12 @@ class Tiles(ReductionLoops):
     def _keep_sums(self, points: Sequence[Point]) -> None:
         self._write(self.nest.scratch[:1], points)
 
-    def _kept(self, point: Point) -> list[Rest]:
-        """Where the sum at a point rests between sweeps, and the totals of its blocks."""
+    def _kept(self, point: Point) -> list[MemoryCell]:
+        """Where the sum at a point is kept between K blocks, and the totals of its blocks."""
 
-        def place(store: Store) -> Rest:
+        def place(store: Store) -> MemoryCell:
             read = Read(store.slot, (store.offset,), store.dtype)
-            return Rest(
+            return MemoryCell(
                 lambda: self.load(read, point, ()), lambda value: self.store(store, value, point)
             )
 
@@ -145,12 +145,12 @@ class Tiles(ReductionLoops):
             self._write(self.nest.stores, points)
 
     def _write_by_row(self, epilogue: ByRow, points: Sequence[Point]) -> None:
-        """Put the results of all rows aside, and go on with them in a loop."""
+        """Spill the results of all rows, and go on with them in a loop."""
         axis, row = epilogue.axis, epilogue.row
         rows = self.offsets[axis]
         of_row = [point for point in points if point[axis] == rows[0]]
         for read, result in epilogue.results:
-            self._aside[id(read)] = Aside(self, epilogue, read, result, of_row, rows)
+            self._spilled[id(read)] = Spill(self, epilogue, read, result, of_row, rows)
         with self.opened(), self.b.loop(self.b.index(0), self.b.index(len(rows))) as loop:
             self.index[row] = loop.index
             with self.scope(row):
@@ -158,11 +158,11 @@ class Tiles(ReductionLoops):
 
     def _write(self, stores: Sequence[Store], points: Sequence[Point]) -> None:
         """Store everything; blocks that lie across the vectors as soon as they are complete."""
-        blocks: dict[object, list[Value]] = {}
+        blocks: dict[object, list[SsaValue]] = {}
         for point in points:
             values = [self.value(store.body, point) for store in stores]
             for store, value in zip(stores, values, strict=True):
-                along = None if store.scatters else self._crossed(store.offset, point)
+                along = None if store.scatters else self._transposed_axis(store.offset, point)
                 if along is None:
                     self.store(store, value, point)
                     continue
@@ -170,10 +170,12 @@ class Tiles(ReductionLoops):
                 block = blocks.setdefault(key, [])
                 block.append(self.b.splat(to_memory(value, store.dtype), self.s.lanes))
                 if len(block) == len(self.offsets[along]):
-                    place = self._place_across(store.slot, store.offset, store.dtype, along, point)
+                    place = self._transposed_place(
+                        store.slot, store.offset, store.dtype, along, point
+                    )
                     store_columns(block, place, self.used_lanes(point))
 
-    def store(self, store: Store, value: Value, point: Point) -> None:
+    def store(self, store: Store, value: SsaValue, point: Point) -> None:
         vector = self.s.vector if self.s.vector in self.nest.axes else None
         if store.cleared is not None:
             value = self._added(store, value, point)
@@ -194,7 +196,7 @@ class Tiles(ReductionLoops):
             pointers = self.lane_pointers(store.slot, store.offset, store.dtype, point)
             self.b.scatter(value, pointers, mask or self.all_lanes())
 
-    def _added(self, store: Store, value: Value, point: Point) -> Value:
+    def _added(self, store: Store, value: SsaValue, point: Point) -> SsaValue:
         """What is in memory already plus a value; never remembered, as memory changes."""
         before = self.load(Read(store.slot, (store.offset,), store.dtype), point, ())
         left, right = unify(self.b, [before, value])
@@ -214,17 +216,17 @@ class Tiles(ReductionLoops):
                 if read.source in self.s.staged:
                     yield Stage(self, reduce, read)
 
-    def _compute(self, expr: Expr, point: Point, guards: Guards) -> Value:
-        held = self._staged.get(id(expr)) or self._aside.get(id(expr))
+    def _compute(self, expr: Expr, point: Point, guards: Guards) -> SsaValue:
+        held = self._staged.get(id(expr)) or self._spilled.get(id(expr))
         if held is not None:
             return held.load(point)
         if isinstance(expr, Read) and not guards:
-            along = self._crossed(expr.index[0], point)
+            along = self._transposed_axis(expr.index[0], point)
             if along is not None:
-                return self._load_across(expr, along, point)
+                return self._load_transposed(expr, along, point)
         return super()._compute(expr, point, guards)
 
-    def _crossed(self, index: Affine, point: Point) -> Axis | None:
+    def _transposed_axis(self, index: Affine, point: Point) -> Axis | None:
         """The axis of the tile along which memory lies, if the vectors run across it."""
         vector = self.s.vector
         if vector is None or index.coefficient(vector) in (0, 1):
@@ -240,30 +242,30 @@ class Tiles(ReductionLoops):
         own = (a for a in along if a is not vector and index.coefficient(a) == 1 and a not in jumps)
         return next(own, None)
 
-    def _load_across(self, read: Read, along: Axis, point: Point) -> Value:
+    def _load_transposed(self, read: Read, along: Axis, point: Point) -> SsaValue:
         """A vector of a block, which is loaded with the first of them."""
         memo, deps = self.scopes[-1].memo, self.deps(read)
         key = (
-            "across",
+            "transposed",
             id(read),
             *((id(a), n) for a, n in point.items() if a is not along and a in deps),
         )
         if (key, 0) not in memo:
             kind = memory_type(read.dtype, self.s.lanes)
-            place = self._place_across(read.source, read.index[0], read.dtype, along, point)
+            place = self._transposed_place(read.source, read.index[0], read.dtype, along, point)
             used = self.used_lanes(point)
             vectors = load_columns(self.b, kind, len(self.offsets[along]), place, used)
             for n, vector in enumerate(vectors):
                 memo[key, n] = from_memory(vector, read.dtype)
         return memo[key, self.offsets[along].index(point[along])]
 
-    def _place_across(
+    def _transposed_place(
         self, slot: int, index: Affine, dtype: DType, along: Axis, point: Point
     ) -> Place:
         vector = self.s.vector
         assert vector is not None
 
-        def place(row: int, column: int) -> Value:
+        def place(row: int, column: int) -> SsaValue:
             at = {**point, vector: point[vector] + row, along: self.offsets[along][column]}
             return self.pointer(slot, index, dtype, at)
 

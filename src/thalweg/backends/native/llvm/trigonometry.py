@@ -18,12 +18,12 @@ from thalweg.backends.native.llvm.elementary import (
     odd_polynomial,
     polynomial,
 )
-from thalweg.backends.native.llvm.ssa import F64, I1, I64, Value
+from thalweg.backends.native.llvm.ssa import F64, I1, I64, SsaValue
 
 FAR = 2.0**45  # from here on the argument is reduced by `_reduce_far`
 
 
-def _reduce_trigonometric(x: Value) -> tuple[Value, Value]:
+def _reduce_trigonometric(x: SsaValue) -> tuple[SsaValue, SsaValue]:
     """`(r, n)` with x = n pi / 2 + r and |r| <= pi / 4, n modulo 4; in doubles for floats too.
 
     The product of n and the first part of pi / 2 cancels exactly, so two parts are enough for the
@@ -37,30 +37,30 @@ def _reduce_trigonometric(x: Value) -> tuple[Value, Value]:
     for part in polynomials.HALF_PI.double[: 2 if is_float else 3]:
         r = n.fma(-part, r)
     name = f"reduced.{wide.type.mangled}"
-    r, n = x.builder.apart(name, _reduced, wide, r, shifted.bitcast("i64"), inlined=True)
+    r, n = x.builder.out_of_line(name, _reduced, wide, r, shifted.bitcast("i64"), inlined=True)
     if is_float:
         return r.convert("fptrunc", "float"), n.convert("trunc", "i32")
     return r, n
 
 
-def _reduced(x: Value, r: Value, n: Value) -> list[Value]:
+def _reduced(x: SsaValue, r: SsaValue, n: SsaValue) -> list[SsaValue]:
     """`(r, n)`, which are replaced where x is far away; nothing is done for it where none is."""
     b, far = x.builder, magnitude(x) >= FAR
     kept = [(value, b.local(value.type)) for value in (r, n)]
     for value, place in kept:
         b.store(value, place)
     with b.when(far.any()):
-        found = b.apart(f"reduce_far.{x.type.mangled}", _reduce_far, x)
+        found = b.out_of_line(f"reduce_far.{x.type.mangled}", _reduce_far, x)
         for (value, place), better in zip(kept, found, strict=True):
             b.store(far.select(better, value), place)
     return [b.load(value.type, place) for value, place in kept]
 
 
-def _reduce_far(x: Value) -> list[Value]:
+def _reduce_far(x: SsaValue) -> list[SsaValue]:
     """`(r, n)` of doubles that are far away, one after the other."""
     b, name = x.builder, "reduce_far"
     if not x.type.lanes:
-        return b.apart(f"{name}.one", _payne_hanek, x)
+        return b.out_of_line(f"{name}.one", _payne_hanek, x)
     kinds = ("double", "double", "i64")
     given, *made = [b.array(element, x.type.lanes) for element in kinds]
     b.store(x, given)
@@ -70,13 +70,13 @@ def _reduce_far(x: Value) -> list[Value]:
             for base, element in zip((given, *made), kinds, strict=True)
         ]
         for value, place in zip(
-            b.apart(f"{name}.one", _payne_hanek, b.load(F64, at[0])), at[1:], strict=True
+            b.out_of_line(f"{name}.one", _payne_hanek, b.load(F64, at[0])), at[1:], strict=True
         ):
             b.store(value, place)
     return [b.load(x.type.of(element), base) for base, element in zip(made, kinds[1:], strict=True)]
 
 
-def _payne_hanek(x: Value) -> list[Value]:
+def _payne_hanek(x: SsaValue) -> list[SsaValue]:
     """`(r, n)` of one double of at least `FAR`, to all its bits; r is NaN for what is not finite.
 
     x is an integer m times a power of two. Of m times 2 / pi only what is modulo 4 counts, so only
@@ -103,7 +103,7 @@ def _payne_hanek(x: Value) -> list[Value]:
     return [negative.select(-r, r), negative.select(-n, n)]
 
 
-def _window(table: Value, first: Value) -> list[Value]:
+def _window(table: SsaValue, first: SsaValue) -> list[SsaValue]:
     """Three words of the table's bits from a place on."""
     b = table.builder
     word, shift = first.lshr(6), first & 63
@@ -111,18 +111,18 @@ def _window(table: Value, first: Value) -> list[Value]:
     return [_shifted_left(*pair, shift) for pair in itertools.pairwise(words)]
 
 
-def _shifted_left(word: Value, following: Value, count: Value) -> Value:
+def _shifted_left(word: SsaValue, following: SsaValue, count: SsaValue) -> SsaValue:
     """A word moved to the left by up to 63 bits, which come in from the following one."""
     return (word << count) | following.lshr(1).lshr(63 - count)
 
 
-def _high_product(x: Value, y: Value) -> Value:
+def _high_product(x: SsaValue, y: SsaValue) -> SsaValue:
     """The upper 64 bits of a product of unsigned numbers."""
     wide = x.convert("zext", "i128") * y.convert("zext", "i128")
     return wide.lshr(64).convert("trunc", "i64")
 
 
-def _times_half_pi(upper: Value, lower: Value) -> Value:
+def _times_half_pi(upper: SsaValue, lower: SsaValue) -> SsaValue:
     """A fraction of two words, signed, times pi / 2."""
     b, f = upper.builder, FORMATS["double"]
     negative = upper < 0
@@ -138,24 +138,24 @@ def _times_half_pi(upper: Value, lower: Value) -> Value:
     return negative.select(-size, size)
 
 
-def sin_cos_reduced(r: Value) -> tuple[Value, Value]:
+def sin_cos_reduced(r: SsaValue) -> tuple[SsaValue, SsaValue]:
     """`(sin r, cos r)` for |r| <= pi / 4."""
     z = r * r
     sine = odd_polynomial(r, z, polynomials.SIN)
     return sine, z.fma(z.fma(polynomial(z, polynomials.COS), -0.5), 1)
 
 
-def _sin_cos(x: Value) -> tuple[Value, Value, Value]:
+def _sin_cos(x: SsaValue) -> tuple[SsaValue, SsaValue, SsaValue]:
     """`(sin r, cos r, n)` of the reduced argument."""
     r, n = _reduce_trigonometric(x)
     return *sin_cos_reduced(r), n
 
 
-def _odd(n: Value) -> Value:
+def _odd(n: SsaValue) -> SsaValue:
     return (n & 1).equals(1)
 
 
-def _sin_quarters(x: Value, quarters: int) -> Value:
+def _sin_quarters(x: SsaValue, quarters: int) -> SsaValue:
     """`sin(x + quarters * pi / 2)`."""
     sine, cosine, n = _sin_cos(x)
     n = n + quarters
@@ -163,19 +163,19 @@ def _sin_quarters(x: Value, quarters: int) -> Value:
 
 
 @elementary(single=1.75, double=1.75)
-def sin(x: Value) -> Value:
+def sin(x: SsaValue) -> SsaValue:
     """Sine; NaN of what is not finite."""
     return keep_tiny(x, _sin_quarters(x, 0))
 
 
 @elementary(single=1.75, double=1.75)
-def cos(x: Value) -> Value:
+def cos(x: SsaValue) -> SsaValue:
     """Cosine; NaN of what is not finite."""
     return _sin_quarters(x, 1)
 
 
 @elementary(single=3.25, double=3.25)
-def tan(x: Value) -> Value:
+def tan(x: SsaValue) -> SsaValue:
     """Tangent; NaN of what is not finite."""
     sine, cosine, n = _sin_cos(x)
     odd = _odd(n)
@@ -183,13 +183,13 @@ def tan(x: Value) -> Value:
     return keep_tiny(x, y)
 
 
-def _half_pi_minus(x: Value) -> Value:
+def _half_pi_minus(x: SsaValue) -> SsaValue:
     high, low, *_ = format_of(x).pick(polynomials.HALF_PI)
     return high - (x - low)
 
 
 @elementary(single=1.5, double=1.75)
-def atan(x: Value) -> Value:
+def atan(x: SsaValue) -> SsaValue:
     """Arc tangent."""
     a = magnitude(x)
     large = a > 1
@@ -198,7 +198,7 @@ def atan(x: Value) -> Value:
     return large.select(_half_pi_minus(y), y).math("copysign", x)
 
 
-def _asin_reduced(a: Value) -> tuple[Value, Value]:
+def _asin_reduced(a: SsaValue) -> tuple[SsaValue, SsaValue]:
     """`(y, large)`: asin(a) is y, and pi / 2 - 2 y where a > 1/2 is large; a >= 0."""
     large = a > 0.5
     z = large.select((1 - a) * 0.5, a * a)
@@ -207,14 +207,14 @@ def _asin_reduced(a: Value) -> tuple[Value, Value]:
 
 
 @elementary(single=2.5, double=2.25)
-def asin(x: Value) -> Value:
+def asin(x: SsaValue) -> SsaValue:
     """Arc sine."""
     y, large = _asin_reduced(magnitude(x))
     return large.select(_half_pi_minus(y + y), y).math("copysign", x)
 
 
 @elementary(single=1.25, double=1.25)
-def acos(x: Value) -> Value:
+def acos(x: SsaValue) -> SsaValue:
     """Arc cosine."""
     y, large = _asin_reduced(magnitude(x))
     outer = (x < 0).select(_half_pi_minus(y), y)
@@ -222,7 +222,7 @@ def acos(x: Value) -> Value:
 
 
 @elementary(single=2.0, double=2.0)
-def atan2(y: Value, x: Value) -> Value:
+def atan2(y: SsaValue, x: SsaValue) -> SsaValue:
     """The angle of the point (x, y): the arc tangent of a quotient up to 1, from the nearest axis.
 
     That axis is at 0, pi / 2 or pi, and the angle goes away from it or back.

@@ -1,0 +1,195 @@
+"""Gradients of loops: loops that run the other way, over what the forward ones have collected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from thalweg.autodiff.branches import Differentiate
+from thalweg.base.record import replace
+from thalweg.graph import Body, Graph, Operation, Origin, Tensor, home
+from thalweg.graph.body import operations_behind
+from thalweg.ops.arrays.create import zeros_like
+from thalweg.ops.build import constant_like
+from thalweg.ops.control.assemble import LoopParts, make_loop
+from thalweg.ops.control.loop import Loop
+from thalweg.ops.control.tracing import BodyGraph, Traced
+from thalweg.ops.elementwise.arithmetic import add_n
+
+
+def loop_gradients(
+    op: Operation, dys: Sequence[Tensor | None], differentiate: Differentiate
+) -> list[Tensor | None]:
+    """The gradients of the inputs of a `Loop`.
+
+    The gradient of a carried value is carried backwards, that of a captured value is summed up, and
+    that of a sequence is collected. What an iteration needs of the forward one becomes a further
+    output of that loop: its tape.
+    """
+    return _Backward(op, dys).run(differentiate)
+
+
+class _BackwardGraph(BodyGraph):
+    """The body of a backward loop: it sees the tensors of the forward body.
+
+    Args:
+        outer: the graph that the loop will be in.
+        op: the forward loop.
+
+    Attributes:
+        taped: what stands for values of the forward iteration.
+    """
+
+    def __init__(self, outer: Graph, op: Operation, record: Loop) -> None:
+        super().__init__(outer)
+        self.taped: dict[Tensor, Tensor] = {}
+        self._forward = record.body.graph
+        numbered = enumerate(zip(record.body.inputs, op.inputs, strict=True))
+        self._captured_there = {t: x for n, (t, x) in numbered if record.is_captured(n)}
+
+    def sees(self, graph: Graph) -> bool:
+        return graph is self._forward or super().sees(graph)
+
+    def capture(self, tensor: Tensor) -> Tensor:
+        if tensor.op.graph is not self._forward:
+            return super().capture(tensor)
+        if tensor in self._captured_there:
+            return self.capture(self._captured_there[tensor])
+        if tensor not in self.taped:
+            self.taped[tensor] = self._on_tape(tensor)
+        return self.taped[tensor]
+
+    def _on_tape(self, tensor: Tensor) -> Tensor:
+        if tensor.op.record.origin is Origin.CONSTANT:
+            return self._stand_in(tensor)
+        with self.control_dependencies(None), self.name_scope(None), self.made_at(tensor.op.source):
+            return self.parameter(tensor.spec, tensor.op.name)
+
+
+class _Backward:
+    """The backward loop of a forward one.
+
+    Args:
+        op: the forward loop.
+        dys: the gradients of its outputs.
+    """
+
+    def __init__(self, op: Operation, dys: Sequence[Tensor | None]) -> None:
+        record = cast("Loop", op.record)
+        self._op, self._record, self._dys = op, record, list(dys)
+        self._body, self._outer = record.body, home(op.graph)
+        self._graph = _BackwardGraph(self._outer, op, record)
+        self._outputs, self._inputs = _flow(record, self._dys)
+
+    def run(self, differentiate: Differentiate) -> list[Tensor | None]:
+        """The gradients of the inputs."""
+        with self._graph.as_default():
+            starts = [self._start(n) for n in self._outputs]
+            targets = [self._body.outputs[n] for n in self._outputs]
+            sources = [self._body.inputs[n] for n in self._inputs]
+            made = differentiate(targets, starts, sources)
+            arrived = {n: g for n, g in zip(self._inputs, made, strict=True) if g is not None}
+            sums = {n: self._sum(n, g) for n, g in arrived.items() if self._record.is_captured(n)}
+            carried = [n for n in self._outputs if n < self._record.carried]
+            pairs = zip(carried, starts, strict=False)
+            after = [arrived[n] if n in arrived else zeros_like(start) for n, start in pairs]
+        sequences = [n for n in arrived if self._record.is_sequence(n)]
+        outputs = [*after, *[new for _, new in sums.values()], *[arrived[n] for n in sequences]]
+        parameters = [*starts[: len(carried)], *[old for old, _ in sums.values()]]
+        initial = [*[self._first(n) for n in carried], *[self._zeros(n) for n in sums]]
+        loop = self._loop(parameters, initial, starts[len(carried) :], outputs)
+        gradients: list[Tensor | None] = [None] * len(self._op.inputs)
+        for number, gradient in zip([*carried, *sums, *sequences], loop, strict=True):
+            gradients[number] = gradient
+        return gradients
+
+    def _start(self, number: int) -> Tensor:
+        """The gradient of an output of the forward iteration, which the backward one is given."""
+        spec = self._body.outputs[number].spec
+        if number < self._record.carried:
+            spec = self._body.inputs[number].spec
+        return self._graph.parameter(spec, f"grad_{number}")
+
+    def _sum(self, number: int, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """The sum of the gradients of a captured value, before an iteration and after it."""
+        before = self._graph.parameter(self._body.inputs[number].spec, f"sum_{number}")
+        return before, add_n([before, gradient])
+
+    def _first(self, number: int) -> Tensor:
+        gradient = self._dys[number]
+        return zeros_like(self._op.outputs[number]) if gradient is None else gradient
+
+    def _zeros(self, number: int) -> Tensor:
+        return zeros_like(self._op.inputs[number])
+
+    def _loop(
+        self,
+        carried: Sequence[Tensor],
+        initial: Sequence[Tensor],
+        collected: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+    ) -> list[Tensor]:
+        """The loop, whose iterations take the gradients of what was collected, and the tape."""
+        needed = {t for op in operations_behind(outputs) for t in op.outputs}
+        taped = {t: inner for t, inner in self._graph.taped.items() if inner in needed}
+        taped = {t: inner for t, inner in taped.items() if inner.op.record.origin is Origin.FEED}
+        given = [self._dys[n] for n in self._outputs if n >= self._record.carried]
+        sequences = [dy for dy in given if dy is not None]
+        elements = [*collected, *taped.values()]
+        if not elements:
+            counter = self._counter()
+            taped, elements = {counter: counter}, [self._graph.parameter(counter.spec, "counter")]
+        sequences += self._tape(list(taped))
+        traced = Traced(self._graph, (*carried, *elements), tuple(outputs))
+        parts = LoopParts(None, traced, initial, sequences, not self._record.reverse)
+        return make_loop(self._outer, parts, self._record.type)
+
+    def _counter(self) -> Tensor:
+        """Something that each iteration has once."""
+        if self._record.sequences:
+            return self._body.inputs[self._record.carried]
+        return constant_like(self._body.graph, False, "counter")
+
+    def _tape(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The values of tensors of the body in all iterations, which the forward loop collects."""
+        sequence = {
+            t: x
+            for n, (t, x) in enumerate(zip(self._body.inputs, self._op.inputs, strict=True))
+            if self._record.is_sequence(n)
+        }
+        outputs = self._body.outputs
+        known = {t: n for n, t in enumerate(outputs) if n >= self._record.carried}
+        new = [t for t in tensors if t not in sequence and t not in known]
+        if new:
+            body = Body(self._body.graph, self._body.inputs, (*outputs, *new))
+            self._op.graph.extend(self._op, replace(self._record, body=body))
+        known.update({t: len(outputs) + n for n, t in enumerate(new)})
+        return [sequence[t] if t in sequence else self._op.outputs[known[t]] for t in tensors]
+
+
+def _flow(record: Loop, dys: Sequence[Tensor | None]) -> tuple[list[int], list[int]]:
+    """The numbers of the outputs of an iteration that a gradient may arrive at, and of the inputs.
+
+    A carried value gets its gradient from the iterations that take it.
+    """
+    outputs = {n for n, dy in enumerate(dys) if dy is not None}
+    while True:
+        reached = _reached([record.body.outputs[n] for n in outputs])
+        inputs = [n for n, tensor in enumerate(record.body.inputs) if tensor in reached]
+        more = {n for n in inputs if n < record.carried}
+        if more <= outputs:
+            return sorted(outputs), inputs
+        outputs |= more
+
+
+def _reached(tensors: Sequence[Tensor]) -> set[Tensor]:
+    """The floating-point tensors that some depend on through others of the kind."""
+    found: set[Tensor] = set()
+    waiting = list(tensors)
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.dtype.is_floating and tensor not in found:
+            found.add(tensor)
+            record = tensor.op.record
+            waiting.extend(t for n, t in enumerate(tensor.op.inputs) if n not in record.shape_only)
+    return found

@@ -1,0 +1,361 @@
+"""Cut a run into stages: segments that a backend compiles, and operations that Python runs.
+
+A graph that needs Python nowhere is one segment. Else the operations get *levels*: segments have
+the even ones, the stages of the host the odd ones between them. An operation stands on the lowest
+level that all it depends on, or waits for, allows:
+
+    x -> MatMul -> Unique -> Gather -> Assign        x -> Add -> Assign of another variable
+    level   0         1        2         2                 0        2, after what may fail
+
+A tensor that crosses a boundary is fetched from one segment and fed to a later one. So the extents
+that only the run can tell are ordinary open extents of a segment, and a value that decides about
+shapes is known when the segment that needs it is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from thalweg.base.record import Record
+from thalweg.base.shapes import is_known, known, size
+from thalweg.graph import Body, Operation, Origin, Tensor, Timing
+from thalweg.passes.bodies import needs_host, used
+from thalweg.passes.fold import static_sources
+from thalweg.passes.order import order_with_reasons
+from thalweg.passes.prune import NOTHING, prune
+
+SMALL = 16  # elements of a value that a plan computes with
+UNKNOWN = 1 << 60  # the level of a value that no plan can know
+
+
+class Stage(Record, eq=False):
+    """Operations that run together.
+
+    Attributes:
+        level: even for a segment, odd for the host.
+        ops: in an order in which they can run; those that every stage makes for itself left out.
+        feeds: the tensors that it takes, from the user or from stages before it.
+        tensors: those made here that later stages or the user need.
+        targets: operations that run for their effect, or since others wait for them.
+        done: the operations of the stages before it; None if it is a run of its own.
+        reasons: why it is a stage of its own, for people.
+    """
+
+    level: int
+    ops: tuple[Operation, ...]
+    feeds: tuple[Tensor, ...]
+    tensors: tuple[Tensor, ...]
+    targets: tuple[Operation, ...]
+    done: frozenset[Operation] | None
+    reasons: tuple[str, ...]
+
+    @property
+    def is_host(self) -> bool:
+        """Whether Python runs it."""
+        return self.level % 2 == 1
+
+
+def stage_of_body(body: Body) -> Stage:
+    """A body, as what a run of its own does."""
+    fetches = dict.fromkeys(t for t in body.outputs if t not in body.inputs)
+    return Stage(0, tuple(body.operations), body.inputs, tuple(fetches), (), None, ())
+
+
+class Stages(Record, eq=False):
+    """A run in stages.
+
+    Attributes:
+        stages: in order.
+        feeds: the tensors of which a run is given the values.
+        fetches: what it returns.
+        needs: variables that must have a value before it runs.
+        writes: variables that have a value afterwards.
+    """
+
+    stages: tuple[Stage, ...]
+    feeds: tuple[Tensor, ...]
+    fetches: tuple[Tensor, ...]
+    needs: frozenset[str]
+    writes: frozenset[str]
+
+
+def cut_into_stages(
+    fetches: Sequence[Tensor],
+    targets: Sequence[Operation],
+    fed: Collection[Tensor],
+    done: frozenset[Operation] = NOTHING,
+    by_python: Collection[Operation] = (),
+) -> Stages | None:
+    """The stages of a run; None if a single segment takes it all.
+
+    Args:
+        fetches: tensors of the user's graph.
+        targets: operations of the user's graph.
+        fed: the tensors that are fed.
+        done: operations that have run before.
+        by_python: operations that Python is to run though they do not ask for it.
+    """
+    ops = prune(fetches, targets, fed, done)
+    taken = used(ops, fetches)
+    host = {op for op in ops if is_host(op, taken) or op in by_python}
+    if not host and not _may_need_stages(ops):
+        return None
+    levels = _Levels(ops, fed, host)
+    if not any(levels.of.values()) and not any(tensor.dtype.is_string for tensor in fetches):
+        return None
+    return _Cut(levels, fetches, targets, fed).stages(done)
+
+
+def is_host(op: Operation, used: set[Tensor]) -> bool:
+    """Whether Python runs an operation, or its bodies one by one.
+
+    Args:
+        op: an operation of the user's graph.
+        used: the tensors that something needs.
+    """
+    if op.record.effects.host:
+        return True
+    strings = op.record.takes_strings and any(t.dtype.is_string for t in (*op.inputs, *op.outputs))
+    return strings or (bool(op.record.bodies) and needs_host(op, used))
+
+
+def _may_need_stages(ops: Sequence[Operation]) -> bool:
+    """Whether a shape depends on more than a plan knows."""
+    return any(tensor.op.record.origin is not Origin.CONSTANT for tensor in static_sources(ops))
+
+
+def _is_group(op: Operation) -> bool:
+    """Whether an operation only holds others together."""
+    return not op.outputs and op.record.effects.pure
+
+
+def is_free(op: Operation) -> bool:
+    """Whether each stage makes the operation's values for itself: they are given, not computed."""
+    return op.record.origin is not None
+
+
+class _Levels:
+    """The level of each operation.
+
+    Args:
+        ops: what the run needs, in graph order.
+        fed: the tensors that are fed.
+        host: the operations that Python runs.
+
+    Attributes:
+        of: the levels, by operation, in an order in which they can run; 0 for what is free.
+        reasons: why an operation cannot be in the segment of what it depends on, if it cannot.
+    """
+
+    def __init__(self, ops: list[Operation], fed: Collection[Tensor], host: set[Operation]) -> None:
+        self._fed, self._host = fed, host
+        self.of: dict[Operation, int] = {}
+        self.reasons: dict[Operation, str] = {}
+        self._known_from: dict[Tensor, int] = {}
+        for op, before in order_with_reasons(ops).items():
+            self.of[op] = self._level(op, before)
+            self._note_values(op)
+
+    def _level(self, op: Operation, before: Sequence[Operation]) -> int:
+        earlier = [self.of[one] for one in before]
+        if _is_group(op) or is_free(op):
+            return max(earlier, default=0)
+        parity = int(op in self._host)
+        lowest = max([level + (level % 2 != parity) for level in earlier], default=parity)
+        if parity:
+            how = "body by body by" if op.record.bodies else "by"
+            self.reasons[op] = f"{op.name!r} ({op.type}) is run {how} Python"
+            return lowest
+        return max(lowest, self._level_of_shapes(op, lowest))
+
+    def _level_of_shapes(self, op: Operation, lowest: int) -> int:
+        """The level on which what decides about the operation's shape is known."""
+        level = 0
+        for number in op.record.static:
+            value = op.inputs[number]
+            first = self._known_from.get(value, 0)
+            if lowest < first:
+                self.reasons[op] = f"{value.name!r} decides about the shape of {op.name!r}"
+            level = max(level, first)
+        return level
+
+    def _note_values(self, op: Operation) -> None:
+        """From which level on a plan can know the outputs: they are constant there, or fed."""
+        level, record = self.of[op], op.record
+        if record.origin is Origin.CONSTANT or record.origin is Origin.FEED:
+            first = 0
+        elif op in self._host:
+            first = level + 1
+        else:
+            first = level if self._folds(op, level) else level + 2
+        for tensor in op.outputs:
+            self._known_from[tensor] = 0 if tensor in self._fed else first
+
+    def _folds(self, op: Operation, level: int) -> bool:
+        """Whether a plan of a segment on this level computes an operation's values."""
+        record = op.record
+        if record.origin is not None or not record.effects.pure:
+            return False
+        parts = [t for n, t in enumerate(op.inputs) if n not in record.shape_only]
+        return all(self._known_from.get(t, 0) <= level and self._is_small(t) for t in parts)
+
+    def _is_small(self, tensor: Tensor) -> bool:
+        """Whether a plan should compute with a value: not if it was fed, and may be large.
+
+        Else each new batch would be planned anew, where the few numbers that are made of it may
+        well be the same.
+        """
+        if tensor not in self._fed and tensor.op not in self._host:
+            return True
+        shape = tensor.static_shape
+        return is_known(shape) and size(known(shape)) <= SMALL
+
+
+class _Cut:
+    """What crosses the boundaries between levels."""
+
+    def __init__(
+        self,
+        levels: _Levels,
+        fetches: Sequence[Tensor],
+        targets: Sequence[Operation],
+        fed: Collection[Tensor],
+    ) -> None:
+        self._levels, self._fetches, self._fed = levels, fetches, fed
+        self._written = _earliest_writes(levels.of)
+        self._feeds: dict[int, dict[Tensor, None]] = {}
+        self._made: dict[int, dict[Tensor, None]] = {}
+        self._targets: dict[int, dict[Operation, None]] = {}
+        for op in levels.of:
+            self._note_inputs(op)
+            self._note_control(op)
+            if op.record.effects.must_run or op in targets:
+                self._target(op)
+        for tensor in fetches:
+            if is_free(tensor.op):
+                self._target(tensor.op)
+            self._made.setdefault(self._level_to_fetch(tensor), {})[tensor] = None
+
+    def stages(self, done: frozenset[Operation]) -> Stages:
+        """The stages, those left out in which nothing runs."""
+        by_level: dict[int, list[Operation]] = {}
+        for op, level in self._levels.of.items():
+            if not is_free(op):
+                by_level.setdefault(level, []).append(op)
+        stages = []
+        for level in sorted({*by_level, *self._made}):
+            ops = by_level.get(level, [])
+            if level in self._made or level in self._targets:
+                stages.append(self._stage(level, ops, done))
+            done |= {op for op in ops if not (_is_group(op) or self._is_repeated(op))}
+        given = [tensor for tensor in self._fed if any(tensor in s.feeds for s in stages)]
+        needs, writes = _variables(self._levels.of)
+        return Stages(tuple(stages), tuple(given), tuple(self._fetches), needs, writes)
+
+    def _stage(self, level: int, ops: list[Operation], done: frozenset[Operation]) -> Stage:
+        reasons = [self._levels.reasons[op] for op in ops if op in self._levels.reasons]
+        return Stage(
+            level,
+            tuple(ops),
+            tuple(self._feeds.get(level, ())),
+            tuple(self._made.get(level, ())),
+            tuple(self._targets.get(level, ())),
+            done,
+            tuple(dict.fromkeys(reasons)),
+        )
+
+    def _note_inputs(self, op: Operation) -> None:
+        """Let an operation's inputs come to the level where it runs."""
+        level = self._levels.of[op]
+        if is_free(op) or self._is_repeated(op):
+            return
+        for tensor in self._inputs(op, level):
+            self._bring(tensor, level)
+
+    def _inputs(self, op: Operation, level: int) -> Iterator[Tensor]:
+        """The inputs of an operation, and of those that are made again on its level for it."""
+        for number, tensor in enumerate(op.inputs):
+            again = tensor not in self._fed and self._is_repeated(tensor.op)
+            again = again and level % 2 == 0 and number not in op.record.static
+            if again and self._holds(tensor, level):
+                yield from tensor.op.inputs
+            else:
+                yield tensor
+
+    def _bring(self, tensor: Tensor, level: int) -> None:
+        if tensor in self._fed:
+            self._feeds.setdefault(level, {})[tensor] = None
+            return
+        is_handle = tensor.op.record.origin is Origin.RESOURCE
+        if is_free(tensor.op) and not (is_handle and level % 2):
+            return
+        made = level - 1 if is_handle else self._levels.of[tensor.op]
+        if made != level:
+            self._feeds.setdefault(level, {})[tensor] = None
+            self._made.setdefault(made, {})[tensor] = None
+
+    def _is_repeated(self, op: Operation) -> bool:
+        """Whether an operation reads a variable where it is needed, and not once for all."""
+        effects = op.record.effects
+        is_read = effects.reads and not effects.writes and effects.timing is Timing.BEFORE_WRITES
+        return bool(is_read) and not op.control_inputs
+
+    def _holds(self, read: Tensor, level: int) -> bool:
+        """Whether a variable has, on this level, still the value that is read."""
+        written = [self._written.get(handle, UNKNOWN) for handle in read.op.inputs]
+        return min(written) >= level
+
+    def _note_control(self, op: Operation) -> None:
+        """Let what an operation waits for run on its level, though nobody may need its outputs."""
+        given = [tensor.op for tensor in op.inputs if is_free(tensor.op)]
+        for earlier in _behind_groups([*op.control_inputs, *given]):
+            if self._levels.of.get(earlier, 0) < self._levels.of[op]:
+                self._target(earlier)
+
+    def _target(self, op: Operation) -> None:
+        for one in _behind_groups([op]):
+            if one in self._levels.of:
+                self._targets.setdefault(self._levels.of[one], {})[one] = None
+
+    def _level_to_fetch(self, tensor: Tensor) -> int:
+        """Where a fetch is made; what is free, in the first stage that may."""
+        level = self._levels.of[tensor.op]
+        parity = int(tensor.dtype.is_string)
+        return level + (level % 2 != parity) if is_free(tensor.op) else level
+
+
+def _behind_groups(ops: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations themselves; in place of groups, and of what is free, what these wait for."""
+    waiting, seen = list(ops), set[Operation]()
+    while waiting:
+        op = waiting.pop()
+        if op in seen:
+            continue
+        seen.add(op)
+        if _is_group(op) or is_free(op):
+            waiting.extend(op.control_inputs)
+        else:
+            yield op
+
+
+def _earliest_writes(levels: Mapping[Operation, int]) -> dict[Tensor, int]:
+    """On which level each variable is first written."""
+    found: dict[Tensor, int] = {}
+    for op, level in levels.items():
+        for number in op.record.effects.writes:
+            handle = op.inputs[number]
+            found[handle] = min(level, found.get(handle, level))
+    return found
+
+
+def _variables(order: Iterable[Operation]) -> tuple[frozenset[str], frozenset[str]]:
+    """The variables that a run needs the values of, and those that it writes."""
+    needs: set[str] = set()
+    writes: set[str] = set()
+    for op in order:
+        effects = op.record.effects
+        for number, tensor in enumerate(op.inputs):
+            if tensor.op.record.origin is Origin.RESOURCE and number not in effects.writes:
+                needs |= {tensor.op.name} - writes
+        writes |= {op.inputs[n].op.name for n in effects.writes}
+    return frozenset(needs), frozenset(writes)

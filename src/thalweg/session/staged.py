@@ -1,0 +1,225 @@
+"""Runs that are more than one program: segments, and operations that Python runs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from thalweg.backends.protocol import Feed, MiniBatches, Program
+from thalweg.backends.reference.backend import Run
+from thalweg.backends.state import VariableStore
+from thalweg.base.dims import Given
+from thalweg.base.dtypes import DType
+from thalweg.base.shapes import compatible, show
+from thalweg.graph import Body, Op, Operation, Tensor, execute, failed
+from thalweg.ops.control.control_flow import ControlFlow, RunBody
+from thalweg.ops.evaluation import checked_outputs
+from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
+from thalweg.session.entry import Entry
+from thalweg.session.steps import joined
+
+Array = np.ndarray[Any, Any]
+
+_NO_VARIABLES = VariableStore()  # their values are fed to stages of the host
+MOST_NAMED = 8  # operations of a stage that are named when it is described
+
+
+class FindSegment(Protocol):
+    """What finds or makes the compiled plan of a segment."""
+
+    def __call__(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+        """The plan for these feeds."""
+        ...
+
+
+class StagedProgram:
+    """Stages one after the other. What one makes and another needs is handed on as a feed.
+
+    A segment is planned when it first runs, since only then the extents of its feeds are known.
+
+    Args:
+        stages: of the run.
+        find: makes the programs of segments.
+        workspace: see `Program.clone`.
+    """
+
+    def __init__(self, stages: Stages, find: FindSegment, workspace: int | None = 0) -> None:
+        self.stages = stages
+        self.finished = 0
+        self._find = find
+        self._workspace = workspace
+        self._release = _last_uses(stages)
+        self._latest: dict[Stage, Program] = {}
+        self._bodies: dict[Body, Stage] = {}
+
+    def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
+        """Run every stage once; see `Program`."""
+        values = dict(zip(self.stages.feeds, feeds, strict=True))
+        for stage, release in zip(self.stages.stages, self._release, strict=True):
+            if stage.is_host:
+                self._run_by_python(stage, values, run_counter)
+            else:
+                self._run_segment(stage, values, run_counter)
+            for tensor in release:
+                values.pop(tensor, None)
+        return [values[tensor] for tensor in self.stages.fetches]
+
+    def _run_segment(self, stage: Stage, values: dict[Tensor, Array], run_counter: int) -> None:
+        fed = {tensor: values[tensor] for tensor in stage.feeds}
+        entry = self._find(stage, fed)
+        if entry.program is not None:
+            program = self._latest[stage] = self._placed(entry, entry.program)
+            made = program.run([fed[tensor] for tensor in entry.feeds], run_counter)
+            values.update(zip(stage.tensors, map(np.asarray, made), strict=True))
+
+    def _run_by_python(self, stage: Stage, values: dict[Tensor, Array], run_counter: int) -> None:
+        run = _HostRun(dict(values), run_counter, partial(self._run_body, run_counter))
+        with np.errstate(all="ignore"):
+            for op in stage.ops:
+                run.execute(op)
+        for tensor in stage.tensors:
+            run.provide(tensor)
+            # A copy: what Python made may be an operand, or what a function of the user's keeps.
+            values[tensor] = np.array(run.values[tensor], order="C")
+
+    def _run_body(self, run_counter: int, body: Body, inputs: Sequence[Any]) -> list[Array]:
+        """The outputs of a body, which is compiled as a run of its own."""
+        if body not in self._bodies:
+            self._bodies[body] = stage_of_body(body)
+        arrays = [np.asarray(value, order="C") for value in inputs]
+        values = dict(zip(body.inputs, arrays, strict=True))
+        self._run_segment(self._bodies[body], values, run_counter)
+        return [values[tensor] for tensor in body.outputs]
+
+    def _placed(self, entry: Entry, program: Program) -> Program:
+        """The program of a segment in this one's workspace."""
+        place = self._workspace
+        if place == 0:
+            return program
+        if place is None:
+            return program.clone(None)
+        if place not in entry.others:
+            entry.others[place] = program.clone(place)
+        return entry.others[place]
+
+    def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        """Run step by step, each stage by stage; see `Program`."""
+        self.finished = 0
+        made = []
+        for n in range(steps):
+            fed = [feed.batch(n) if isinstance(feed, MiniBatches) else feed for feed in feeds]
+            made.append(self.run(fed, run_counter + n))
+            self.finished += 1
+        if not made:
+            return [_nothing(tensor) for tensor in self.stages.fetches]
+        values = zip(self.stages.fetches, zip(*made, strict=True), strict=True)
+        return [joined(t, [v[np.newaxis] for v in one]) for t, one in values]
+
+    def tune(self) -> dict[str, float]:
+        """Tune the segments that have run; see `Program`."""
+        found: dict[str, float] = {}
+        for program in self._latest.values():
+            found |= program.tune()
+        return found
+
+    def at(self, given: Sequence[Given]) -> StagedProgram | None:
+        """None: a segment itself finds out whether its plan holds."""
+        return None
+
+    def clone(self, workspace: int | None) -> StagedProgram:
+        """The same stages with segments in another workspace."""
+        return StagedProgram(self.stages, self._find, workspace)
+
+    def parts(self) -> list[tuple[list[str], Program | None]]:
+        """For each stage what it is, in lines, and its program if it is a segment that has run."""
+        stages = enumerate(self.stages.stages)
+        return [(_described(n, stage), self._latest.get(stage)) for n, stage in stages]
+
+    def describe(self) -> str:
+        """The stages, why each is one, what they are fed, and the programs of those that ran."""
+        lines = [f"{len(self.stages.stages)} stages"]
+        for about, program in self.parts():
+            lines += ["", *about]
+            if program:
+                lines += ["    " + line for line in program.describe().splitlines()]
+        return "\n".join(lines)
+
+
+class _HostRun(Run):
+    """Executes the operations of a stage of the host.
+
+    Args:
+        values: of tensors, to which the new ones are added.
+        run_counter: the number of the run.
+        run_body: runs the bodies of loops and branches.
+    """
+
+    def __init__(self, values: dict[Tensor, Any], run_counter: int, run_body: RunBody) -> None:
+        super().__init__(values, np.asarray(run_counter, np.int64), _NO_VARIABLES, frozenset())
+        self._run_body = run_body
+
+    def execute(self, op: Operation) -> None:
+        """Execute an operation, after those that no stage before it has executed."""
+        for tensor in op.inputs:
+            self.provide(tensor)
+        execute(op, self)
+        for tensor in op.outputs:
+            if self.values[tensor].shape != tensor.static_shape:
+                self._check(tensor)
+
+    def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
+        if isinstance(record, ControlFlow):
+            return record.run(inputs, self._run_body, np)
+        return checked_outputs(record, inputs, kinds)
+
+    def provide(self, tensor: Tensor) -> None:
+        """Have the value of a tensor that no operation computes."""
+        if tensor not in self.values and is_free(tensor.op):
+            execute(tensor.op, self)
+
+    def _check(self, tensor: Tensor) -> None:
+        shape = self.values[tensor].shape
+        if not compatible(shape, tensor.static_shape):
+            raise failed(
+                tensor.op,
+                f"output {tensor.value_index} has the shape {show(shape)}, "
+                f"and not {show(tensor.static_shape)}",
+            )
+
+
+def _last_uses(stages: Stages) -> list[list[Tensor]]:
+    """For each stage the tensors that none after it needs."""
+    needed = set(stages.fetches)
+    release: list[list[Tensor]] = []
+    for stage in reversed(stages.stages):
+        last = {t for t in (*stage.feeds, *stage.tensors) if t not in needed}
+        release.append(list(last))
+        needed |= last
+    return release[::-1]
+
+
+def _nothing(tensor: Tensor) -> Array:
+    """The values of a tensor in no steps."""
+    extents = tensor.static_shape or ()
+    return np.empty((0, *[extent or 0 for extent in extents]), tensor.dtype.numpy)
+
+
+def _described(number: int, stage: Stage) -> list[str]:
+    what = "operations that Python runs" if stage.is_host else "segment"
+    named = _listed([f"{op.name} ({op.type})" for op in stage.ops])
+    lines = [f"stage {number}: {what}: {named}"]
+    lines += [f"  because {reason}" for reason in stage.reasons]
+    if stage.feeds:
+        lines.append(f"  takes {_listed([f'{t.name} {t.spec}' for t in stage.feeds])}")
+    if stage.tensors:
+        lines.append(f"  makes {_listed([f'{t.name} {t.spec}' for t in stage.tensors])}")
+    return lines
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    rest = len(every) - MOST_NAMED
+    return ", ".join(every[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
