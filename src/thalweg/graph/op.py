@@ -17,6 +17,7 @@ from thalweg.graph.effects import Effects, Origin
 
 if TYPE_CHECKING:
     from thalweg.graph.body import Body
+    from thalweg.graph.indexed_slices import Gradient
     from thalweg.graph.node import Operation, Tensor
 
 
@@ -69,6 +70,7 @@ class Op(Record):
         shape_only: inputs whose shape matters but whose value is never read.
         static: inputs whose value must be known when a run is planned (a shape, say).
         takes_strings: whether a tensor that it reads or makes may hold strings.
+        passes_slices: whether `grad` takes `IndexedSlices`; they become dense tensors if not.
     """
 
     type: ClassVar[str]
@@ -77,6 +79,7 @@ class Op(Record):
     shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
     takes_strings: ClassVar[bool] = False
+    passes_slices: ClassVar[bool] = False
 
     @property
     def effects(self) -> Effects:
@@ -136,8 +139,8 @@ class Op(Record):
         """
         raise NotImplementedError(f"{self.type} cannot be used inside a loop or a branch")
 
-    def grad(self, node: Operation, *dys: Any) -> Sequence[Tensor | None]:
-        """The gradient for each input, None where there is none.
+    def grad(self, node: Operation, *dys: Any) -> Sequence[Gradient | None]:
+        """The gradient for each input, a tensor or slices of one; None where there is none.
 
         Args:
             node: the operation.

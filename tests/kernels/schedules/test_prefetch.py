@@ -37,7 +37,7 @@ def test_an_update_fetches_the_weights_while_their_gradient_is_summed() -> None:
     assert not found.rows
     assert not found.batches
     blocked = replace(made, k_block=8)  # they would be fetched in all blocks, and used in the last
-    assert fetched(nest, blocked) == Prefetches((), (), ())
+    assert fetched(nest, blocked) == Prefetches((), (), (), ())
     scalar = Schedule((i, j))
     assert not fetched(nest, scalar).operands
 
