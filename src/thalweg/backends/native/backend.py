@@ -178,7 +178,8 @@ class NativeProgram:
         self._program = make_program(self._layout.rows(SMALL_WORK), ())
         self._loop: Table | None = None
         team = shared_team()
-        self._run_program = (Slices(team) if self._layout.has_loops else team).run_program
+        slices = Slices(team, self._threads) if self._layout.has_loops else None
+        self._run_program = (slices or team).run_program
 
     def at(self, given: Sequence[Given]) -> NativeProgram | None:
         sizes = self._compiled.planned.trace.replay(given)
@@ -332,7 +333,7 @@ class TapedProgram(NativeProgram):
     def __init__(self, compiled: Compiled, sizes: Sizes) -> None:
         super().__init__(compiled, sizes)
         self._tapes = Tapes(self._layout, self._arguments)
-        self._run_program = Slices(shared_team(), self._tapes.room).run_program
+        self._run_program = Slices(shared_team(), self._threads, self._tapes.room).run_program
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         self._bind([*feeds, *self._tapes.begin(self._fetches)], run_counter)
