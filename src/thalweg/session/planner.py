@@ -234,7 +234,7 @@ class Planner(ForkSafe):
             _check_fed(prune(request.fetches, request.targets, feeds, request.done), feeds)
             remark = f" ({len(stages.stages)} stages, one after the other)"
             self.why.note(request, feeds, {}, remark)
-            program = StagedProgram(stages, self._segment)
+            program = StagedProgram(stages, self._segment, self._store)
             entry = Entry(program, stages.feeds, stages.needs, stages.writes)
             self._staged_entries[request] = entry
         return self._staged_entries[request]
