@@ -12,12 +12,17 @@ from thalweg.base import dtypes
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import compatible, known, show
 from thalweg.formula import Expr, Formula, Index, Lowered, Operand, apply, axes, cast
-from thalweg.graph import Effects, Op, Spec, Tensor, Timing
+from thalweg.graph import Effects, Op, Spec, Tensor, Timing, home
 from thalweg.ops.arrays.broadcast import broadcast_to
-from thalweg.ops.arrays.gather import InRange, check_indices
+from thalweg.ops.arrays.create import zeros, zeros_like
+from thalweg.ops.arrays.gather import GatherGrad, InRange, add_slices, check_indices
 from thalweg.ops.arrays.join import concat
+from thalweg.ops.arrays.repeated import IsLast
+from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.arrays.shape import shape
-from thalweg.ops.build import convert, emit, scope
+from thalweg.ops.build import convert, emit
+from thalweg.ops.elementwise.conversion import cast as cast_to
+from thalweg.ops.elementwise.selection import where
 from thalweg.ops.scatter import combine_rows, replace_rows
 
 __all__ = [
@@ -71,6 +76,15 @@ class ScatterUpdate(Op):
         """An element's new value."""
         return update
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        table, indices, updates = inputs
+        extents = known(table.static_shape)
+        rows, slices = reshape(indices, [-1]), reshape(updates, [-1, *extents[1:]])
+        last = emit(IsLast(extents[0]), rows)
+        chosen = where(last, slices, zeros_like(slices))
+        named = add_slices(cast_to(last, dtypes.int32), rows, zeros([extents[0]], dtypes.int32), 0)
+        return [where(named > 0, emit(GatherGrad(), chosen, rows, table), table)]
+
 
 class _Combination(ScatterUpdate):
     """`variable[indices[i], ...]` combined with `updates[i, ...]`, for all i in turn.
@@ -89,6 +103,9 @@ class _Combination(ScatterUpdate):
     def element(self, old: Expr, update: Expr) -> Expr:
         return apply(self.function, old, update)
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return Op.without_effects(self, *inputs)
+
 
 class ScatterAdd(_Combination):
     """`variable[indices[i], ...] += updates[i, ...]` for all i in turn."""
@@ -97,6 +114,9 @@ class ScatterAdd(_Combination):
     function: ClassVar[str] = "add"
     ufunc: ClassVar[str] = "add"
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return [inputs[0] + _total(*inputs)]
+
 
 class ScatterSub(_Combination):
     """`variable[indices[i], ...] -= updates[i, ...]` for all i in turn."""
@@ -104,6 +124,9 @@ class ScatterSub(_Combination):
     type: ClassVar[str] = "ScatterSub"
     function: ClassVar[str] = "sub"
     ufunc: ClassVar[str] = "subtract"
+
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return [inputs[0] - _total(*inputs)]
 
 
 class ScatterMul(_Combination):
@@ -143,18 +166,24 @@ class ScatterMax(_Combination):
     ufunc: ClassVar[str] = "maximum"
 
 
+def _total(table: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """A tensor of the table's shape, with the sums of the updates of each row."""
+    return add_slices(updates, indices, table, 0)
+
+
 def update_rows(record: ScatterUpdate, ref: Any, indices: Any, updates: Any, name: str) -> Tensor:
     """Add the operation that changes rows of a variable, and the check of their numbers."""
     handle: Tensor | None = getattr(ref, "handle", None)
     if handle is None:
         raise TypeError(f"Argument is not a variable: {ref!r}")
-    with handle.graph.as_default(), scope(name, name, handle) as full:
+    graph = home(handle.graph)
+    with graph.as_default(), graph.name_scope(name) as full:
         rows, values = convert(indices), convert(updates, hint=handle.dtype)
         if values.static_shape == () and handle.static_shape:
             values = broadcast_to(values, _slices_shape(rows, known(handle.static_shape)))
         record.infer(handle.spec, rows.spec, values.spec)
         checked = emit(InRange(known(handle.static_shape)[0], "indices"), rows)
-        return emit(record, handle, checked, values, name=full)
+        return graph.add(record, (handle, checked, values), full).outputs[0]
 
 
 def _slices_shape(rows: Tensor, table: Sequence[int]) -> Any:
