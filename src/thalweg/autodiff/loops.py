@@ -46,6 +46,7 @@ class _BackwardGraph(BodyGraph):
         self._forward = record.body.graph
         numbered = enumerate(zip(record.body.inputs, op.inputs, strict=True))
         self._captured_there = {t: x for n, (t, x) in numbered if record.is_captured(n)}
+        self._fixed = _fixed(record.body, set(self._captured_there))
 
     def sees(self, graph: Graph) -> bool:
         return graph is self._forward or super().sees(graph)
@@ -59,9 +60,17 @@ class _BackwardGraph(BodyGraph):
             self.taped[tensor] = self._on_tape(tensor)
         return self.taped[tensor]
 
+    def _again(self, tensor: Tensor) -> Tensor:
+        """The same value as in each forward iteration, computed here."""
+        op = tensor.op
+        with self.name_scope(None), self.made_at(op.source):
+            inputs = [self.capture(x) for x in op.inputs]
+            with self.control_dependencies(None):
+                return self.copy(op, inputs, op.name).outputs[tensor.value_index]
+
     def _on_tape(self, tensor: Tensor) -> Tensor:
-        if tensor.op.record.origin is Origin.CONSTANT:
-            return self._stand_in(tensor)
+        if tensor in self._fixed:
+            return self._again(tensor)
         with self.control_dependencies(None), self.name_scope(None), self.made_at(tensor.op.source):
             return self.parameter(tensor.spec, tensor.op.name)
 
@@ -165,6 +174,20 @@ class _Backward:
             self._op.graph.extend(self._op, replace(self._record, body=body))
         known.update({t: len(outputs) + n for n, t in enumerate(new)})
         return [sequence[t] if t in sequence else self._op.outputs[known[t]] for t in tensors]
+
+
+def _fixed(body: Body, captured: set[Tensor]) -> set[Tensor]:
+    """The tensors of a body that are the same in each iteration, beside those captured."""
+    found: set[Tensor] = set()
+    for op in body.graph.operations:
+        is_value = op.record.origin in (None, Origin.CONSTANT) and op.record.effects.pure
+        if (
+            is_value
+            and not op.record.bodies
+            and all(t in captured or t in found for t in op.inputs)
+        ):
+            found.update(op.outputs)
+    return found
 
 
 def _flow(record: Loop, dys: Sequence[Tensor | None]) -> tuple[list[int], list[int]]:
