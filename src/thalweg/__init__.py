@@ -35,6 +35,7 @@ from thalweg.initializers import constant as constant_initializer
 from thalweg.initializers import glorot_normal as glorot_normal_initializer
 from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
 from thalweg.initializers import ones as ones_initializer
+from thalweg.initializers import orthogonal as orthogonal_initializer
 from thalweg.initializers import random_normal as random_normal_initializer
 from thalweg.initializers import random_uniform as random_uniform_initializer
 from thalweg.initializers import truncated_normal as truncated_normal_initializer
@@ -339,6 +340,7 @@ __all__ = [
     "ones_initializer",
     "ones_like",
     "op_scope",
+    "orthogonal_initializer",
     "pack",
     "pad",
     "placeholder",

@@ -214,3 +214,13 @@ def test_rows_are_updated_in_a_loop(backend: str) -> None:
     with tf.Session(config=tf.ConfigProto(backend=backend)) as session:
         session.run(after)
         np.testing.assert_array_equal(session.run(v), expected)
+
+
+def test_a_captured_constant_has_a_gradient() -> None:
+    c, x = tf.constant(2.0), tf.placeholder(tf.float32, [])
+    _, power = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * c), [0, x])
+    chosen = tf.cond(x > 0.0, lambda: c * c, lambda: c * 3.0)
+    made = [tf.gradients(y, [c])[0] for y in (power, chosen)]
+    with tf.Session() as session:
+        assert session.run(made, {x: 1.0}) == [12.0, 4.0]
+        assert session.run(made, {x: -1.0}) == [-12.0, 3.0]

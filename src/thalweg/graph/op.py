@@ -97,6 +97,11 @@ class Op(Record):
         """The parts of a computation that the op runs in its turn."""
         return ()
 
+    @property
+    def collects_until(self) -> bool:
+        """Whether it collects values until a condition fails: only its end tells how many."""
+        return False
+
     @abstractmethod
     def infer(self, *inputs: Any) -> Spec | tuple[Spec, ...]:
         """The specs of the outputs, from those of the inputs.
@@ -156,6 +161,12 @@ class Op(Record):
     def bad_samples(cls) -> Iterable[Sample]:
         """Uses that must fail when the graph is built, with the text that the error must hold."""
         return ()
+
+
+def is_planned(op: Operation) -> bool:
+    """Whether the shapes of an operation's outputs are known, but for how much a loop collects."""
+    parts = op.record.bodies if op.record.collects_until else (op,)
+    return known_specs([tensor.spec for part in parts for tensor in part.outputs])
 
 
 def known_specs(specs: Sequence[Spec]) -> bool:

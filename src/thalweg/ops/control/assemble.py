@@ -13,7 +13,7 @@ from thalweg.ops.build import constant_like
 from thalweg.ops.control.cond import Cond
 from thalweg.ops.control.functional import Functional, Slot, written
 from thalweg.ops.control.loop import Loop
-from thalweg.ops.control.tracing import Traced
+from thalweg.ops.control.tracing import Traced, is_copied
 from thalweg.ops.elementwise.arithmetic import Add, Mul
 from thalweg.ops.random.seeds import run_counter
 from thalweg.ops.state.variable import Assign, ReadVariable
@@ -46,7 +46,7 @@ class Surroundings:
         taken = [o for f in functions for o, inner in f.graph.captured.items() if inner in used]
         outer = list(dict.fromkeys(taken))
         changed = {f.graph.outer_of(handle) for f in functions for handle in written(f)}
-        self.captured = [t for t in outer if t.op.record.origin not in _COPIED]
+        self.captured = [t for t in outer if not is_copied(t)]
         handles = [t for t in outer if t.op.record.origin is Origin.RESOURCE]
         self.written = [t for t in handles if t in changed]
         self.read = [t for t in handles if t not in changed]
@@ -83,9 +83,6 @@ class Surroundings:
     def _read(self, handle: Tensor, timing: Timing) -> Tensor:
         name = f"{handle.op.name.rpartition('/')[2]}/read"
         return self._graph.add(ReadVariable(timing), (handle,), name, self.after).outputs[0]
-
-
-_COPIED = (Origin.CONSTANT, Origin.RESOURCE, Origin.RUN_COUNTER)
 
 
 def make_cond(predicate: Tensor, then: Traced, otherwise: Traced, name: str) -> list[Tensor]:

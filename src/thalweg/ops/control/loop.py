@@ -77,6 +77,10 @@ class Loop(ControlFlow):
         outside = [n for n in range(count) if not self.is_sequence(n)]
         return (tuple(range(count)), tuple(outside))[: len(self.bodies)]
 
+    @property
+    def collects_until(self) -> bool:
+        return self.condition is not None and len(self.body.outputs) > self.carried
+
     def is_sequence(self, number: int) -> bool:
         return self.carried <= number < self.carried + self.sequences
 
@@ -143,9 +147,7 @@ class Loop(ControlFlow):
         return list(zip(self.body.inputs[: self.carried], self.body.outputs, strict=False))
 
     def varies(self, inputs: Sequence[Spec]) -> bool:
-        """See the base; that of a result may vary with the number of iterations."""
-        if self.condition is not None and len(self.body.outputs) > self.carried:
-            return True
+        """See the base."""
         bodies = zip(self.bodies, self.sources, strict=True)
         deciding = {numbers[n] for body, numbers in bodies for n in body.static}
         if not all(map(self.is_captured, deciding)):
@@ -231,7 +233,7 @@ def _elements(record: Loop, sequences: Sequence[Any]) -> Iterable[Sequence[Any]]
 
 def _walk(record: Loop, sequences: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
     for n in reversed(range(count)) if record.reverse else range(count):
-        yield [sequence[n] for sequence in sequences]
+        yield [sequence[n, ...] for sequence in sequences]  # an array, of strings too
 
 
 def _gathered(record: Loop, collected: list[Sequence[Any]], xp: Any) -> Iterator[Any]:

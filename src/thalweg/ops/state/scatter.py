@@ -92,7 +92,7 @@ class UpdatedRows(Op):
     update: ScatterUpdate
 
     def infer(self, table: Spec, indices: Spec, updates: Spec) -> Spec:
-        return self.update.infer(table, indices, updates)
+        return table if table.shape is None else self.update.infer(table, indices, updates)
 
     def evaluate(self, xp: Any, table: Any, indices: Any, updates: Any) -> Any:
         return self.update.evaluate(xp, table, indices, updates)
