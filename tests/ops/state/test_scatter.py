@@ -229,11 +229,13 @@ def test_rows_change_in_loops_and_branches(name: str, backend: str) -> None:
         np.testing.assert_allclose(s.run(variable), wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_products_of_rows_stay_outside_of_loops() -> None:
-    """Those of one row would have to be taken in their order."""
-    variable = tf.Variable(tf.ones([3, 2]))
-    with pytest.raises(tf.errors.UnimplementedError, match="ScatterMul cannot be used inside"):
-        tf.cond(tf.constant(True), lambda: tf.scatter_mul(variable, [0], 2.0), variable.value)
+def test_products_of_rows_are_taken_by_python_in_branches() -> None:
+    """Those of one row have to be taken in their order."""
+    variable, p = tf.Variable(tf.ones([3, 2])), tf.placeholder(tf.bool, [])
+    made = tf.cond(p, lambda: tf.scatter_mul(variable, [0, 0], 2.0), variable.value)
+    with session() as s:
+        assert s.run(made, {p: False}).tolist() == [[1, 1], [1, 1], [1, 1]]
+        assert s.run(made, {p: True}).tolist() == [[4, 4], [1, 1], [1, 1]]
 
 
 def test_methods_of_variables_take_slices() -> None:

@@ -5,14 +5,16 @@ Such an operation takes as long as the rows that it changes, however many the va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
+
+import numpy as np
 
 from thalweg.base import dtypes
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import compatible, known, show
 from thalweg.formula import Expr, Formula, Index, Lowered, Operand, apply, axes, cast
-from thalweg.graph import Effects, Op, Spec, Tensor, Timing, home
+from thalweg.graph import Effects, Op, Sample, Spec, Tensor, Timing, home
 from thalweg.ops.arrays.broadcast import broadcast_to
 from thalweg.ops.arrays.create import zeros, zeros_like
 from thalweg.ops.arrays.gather import GatherGrad, InRange, add_slices, check_indices
@@ -20,9 +22,10 @@ from thalweg.ops.arrays.join import concat
 from thalweg.ops.arrays.repeated import IsLast
 from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.arrays.shape import shape
-from thalweg.ops.build import convert, emit
+from thalweg.ops.build import convert, emit, scope
 from thalweg.ops.elementwise.conversion import cast as cast_to
 from thalweg.ops.elementwise.selection import where
+from thalweg.ops.samples import TABLE
 from thalweg.ops.scatter import combine_rows, replace_rows
 
 __all__ = [
@@ -86,6 +89,34 @@ class ScatterUpdate(Op):
         return [where(named > 0, emit(GatherGrad(), chosen, rows, table), table)]
 
 
+class UpdatedRows(Op):
+    """A table after an update of some of its rows, as a new tensor.
+
+    Attributes:
+        update: of a variable with the same contents.
+    """
+
+    type: ClassVar[str] = "UpdatedRows"
+    differentiable: ClassVar[bool] = False
+    effects: ClassVar[Effects] = Effects(host=True)
+    update: ScatterUpdate
+
+    def infer(self, table: Spec, indices: Spec, updates: Spec) -> Spec:
+        return table if table.shape is None else self.update.infer(table, indices, updates)
+
+    def evaluate(self, xp: Any, table: Any, indices: Any, updates: Any) -> Any:
+        return self.update.evaluate(xp, table, indices, updates)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for update in (ScatterUpdate(), ScatterMul()):
+            yield Sample(cls(update), (TABLE, np.array([1, 0, 1]), TABLE[[0, 0, 1]]), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(ScatterAdd()), (TABLE, np.array([1]), TABLE), "the updates must be [1, 3]")
+
+
 class _Combination(ScatterUpdate):
     """`variable[indices[i], ...]` combined with `updates[i, ...]`, for all i in turn.
 
@@ -104,7 +135,7 @@ class _Combination(ScatterUpdate):
         return apply(self.function, old, update)
 
     def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
-        return Op.without_effects(self, *inputs)
+        return [emit(UpdatedRows(self), *inputs)]
 
 
 class ScatterAdd(_Combination):
@@ -176,14 +207,13 @@ def update_rows(record: ScatterUpdate, ref: Any, indices: Any, updates: Any, nam
     handle: Tensor | None = getattr(ref, "handle", None)
     if handle is None:
         raise TypeError(f"Argument is not a variable: {ref!r}")
-    graph = home(handle.graph)
-    with graph.as_default(), graph.name_scope(name) as full:
+    with home(handle.graph).as_default(), scope(name, name, handle) as full:
         rows, values = convert(indices), convert(updates, hint=handle.dtype)
         if values.static_shape == () and handle.static_shape:
             values = broadcast_to(values, _slices_shape(rows, known(handle.static_shape)))
         record.infer(handle.spec, rows.spec, values.spec)
         checked = emit(InRange(known(handle.static_shape)[0], "indices"), rows)
-        return graph.add(record, (handle, checked, values), full).outputs[0]
+        return emit(record, handle, checked, values, name=full)
 
 
 def _slices_shape(rows: Tensor, table: Sequence[int]) -> Any:
