@@ -9,7 +9,6 @@ from thalweg.graph import Operation, Origin, Tensor
 from thalweg.ops.arrays.create import zeros
 from thalweg.ops.arrays.gather import Gather
 from thalweg.ops.arrays.indexing import FromEnd
-from thalweg.ops.arrays.ranges import range_
 from thalweg.ops.arrays.rows import WriteRow
 from thalweg.ops.arrays.shape import size_along
 from thalweg.ops.arrays.slicing import slice_
