@@ -16,11 +16,15 @@ from thalweg.base.shapes import compatible, known, show
 from thalweg.formula import Expr, Formula, Index, Lowered, Operand, apply, axes, cast
 from thalweg.graph import Effects, Op, Sample, Spec, Tensor, Timing, home
 from thalweg.ops.arrays.broadcast import broadcast_to
-from thalweg.ops.arrays.gather import InRange, add_slices, check_indices
+from thalweg.ops.arrays.create import zeros, zeros_like
+from thalweg.ops.arrays.gather import GatherGrad, InRange, add_slices, check_indices
 from thalweg.ops.arrays.join import concat
+from thalweg.ops.arrays.repeated import IsLast
+from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.arrays.shape import shape
 from thalweg.ops.build import convert, emit, scope
-from thalweg.ops.elementwise.arithmetic import add, subtract
+from thalweg.ops.elementwise.conversion import cast as cast_to
+from thalweg.ops.elementwise.selection import where
 from thalweg.ops.samples import TABLE
 from thalweg.ops.scatter import combine_rows, replace_rows
 
@@ -76,7 +80,13 @@ class ScatterUpdate(Op):
         return update
 
     def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
-        return [emit(UpdatedRows(self), *inputs)]
+        table, indices, updates = inputs
+        extents = known(table.static_shape)
+        rows, slices = reshape(indices, [-1]), reshape(updates, [-1, *extents[1:]])
+        last = emit(IsLast(extents[0]), rows)
+        chosen = where(last, slices, zeros_like(slices))
+        named = add_slices(cast_to(last, dtypes.int32), rows, zeros([extents[0]], dtypes.int32), 0)
+        return [where(named > 0, emit(GatherGrad(), chosen, rows, table), table)]
 
 
 class UpdatedRows(Op):
@@ -124,6 +134,9 @@ class _Combination(ScatterUpdate):
     def element(self, old: Expr, update: Expr) -> Expr:
         return apply(self.function, old, update)
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return [emit(UpdatedRows(self), *inputs)]
+
 
 class ScatterAdd(_Combination):
     """`variable[indices[i], ...] += updates[i, ...]` for all i in turn."""
@@ -133,8 +146,7 @@ class ScatterAdd(_Combination):
     ufunc: ClassVar[str] = "add"
 
     def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
-        table, indices, updates = inputs
-        return [add(table, add_slices(updates, indices, table, 0))]
+        return [inputs[0] + _total(*inputs)]
 
 
 class ScatterSub(_Combination):
@@ -145,8 +157,7 @@ class ScatterSub(_Combination):
     ufunc: ClassVar[str] = "subtract"
 
     def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
-        table, indices, updates = inputs
-        return [subtract(table, add_slices(updates, indices, table, 0))]
+        return [inputs[0] - _total(*inputs)]
 
 
 class ScatterMul(_Combination):
@@ -184,6 +195,11 @@ class ScatterMax(_Combination):
     type: ClassVar[str] = "ScatterMax"
     function: ClassVar[str] = "max"
     ufunc: ClassVar[str] = "maximum"
+
+
+def _total(table: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """A tensor of the table's shape, with the sums of the updates of each row."""
+    return add_slices(updates, indices, table, 0)
 
 
 def update_rows(record: ScatterUpdate, ref: Any, indices: Any, updates: Any, name: str) -> Tensor:
