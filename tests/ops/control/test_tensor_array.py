@@ -40,6 +40,15 @@ def collected(x: Any, count: Any) -> Any:
     return tf.while_loop(lambda i, *_: i < count, body, [0, x[0], array])[2]
 
 
+def by_shape(x: Any, count: Any) -> Any:
+    """The condition computes the limit."""
+    return tf.while_loop(
+        lambda i, _: i < tf.shape(x)[0],
+        lambda i, array: (i + 1, array.write(i, x[i] * 2)),
+        [0, tf.TensorArray(x.dtype, 0, dynamic_size=True)],
+    )[1]
+
+
 def carried(x: Any, count: Any) -> Any:
     """Each iteration reads what earlier ones have written: the whole array is carried."""
     array = tf.TensorArray(x.dtype, count).write(0, x[0])
@@ -80,7 +89,9 @@ def expected(function: Any, x: Any) -> Any:
     made = np.zeros_like(x)
     h = x[0]
     for i in range(len(x)):
-        if function is collected:
+        if function is by_shape:
+            made[i] = x[i] * 2
+        elif function is collected:
             h = np.sin(h + x[i])
             made[i] = h * 2
         elif function is carried:
@@ -92,7 +103,7 @@ def expected(function: Any, x: Any) -> Any:
     return made
 
 
-FUNCTIONS = [collected, carried, backwards, nested]
+FUNCTIONS = [collected, carried, backwards, nested, by_shape]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -129,11 +140,14 @@ def test_what_is_written_at_the_counter_is_collected() -> None:
     assert array.flow.shape == [4, 3]
 
 
+@pytest.mark.parametrize("function", [collected, by_shape])
 @pytest.mark.parametrize("known", [True, False])
-def test_what_is_read_at_the_counter_is_taken_element_by_element(known: bool) -> None:
+def test_what_is_read_at_the_counter_is_taken_element_by_element(
+    function: Any, known: bool
+) -> None:
     """So its gradient is collected: it is not added up in an array for each iteration."""
     x = tf.placeholder(tf.float32, [None, 3])
-    made = collected(x, 4 if known else tf.placeholder(tf.int32, []))
+    made = function(x, 4 if known else tf.placeholder(tf.int32, []))
     assert tf.gradients(made.stack(), x) != [None]
     loops = [op for op in tf.get_default_graph().operations if op.type == "Loop"]
     texts = [str(body.graph) for op in loops for body in op.record.bodies]

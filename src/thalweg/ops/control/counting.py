@@ -36,12 +36,12 @@ def iterations(condition: Traced, body: Traced, first: Sequence[Tensor | None]) 
     if any(op.record.effects.acts for op in condition.operations):
         return None
     number = condition.parameters.index(test.inputs[0])
-    start, step, limit = first[number], step_of(body, number), _outside(condition, test.inputs[1])
+    start, step, limit = first[number], step_of(body, number), test.inputs[1]
     if start is None or not start.dtype.is_integer or start.static_shape != ():
         return None
-    if step is None or step < 1 or limit is None or not (_is_known(start) and _is_known(limit)):
+    if step is None or step < 1 or not (_is_known(start) and _is_known(limit)):
         return None
-    return _counted(start, limit, step)
+    return _counted(start, condition.graph.moved_out(limit), step)
 
 
 def _counted(start: Tensor, limit: Tensor, step: int) -> Tensor:
@@ -124,12 +124,6 @@ def _same_always(body: Traced, tensor: Tensor, first: Sequence[Tensor | None]) -
 def is_read(function: Traced, tensor: Tensor) -> bool:
     """Whether a function needs a tensor."""
     return any(tensor in op.outputs for op in function.operations)
-
-
-def _outside(function: Traced, tensor: Tensor) -> Tensor | None:
-    """The tensor outside that one stands for, or the tensor itself if it is a constant."""
-    is_constant = tensor.op.record.origin is Origin.CONSTANT
-    return tensor if is_constant else function.graph.outer_of(tensor)
 
 
 def _is_known(tensor: Tensor) -> bool:

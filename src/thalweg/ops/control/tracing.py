@@ -85,12 +85,20 @@ class BodyGraph(Graph):
         return super().own_operations(inside)
 
     def lifted(self, tensor: Tensor) -> Tensor:
+        return self.outer.lifted(self.moved_out(tensor))
+
+    def moved_out(self, tensor: Tensor) -> Tensor:
+        """The same value, computed in the outer graph.
+
+        Raises:
+            GraphError: if it depends on what the body is given.
+        """
         made = dict(self._outer)
         with self.outer.name_scope(None), self.outer.control_dependencies(None):
             for op in operations_behind([tensor]):
                 if not all(output in made for output in op.outputs):
                     made.update(zip(op.outputs, self._lift(op, made), strict=True))
-        return self.outer.lifted(made[tensor])
+        return made[tensor]
 
     def _lift(self, op: Operation, made: dict[Tensor, Tensor]) -> Sequence[Tensor]:
         match op.record.origin:
