@@ -51,12 +51,7 @@ def specialise(
     """
     ops = prune(fetches, targets, fed, done)
     new = Rebuild(Trace())
-    for tensor, value in values.items():
-        new.tensors[tensor] = _known(new, tensor, value)
-    taken = {tensor: shape for tensor, shape in fed.items() if tensor not in values}
-    for tensor, shape in taken.items():
-        new.tensors[tensor] = _fed(new, tensor, shape)
-    feeds = [new.tensors[tensor] for tensor in taken]
+    feeds = _given(new, fed, values)
     wanted, held = static_sources(ops, fed), under_logs(ops)
     updates: dict[Tensor, Operation] = {}
     keys = open_seeds(new.trace, ops)
@@ -83,6 +78,18 @@ def specialise(
             made = new.tensors[tensor]
             new.tensors[tensor] = _read(new, made) if _is_handle(made) else made
     return new.plan(feeds, fetches, effects(ops))
+
+
+def _given(
+    new: Rebuild, fed: Mapping[Tensor, tuple[int, ...]], values: Mapping[Tensor, Array]
+) -> list[Tensor]:
+    """What stands for the tensors that are fed; those of them that a run still takes."""
+    for tensor, value in values.items():
+        new.tensors[tensor] = _known(new, tensor, value)
+    taken = {tensor: shape for tensor, shape in fed.items() if tensor not in values}
+    for tensor, shape in taken.items():
+        new.tensors[tensor] = _fed(new, tensor, shape)
+    return [new.tensors[tensor] for tensor in taken]
 
 
 def _with_bodies(
