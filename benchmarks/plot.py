@@ -18,6 +18,8 @@ COLOURS = {
     "TensorFlow": "#e0a526",
     "JAX": "#7a5aa6",
     "NumPy": "#8a9aa5",
+    "ONNX Runtime": "#4f7f3f",
+    "OpenVINO": "#b04a7a",
 }
 TITLE = "Time relative to Thalweg (less is faster)"
 

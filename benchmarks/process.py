@@ -17,6 +17,7 @@ from benchmarks.errors import BenchmarkError, WorkerError
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "THALWEG_NUM_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+CELLS = {"TF_USE_LEGACY_KERAS": "1"}  # where TensorFlow keeps the cells of TensorFlow 1
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}  # it is kept: starts are not about compiling Python
 PATIENCE = 600.0  # seconds for an answer: several times what the slowest compilation takes
 LAST_WORDS = 5.0  # seconds that a worker which has closed its output may take to end
@@ -61,6 +62,7 @@ class Worker:
             env={
                 **os.environ,
                 **QUIET,
+                **CELLS,
                 **BYTECODE,
                 **dict.fromkeys(THREADS, str(threads)),
                 **(environment or {}),

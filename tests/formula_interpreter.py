@@ -25,14 +25,20 @@ Array = np.ndarray[Any, Any]
 
 
 def interpret(formula: Formula, inputs: Sequence[Array], dtype: np.dtype[Any]) -> Array:
-    """The array that a formula says; what a read index scatters is added up in the axes' order."""
+    """The array that a formula says; what a read index scatters is added up in the axes' order.
+
+    Where the last of it stays instead, nothing may be asked of the other elements, so they are -1.
+    """
     result = np.zeros([int(d) for d in formula.shape], dtype)
     written = np.zeros(result.shape, int)
     scatters = any(isinstance(atom, Expr) for at in formula.store for atom, _ in at.terms)
+    adds = scatters and not formula.replaces
+    if formula.replaces:
+        result -= 1
     for point in _points(formula.axes):
         place = tuple(_index(at, point, inputs) for at in formula.store)
         value = _value(formula.body, point, inputs)
-        result[place] = result[place] + value if scatters else value
+        result[place] = result[place] + value if adds else value
         written[place] += 1
     assert scatters or (written == 1).all(), "a formula must write every element once"
     return result

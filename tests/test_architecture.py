@@ -29,7 +29,7 @@ BESIDE = {
     "math": {"graph", "ops", "nn"},
     "initializers": {"graph", "ops"},
     "losses": {"graph", "ops"},
-    "contrib": {"base", "graph", "ops", "nn"},
+    "contrib": {"base", "graph", "ops", "nn", "train"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
     "datasets": set[str](),
 }

@@ -36,8 +36,10 @@ SINGLE = Peer("thalweg", "Thalweg, one thread", "thalweg")
 TENSORFLOW = (
     "tensorflow-cpu==2.21.0; sys_platform == 'linux' and platform_machine == 'x86_64'",
     "tensorflow==2.21.0; sys_platform != 'linux' or platform_machine != 'x86_64'",
+    "tf_keras==2.21.0",
     "numpy",
 )
+ONNX = ("onnx==1.23.2", "numpy")  # writes the models that the two inference engines read
 PEERS = {
     peer.name: peer
     for peer in (
@@ -46,5 +48,7 @@ PEERS = {
         Peer("tensorflow", "TensorFlow", "tensorflow", TENSORFLOW),
         Peer("jax", "JAX", "jax", ("jax==0.10.2", "numpy")),
         Peer("numpy", "NumPy", "numpy", ("numpy==2.4.6",)),
+        Peer("onnxruntime", "ONNX Runtime", "onnxruntime", ("onnxruntime==1.32.0", *ONNX)),
+        Peer("openvino", "OpenVINO", "openvino", ("openvino==2026.4.1", *ONNX)),
     )
 }

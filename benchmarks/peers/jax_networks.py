@@ -6,7 +6,14 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.recipes import HEADS, NORM_EPSILON
+from benchmarks.recipes import (
+    HEADS,
+    NORM_EPSILON,
+    RESPONSE_ALPHA,
+    RESPONSE_BETA,
+    RESPONSE_CHANNELS,
+    blocks,
+)
 
 jax: Any = importlib.import_module("jax")  # where mypy runs there may be none
 jnp: Any = importlib.import_module("jax.numpy")
@@ -51,7 +58,7 @@ def cnn(w: Weights, images: Any, dropout: Dropout) -> Any:
     h = images.reshape(-1, 28, 28, 1)
     for name in ("conv1", "conv2"):
         h = jax.nn.relu(_convolution(h, w[f"{name}_w"]) + w[f"{name}_b"])
-        h = lax.reduce_window(h, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        h = _pool(h, 2, 2)
     h = jax.nn.relu(dense(w, h.reshape(-1, 7 * 7 * 64), "dense"))
     return dense(w, dropout(h), "out")
 
@@ -59,24 +66,58 @@ def cnn(w: Weights, images: Any, dropout: Dropout) -> Any:
 def resnet(w: Weights, images: Any, dropout: Dropout) -> Any:
     """ResNet-20."""
 
-    def convolution(h: Any, name: str, stride: int = 1) -> Any:
-        h = _convolution(h, w[f"{name}_w"], stride)
-        mean, variance = h.mean((0, 1, 2)), h.var((0, 1, 2))
-        factor = w[f"{name}_scale"] * lax.rsqrt(variance + NORM_EPSILON)
-        return (h - mean) * factor + w[f"{name}_offset"]
-
     def block(h: Any, name: str) -> Any:
         projected = f"{name}_skip_w" in w
         stride = 2 if projected else 1
-        skip = convolution(h, f"{name}_skip", stride) if projected else h
-        h = jax.nn.relu(convolution(h, f"{name}_conv1", stride))
-        return jax.nn.relu(convolution(h, f"{name}_conv2") + skip)
+        skip = _normalised(w, h, f"{name}_skip", stride) if projected else h
+        h = jax.nn.relu(_normalised(w, h, f"{name}_conv1", stride))
+        return jax.nn.relu(_normalised(w, h, f"{name}_conv2") + skip)
 
-    h = jax.nn.relu(convolution(images, "stem"))
-    for stage in range(3):
-        for number in range(3):
-            h = block(h, f"stage{stage}_block{number}")
+    h = jax.nn.relu(_normalised(w, images, "stem"))
+    for name in blocks(w, "_conv1_w"):
+        h = block(h, name)
     return dense(w, h.mean((1, 2)), "out")
+
+
+def resnet50(w: Weights, images: Any, dropout: Dropout) -> Any:
+    """ResNet-50."""
+
+    def block(h: Any, name: str) -> Any:
+        projected = f"{name}_skip_w" in w
+        stride = 2 if projected and not name.startswith("stage0") else 1
+        skip = _normalised(w, h, f"{name}_skip", stride) if projected else h
+        h = jax.nn.relu(_normalised(w, h, f"{name}_conv1"))
+        h = jax.nn.relu(_normalised(w, h, f"{name}_conv2", stride))
+        return jax.nn.relu(_normalised(w, h, f"{name}_conv3") + skip)
+
+    h = _pool(jax.nn.relu(_normalised(w, images, "stem", 2)), 3, 2)
+    for name in blocks(w, "_conv1_w"):
+        h = block(h, name)
+    return dense(w, h.mean((1, 2)), "out")
+
+
+def googlenet(w: Weights, images: Any, dropout: Dropout) -> Any:
+    """GoogLeNet."""
+
+    def convolution(h: Any, name: str, stride: int = 1) -> Any:
+        return jax.nn.relu(_convolution(h, w[f"{name}_w"], stride) + w[f"{name}_b"])
+
+    def norm(h: Any) -> Any:
+        window, ones = (1, 1, 1, RESPONSE_CHANNELS), (1, 1, 1, 1)
+        sums = lax.reduce_window(h * h, 0.0, lax.add, window, ones, "SAME")
+        return h * (1 + RESPONSE_ALPHA / RESPONSE_CHANNELS * sums) ** -RESPONSE_BETA
+
+    def module(h: Any, name: str) -> Any:
+        three = convolution(convolution(h, f"{name}_3x3_reduce"), f"{name}_3x3")
+        five = convolution(convolution(h, f"{name}_5x5_reduce"), f"{name}_5x5")
+        pool = convolution(_pool(h, 3, 1), f"{name}_pool")
+        return jnp.concatenate([convolution(h, f"{name}_1x1"), three, five, pool], 3)
+
+    h = norm(_pool(convolution(images, "conv1", 2), 3, 2))
+    h = _pool(norm(convolution(convolution(h, "conv2"), "conv3")), 3, 2)
+    for name in blocks(w, "_pool_w"):
+        h = module(_pool(h, 3, 2) if name in ("4a", "5a") else h, name)
+    return dense(w, dropout(h.mean((1, 2))), "out")
 
 
 def transformer(attend: Callable[[Any, Any, Any], Any]) -> Logits:
@@ -135,17 +176,35 @@ def lstm_unrolled(w: Weights, images: Any, dropout: Dropout) -> Any:
     return dense(w, h, "out")
 
 
+def lstm_padded(w: Weights, sequences: Any, dropout: Dropout) -> Any:
+    """An LSTM over sequences that end before the rows that are zero."""
+    lengths = (abs(sequences).max(2) > 0).sum(1)
+    gates = sequences.swapaxes(0, 1) @ w["input_w"] + w["gates_b"]
+
+    def one(state: Any, row: Any) -> Any:
+        (h, c), (number, gate) = state, row
+        on = (number < lengths)[:, None]
+        new = _cell(w, h, c, gate)
+        return tuple(jnp.where(on, *pair) for pair in zip(new, state, strict=True)), None
+
+    (last, _), _ = lax.scan(one, _start(w, sequences), (jnp.arange(len(gates)), gates))
+    return dense(w, last, "out")
+
+
 NETWORKS: dict[str, dict[str, Logits]] = {  # by the name of the way, if there is a choice
     "softmax": {"": softmax},
     "mlp": {"": mlp},
     "gan": {"": gan},
     "cnn": {"": cnn},
     "resnet": {"": resnet},
+    "resnet50": {"": resnet50},
+    "googlenet": {"": googlenet},
     "transformer": {
         "plain attention": transformer(plain_attention),
         "dot_product_attention": transformer(own_attention),
     },
     "lstm": {"scan over the rows": lstm_scanned, "unrolled": lstm_unrolled},
+    "lstm_lengths": {"": lstm_padded},
 }
 
 
@@ -154,6 +213,22 @@ def _convolution(h: Any, kernel: Any, stride: int = 1) -> Any:
     margin = kernel.shape[0] // 2
     padding, layout = [(margin, margin)] * 2, ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(h, kernel, (stride, stride), padding, dimension_numbers=layout)
+
+
+def _normalised(w: Weights, h: Any, name: str, stride: int = 1) -> Any:
+    """A convolution and batch normalisation: by moments that are given, or the batch's own."""
+    h = _convolution(h, w[f"{name}_w"], stride)
+    given = f"{name}_mean" in w
+    mean = w[f"{name}_mean"] if given else h.mean((0, 1, 2))
+    variance = w[f"{name}_variance"] if given else h.var((0, 1, 2))
+    factor = w[f"{name}_scale"] * lax.rsqrt(variance + NORM_EPSILON)
+    return (h - mean) * factor + w[f"{name}_offset"]
+
+
+def _pool(h: Any, size: int, stride: int) -> Any:
+    """The largest of each window."""
+    window, strides = (1, size, size, 1), (1, stride, stride, 1)
+    return lax.reduce_window(h, -jnp.inf, lax.max, window, strides, "SAME")
 
 
 def _gates(w: Weights, images: Any) -> Any:

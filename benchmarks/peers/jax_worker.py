@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.models import Array, Data, FedModel, Model, Predictor
+from benchmarks.peers.jax_embedding import Table
+from benchmarks.peers.jax_loops import LOOPS, Looping
 from benchmarks.peers.jax_networks import NETWORKS, Logits, jax, jnp, lax
 from benchmarks.protocol import Ways, serve
 from benchmarks.recipes import (
@@ -22,6 +24,7 @@ from benchmarks.recipes import (
     EPSILON,
     LOOP_BATCH,
     MOMENTUM,
+    MOST_ROWS,
     PREDICTIONS,
     RECIPES,
     Recipe,
@@ -200,10 +203,14 @@ def variants(workload: str, data: Data) -> Mapping[str, Ways]:
     """A jitted step; over data in memory also a scan over steps."""
     if workload in OVERHEADS:
         return {"jit": [partial(OVERHEADS[workload], data)]}
+    if workload in LOOPS:
+        return {"jit": [partial(Looping, data, LOOPS[workload])]}
     if workload in PREDICTIONS:
         (logits,) = NETWORKS[PREDICTIONS[workload]].values()
         return {"jit": [partial(Predicting, data, logits)]}
     recipe = RECIPES[workload]
+    if recipe.network == "embedding":
+        return {"jit": [partial(Table, data, recipe)]} if recipe.rows <= MOST_ROWS else {}
     networks = NETWORKS[recipe.network].items()
     kinds: dict[str, type[Trained]] = {"jit": Trained}
     if workload == "softmax_loop":

@@ -6,7 +6,14 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.recipes import HEADS, NORM_EPSILON
+from benchmarks.recipes import (
+    HEADS,
+    NORM_EPSILON,
+    RESPONSE_ALPHA,
+    RESPONSE_BETA,
+    RESPONSE_CHANNELS,
+    blocks,
+)
 
 tf: Any = importlib.import_module("tensorflow")  # where mypy runs there may be none
 
@@ -56,25 +63,66 @@ def cnn(w: Weights, images: Any, keep: float) -> Any:
 def resnet(w: Weights, images: Any, keep: float) -> Any:
     """ResNet-20."""
 
-    def convolution(h: Any, name: str, stride: int = 1) -> Any:
-        kernel, margin = w[f"{name}_w"], [w[f"{name}_w"].shape[0] // 2] * 2
-        padding = "SAME" if stride == 1 else [[0, 0], margin, margin, [0, 0]]
-        h = tf.nn.conv2d(h, kernel, stride, padding)
-        scale, offset = w[f"{name}_scale"], w[f"{name}_offset"]
-        return tf.compat.v1.nn.fused_batch_norm(h, scale, offset, epsilon=NORM_EPSILON)[0]
-
     def block(h: Any, name: str) -> Any:
         projected = f"{name}_skip_w" in w
         stride = 2 if projected else 1
-        skip = convolution(h, f"{name}_skip", stride) if projected else h
-        h = tf.nn.relu(convolution(h, f"{name}_conv1", stride))
-        return tf.nn.relu(convolution(h, f"{name}_conv2") + skip)
+        skip = _normalised(w, h, f"{name}_skip", stride) if projected else h
+        h = tf.nn.relu(_normalised(w, h, f"{name}_conv1", stride))
+        return tf.nn.relu(_normalised(w, h, f"{name}_conv2") + skip)
 
-    h = tf.nn.relu(convolution(images, "stem"))
-    for stage in range(3):
-        for number in range(3):
-            h = block(h, f"stage{stage}_block{number}")
+    h = tf.nn.relu(_normalised(w, images, "stem"))
+    for name in blocks(w, "_conv1_w"):
+        h = block(h, name)
     return dense(w, tf.reduce_mean(h, [1, 2]), "out")
+
+
+def resnet50(w: Weights, images: Any, keep: float) -> Any:
+    """ResNet-50."""
+
+    def block(h: Any, name: str) -> Any:
+        projected = f"{name}_skip_w" in w
+        stride = 2 if projected and not name.startswith("stage0") else 1
+        skip = _normalised(w, h, f"{name}_skip", stride) if projected else h
+        h = tf.nn.relu(_normalised(w, h, f"{name}_conv1"))
+        h = tf.nn.relu(_normalised(w, h, f"{name}_conv2", stride))
+        return tf.nn.relu(_normalised(w, h, f"{name}_conv3") + skip)
+
+    h = tf.nn.relu(_normalised(w, images, "stem", 2))
+    h = tf.nn.max_pool2d(h, 3, 2, "SAME")
+    for name in blocks(w, "_conv1_w"):
+        h = block(h, name)
+    return dense(w, tf.reduce_mean(h, [1, 2]), "out")
+
+
+def googlenet(w: Weights, images: Any, keep: float) -> Any:
+    """GoogLeNet."""
+
+    def convolution(h: Any, name: str, stride: int = 1) -> Any:
+        kernel = w[f"{name}_w"]
+        sums = tf.nn.conv2d(h, kernel, stride, _padding(kernel, stride))
+        return tf.nn.relu(tf.nn.bias_add(sums, w[f"{name}_b"]))
+
+    def norm(h: Any) -> Any:
+        alpha = RESPONSE_ALPHA / RESPONSE_CHANNELS
+        return tf.nn.local_response_normalization(
+            h, RESPONSE_CHANNELS // 2, 1, alpha, RESPONSE_BETA
+        )
+
+    def pool(h: Any, stride: int) -> Any:
+        return tf.nn.max_pool2d(h, 3, stride, "SAME")
+
+    def module(h: Any, name: str) -> Any:
+        three = convolution(convolution(h, f"{name}_3x3_reduce"), f"{name}_3x3")
+        five = convolution(convolution(h, f"{name}_5x5_reduce"), f"{name}_5x5")
+        of_pool = convolution(pool(h, 1), f"{name}_pool")
+        return tf.concat([convolution(h, f"{name}_1x1"), three, five, of_pool], 3)
+
+    h = norm(pool(convolution(images, "conv1", 2), 2))
+    h = pool(norm(convolution(convolution(h, "conv2"), "conv3")), 2)
+    for name in blocks(w, "_pool_w"):
+        h = module(pool(h, 2) if name in ("4a", "5a") else h, name)
+    h = tf.reduce_mean(h, [1, 2])
+    return dense(w, tf.nn.dropout(h, 1 - keep) if keep < 1 else h, "out")
 
 
 def transformer(w: Weights, tokens: Any, keep: float) -> Any:
@@ -113,16 +161,32 @@ def lstm_unrolled(w: Weights, images: Any, keep: float) -> Any:
 
 def lstm_looped(w: Weights, images: Any, keep: float) -> Any:
     """The same as a loop of the graph."""
-    rows = tf.transpose(tf.reshape(images, [-1, 28, 28]), [1, 0, 2])
-    start = _start(w, images)
+    return _looped(w, tf.reshape(images, [-1, 28, 28]), None)
+
+
+def lstm_padded(w: Weights, sequences: Any, keep: float) -> Any:
+    """An LSTM over sequences that end before the rows that are zero."""
+    used = tf.reduce_max(tf.abs(sequences), 2) > 0
+    return _looped(w, sequences, tf.reduce_sum(tf.cast(used, tf.int32), 1))
+
+
+def _looped(w: Weights, sequences: Any, lengths: Any) -> Any:
+    rows, steps = tf.transpose(sequences, [1, 0, 2]), sequences.shape[1]
+    last = steps if lengths is None else tf.reduce_max(lengths)
 
     def body(i: Any, h: Any, c: Any) -> Any:
-        return (i + 1, *_cell(w, h, c, rows[i]))
+        new = _cell(w, h, c, rows[i])
+        if lengths is None:
+            return (i + 1, *new)
+        on = (i < lengths)[:, None]
+        return (i + 1, tf.where(on, new[0], h), tf.where(on, new[1], c))
 
     def more(i: Any, h: Any, c: Any) -> Any:
-        return i < 28
+        return i < last
 
-    _, h, _ = tf.while_loop(more, body, (tf.constant(0), start, start), maximum_iterations=28)
+    state = _start(w, sequences)
+    loop_vars = (tf.constant(0), state, state)
+    _, h, _ = tf.while_loop(more, body, loop_vars, maximum_iterations=steps)
     return dense(w, h, "out")
 
 
@@ -132,9 +196,34 @@ NETWORKS: dict[str, dict[str, Logits]] = {  # by the name of the way, if there i
     "gan": {"": gan},
     "cnn": {"": cnn},
     "resnet": {"": resnet},
+    "resnet50": {"": resnet50},
+    "googlenet": {"": googlenet},
     "transformer": {"": transformer},
     "lstm": {"unrolled": lstm_unrolled, "tf.while_loop": lstm_looped},
+    "lstm_lengths": {"tf.while_loop": lstm_padded},
 }
+
+
+def _normalised(w: Weights, h: Any, name: str, stride: int = 1) -> Any:
+    """A convolution and batch normalisation: by moments that are given, or the batch's own."""
+    kernel = w[f"{name}_w"]
+    h = tf.nn.conv2d(h, kernel, stride, _padding(kernel, stride))
+    mean, variance = w.get(f"{name}_mean"), w.get(f"{name}_variance")
+    return tf.compat.v1.nn.fused_batch_norm(
+        h,
+        w[f"{name}_scale"],
+        w[f"{name}_offset"],
+        mean,
+        variance,
+        epsilon=NORM_EPSILON,
+        is_training=mean is None,
+    )[0]
+
+
+def _padding(kernel: Any, stride: int) -> Any:
+    """By half the kernel's size on every side."""
+    margin = [kernel.shape[0] // 2] * 2
+    return "SAME" if stride == 1 else [[0, 0], margin, margin, [0, 0]]
 
 
 def _start(w: Weights, images: Any) -> Any:

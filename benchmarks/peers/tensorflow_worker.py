@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import graphs
+from benchmarks.graphs import Training
 from benchmarks.models import Array, Data, FedModel, Predictor
+from benchmarks.peers.tensorflow_embedding import TableFunction
 from benchmarks.peers.tensorflow_networks import NETWORKS, Logits, tf
 from benchmarks.protocol import Ways, serve
 from benchmarks.recipes import (
@@ -23,6 +26,7 @@ from benchmarks.recipes import (
     EPSILON,
     LOOP_BATCH,
     MOMENTUM,
+    MOST_ROWS,
     PREDICTIONS,
     RECIPES,
     Recipe,
@@ -204,6 +208,48 @@ class SessionModel(FedModel):
         return float(loss)
 
 
+class GraphModel(FedModel):
+    """A whole graph in TensorFlow 1's API, its optimisers included, and a session.
+
+    Args:
+        way: what is particular about it.
+        build: makes the graph with the module of that API.
+        data: the batches.
+        threads: how many the session may use.
+    """
+
+    def __init__(
+        self, way: str, build: Callable[[Any], Training], data: Data, threads: int
+    ) -> None:
+        super().__init__(data)
+        self.way = way
+        v1 = tf.compat.v1
+        with tf.Graph().as_default() as graph:
+            self._made = build(v1)
+            self._initialise = v1.global_variables_initializer()
+            named = self._made.variables.items()
+            self._load = [v1.assign(variable, self._made.weights[name]) for name, variable in named]
+            self._session = v1.Session(graph=graph, config=_config(threads))
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again."""
+        self._session.run(self._initialise)
+        self._session.run(self._load)
+
+    def step(self, inputs: Array, labels: Array) -> None:
+        """Make a step."""
+        self._session.run(self._made.train, self._feeds(inputs, labels))
+
+    def checked_step(self, inputs: Array, labels: Array) -> float:
+        """Make a step; the loss before it."""
+        fetches = [self._made.loss, self._made.train]
+        return float(self._session.run(fetches, self._feeds(inputs, labels))[0])
+
+    def _feeds(self, inputs: Array, labels: Array) -> dict[Any, Array]:
+        return {self._made.inputs: inputs, self._made.labels: labels}
+
+
 class FunctionPredictor(Predictor):
     """A tf.function of the input, or of nothing."""
 
@@ -236,14 +282,16 @@ class SessionPredictor(Predictor):
 
 def variants(workload: str, data: Data, threads: int) -> Mapping[str, Ways]:
     """Functions without and with XLA, and a session."""
-    if workload in PREDICTIONS or workload in OVERHEADS:
-        function = OVERHEADS.get(workload) or _prediction(PREDICTIONS[workload])
+    if workload in PREDICTIONS or workload in CALLS:
+        function = CALLS.get(workload) or _prediction(PREDICTIONS[workload])
         return {
             FUNCTION: [partial(FunctionPredictor, data, function, xla=False)],
             XLA: [partial(FunctionPredictor, data, function, xla=True)],
             SESSION: [partial(SessionPredictor, data, function, threads)],
         }
     recipe = RECIPES[workload]
+    if recipe.network == "embedding":
+        return _embedding(workload, data, threads)
     networks = NETWORKS[recipe.network].items()
     looped = workload == "softmax_loop"
     kind = LoopedFunction if looped else FunctionModel
@@ -253,6 +301,24 @@ def variants(workload: str, data: Data, threads: int) -> Mapping[str, Ways]:
     }
     if not looped:  # whose loop would be the same in a session
         made[SESSION] = [partial(SessionModel, *item, recipe, data, threads) for item in networks]
+    if workload in GRAPHS:
+        build = partial(GRAPHS[workload], data=data, recipe=recipe)
+        made[SESSION] = [
+            *made[SESSION],
+            partial(GraphModel, "tf.compat.v1.nn.dynamic_rnn", build, data, threads),
+        ]
+    return made
+
+
+def _embedding(workload: str, data: Data, threads: int) -> Mapping[str, Ways]:
+    """Functions with kernels for rows, and graphs with TensorFlow 1's own optimisers."""
+    recipe = RECIPES[workload]
+    if recipe.rows > MOST_ROWS:
+        return {}
+    made: dict[str, Ways] = {FUNCTION: [partial(TableFunction, data, recipe)]}
+    if recipe.optimiser != "lazy_adam":  # which TensorFlow 2 has not
+        build = partial(graphs.embedding, data=data, recipe=recipe)
+        made[SESSION] = [partial(GraphModel, "", build, data, threads)]
     return made
 
 
@@ -261,9 +327,14 @@ def _prediction(network: str) -> Callable[..., Any]:
     return lambda weights, inputs: tf.nn.softmax(logits(weights, inputs, 1.0))
 
 
-OVERHEADS: dict[str, Callable[..., Any]] = {
+CALLS: dict[str, Callable[..., Any]] = {
     "empty": lambda weights, inputs: tf.constant(1.0),
     "add": lambda weights, inputs: inputs + 1.0,
+    **{name: partial(loop, tf.compat.v1) for name, loop in graphs.LOOPS.items()},
+}
+GRAPHS: dict[str, Callable[..., Training]] = {
+    "lstm_dynamic": graphs.lstm,
+    "lstm_500": partial(graphs.lstm, padded=True),
 }
 
 

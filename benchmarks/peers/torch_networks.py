@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.recipes import HEADS, NORM_EPSILON
+from benchmarks.recipes import (
+    HEADS,
+    NORM_EPSILON,
+    RESPONSE_ALPHA,
+    RESPONSE_BETA,
+    RESPONSE_CHANNELS,
+    blocks,
+)
 
 torch: Any = importlib.import_module("torch")  # where mypy runs there may be none
 F: Any = torch.nn.functional
@@ -107,26 +114,86 @@ def _resnet(arrays: Mapping[str, Any], channels_last: bool) -> Network:
     weights = _convolutions(arrays, memory)
     weights["out_w"] = weights["out_w"].T.contiguous()
 
-    def convolution(w: Parameters, h: Any, name: str, stride: int) -> Any:
-        kernel = w[f"{name}_w"]
-        h = F.conv2d(h, kernel, stride=stride, padding=kernel.shape[-1] // 2)
-        scale, offset = w[f"{name}_scale"], w[f"{name}_offset"]
-        return F.batch_norm(h, None, None, scale, offset, training=True, eps=NORM_EPSILON)
-
     def block(w: Parameters, h: Any, name: str) -> Any:
         projected = f"{name}_skip_w" in w
         stride = 2 if projected else 1
-        skip = convolution(w, h, f"{name}_skip", stride) if projected else h
-        h = F.relu(convolution(w, h, f"{name}_conv1", stride))
-        return F.relu(convolution(w, h, f"{name}_conv2", 1) + skip)
+        skip = _normalised(w, h, f"{name}_skip", stride) if projected else h
+        h = F.relu(_normalised(w, h, f"{name}_conv1", stride))
+        return F.relu(_normalised(w, h, f"{name}_conv2") + skip)
 
     def logits(w: Parameters, images: Any, keep: float) -> Any:
         h = images.permute(0, 3, 1, 2).contiguous(memory_format=memory)
-        h = F.relu(convolution(w, h, "stem", 1))
-        for stage in range(3):
-            for number in range(3):
-                h = block(w, h, f"stage{stage}_block{number}")
+        h = F.relu(_normalised(w, h, "stem"))
+        for name in blocks(w, "_conv1_w"):
+            h = block(w, h, name)
         return F.linear(h.mean((2, 3)), w["out_w"], w["out_b"])
+
+    return Network(way, weights, logits)
+
+
+def resnet50(arrays: Mapping[str, Any]) -> list[Network]:
+    """ResNet-50, in each memory layout."""
+    return [_resnet50(arrays, channels_last) for channels_last in (True, False)]
+
+
+def _resnet50(arrays: Mapping[str, Any], channels_last: bool) -> Network:
+    memory, way = _layout(channels_last)
+    weights = _convolutions(arrays, memory)
+    weights["out_w"] = weights["out_w"].T.contiguous()
+
+    def block(w: Parameters, h: Any, name: str) -> Any:
+        projected = f"{name}_skip_w" in w
+        stride = 2 if projected and not name.startswith("stage0") else 1
+        skip = _normalised(w, h, f"{name}_skip", stride) if projected else h
+        h = F.relu(_normalised(w, h, f"{name}_conv1"))
+        h = F.relu(_normalised(w, h, f"{name}_conv2", stride))
+        return F.relu(_normalised(w, h, f"{name}_conv3") + skip)
+
+    def logits(w: Parameters, images: Any, keep: float) -> Any:
+        h = images.permute(0, 3, 1, 2).contiguous(memory_format=memory)
+        h = F.relu(_normalised(w, h, "stem", 2))
+        h = F.max_pool2d(h, 3, 2, ceil_mode=True)
+        for name in blocks(w, "_conv1_w"):
+            h = block(w, h, name)
+        return F.linear(h.mean((2, 3)), w["out_w"], w["out_b"])
+
+    return Network(way, weights, logits)
+
+
+def googlenet(arrays: Mapping[str, Any]) -> list[Network]:
+    """GoogLeNet, in each memory layout."""
+    return [_googlenet(arrays, channels_last) for channels_last in (True, False)]
+
+
+def _googlenet(arrays: Mapping[str, Any], channels_last: bool) -> Network:
+    memory, way = _layout(channels_last)
+    weights = _convolutions(arrays, memory)
+    weights["out_w"] = weights["out_w"].T.contiguous()
+
+    def convolution(w: Parameters, h: Any, name: str, stride: int = 1) -> Any:
+        kernel = w[f"{name}_w"]
+        return F.relu(F.conv2d(h, kernel, w[f"{name}_b"], stride, kernel.shape[-1] // 2))
+
+    def norm(h: Any) -> Any:
+        return F.local_response_norm(h, RESPONSE_CHANNELS, RESPONSE_ALPHA, RESPONSE_BETA)
+
+    def halved(h: Any) -> Any:
+        return F.max_pool2d(h, 3, 2, ceil_mode=True)
+
+    def module(w: Parameters, h: Any, name: str) -> Any:
+        three = convolution(w, convolution(w, h, f"{name}_3x3_reduce"), f"{name}_3x3")
+        five = convolution(w, convolution(w, h, f"{name}_5x5_reduce"), f"{name}_5x5")
+        pool = convolution(w, F.max_pool2d(h, 3, 1, 1), f"{name}_pool")
+        return torch.cat([convolution(w, h, f"{name}_1x1"), three, five, pool], 1)
+
+    def logits(w: Parameters, images: Any, keep: float) -> Any:
+        h = images.permute(0, 3, 1, 2).contiguous(memory_format=memory)
+        h = norm(halved(convolution(w, h, "conv1", 2)))
+        h = halved(norm(convolution(w, convolution(w, h, "conv2"), "conv3")))
+        for name in blocks(w, "_pool_w"):
+            h = module(w, halved(h) if name in ("4a", "5a") else h, name)
+        h = h.mean((2, 3))
+        return F.linear(F.dropout(h, 1 - keep) if keep < 1 else h, w["out_w"], w["out_b"])
 
     return Network(way, weights, logits)
 
@@ -191,15 +258,59 @@ def lstm(arrays: Mapping[str, Any]) -> list[Network]:
     ]
 
 
+def lstm_lengths(arrays: Mapping[str, Any]) -> list[Network]:
+    """An LSTM over sequences that end before the rows that are zero: packed, or on all rows."""
+    weights = _transposed(arrays)
+    units = arrays["state_w"].shape[0]
+    no_bias = torch.zeros(4 * units)  # as above
+
+    def arguments(w: Parameters, batch: int) -> tuple[Any, Any]:
+        state = torch.zeros(1, batch, units)
+        return (state, state), [w["input_w"], w["state_w"], w["gates_b"], no_bias]
+
+    def lengths(sequences: Any) -> Any:
+        return (sequences.abs().amax(2) > 0).sum(1)
+
+    def packed(w: Parameters, sequences: Any, keep: float) -> Any:
+        pack = torch.nn.utils.rnn.pack_padded_sequence
+        made = pack(sequences, lengths(sequences), batch_first=True, enforce_sorted=False)
+        state, flat = arguments(w, len(sequences))
+        _, last, _ = torch.lstm(made.data, made.batch_sizes, state, flat, True, 1, 0.0, True, False)
+        return F.linear(last[0][made.unsorted_indices], w["out_w"], w["out_b"])
+
+    def whole(w: Parameters, sequences: Any, keep: float) -> Any:
+        state, flat = arguments(w, len(sequences))
+        every, _, _ = torch.lstm(sequences, state, flat, True, 1, 0.0, True, False, True)
+        last = every[torch.arange(len(sequences)), lengths(sequences) - 1]
+        return F.linear(last, w["out_w"], w["out_b"])
+
+    return [
+        Network("packed sequences", weights, packed, compiles=False),
+        Network("all rows", weights, whole, compiles=False),
+    ]
+
+
 NETWORKS: dict[str, Callable[[Mapping[str, Any]], list[Network]]] = {
     "softmax": softmax,
     "mlp": mlp,
     "gan": gan,
     "cnn": cnn,
     "resnet": resnet,
+    "resnet50": resnet50,
+    "googlenet": googlenet,
     "transformer": transformer,
     "lstm": lstm,
+    "lstm_lengths": lstm_lengths,
 }
+
+
+def _normalised(w: Parameters, h: Any, name: str, stride: int = 1) -> Any:
+    """A convolution and batch normalisation: by moments that are given, or the batch's own."""
+    kernel = w[f"{name}_w"]
+    h = F.conv2d(h, kernel, stride=stride, padding=kernel.shape[-1] // 2)
+    mean, variance = w.get(f"{name}_mean"), w.get(f"{name}_variance")
+    scale, offset = w[f"{name}_scale"], w[f"{name}_offset"]
+    return F.batch_norm(h, mean, variance, scale, offset, mean is None, eps=NORM_EPSILON)
 
 
 def _layout(channels_last: bool) -> tuple[Any, str]:

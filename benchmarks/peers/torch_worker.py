@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.models import Data, FedModel, Model, NotRunError, Predictor
+from benchmarks.peers.torch_embedding import Table
+from benchmarks.peers.torch_loops import LOOPS, Looping
 from benchmarks.peers.torch_networks import NETWORKS, F, Network, torch
 from benchmarks.protocol import Ways, serve
 from benchmarks.recipes import (
@@ -23,6 +25,7 @@ from benchmarks.recipes import (
     EPSILON,
     LOOP_BATCH,
     MOMENTUM,
+    MOST_ROWS,
     PREDICTIONS,
     RECIPES,
     Recipe,
@@ -193,8 +196,15 @@ def compiled(function: Any, mode: str | None, frozen: bool = False) -> Any:
 
 
 def variants(workload: str, data: Data) -> Mapping[str, Ways]:
-    """Eager and compiled, each in every way."""
-    return {name: _ways(workload, data, modes) for name, modes in COMPILERS.items()}
+    """Eager and compiled, each in every way; loops and embeddings in the variants they have."""
+    if workload in LOOPS:
+        ways = LOOPS[workload].items()
+        return {name: [partial(Looping, data, make)] for name, make in ways}
+    if workload in RECIPES and (recipe := RECIPES[workload]).network == "embedding":
+        small = recipe.rows <= MOST_ROWS
+        return {"eager": [partial(Table, data, recipe)]} if small else {}
+    made = {name: _ways(workload, data, modes) for name, modes in COMPILERS.items()}
+    return {name: ways for name, ways in made.items() if ways}
 
 
 def _ways(workload: str, data: Data, modes: tuple[str | None, ...]) -> Ways:

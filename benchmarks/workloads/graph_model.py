@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 import thalweg
+from benchmarks import graphs
 from benchmarks.models import Array, Data, FedModel, Predictor
-from benchmarks.recipes import BETA1, BETA2, EPSILON, MOMENTUM, Recipe
+from benchmarks.recipes import Recipe
 
 tf: Any = thalweg  # its names come from many modules; mypy takes them for private
 
@@ -76,6 +77,13 @@ class GraphModel(FedModel):
         return float(loss)
 
 
+def trained(made: graphs.Training, data: Data, threads: int) -> GraphModel:
+    """The model of a graph in TensorFlow 1's API."""
+    data = Data(made.weights, data.inputs, data.labels)
+    parts = (made.inputs, made.labels, made.loss, made.train, made.variables)
+    return GraphModel(*parts, data, threads)
+
+
 class GraphPredictor(Predictor):
     """Runs a tensor in a session of its own.
 
@@ -122,11 +130,7 @@ def variables(data: Data) -> Variables:
 
 def optimiser(recipe: Recipe) -> Any:
     """The recipe's."""
-    if recipe.optimiser == "adam":
-        return tf.train.AdamOptimizer(recipe.rate, BETA1, BETA2, EPSILON)
-    if recipe.optimiser == "momentum":
-        return tf.train.MomentumOptimizer(recipe.rate, MOMENTUM)
-    return tf.train.GradientDescentOptimizer(recipe.rate)
+    return graphs.optimiser(tf, recipe)
 
 
 def session(threads: int) -> Any:

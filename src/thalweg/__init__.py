@@ -7,7 +7,7 @@ session.
 """
 
 from thalweg import contrib, initializers, linalg, losses, math, nn, train
-from thalweg.autodiff.gradients import gradients
+from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
     DType,
@@ -26,14 +26,16 @@ from thalweg.base.dtypes import (
 )
 from thalweg.base.dtypes import bool_ as bool
 from thalweg.base.shapes import Dimension, TensorShape
-from thalweg.graph import Graph, Operation, Tensor, reset_default_graph
+from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
 from thalweg.initializers import constant as constant_initializer
 from thalweg.initializers import glorot_normal as glorot_normal_initializer
 from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
 from thalweg.initializers import ones as ones_initializer
+from thalweg.initializers import orthogonal as orthogonal_initializer
 from thalweg.initializers import random_normal as random_normal_initializer
 from thalweg.initializers import random_uniform as random_uniform_initializer
 from thalweg.initializers import truncated_normal as truncated_normal_initializer
@@ -120,6 +122,7 @@ from thalweg.ops.host.asserts import (
     assert_rank_at_least,
 )
 from thalweg.ops.host.boolean_mask import boolean_mask
+from thalweg.ops.host.initialised import is_variable_initialized, report_uninitialized_variables
 from thalweg.ops.host.partition import dynamic_partition, dynamic_stitch, invert_permutation
 from thalweg.ops.host.printing import Print_ as Print
 from thalweg.ops.host.py_func import py_func
@@ -141,7 +144,14 @@ from thalweg.ops.random.random import (
     truncated_normal,
 )
 from thalweg.ops.random.seeds import set_random_seed
+from thalweg.ops.reduction.clipping import (
+    clip_by_average_norm,
+    clip_by_global_norm,
+    clip_by_norm,
+    global_norm,
+)
 from thalweg.ops.reduction.cumulative import cumprod, cumsum
+from thalweg.ops.reduction.norm import norm
 from thalweg.ops.reduction.position import argmax, argmin
 from thalweg.ops.reduction.position import argmax as arg_max
 from thalweg.ops.reduction.position import argmin as arg_min
@@ -156,6 +166,15 @@ from thalweg.ops.reduction.reduce import (
     reduce_sum,
 )
 from thalweg.ops.state.get_variable import get_local_variable, get_variable, no_regularizer
+from thalweg.ops.state.scatter import (
+    scatter_add,
+    scatter_div,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
+    scatter_sub,
+    scatter_update,
+)
 from thalweg.ops.state.variable import (
     Variable,
     all_variables,
@@ -190,6 +209,7 @@ from thalweg.session.session import InteractiveSession, Session, get_default_ses
 
 __all__ = [
     "AUTO_REUSE",
+    "AggregationMethod",
     "Assert",
     "ConfigProto",
     "DType",
@@ -199,6 +219,8 @@ __all__ = [
     "Graph",
     "GraphKeys",
     "GraphOptions",
+    "IndexedSlices",
+    "IndexedSlicesValue",
     "InteractiveSession",
     "Operation",
     "OptimizerOptions",
@@ -243,6 +265,9 @@ __all__ = [
     "check_numerics",
     "cholesky",
     "cholesky_solve",
+    "clip_by_average_norm",
+    "clip_by_global_norm",
+    "clip_by_norm",
     "concat",
     "cond",
     "constant",
@@ -273,6 +298,7 @@ __all__ = [
     "get_local_variable",
     "get_variable",
     "get_variable_scope",
+    "global_norm",
     "global_variables",
     "global_variables_initializer",
     "glorot_normal_initializer",
@@ -289,6 +315,7 @@ __all__ = [
     "int32",
     "int64",
     "invert_permutation",
+    "is_variable_initialized",
     "linalg",
     "local_variables",
     "local_variables_initializer",
@@ -309,11 +336,13 @@ __all__ = [
     "nn",
     "no_op",
     "no_regularizer",
+    "norm",
     "one_hot",
     "ones",
     "ones_initializer",
     "ones_like",
     "op_scope",
+    "orthogonal_initializer",
     "pack",
     "pad",
     "placeholder",
@@ -334,9 +363,17 @@ __all__ = [
     "reduce_min",
     "reduce_prod",
     "reduce_sum",
+    "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
     "scan",
+    "scatter_add",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_sub",
+    "scatter_update",
     "self_adjoint_eig",
     "self_adjoint_eigvals",
     "set_random_seed",

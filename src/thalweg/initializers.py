@@ -8,6 +8,7 @@ from thalweg.ops.state.initializers import (
     Identity,
     Initializer,
     Ones,
+    Orthogonal,
     RandomNormal,
     RandomUniform,
     TruncatedNormal,
@@ -36,6 +37,7 @@ __all__ = [
     "lecun_uniform",
     "local_variables",
     "ones",
+    "orthogonal",
     "random_normal",
     "random_uniform",
     "truncated_normal",
@@ -50,6 +52,7 @@ glorot_normal = GlorotNormal
 glorot_uniform = GlorotUniform
 identity = Identity
 ones = Ones
+orthogonal = Orthogonal
 random_normal = RandomNormal
 random_uniform = RandomUniform
 truncated_normal = TruncatedNormal

@@ -187,8 +187,9 @@ class RandomLoops:
 
     def _while(self, values: Values) -> Tensor:
         limit = self._random.choice((0, 1, 3, self._count))
-        # How much a loop collects for its gradient must be known when it is planned.
-        most = None if self._has_gradients else self._random.choice((None, 0.5, 3.0))
+        # A loop in a loop cannot collect another number of values each time, for its gradient.
+        is_even = self._has_gradients and values.depth > 0
+        most = None if is_even else self._random.choice((None, 0.5, 3.0))
 
         def goes_on(i: Tensor, a: Tensor, b: Tensor) -> Tensor:
             counted = i < limit

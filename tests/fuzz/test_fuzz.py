@@ -51,6 +51,15 @@ def test_samples_stay_within_their_arrays(guard: Side, target: str, seed: int) -
         _check("samples", start, len(SAMPLED) // 6, target, guard)
 
 
+def test_loops_compute_what_they_mean() -> None:
+    _check("loops", 0, 12)
+
+
+@pytest.mark.parametrize(("guard", "target", "seed"), GUARDED[:2])
+def test_loops_stay_within_their_arrays(guard: Side, target: str, seed: int) -> None:
+    _check("loops", seed, 4, target, guard)
+
+
 def test_convolutions_and_their_gradients() -> None:
     _check("convolutions", 0, 40)
 

@@ -25,6 +25,23 @@ def test_operations_stand_in_order_with_inputs_and_specs() -> None:
     )
 
 
+def test_bodies_stand_below_the_operation_that_holds_them() -> None:
+    x = tf.placeholder(tf.float32, [None], name="x")
+    p = tf.placeholder(tf.bool, [], name="p")
+    tf.foldl(lambda a, e: a + e, x, 0.0, name="total")
+    tf.cond(p, lambda: x, lambda: -x, name="sign")
+    assert str(tf.get_default_graph()).splitlines()[3:] == [
+        "  %total/Const = Const(0) : float32[]",
+        "  %total = Loop(condition=None, carried=1, sequences=1)(%total/Const, %x) : float32[]",
+        "    body(%total/arg_0, %total/arg_1) -> %total/add:",
+        "      %total/add = Add(%total/arg_0, %total/arg_1) : float32[]",
+        "  %sign = Cond(%p, %x) : float32[?]",
+        "    then(%x) -> %x:",
+        "    otherwise(%x) -> %sign/Neg:",
+        "      %sign/Neg = Neg(%x) : float32[?]",
+    ]
+
+
 def _lines() -> list[str]:
     return [line.strip() for line in str(tf.get_default_graph()).splitlines()[1:]]
 

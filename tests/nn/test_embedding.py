@@ -36,7 +36,8 @@ def test_values_and_gradients(backend: str, strategy: str, count: int) -> None:
         tables = [tf.placeholder(tf.float64, part.shape) for part in parts]
         ids = tf.placeholder(tf.int32, [None, 3])
         found = tf.nn.embedding_lookup(tables, ids, strategy)
-        gradients = tf.gradients(tf.reduce_sum(found * found), tables)
+        slices = tf.gradients(tf.reduce_sum(found * found), tables)
+        gradients = [tf.convert_to_tensor(s) for s in slices]
         feeds = {ids: IDS, **dict(zip(tables, parts, strict=True))}
         value, *by_tables = run([found, *gradients], feeds, backend)
         np.testing.assert_array_equal(value, TABLE[IDS])
@@ -57,6 +58,31 @@ def rows_of_shards(strategy: str, count: int) -> list[Any]:
     return (
         [rows[n::count] for n in range(count)] if strategy == "mod" else np.array_split(rows, count)
     )
+
+
+@pytest.mark.parametrize("strategy", ["mod", "div"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tables_in_parts_train_as_one_does(backend: str, strategy: str) -> None:
+    """Rows that no lookup names stand still, also the first of a part that is not asked at all."""
+    lookups = [[[0, 10, 3]], [[10, 10, 7]], [[4, 8, 4]]]
+    found = []
+    for parts in ([TABLE], shards(strategy, 4)):
+        with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(backend=backend)) as session:
+            tables = [tf.Variable(part.astype(np.float32)) for part in parts]
+            ids = tf.placeholder(tf.int32, [None, 3])
+            rows = tf.nn.embedding_lookup(tables, ids, strategy)
+            loss = tf.reduce_sum(rows * rows) + tf.reduce_sum(tf.gather(tables[0], [0]))
+            step = tf.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
+            for lookup in lookups:
+                session.run(step, {ids: lookup})
+            values = session.run(tables)
+        whole = np.zeros_like(TABLE)
+        for own, value in zip(rows_of_shards(strategy, len(parts)), values, strict=True):
+            whole[own] = value
+        found.append(whole)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-6)
+    still = [1, 2, 5, 6, 9]
+    np.testing.assert_array_equal(found[1][still], TABLE.astype(np.float32)[still])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

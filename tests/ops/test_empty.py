@@ -11,6 +11,7 @@ import pytest
 import thalweg as tf
 from tests.ops.running import Array, run
 from thalweg.autodiff.gradients import gradients
+from thalweg.autodiff.indexed_slices import dense
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, ShapeError, ThalwegError
 from thalweg.graph import Graph, Op, Sample, Tensor
@@ -58,7 +59,7 @@ def build(
     sources = [x for x in feeds if x.dtype.is_floating]
     if floating and sources and type(sample.op).differentiable:
         with graph.as_default():
-            fetches += [g for g in gradients(floating, sources) if g is not None]
+            fetches += [dense(g) for g in gradients(floating, sources) if g is not None]
     return fetches, feeds
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.ops.running import Array
 from thalweg.autodiff.gradients import gradients
+from thalweg.autodiff.indexed_slices import dense
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, ShapeError, ThalwegError
 from thalweg.graph import Graph, Op, Sample, Tensor
@@ -67,7 +68,7 @@ def _case(sample: Sample, change: str, batch_only: bool) -> tuple[list[Tensor], 
         fetches += [reduce.reduce_mean(y * y) for y in floating]
         if floating and sample.differentiable and type(sample.op).differentiable:
             inputs = [x for x in first if x.dtype.is_floating]
-            fetches += [g for g in gradients(floating, inputs) if g is not None]
+            fetches += [dense(g) for g in gradients(floating, inputs) if g is not None]
     return fetches, first, then
 
 

@@ -114,7 +114,7 @@ def test_functions_of_a_number_and_a_constant(number: Any, side: int) -> None:
 def _gradient(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     def gradient(x: Tensor) -> Tensor:
         made = tf.gradients(f(x), x)[0]
-        assert made is not None
+        assert isinstance(made, Tensor)
         return made
 
     return gradient

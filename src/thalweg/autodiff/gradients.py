@@ -7,22 +7,37 @@ Walther, "Evaluating Derivatives", 2008, chapter 3.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 from thalweg.autodiff.branches import cond_gradients
+from thalweg.autodiff.indexed_slices import dense, total
 from thalweg.autodiff.loops import loop_gradients
 from thalweg.base import shapes
-from thalweg.base.errors import DTypeError, GradientError, GraphError, ShapeError
+from thalweg.base.errors import (
+    DTypeError,
+    GradientError,
+    GraphError,
+    InvalidArgumentError,
+    ShapeError,
+)
 from thalweg.base.source import caller
-from thalweg.graph import Operation, Tensor, home
+from thalweg.graph import Gradient, Operation, Tensor, home
 from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.build import convert
 from thalweg.ops.control.cond import Cond
 from thalweg.ops.control.loop import Loop
-from thalweg.ops.elementwise.arithmetic import add_n
 
-__all__ = ["gradients"]
+__all__ = ["AggregationMethod", "gradients"]
+
+
+class AggregationMethod:
+    """How TensorFlow 1 adds up gradients; here they are always added in one operation."""
+
+    ADD_N: ClassVar[int] = 0
+    DEFAULT: ClassVar[int] = ADD_N
+    EXPERIMENTAL_TREE: ClassVar[int] = 1
+    EXPERIMENTAL_ACCUMULATE_N: ClassVar[int] = 2
 
 
 def gradients(
@@ -34,7 +49,7 @@ def gradients(
     gate_gradients: Any = False,
     aggregation_method: Any = None,
     stop_gradients: Any = None,
-) -> list[Tensor | None]:
+) -> list[Any]:
     """The derivatives of the sum of all `ys` with respect to each of `xs`.
 
     Args:
@@ -44,14 +59,16 @@ def gradients(
         name: of the scope that the new operations go to.
         colocate_gradients_with_ops: accepted for TensorFlow 1 and ignored.
         gate_gradients: accepted for TensorFlow 1 and ignored.
-        aggregation_method: accepted for TensorFlow 1 and ignored.
+        aggregation_method: one of `AggregationMethod`, of no effect.
         stop_gradients: tensors to treat as constants: no gradient flows through them to what they
             were made from. With those among `xs`, the results are partial derivatives.
 
     Returns:
-        For each of `xs` a tensor of its shape, or None where no y depends on it.
+        For each of `xs` a tensor of its shape, or None where no y depends on it. Where an x is used
+        by `tf.gather` or `tf.nn.embedding_lookup` alone, `IndexedSlices` of it.
 
     Raises:
+        ValueError: if there is no such aggregation method.
         DTypeError: if a y is not floating-point.
         ShapeError: if one of `grad_ys` has not the shape of its y.
         GraphError: if there are not as many `grad_ys` as `ys`.
@@ -61,6 +78,10 @@ def gradients(
     sources = [_source(x) for x in _listed(xs)]
     if not targets:
         raise GradientError("gradients: there are no ys")
+    if aggregation_method not in (None, 0, 1, 2):
+        raise InvalidArgumentError(
+            f"gradients: Invalid aggregation_method specified {aggregation_method}."
+        )
     for y in targets:
         _check_target(y)
     stopped = {_source(t) for t in _listed(stop_gradients)}
@@ -122,23 +143,22 @@ class _Sweep:
     def __init__(
         self, targets: Sequence[Tensor], sources: Sequence[Tensor], stopped: set[Tensor]
     ) -> None:
-        self._arrived: dict[Tensor, list[Tensor]] = {}
+        self._arrived: dict[Tensor, list[Gradient]] = {}
         self._between = between(targets, sources, stopped)
         made = {t for op in self._between for t in op.outputs}
         self._depends = (made - stopped).union(sources)
         self._stopped = stopped
         self._ends = targets
 
-    def add(self, tensor: Tensor, gradient: Tensor) -> None:
+    def add(self, tensor: Tensor, gradient: Gradient) -> None:
         self._arrived.setdefault(tensor, []).append(gradient)
 
-    def total(self, tensor: Tensor) -> Tensor | None:
+    def total(self, tensor: Tensor) -> Gradient | None:
         """The sum of what arrived; kept, so that it is built once."""
         parts = self._arrived.get(tensor)
         if not parts:
             return None
-        if len(parts) > 1:
-            parts[:] = [add_n(parts)]
+        parts[:] = [total(parts)]
         return parts[0]
 
     def run(self) -> None:
@@ -152,7 +172,7 @@ class _Sweep:
             return
         graph = home(op.graph)
         with graph.made_at(op.source), graph.name_scope(f"{op.name}_grad"):
-            dys = [self._arriving(y) for y in op.outputs]
+            dys = [self._arriving(y, op.record.passes_slices) for y in op.outputs]
             if all(dy is None for dy in dys):
                 return
             for tensor, gradient in zip(op.inputs, self._input_gradients(op, dys), strict=True):
@@ -161,22 +181,25 @@ class _Sweep:
 
     def _pass_on(self, inner: Tensor, outer: Tensor) -> None:
         """What arrives inside a body at what stands for a tensor outside arrives at that."""
-        total = self._arriving(inner)
+        total = self._arriving(inner, as_slices=True)
         if total is not None:
             self.add(outer, total)
 
-    def _arriving(self, output: Tensor) -> Tensor | None:
+    def _arriving(self, output: Tensor, as_slices: bool) -> Gradient | None:
         """What goes on through an operation from one of its outputs."""
-        total = self.total(output)
-        return None if output in self._stopped else total
+        arrived = self.total(output)
+        if arrived is None or output in self._stopped:
+            return None
+        return arrived if as_slices else dense(arrived)
 
     def _input_gradients(
-        self, op: Operation, dys: Sequence[Tensor | None]
-    ) -> Sequence[Tensor | None]:
+        self, op: Operation, dys: Sequence[Gradient | None]
+    ) -> Sequence[Gradient | None]:
         if not op.record.differentiable:
             raise GradientError(self._no_gradient(op))
         if op.type in _WITH_BODIES:
-            return _WITH_BODIES[op.type](op, dys, _differentiated)
+            tensors = [None if dy is None else dense(dy) for dy in dys]
+            return _WITH_BODIES[op.type](op, tensors, _differentiated)
         return op.record.grad(op, *dys)
 
     def _no_gradient(self, op: Operation) -> str:
@@ -225,7 +248,7 @@ def _outer(op: Operation) -> Tensor | None:
 
 def _differentiated(
     targets: Sequence[Tensor], starts: Sequence[Tensor], sources: Sequence[Tensor]
-) -> list[Tensor | None]:
+) -> list[Gradient | None]:
     """The gradients that arrive at the sources, which are built in the default graph."""
     sweep = _Sweep(targets, sources, set(sources))
     for target, start in zip(targets, starts, strict=True):
@@ -234,4 +257,7 @@ def _differentiated(
     return [sweep.total(source) for source in sources]
 
 
-_WITH_BODIES = {Loop.type: loop_gradients, Cond.type: cond_gradients}
+_WITH_BODIES: dict[str, Callable[..., Sequence[Gradient | None]]] = {
+    Loop.type: loop_gradients,
+    Cond.type: cond_gradients,
+}

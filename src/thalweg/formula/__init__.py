@@ -8,6 +8,7 @@ of Halide (Ragan-Kelley et al. 2013) and TVM's tensor expressions (Chen et al. 2
 
     gather:  y[i, d]     = x[r[i], d]
     scatter: y[r[i], d] += x[i, d]
+    update:  y[r[i], d]  = x[i, d]       in the memory of y, whose other rows stay as they are
 
 An index that is read must lie inside, whatever the data: a `Check` says so.
 
@@ -34,7 +35,16 @@ from thalweg.formula.expressions import (
     walk,
     where,
 )
-from thalweg.formula.formulas import Alias, Check, FiniteCheck, Formula, Lowered, Operand, pointwise
+from thalweg.formula.formulas import (
+    Alias,
+    Check,
+    FiniteCheck,
+    Formula,
+    Lowered,
+    Operand,
+    Steps,
+    pointwise,
+)
 from thalweg.formula.functions import FUNCTIONS
 from thalweg.formula.indices import (
     Affine,
@@ -68,6 +78,7 @@ __all__ = [
     "Reduce",
     "Replace",
     "Rewrite",
+    "Steps",
     "affine",
     "apply",
     "axes",

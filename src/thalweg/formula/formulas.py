@@ -35,13 +35,17 @@ class Formula(Record):
     element must be written by exactly one value of the axes.
 
     If one of the store's indices is read, any number of values of the axes may fall on an element:
-    they are added up, in the axes' order, and an element that none falls on is 0.
+    they are added up, in the axes' order, and an element that none falls on is 0. If the formula
+    `replaces`, the last of them stays instead, and an element that none falls on keeps what memory
+    held: that of a resource its contents, that of a new array anything. The body may then read the
+    contents at the place that it stores to, where it finds what the one before has left.
     """
 
     axes: tuple[Axis, ...]
     body: Expr
     store: tuple[Affine, ...] = ()
     shape: tuple[int, ...] = ()
+    replaces: bool = False
 
     @staticmethod
     def make(
@@ -49,11 +53,12 @@ class Formula(Record):
         body: Expr,
         store: Sequence[Index] | None = None,
         shape: Sequence[int] | None = None,
+        replaces: bool = False,
     ) -> Formula:
         """A formula whose store and shape default to its axes."""
         target = axes if store is None else store
         extents = [a.extent for a in axes] if shape is None else shape
-        return Formula(tuple(axes), body, tuple(map(affine, target)), tuple(extents))
+        return Formula(tuple(axes), body, tuple(map(affine, target)), tuple(extents), replaces)
 
 
 class Check(Record):
@@ -110,7 +115,20 @@ class Alias(Record):
     operand: int
 
 
-Lowered = Formula | Alias
+class Steps(Record):
+    """An output that is computed in several steps.
+
+    Attributes:
+        before: the formulas of arrays that only the later steps read, with their dtypes. Each is
+            one more operand: the first has the number after the last input's.
+        last: the formula of the output.
+    """
+
+    before: tuple[tuple[Formula, DType], ...]
+    last: Formula
+
+
+Lowered = Formula | Steps | Alias
 
 
 def pointwise(function: Callable[..., Expr], *operands: Operand) -> Formula:

@@ -10,6 +10,7 @@ from thalweg.graph.graph import (
     failed,
     reset_default_graph,
 )
+from thalweg.graph.indexed_slices import Gradient, IndexedSlices
 from thalweg.graph.inference import infer, located
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Op, Sample, Spec
@@ -21,7 +22,9 @@ __all__ = [
     "Body",
     "Effects",
     "FailedOp",
+    "Gradient",
     "Graph",
+    "IndexedSlices",
     "Op",
     "OpExecutor",
     "Operation",

@@ -176,9 +176,10 @@ class Graph(ForkSafe):
         """
         if tensor.op.graph is self:
             return tensor
-        raise GraphError(
-            f"{tensor.name!r} belongs to another graph\n  it was made at {tensor.op.source}"
+        where = (
+            "lies inside a loop or a branch" if tensor.graph.depth else "belongs to another graph"
         )
+        raise GraphError(f"{tensor.name!r} {where}\n  it was made at {tensor.op.source}")
 
     def finalize(self) -> None:
         """Make the graph read-only."""
@@ -357,7 +358,8 @@ class Graph(ForkSafe):
         if not any(allowed and isinstance(element, kind) for kind, allowed in kinds):
             raise TypeError(f"{obj!r} is not an element of a graph")
         if element.graph is not self:
-            raise GraphError(f"{element.name!r} is not an element of this graph, but of another")
+            where = "it lies inside a loop or a branch" if element.graph.depth else "but of another"
+            raise GraphError(f"{element.name!r} is not an element of this graph, {where}")
         return element
 
     # -- collections

@@ -17,6 +17,7 @@ from thalweg.graph.effects import Effects, Origin
 
 if TYPE_CHECKING:
     from thalweg.graph.body import Body
+    from thalweg.graph.indexed_slices import Gradient
     from thalweg.graph.node import Operation, Tensor
 
 
@@ -69,6 +70,7 @@ class Op(Record):
         shape_only: inputs whose shape matters but whose value is never read.
         static: inputs whose value must be known when a run is planned (a shape, say).
         takes_strings: whether a tensor that it reads or makes may hold strings.
+        passes_slices: whether `grad` takes `IndexedSlices`; they become dense tensors if not.
     """
 
     type: ClassVar[str]
@@ -77,6 +79,7 @@ class Op(Record):
     shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
     takes_strings: ClassVar[bool] = False
+    passes_slices: ClassVar[bool] = False
 
     @property
     def effects(self) -> Effects:
@@ -93,6 +96,11 @@ class Op(Record):
     def bodies(self) -> tuple[Body, ...]:
         """The parts of a computation that the op runs in its turn."""
         return ()
+
+    @property
+    def collects_until(self) -> bool:
+        """Whether it collects values until a condition fails: only its end tells how many."""
+        return False
 
     @abstractmethod
     def infer(self, *inputs: Any) -> Spec | tuple[Spec, ...]:
@@ -131,8 +139,8 @@ class Op(Record):
         """
         raise NotImplementedError(f"{self.type} cannot be used inside a loop or a branch")
 
-    def grad(self, node: Operation, *dys: Any) -> Sequence[Tensor | None]:
-        """The gradient for each input, None where there is none.
+    def grad(self, node: Operation, *dys: Any) -> Sequence[Gradient | None]:
+        """The gradient for each input, a tensor or slices of one; None where there is none.
 
         Args:
             node: the operation.
@@ -153,6 +161,12 @@ class Op(Record):
     def bad_samples(cls) -> Iterable[Sample]:
         """Uses that must fail when the graph is built, with the text that the error must hold."""
         return ()
+
+
+def is_planned(op: Operation) -> bool:
+    """Whether the shapes of an operation's outputs are known, but for how much a loop collects."""
+    parts = op.record.bodies if op.record.collects_until else (op,)
+    return known_specs([tensor.spec for part in parts for tensor in part.outputs])
 
 
 def known_specs(specs: Sequence[Spec]) -> bool:

@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thalweg.base.dtypes import DType
+from thalweg.graph.body import Body
 from thalweg.graph.node import Operation, Tensor
 from thalweg.graph.op import Attribute
 
@@ -33,7 +34,27 @@ def show_graph(graph: Graph, sources: bool = False) -> str:
     """
     count = len(graph.operations)
     lines = [f"graph of {count:,} operation{'' if count == 1 else 's'}"]
-    return "\n".join(lines + ["  " + show_operation(op, sources) for op in graph.operations])
+    return "\n".join([*lines, *_lines(graph.operations, "  ", sources)])
+
+
+def _lines(ops: Iterable[Operation], indent: str, sources: bool) -> Iterator[str]:
+    """A line for each operation; the bodies that it holds stand below it."""
+    for op in ops:
+        yield indent + show_operation(op, sources)
+        for name in op.record.fields:
+            body = getattr(op.record, name)
+            if isinstance(body, Body):
+                yield f"{indent}  {name}({_listed(body.inputs)}) -> {_listed(body.outputs)}:"
+                yield from _lines(_computed(body), f"{indent}    ", sources)
+
+
+def _listed(tensors: Iterable[Tensor]) -> str:
+    return ", ".join(map(_reference, tensors))
+
+
+def _computed(body: Body) -> list[Operation]:
+    """What a body computes of its inputs."""
+    return [op for op in body.operations if not set(op.outputs) & set(body.inputs)]
 
 
 def show_operation(op: Operation, sources: bool = False) -> str:
@@ -42,7 +63,7 @@ def show_operation(op: Operation, sources: bool = False) -> str:
     if attributes := list(_attributes(op)):
         text += f"({', '.join(attributes)})"
     if op.inputs:
-        text += f"({', '.join(map(_reference, op.inputs))})"
+        text += f"({_listed(op.inputs)})"
     if op.outputs:
         text += f" : {', '.join(str(t.spec) for t in op.outputs)}"
     if op.control_inputs:
@@ -60,6 +81,8 @@ def _attributes(op: Operation) -> Iterable[str]:
     shown = op.record.shown()
     for name in op.record.fields:
         value, default = getattr(op.record, name), getattr(type(op.record), name, None)
+        if isinstance(value, Body):
+            continue
         if name in shown:
             yield from filter(None, (shown[name],))
         elif default is not None and _same(value, default):

@@ -8,7 +8,7 @@ from thalweg.base.errors import CompilerError
 from thalweg.graph.graph import Graph
 from thalweg.graph.inference import infer
 from thalweg.graph.node import Operation, Tensor
-from thalweg.graph.op import known_specs
+from thalweg.graph.op import is_planned
 
 
 def verify(graph: Graph, outputs: Iterable[Tensor], after: str) -> None:
@@ -28,7 +28,7 @@ def verify(graph: Graph, outputs: Iterable[Tensor], after: str) -> None:
         before = [*[t.op for t in op.inputs], *op.control_inputs]
         _check(seen.issuperset(before), op, after, "comes before what it reads")
         specs = tuple([t.spec for t in op.outputs])
-        _check(known_specs(specs), op, after, "has an unknown shape")
+        _check(is_planned(op), op, after, "has an unknown shape")
         _check(infer(op.record, op.inputs, op.source) == specs, op, after, "has a wrong spec")
         seen.add(op)
     for tensor in outputs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg.base.record import Record
 from thalweg.formula import FUNCTIONS, Apply, Combination, Expr, Read, iterations, walk
-from thalweg.kernels.nests.nest import Nest
+from thalweg.kernels.nests.nest import Nest, Store
 
 
 class Cost(Record):
@@ -23,10 +23,16 @@ class Cost(Record):
 
 def cost_of(nest: Nest) -> Cost:
     """Count the nest's arithmetic and the memory that it touches."""
-    written = [nest.slots[store.slot].bytes for store in nest.stores]
+    written = [_written_bytes(nest, store) for store in nest.stores]
     tiles = nest.points // iterations(nest.unrolled)
     flops = nest.points * _flops(nest) + tiles * _combined(nest)
     return Cost(int(flops), int(_read_bytes(nest) + sum(written)))
+
+
+def _written_bytes(nest: Nest, store: Store) -> int:
+    """Bytes of the array that is written, or of the elements where only some are."""
+    every = nest.slots[store.slot].bytes
+    return min(nest.points * store.dtype.size, every) if store.replaces else every
 
 
 def _read_bytes(nest: Nest) -> int:

@@ -13,7 +13,6 @@ from itertools import zip_longest
 from thalweg.base.dims import Trace
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import CompilerError
-from thalweg.base.shapes import known
 from thalweg.graph import Body, Tensor
 from thalweg.kernels.flow import Carried, Choice, Element, Flow, Repeat, Straight
 from thalweg.kernels.hoist import hoist
@@ -36,6 +35,7 @@ from thalweg.ops.arrays.constant import constant_of
 from thalweg.ops.control.cond import Cond
 from thalweg.ops.control.loop import Loop
 from thalweg.passes.cut import Holder, Piece, cut, in_memory
+from thalweg.passes.interface import extents
 from thalweg.passes.plan import Plan
 from thalweg.passes.rotate import rotate
 
@@ -180,11 +180,13 @@ class _Linker:
         """What asks whether there is a first iteration, the answer, and the body that asks again.
 
         Raises:
-            CompilerError: only the end of the loop would tell how much it collects.
+            CompilerError: a condition ends the loop, and it walks over sequences, or what it
+                collects is no result of the plan.
         """
         if record.condition is None:
             return (), None, record.body
-        if record.sequences or len(record.body.outputs) > record.carried:
+        collected = holder.written[record.carried :]
+        if record.sequences or record.reverse or None in collected:
             raise CompilerError("no native code for a loop that collects until a condition fails")
         predicate = self._temporary(record.condition.outputs[0])
         test = self._body(record.condition, holder, scope, _given(scope, holder), [predicate])
@@ -240,7 +242,7 @@ class _Linker:
 
 
 def _value(tensor: Tensor, storage: Storage) -> Value:
-    return Value(tensor.op.name, known(tensor.static_shape), tensor.dtype, storage)
+    return Value(tensor.op.name, extents(tensor), tensor.dtype, storage)
 
 
 def _like(value: Value, storage: Storage) -> Value:

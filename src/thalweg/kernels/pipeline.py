@@ -44,7 +44,7 @@ from thalweg.kernels.values import (
     Value,
     whole,
 )
-from thalweg.kernels.verify import Verifier, verify_nest
+from thalweg.kernels.verify import Verifier, verify_nest, verify_updates
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
 
@@ -74,6 +74,9 @@ def make_kernels(
     units = tile_depth_first(_groups_of(lowering.definitions, machine, winograd))
     shared = _store_what_is_shared(units)
     units = _copied_early([part for unit in units for part in _concatenated(unit)])
+    if settings.is_strict():
+        for _, group in _numbered(units):
+            verify_updates(group, "concatenate_in_place")
     return _kernels(units, shared, scheduled, lowering.checked)
 
 

@@ -62,7 +62,7 @@ def show_definitions(definitions: Iterable[Definition]) -> str:
 def show_definition(definition: Definition) -> str:
     """`y[i] = x[i] + 1  for i<4`, and what else there is to say."""
     value, texts = definition.value, _Texts(_name, definition.axes)
-    sign = "+=" if definition.scatters else "="
+    sign = "+=" if definition.scatters and not definition.replaces else "="
     parts = [f"{value.name}[{texts.indices(definition.store)}] {sign} {texts(definition.body)}"]
     if definition.axes:
         parts.append(f"for {texts.loops(definition.axes)}")

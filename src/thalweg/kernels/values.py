@@ -181,6 +181,9 @@ def whole(value: Value) -> Value:
 class Definition(Record, frozen=False, eq=False):
     """`value[store] = body` for all values of the axes; what a read index scatters is added up.
 
+    If it `replaces`, the last of what falls on an element stays, in the order of the axes, and all
+    other elements keep what memory held.
+
     Attributes:
         order: place in the schedule of the graph's operations.
         ops: names of the operations that are computed here.
@@ -197,6 +200,7 @@ class Definition(Record, frozen=False, eq=False):
     ops: tuple[str, ...]
     after: set[Definition] = field(default_factory=set)
     when: tuple[Read, ...] = ()
+    replaces: bool = False
 
     @property
     def is_pointwise(self) -> bool:
@@ -212,6 +216,12 @@ class Definition(Record, frozen=False, eq=False):
     def scatters(self) -> bool:
         """Whether an index of the store is read."""
         return bool(expressions(*self.store))
+
+    def reads_where_it_stores(self, read: Read) -> bool:
+        """Whether a read is of the element that is being computed, and no other."""
+        if self.replaces:
+            return read.source.base is None and read.index == self.store
+        return is_elementwise(read, self.axes)
 
     def reads(self) -> tuple[Read, ...]:
         """Every read of the body and the store, and of the words that ask for the value."""
@@ -297,7 +307,7 @@ def reads_elementwise(definition: Definition, is_written: Callable[[Value], bool
     """
     inside = {id(read) for reduce in definition.body.reductions for read in reduce.body.reads}
     return all(
-        is_elementwise(read, definition.axes) and id(read) not in inside
+        definition.reads_where_it_stores(read) and id(read) not in inside
         for read in definition.reads()
         if is_written(read.source.root)
     )

@@ -78,7 +78,7 @@ class Verifier:
                 _demand(known, after, definition, "reads {} before it is written", root)
             _demand(definition.value not in made, after, definition, "is written twice")
             self._check_places(definition, after)
-            _verify_updates([definition], after)
+            verify_updates([definition], after)
             made.add(definition.value)
         missing = [value for value in self._kept if value not in made]
         _demand(not missing, after, missing, "is never written")
@@ -111,7 +111,7 @@ class Verifier:
         groups = [list(group) for group in groups]
         left = [d for group in groups for d in group]
         for group in groups:
-            _verify_updates(group, after)
+            verify_updates(group, after)
         place = {definition: n for n, definition in enumerate(left)}
         makes = {d.value: d for d in left}
         present: dict[VariableMemory, Value] = {}
@@ -130,8 +130,12 @@ class Verifier:
                 present[definition.value.storage] = definition.value
 
 
-def _verify_updates(group: Sequence[Definition], after: str) -> None:
-    """Check that a kernel reads of the variables that it writes only the present element."""
+def verify_updates(group: Sequence[Definition], after: str) -> None:
+    """Check that a kernel reads of the variables that it writes only the present element.
+
+    Raises:
+        CompilerError: if it reads another one.
+    """
     stored = {d.value.storage for d in group if isinstance(d.value.storage, VariableMemory)}
     for definition in group if stored else ():
         sound = reads_elementwise(definition, lambda value: value.storage in stored)

@@ -9,9 +9,9 @@ from thalweg.base.errors import InvalidArgumentError, ShapeError
 from thalweg.base.shapes import show
 from thalweg.graph import Tensor
 from thalweg.ops.arrays.create import zeros_like
-from thalweg.ops.arrays.gather import gather
+from thalweg.ops.arrays.gather import GatherOwned, gather
 from thalweg.ops.arrays.reshape import expand_dims
-from thalweg.ops.build import convert
+from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise import math as arithmetic
 from thalweg.ops.elementwise.arithmetic import add_n
 from thalweg.ops.elementwise.conversion import cast
@@ -67,7 +67,7 @@ def _found(tables: Sequence[Tensor], rows: Tensor, strategy: str) -> Tensor:
     places = (_by_remainder if strategy == "mod" else _by_range)(tables, rows)
     result: Tensor | None = None
     for table, (mine, row) in zip(tables, places, strict=True):
-        found = gather(table, arithmetic.where(mine, row, zeros_like(row)))
+        found = emit(GatherOwned(), table, arithmetic.where(mine, row, zeros_like(row)), mine)
         chosen = _for_rows(mine, table)
         result = found if result is None else arithmetic.where(chosen, found, result)
     assert result is not None

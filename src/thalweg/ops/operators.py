@@ -7,6 +7,7 @@ from collections.abc import Callable
 from thalweg.graph import Tensor
 from thalweg.graph.calls import explained
 from thalweg.graph.operators import OPERATORS
+from thalweg.ops.arrays.indexed_slices import densify
 from thalweg.ops.arrays.indexing import getitem
 from thalweg.ops.arrays.join import stack
 from thalweg.ops.elementwise.arithmetic import abs, add, multiply, negative, subtract
@@ -23,6 +24,7 @@ _OPERATORS: dict[str, Callable[..., Tensor]] = {
     "invert": logical_not,
     "getitem": lambda x, key: (boolean_mask if is_mask(key) else getitem)(x, key),
     "stack": stack,
+    "densify": densify,
     "add": lambda x, y: add(x, y, name="add"),
     "sub": lambda x, y: subtract(x, y, name="sub"),
     "mul": lambda x, y: multiply(x, y, name="mul"),

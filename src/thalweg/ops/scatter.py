@@ -22,3 +22,39 @@ def scatter_add(xp: Any, shape: Sequence[int], dtype: Any, place: Any, values: A
         return zeros.at[place].add(values)
     xp.add.at(zeros, place, values)
     return zeros
+
+
+def scatter_last(xp: Any, count: int, place: Any, values: Any) -> Any:
+    """So many zeros with increasing values at places; of those at one place the last stays."""
+    zeros = xp.zeros((count,), values.dtype)
+    if hasattr(zeros, "at"):
+        return zeros.at[place].max(values)
+    zeros[place] = values
+    return zeros
+
+
+def replace_rows(xp: Any, table: Any, rows: Any, values: Any) -> Any:
+    """The table with other rows; of those with one number the last stays."""
+    if hasattr(table, "at"):
+        return table.at[rows].set(values)
+    made = table.copy()
+    made[rows] = values
+    return made
+
+
+def combine_rows(xp: Any, combiner: str, table: Any, rows: Any, values: Any) -> Any:
+    """The table whose rows are combined with values, in their order.
+
+    Args:
+        xp: the array module.
+        combiner: "add", "subtract", "multiply", "divide", "minimum" or "maximum".
+        table: what to change a copy of.
+        rows: the numbers of the rows.
+        values: for each number a row.
+    """
+    if hasattr(table, "at"):
+        names = {"minimum": "min", "maximum": "max"}
+        return getattr(table.at[rows], names.get(combiner, combiner))(values)
+    made = table.copy()
+    getattr(xp, combiner).at(made, rows, values)
+    return made

@@ -157,7 +157,7 @@ def needs_host(op: Operation, used: set[Tensor]) -> bool:
     """Whether a loop or a branch can only be run body by body.
 
     So it is if an operation inside must be run by Python, if a shape depends on the iteration or
-    the branch, or if a loop collects values and only its condition says how often it runs.
+    the branch, or if a loop inside collects values until a condition fails.
 
     Args:
         op: of a graph in which shapes need not be known.
@@ -168,7 +168,17 @@ def needs_host(op: Operation, used: set[Tensor]) -> bool:
     return record.effects.host or record.varies(specs) or any(map(_holds_host, record.bodies))
 
 
+def collects_until(op: Operation, used: set[Tensor]) -> bool:
+    """Whether an operation is a loop of which only the end tells how much it collects.
+
+    Args:
+        op: of a graph in which shapes need not be known.
+        used: the tensors that something needs.
+    """
+    return bool(op.record.bodies) and trimmed(op, used).record.collects_until
+
+
 def _holds_host(body: Body) -> bool:
     inside = [op for op in body.operations if op.record.bodies]
     tensors = used(body.operations, body.outputs)
-    return any(needs_host(op, tensors) for op in inside)
+    return any(needs_host(op, tensors) or collects_until(op, tensors) for op in inside)

@@ -9,13 +9,15 @@ from thalweg.base.dtypes import DType
 from thalweg.base.record import Record, field
 from thalweg.graph import Graph, Operation, Tensor
 
+RUN_TIME = -1  # an extent that only the run can tell: of what a loop has collected
+
 
 class Interface(Record):
     """What a session must know of a plan, and what is shown of it.
 
     Attributes:
         feeds: how many there are.
-        fetches: their shapes and dtypes.
+        fetches: their shapes and dtypes; the first extent may be `RUN_TIME`.
         needs: variables that must have a value before it runs.
         writes: variables that have a value afterwards.
         types: of its operations, by name.

@@ -9,7 +9,7 @@ from thalweg.base.errors import InvalidArgumentError
 from thalweg.base.fallback import first_working
 from thalweg.base.shapes import show
 from thalweg.graph import Operation, Origin
-from thalweg.graph.op import known_specs
+from thalweg.graph.op import is_planned
 from thalweg.graph.verify import verify
 from thalweg.passes.deduplicate import deduplicate
 from thalweg.passes.fold import fold
@@ -57,7 +57,7 @@ def _check_settled(op: Operation) -> None:
                 "depend on shapes, constants and feeds, but not on variables or random numbers\n"
                 f"  at {op.source}\n  {value.name!r} was made at {value.op.source}"
             )
-    if not known_specs([tensor.spec for tensor in op.outputs]):
+    if not is_planned(op):
         known = ", ".join(show(tensor.static_shape) for tensor in op.outputs)
         raise InvalidArgumentError(
             f"{op.type.lower()}: the feeds' shapes do not determine the shape: {known}\n"

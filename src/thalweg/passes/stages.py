@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from thalweg.base.record import Record
 from thalweg.base.shapes import is_known, known, size
 from thalweg.graph import Body, Operation, Origin, Tensor, Timing
-from thalweg.passes.bodies import needs_host, used
+from thalweg.passes.bodies import collects_until, needs_host, used
 from thalweg.passes.fold import static_sources
 from thalweg.passes.order import order_with_reasons
 from thalweg.passes.prune import NOTHING, prune
@@ -98,10 +98,12 @@ def cut_into_stages(
     ops = prune(fetches, targets, fed, done)
     taken = used(ops, fetches)
     host = {op for op in ops if is_host(op, taken) or op in by_python}
-    if not host and not _may_need_stages(ops):
+    tapes = {op for op in ops if collects_until(op, taken)} - host
+    if not host and not tapes and not _may_need_stages(ops):
         return None
-    levels = _Levels(ops, fed, host)
-    if not any(levels.of.values()) and not any(tensor.dtype.is_string for tensor in fetches):
+    levels = _Levels(ops, fed, host, tapes)
+    is_text = any(tensor.dtype.is_string for tensor in fetches)
+    if not any(levels.of.values()) and not tapes and not is_text:
         return None
     return _Cut(levels, fetches, targets, fed).stages(done)
 
@@ -141,14 +143,21 @@ class _Levels:
         ops: what the run needs, in graph order.
         fed: the tensors that are fed.
         host: the operations that Python runs.
+        tapes: the loops of which only the end tells how much they collect.
 
     Attributes:
         of: the levels, by operation, in an order in which they can run; 0 for what is free.
         reasons: why an operation cannot be in the segment of what it depends on, if it cannot.
     """
 
-    def __init__(self, ops: list[Operation], fed: Collection[Tensor], host: set[Operation]) -> None:
-        self._fed, self._host = fed, host
+    def __init__(
+        self,
+        ops: list[Operation],
+        fed: Collection[Tensor],
+        host: set[Operation],
+        tapes: set[Operation],
+    ) -> None:
+        self._fed, self._host, self._tapes = fed, host, tapes
         self.of: dict[Operation, int] = {}
         self.reasons: dict[Operation, str] = {}
         self._known_from: dict[Tensor, int] = {}
@@ -157,7 +166,7 @@ class _Levels:
             self._note_values(op)
 
     def _level(self, op: Operation, before: Sequence[Operation]) -> int:
-        earlier = [self.of[one] for one in before]
+        earlier = [self.of[one] + 2 * (one in self._tapes) for one in before]
         if _is_group(op) or is_free(op):
             return max(earlier, default=0)
         parity = int(op in self._host)
@@ -166,6 +175,9 @@ class _Levels:
             how = "body by body by" if op.record.bodies else "by"
             self.reasons[op] = f"{op.name!r} ({op.type}) is run {how} Python"
             return lowest
+        for one in before:
+            if one in self._tapes and self.of[one] + 2 == lowest:
+                self.reasons[op] = f"only the end of {one.name!r} tells how much it has collected"
         return max(lowest, self._level_of_shapes(op, lowest))
 
     def _level_of_shapes(self, op: Operation, lowest: int) -> int:
@@ -274,7 +286,10 @@ class _Cut:
 
     def _inputs(self, op: Operation, level: int) -> Iterator[Tensor]:
         """The inputs of an operation, and of those that are made again on its level for it."""
+        asked = op.record.effects.asks
         for number, tensor in enumerate(op.inputs):
+            if number in asked:
+                continue
             again = tensor not in self._fed and self._is_repeated(tensor.op)
             again = again and level % 2 == 0 and number not in op.record.static
             if again and self._holds(tensor, level):
@@ -354,8 +369,9 @@ def _variables(order: Iterable[Operation]) -> tuple[frozenset[str], frozenset[st
     writes: set[str] = set()
     for op in order:
         effects = op.record.effects
+        unread = {*effects.writes, *effects.asks}
         for number, tensor in enumerate(op.inputs):
-            if tensor.op.record.origin is Origin.RESOURCE and number not in effects.writes:
+            if tensor.op.record.origin is Origin.RESOURCE and number not in unread:
                 needs |= {tensor.op.name} - writes
         writes |= {op.inputs[n].op.name for n in effects.writes}
     return frozenset(needs), frozenset(writes)

@@ -8,7 +8,8 @@ from typing import Any
 
 from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.errors import FetchError, GraphError, ResourceExhaustedError
-from thalweg.graph import Graph, Operation, Tensor
+from thalweg.graph import Graph, IndexedSlices, Operation, Tensor
+from thalweg.graph.indexed_slices import IndexedSlicesValue
 
 Pack = Callable[[Sequence[Any]], Any]
 
@@ -38,6 +39,8 @@ class Fetches:
         self.targets = tuple(self._operations)
 
     def _build(self, item: Any) -> Pack:
+        if isinstance(item, IndexedSlices):
+            return self._slices(item)
         if isinstance(item, list | tuple):
             return self._sequence(item)
         if isinstance(item, Mapping):
@@ -51,6 +54,16 @@ class Fetches:
         if isinstance(items, tuple):
             return lambda values: tuple([part(values) for part in parts])
         return lambda values: [part(values) for part in parts]
+
+    def _slices(self, item: IndexedSlices) -> Pack:
+        values, indices = self._build(item.values), self._build(item.indices)
+        shape = None if item.dense_shape is None else self._build(item.dense_shape)
+
+        def pack(found: Sequence[Any]) -> IndexedSlicesValue:
+            dense_shape = None if shape is None else shape(found)
+            return IndexedSlicesValue(values(found), indices(found), dense_shape)
+
+        return pack
 
     def _mapping(self, items: Mapping[Any, Any]) -> Pack:
         parts, kind = {key: self._build(item) for key, item in items.items()}, type(items)

@@ -1,15 +1,15 @@
 """Training: TensorFlow 1's `tf.train`."""
 
 from thalweg.graph import calls as _calls
-from thalweg.train.optimizer import (
-    AdadeltaOptimizer,
-    AdagradOptimizer,
-    AdamOptimizer,
-    GradientDescentOptimizer,
-    MomentumOptimizer,
-    Optimizer,
-    RMSPropOptimizer,
-)
+from thalweg.train.adadelta import AdadeltaOptimizer
+from thalweg.train.adagrad import AdagradOptimizer
+from thalweg.train.adam import AdamOptimizer
+from thalweg.train.ftrl import FtrlOptimizer
+from thalweg.train.gradient_descent import GradientDescentOptimizer
+from thalweg.train.momentum import MomentumOptimizer
+from thalweg.train.optimizer import Optimizer
+from thalweg.train.proximal import ProximalAdagradOptimizer, ProximalGradientDescentOptimizer
+from thalweg.train.rmsprop import RMSPropOptimizer
 from thalweg.train.schedules import (
     exponential_decay,
     inverse_time_decay,
@@ -22,9 +22,12 @@ __all__ = [
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
+    "FtrlOptimizer",
     "GradientDescentOptimizer",
     "MomentumOptimizer",
     "Optimizer",
+    "ProximalAdagradOptimizer",
+    "ProximalGradientDescentOptimizer",
     "RMSPropOptimizer",
     "exponential_decay",
     "inverse_time_decay",

@@ -140,7 +140,7 @@ def test_nested_loops(team: Team, threads: int, inner: int, outer: int) -> None:
     for size in (1, 5, 300):
         table, sums, total = nested(inner, outer, size)
         program = table.program()
-        slices = Slices(team)
+        slices = Slices(team, threads)
         for _ in range(3):
             sums[:], total[:] = 0, 0
             slices.run_program(program, threads)
@@ -201,7 +201,7 @@ def branches(values: Sequence[int]) -> tuple[Table, Words, Words]:
 def test_branches_in_a_loop(team: Team, threads: int) -> None:
     values = [3, 7, 7, 1, 7, 8, 7, 9]
     table, a, b = branches(values)
-    Slices(team).run_program(table.program(), threads)
+    Slices(team, threads).run_program(table.program(), threads)
     assert (a == 4).all()
     assert (b == 28).all()
 
@@ -219,7 +219,7 @@ def test_a_verdict_ends_a_loop(team: Team, threads: int) -> None:
     steps = np.array(table.rows, np.int64)
     move = np.array([at(steps, 5), at(steps, 5), 8])  # the verdict that is looked at
     steps[2, 1] = at(move)
-    Slices(team).run_program(ProgramTable(steps, len(steps)), threads)
+    Slices(team, threads).run_program(ProgramTable(steps, len(steps)), threads)
     assert cells.tolist() == [3] * 50
 
 
@@ -243,7 +243,7 @@ def test_a_loop_that_never_ends_can_be_interrupted(team: Team, threads: int) -> 
         raise StopError
 
     table = endless()
-    program, slices = table.program(), Slices(team)
+    program, slices = table.program(), Slices(team, threads)
     before = signal.signal(signal.SIGALRM, stop)
     try:
         for _ in range(2):
@@ -264,11 +264,11 @@ def test_a_loop_that_never_ends_can_be_interrupted(team: Team, threads: int) -> 
 def test_others_run_while_a_loop_goes_on(team: Team) -> None:
     """Between two slices, another thread's program may have the workers."""
     table, sums, _ = nested(200, 200, 3)
-    program, slices = table.program(), Slices(team)
+    program, slices = table.program(), Slices(team, 2)
     thread = threading.Thread(target=lambda: slices.run_program(program, 2))
     thread.start()
     other, others, _ = nested(20, 20, 3)
-    Slices(team).run_program(other.program(), 2)
+    Slices(team, 2).run_program(other.program(), 2)
     thread.join()
     np.testing.assert_array_equal(sums, summed(200, 200, 3))
     np.testing.assert_array_equal(others, summed(20, 20, 3))
@@ -276,7 +276,7 @@ def test_others_run_while_a_loop_goes_on(team: Team) -> None:
 
 def test_fuel_stays_within_bounds(team: Team) -> None:
     table, _, _ = nested(300, 300, 1)
-    slices = Slices(team)
+    slices = Slices(team, 2)
     for _ in range(3):
         slices.run_program(table.program(), 1)
     assert 1 <= slices._fuel <= MOST_FUEL

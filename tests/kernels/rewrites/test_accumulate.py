@@ -68,7 +68,7 @@ def outer(x: tf.Tensor, terms: Terms) -> tf.Tensor:
     weights = tf.Variable(random(WIDTH, WIDTH, seed=99))
     loss = tf.add_n([tf.reduce_sum(tf.square(tf.matmul(tf.tanh(t), weights))) for t in terms])
     (gradient,) = tf.gradients(loss, [weights])
-    assert gradient is not None
+    assert isinstance(gradient, tf.Tensor)
     return gradient
 
 

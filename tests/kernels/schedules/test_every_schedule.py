@@ -22,7 +22,7 @@ SMALL = Machine(128, 16)  # its tiles fit into small arrays
 
 def gradient(y: Tensor, x: Tensor, dy: Tensor) -> Tensor:
     (made,) = tf.gradients(y, x, dy)
-    assert made is not None
+    assert isinstance(made, tf.Tensor)
     return made
 
 

@@ -9,12 +9,11 @@ import pytest
 
 import thalweg as tf
 from tests.differences import Array
-from tests.nn.rnn.cells import BATCH, DEPTH, array, fill, session
+from tests.nn.rnn.cells import BACKENDS, BATCH, DEPTH, array, fill, session
 
 cells = tf.nn.rnn_cell
 STEPS, UNITS = 4, 3
 LENGTHS = (2, 0, 4)
-BACKENDS = ("numpy",)
 
 CELLS = {
     "rnn": lambda: cells.BasicRNNCell(UNITS),
@@ -213,7 +212,7 @@ def test_reuse_of_a_whole_network() -> None:
     with tf.variable_scope("", reuse=True):
         second, _ = tf.nn.dynamic_rnn(cells.GRUCell(2), x, dtype=tf.float32)
     assert len(tf.global_variables()) == 4
-    a, b = session("numpy").run([first, second])
+    a, b = session().run([first, second])
     np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="rnn/gru_cell/gates/kernel already exists"):
         tf.nn.dynamic_rnn(cells.GRUCell(2), x, dtype=tf.float32)
@@ -317,3 +316,18 @@ def test_training(backend: str) -> None:
         batch = rng.integers(0, 2, (16, length, 1))
         seen.append(run.run([loss, step], {x: batch})[0])
     assert np.mean(seen[-3:]) < 0.2 * np.mean(seen[:3])
+
+
+def test_a_loop_of_steps_trains_it_as_single_steps_do() -> None:
+    x = tf.placeholder(tf.float32, [None, 6, 1])
+    cell = cells.DropoutWrapper(cells.GRUCell(4), output_keep_prob=0.5, seed=1)
+    outputs, _ = tf.nn.dynamic_rnn(cell, x, [3, 6, 5, 1], dtype=tf.float32)
+    loss = tf.reduce_mean(tf.squared_difference(outputs, x))
+    tf.set_random_seed(1)
+    step = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+    rows, one, many = np.float32(array(4, 6, 1)), session(), session()
+    losses = [one.run([loss, step], {x: rows})[0] for _ in range(8)]
+    together, _ = many.run_steps([loss, step], 8, {x: rows})
+    np.testing.assert_array_equal(together, losses)
+    for a, b in zip(one.run(cell.variables), many.run(cell.variables), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from tests.autodiff.interpreter import interpret
-from tests.nn.rnn.cells import BATCH, DEPTH, array
+from tests.nn.rnn.cells import BACKENDS, BATCH, DEPTH, array, fill, session
 
 cells = tf.nn.rnn_cell
 STEPS, UNITS = 4, 3
@@ -30,33 +29,29 @@ def read(inputs: Any, lengths: Any, cell: Any) -> Any:
     return loop_fn
 
 
-def test_it_can_do_what_dynamic_rnn_does() -> None:
-    cell, inputs = cells.BasicLSTMCell(UNITS), tf.constant(array(STEPS, BATCH, DEPTH))
-    weights = {
-        "kernel": tf.identity(array(DEPTH + UNITS, 4 * UNITS)),
-        "bias": tf.identity(array(4 * UNITS)),
-    }
-
-    def constants(getter: Any, name: str, **_: Any) -> Any:
-        return weights[name.rpartition("/")[2]]
-
-    with tf.variable_scope("net", custom_getter=constants):
-        emitted, state, loop_state = tf.nn.raw_rnn(cell, read(inputs, LENGTHS, cell))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_it_can_do_what_dynamic_rnn_does(backend: str) -> None:
+    cell, inputs = cells.BasicLSTMCell(UNITS), tf.placeholder(tf.float64, [STEPS, BATCH, DEPTH])
+    emitted, state, loop_state = tf.nn.raw_rnn(cell, read(inputs, LENGTHS, cell))
     assert loop_state is None
+    assert [v.op.name for v in tf.global_variables()] == [
+        "rnn/basic_lstm_cell/kernel",
+        "rnn/basic_lstm_cell/bias",
+    ]
     expected = tf.nn.dynamic_rnn(cell, inputs, LENGTHS, dtype=tf.float64, time_major=True)
     made = (emitted.stack(), state)
-    sources = [inputs, *weights.values()]
     losses = [tf.reduce_sum(o * o) + tf.reduce_sum(s.c * s.h) for o, s in (made, expected)]
-    gradients: Any = [tf.gradients(loss, sources) for loss in losses]
-    first, second = gradients
-    wanted = [expected[0], *expected[1], *second]
-    values = interpret([made[0], *made[1], *first, *wanted], {})
-    for x, y in zip(values[: len(wanted)], values[len(wanted) :], strict=True):
-        # The same steps, added up in another order.
+    gradients = [tf.gradients(loss, [inputs, *cell.variables]) for loss in losses]
+    run = session(backend)
+    fill(cell.variables, run)
+    a, b, (c, d) = run.run([made, expected, gradients], {inputs: array(STEPS, BATCH, DEPTH)})
+    for x, y in zip((a[0], *a[1], *c), (b[0], *b[1], *d), strict=True):
+        # The same steps, which the compiler may add up in another order.
         np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-13)
 
 
-def test_outputs_go_back_in_and_a_loop_state_is_kept() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_outputs_go_back_in_and_a_loop_state_is_kept(backend: str) -> None:
     class Double(cells.RNNCell):
         state_size = 1
         output_size = 1
@@ -75,22 +70,11 @@ def test_outputs_go_back_in_and_a_loop_state_is_kept() -> None:
 
     emitted, state, loop_state = tf.nn.raw_rnn(Double(), loop_fn)
     halves, times = emitted["half"].stack(), emitted["time"].stack()
-    half, time, last, count, product = interpret(
-        [halves, times, state, loop_state[0], loop_state[1][0]], {}
-    )
+    half, time, last, (count, (product,)) = session(backend).run([halves, times, state, loop_state])
     assert half[..., 0].tolist() == [[1, 1], [2, 0], [4, 0], [8, 0]]
     assert time.tolist() == [[1, 1], [2, 0], [3, 0], [4, 0]]
     assert last.tolist() == [[15], [1]]
-    assert [count, product] == [4, 81]
-
-
-def test_names_of_variables() -> None:
-    cell, inputs = cells.BasicLSTMCell(UNITS), tf.zeros([STEPS, BATCH, DEPTH], tf.float64)
-    tf.nn.raw_rnn(cell, read(inputs, LENGTHS, cell))
-    assert [v.op.name for v in tf.global_variables()] == [
-        "rnn/basic_lstm_cell/kernel",
-        "rnn/basic_lstm_cell/bias",
-    ]
+    assert (count, product) == (4, 81)
 
 
 def test_what_it_cannot_run() -> None:

@@ -8,14 +8,24 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
+from thalweg.base.errors import DTypeError, FetchError, GraphError, InvalidArgumentError, ShapeError
 
 X = np.array([1.5, -2.0, 3.0, 0.25], np.float32)
+CONFIG: dict[str, Any] = {"backend": "llvm"}
+
+
+@pytest.fixture(params=["llvm", "numpy"], autouse=True)
+def _on_each_backend(request: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(CONFIG, "backend", request.param)
+
+
+def session() -> tf.Session:
+    return tf.Session(config=tf.ConfigProto(**CONFIG))
 
 
 def run(fetches: Any, feeds: Any = None) -> Any:
-    with tf.Session(config=tf.ConfigProto(backend="reference")) as session:
-        return session.run(fetches, feeds)
+    with session() as one:
+        return one.run(fetches, feeds)
 
 
 def test_a_while_loop_repeats_its_body() -> None:
@@ -106,10 +116,10 @@ def test_cond_runs_one_branch(value: float) -> None:
     x = tf.placeholder(tf.float32, [])
     v, w = tf.Variable(0.0), tf.Variable(0.0)
     both = tf.cond(x > 0, lambda: (v.assign(x), x * 2), lambda: (w.assign(x), x * 3))
-    with tf.Session(config=tf.ConfigProto(backend="reference")) as session:
-        found = session.run(both, {x: value})
+    with session() as one:
+        found = one.run(both, {x: value})
         assert found[1] == (2 if value > 0 else -3)
-        assert session.run([v, w]) == ([1, 0] if value > 0 else [0, -1])
+        assert one.run([v, w]) == ([1, 0] if value > 0 else [0, -1])
 
 
 def test_cond_takes_operations_and_unpacks_a_single_result() -> None:
@@ -118,9 +128,9 @@ def test_cond_takes_operations_and_unpacks_a_single_result() -> None:
     single = tf.cond(tf.constant(False), lambda: [1.0], lambda: [2.0])
     strict = tf.cond(tf.constant(False), lambda: [1.0], lambda: [2.0], strict=True)
     assert isinstance(strict, list)
-    with tf.Session(config=tf.ConfigProto(backend="reference")) as session:
-        assert session.run([done, single, strict[0]]) == [True, 2, 2]
-        assert session.run(v) == 3
+    with session() as one:
+        assert one.run([done, single, strict[0]]) == [True, 2, 2]
+        assert one.run(v) == 3
 
 
 def test_case_takes_the_first_predicate_that_holds() -> None:
@@ -156,10 +166,10 @@ def test_assignments_in_a_loop_happen_in_order() -> None:
     for _ in range(3):
         value = (value + 1) * 2
         total += value
-    with tf.Session(config=tf.ConfigProto(backend="reference")) as session:
-        assert session.run(after) == 3
-        np.testing.assert_array_equal(session.run(v), value)
-        np.testing.assert_array_equal(session.run(seen), total)
+    with session() as one:
+        assert one.run(after) == 3
+        np.testing.assert_array_equal(one.run(v), value)
+        np.testing.assert_array_equal(one.run(seen), total)
 
 
 def test_what_nothing_depends_on_is_not_assigned() -> None:
@@ -170,9 +180,9 @@ def test_what_nothing_depends_on_is_not_assigned() -> None:
         return i + 1
 
     after = tf.while_loop(lambda i: i < 3, body, [0])
-    with tf.Session(config=tf.ConfigProto(backend="reference")) as session:
-        assert session.run([after, v]) == [3, 1]
-        assert session.run(v) == 1
+    with session() as one:
+        assert one.run([after, v]) == [3, 1]
+        assert one.run(v) == 1
 
 
 def test_assignments_in_nested_loops_and_branches() -> None:
@@ -197,9 +207,9 @@ def test_assignments_in_nested_loops_and_branches() -> None:
         for j in range(4):
             expected += i * j if i * j % 2 == 0 else -1
     after = tf.while_loop(lambda i: i < 5, outer, [0])
-    with tf.Session(config=tf.ConfigProto(backend="reference")) as session:
-        session.run(after)
-        assert session.run(v) == expected
+    with session() as one:
+        one.run(after)
+        assert one.run(v) == expected
 
 
 def test_the_condition_sees_what_the_body_has_assigned() -> None:
@@ -231,9 +241,19 @@ def test_each_iteration_draws_other_numbers() -> None:
     tf.set_random_seed(5)
     x = tf.zeros([4, 3])
     mapped = tf.map_fn(lambda row: tf.map_fn(lambda e: e + tf.random_uniform([2]), row), x)
-    with tf.Session(config=tf.ConfigProto(backend="reference")) as session:
-        first, second = session.run(mapped), session.run(mapped)
+    with session() as one:
+        first, second = one.run(mapped), one.run(mapped)
     assert len(np.unique(np.stack([first, second]))) == 2 * 4 * 3 * 2
+
+
+def test_random_numbers_are_the_same_on_every_backend() -> None:
+    tf.set_random_seed(5)
+    mapped = tf.map_fn(lambda e: e + tf.random_uniform([2]), tf.zeros([3]))
+    chosen = tf.cond(mapped[0, 0] >= 0, lambda: tf.random_uniform([2]), lambda: tf.zeros([2]))
+    with session() as one, tf.Session(config=tf.ConfigProto(backend="numpy")) as other:
+        for _ in range(2):
+            for a, b in zip(one.run([mapped, chosen]), other.run([mapped, chosen]), strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 # -- errors
@@ -269,8 +289,10 @@ def test_a_tensor_of_a_body_cannot_be_used_outside() -> None:
         return e
 
     tf.map_fn(double, tf.zeros([3]))
-    with pytest.raises(GraphError, match="belongs to another graph"):
+    with pytest.raises(GraphError, match="lies inside a loop"):
         tf.zeros([]) + leaked[0]
+    with session() as one, pytest.raises(FetchError, match="lies inside a loop"):
+        one.run(leaked[0])
 
 
 def test_a_failing_operation_in_a_body_is_named() -> None:
@@ -278,3 +300,60 @@ def test_a_failing_operation_in_a_body_is_named() -> None:
     made = tf.map_fn(lambda n: tf.gather(table, n), pick, tf.float32)
     with pytest.raises(InvalidArgumentError, match=r"map/Gather.*\n.*test_loops"):
         run(made, {pick: [1, 9]})
+
+
+# -- what is outside
+
+
+def test_dependencies_on_what_is_outside_hold_for_the_whole_loop() -> None:
+    v = tf.Variable(1.0)
+    before = v.assign(10.0)
+
+    def body(i: Any, total: Any) -> Any:
+        with tf.control_dependencies([before]):
+            return i + 1, total + v.read_value()
+
+    total = tf.while_loop(lambda i, t: i < 3, body, [0, 0.0])[1]
+    with session() as one:
+        assert one.run(total) == 30
+
+
+def test_a_loop_waits_for_the_dependencies_in_force() -> None:
+    v = tf.Variable(1.0)
+    with tf.control_dependencies([v.assign(5.0)]):
+        mapped = tf.map_fn(lambda e: e * v.read_value(), tf.constant(X))
+        chosen = tf.cond(tf.constant(True), lambda: v.read_value() * 2, lambda: 0.0)
+    with session() as one:
+        found = one.run([mapped, chosen])
+        np.testing.assert_array_equal(found[0], X * 5)
+        assert found[1] == 10
+
+
+def test_what_a_branch_takes_from_outside_is_computed_in_any_case() -> None:
+    v = tf.Variable(0.0)
+    with tf.control_dependencies([v.assign_add(1.0)]):
+        outside = tf.constant(2.0) * 1
+    chosen = tf.cond(tf.constant(False), lambda: outside + 1, lambda: tf.constant(7.0))
+    with session() as one:
+        assert one.run(chosen) == 7
+        assert one.run(v) == 1
+
+
+def test_names_lie_in_the_scope_of_the_loop() -> None:
+    with tf.name_scope("model"):
+        made = tf.while_loop(
+            lambda i: i < 3, lambda i: tf.add(i, 1, name="next"), [0], name="count"
+        )
+    assert made.op.name == "model/count"
+    (body, *_) = made.op.record.bodies
+    assert body.outputs[0].name == "model/count/next:0"
+
+
+def test_steps_run_loops() -> None:
+    x = tf.placeholder(tf.float32, [2])
+    v = tf.Variable([0.0, 0.0])
+    total = tf.while_loop(lambda i, t: i < 3, lambda i, t: (i + 1, t + x), [0, v])[1]
+    step = v.assign(total)
+    with session() as one:
+        made = one.run_steps(step, 4, feed_dict={x: [1.0, 2.0]})
+        np.testing.assert_array_equal(made[-1], [12, 24])

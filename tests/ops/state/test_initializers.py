@@ -74,6 +74,27 @@ def test_variance(initializer: Any, variance: float, is_uniform: bool) -> None:
     assert np.abs(drawn).max() == pytest.approx(edge * np.sqrt(variance), rel=0.001)
 
 
+@pytest.mark.parametrize("shape", [(5, 5), (7, 3), (3, 7), (3, 2, 4)])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_orthogonal(shape: Any, dtype: Any) -> None:
+    tf.set_random_seed(1)
+    made = tf.get_variable("v", shape, dtype, tf.orthogonal_initializer(3.0))
+    drawn = tf.Session().run(made)
+    assert drawn.dtype == dtype.numpy
+    flat = drawn.reshape(-1, shape[-1]) / 3
+    few = flat.T @ flat if flat.shape[0] >= flat.shape[1] else flat @ flat.T
+    # A decomposition of so small a matrix is exact to some epsilons.
+    np.testing.assert_allclose(few, np.eye(len(few)), atol=50 * float(np.finfo(drawn.dtype).eps))
+    assert not np.array_equal(drawn, tf.Session().run(tf.orthogonal_initializer(3.0)(shape, dtype)))
+
+
+def test_orthogonal_in_half_precision_and_of_vectors() -> None:
+    drawn = value(tf.orthogonal_initializer(seed=1), (4, 4), tf.float16).astype(np.float32)
+    np.testing.assert_allclose(drawn @ drawn.T, np.eye(4), atol=0.005)  # rounded to 11 bits
+    with pytest.raises(ValueError, match="rank 2 or more"):
+        tf.orthogonal_initializer()([3])
+
+
 def test_untruncated() -> None:
     scaling = tf.variance_scaling_initializer(1.0, "fan_avg", "untruncated_normal", 1)
     drawn = value(scaling, [500, 300], tf.float64)

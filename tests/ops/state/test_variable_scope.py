@@ -432,7 +432,7 @@ def test_variables_of_loops_belong_to_the_graph_around() -> None:
         _, total = tf.while_loop(lambda i, total: i < 2, body, [0, tf.ones([1])])
     (made,) = tf.global_variables()
     assert (made.op.name, made.graph) == ("outer/inner/scale", tf.get_default_graph())
-    with tf.Session(config=tf.ConfigProto(backend="numpy")) as session:
+    with tf.Session() as session:
         assert session.run(total).tolist() == [9]
 
 
@@ -444,6 +444,6 @@ def test_variables_of_branches_are_initialised_outside() -> None:
     made = tf.cond(tf.placeholder_with_default(True, []), branch("a"), branch("b"))
     assert [variable.op.name for variable in tf.global_variables()] == ["a", "b"]
     losses = tf.losses.get_regularization_losses()
-    with tf.Session(config=tf.ConfigProto(backend="numpy")) as session:
+    with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         assert session.run([made, *losses]) == [[2], 0.25, 0.25]

@@ -23,6 +23,7 @@ from thalweg.backends.native.shared import shared_cache, shared_jit
 from thalweg.backends.native.slices import Slices
 from thalweg.backends.native.summary import KernelSummary, summarise
 from thalweg.backends.native.table import Move, make_program
+from thalweg.backends.native.tapes import Tapes
 from thalweg.backends.native.team import ProgramTable as Table
 from thalweg.backends.native.team import shared_team
 from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
@@ -36,7 +37,7 @@ from thalweg.base.fallback import first_working
 from thalweg.base.record import replace
 from thalweg.kernels.kernel import Kernel, Kernels
 from thalweg.kernels.memory import plan_memory
-from thalweg.passes.plan import Interface, Plan
+from thalweg.passes.plan import RUN_TIME, Interface, Plan
 
 Array = np.ndarray[Any, Any]
 
@@ -135,7 +136,8 @@ class NativeBackend:
         made = zip(planned.kernels.nests, planned.cycles, addresses, strict=True)
         codes = [Code(*kernel, cycles, address) for kernel, cycles, address in made]
         compiled = Compiled(planned, codes, state, self._arenas, self._arenas[0], self._threads)
-        return NativeProgram(compiled, sizes)
+        taped = [RUN_TIME in shape for shape, _ in planned.interface.fetches]
+        return (TapedProgram if any(taped) else NativeProgram)(compiled, sizes)
 
 
 class NativeProgram:
@@ -176,16 +178,17 @@ class NativeProgram:
         self._program = make_program(self._layout.rows(SMALL_WORK), ())
         self._loop: Table | None = None
         team = shared_team()
-        self._run_program = (Slices(team) if self._layout.has_loops else team).run_program
+        slices = Slices(team, self._threads) if self._layout.has_loops else None
+        self._run_program = (slices or team).run_program
 
     def at(self, given: Sequence[Given]) -> NativeProgram | None:
         sizes = self._compiled.planned.trace.replay(given)
-        return None if sizes is None else NativeProgram(self._compiled, sizes)
+        return None if sizes is None else type(self)(self._compiled, sizes)
 
     def clone(self, workspace: int | None) -> NativeProgram:
         arenas = self._compiled.arenas
         arena = ArenaMemory() if workspace is None else arenas.setdefault(workspace, ArenaMemory())
-        return NativeProgram(replace(self._compiled, arena=arena), self._sizes)
+        return type(self)(replace(self._compiled, arena=arena), self._sizes)
 
     def _moves(self, batch: int) -> list[Move]:
         """What changes from step to step: the run's number, where results go, which rows it takes.
@@ -322,6 +325,23 @@ class NativeProgram:
                 *("  " + line for line in kernel.formulas),
             ]
         return "\n".join(lines)
+
+
+class TapedProgram(NativeProgram):
+    """A program of which the run tells how large some results are; see `native.tapes`."""
+
+    def __init__(self, compiled: Compiled, sizes: Sizes) -> None:
+        super().__init__(compiled, sizes)
+        self._tapes = Tapes(self._layout, self._arguments)
+        self._run_program = Slices(shared_team(), self._threads, self._tapes.room).run_program
+
+    def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
+        self._bind([*feeds, *self._tapes.begin(self._fetches)], run_counter)
+        self._execute_timed()
+        return self._tapes.end()
+
+    def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
+        raise NotImplementedError("only a run tells how large its results are")
 
 
 def _step(word: int, by: int) -> Move:

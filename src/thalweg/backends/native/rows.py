@@ -71,6 +71,10 @@ class Layout:
         parts: the parts, as many for each of the plan's as the extents ask for.
         arguments: still open; closed afterwards.
         sizes: the program's extents.
+
+    Attributes:
+        loops: their words.
+        spans: once there are rows, the first and the last of each loop.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Layout:
         self.starts = arguments.add(part for group in parts for part in group)
         self.loops: dict[Repeat, LoopWords] = {}
         self.choices: dict[Choice, int] = {}
+        self.spans: dict[Repeat, tuple[int, int]] = {}
         self._prepare(self.flow)
         arguments.close()
 
@@ -201,6 +206,7 @@ class _Rows:
             self.made.append((entry + 1, at(words.predicate), 1, BRANCH))
         else:
             self.made.append((entry + 1, at(words.counter), count, REPEAT))
+        self._layout.spans[loop] = entry, len(self.made) - 1
         self._land(entry)
         self._move(moves.end())
         self._small_work = outside
@@ -239,7 +245,7 @@ class _LoopMoves:
         self._loop, self._words, self._sizes = loop, words, sizes
         self._at: Callable[[int], int] = arguments.at
         self._moving, self._zero = arguments.moving, arguments.zero
-        self._counts = loop.count is not None
+        self._counts = loop.count is not None or bool(loop.elements)
 
     def begin(self) -> list[Move]:
         """Before the first iteration."""

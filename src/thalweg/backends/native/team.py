@@ -67,6 +67,11 @@ class ProgramTable:
         self.words[_ROW] = self.words[_ROW + 1] = 0
 
     @property
+    def row(self) -> int:
+        """Where it has paused; 0 if it is at its beginning or end."""
+        return int(self.words[_ROW])
+
+    @property
     def is_paused(self) -> bool:
         """Whether it has not come to its end, and running it would go on with it."""
         return self.words[_ROW] != 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from thalweg.base import dtypes
 from thalweg.base.dtypes import DType
+from thalweg.base.record import replace
 from thalweg.base.shapes import known, size, strides
 from thalweg.formula import (
     Affine,
@@ -18,6 +19,7 @@ from thalweg.formula import (
     Operand,
     Read,
     Rewrite,
+    Steps,
     affine,
     axes,
     cast,
@@ -176,11 +178,10 @@ class Lowering:
         return self._variables[name]
 
     def write(self, op: Operation) -> None:
-        """A write copies the new contents to the variable's memory once the old have been read."""
+        """A write puts the new contents in the variable's memory once the old have been read."""
         handle = _handle(op)
-        before, value = self._current(handle), self._new_contents(op)
-        index = axes(*before.shape)
-        made = self._define(op, op.outputs[0], Formula.make(index, read(value, index)))
+        before = self._current(handle)
+        made = self._define(op, op.outputs[0], self._new_contents(op, before))
         made.value.storage = before.storage
         self._variables[variable_name(handle)] = made.value
         # The old contents must have been read by then; a later write also waits for this one.
@@ -192,14 +193,28 @@ class Lowering:
         if self._is_overwritten(op):
             self._copy(op, made.value)
 
-    def _new_contents(self, op: Operation) -> Value:
-        """What an operation writes to a variable, which may read the old contents."""
+    def _new_contents(self, op: Operation, before: Value) -> Formula:
+        """What an operation writes to a variable: some elements in place, or a copy of them all."""
         handle = _handle(op)
-        inputs = [self._current(t) if t is handle else self.value_of[t] for t in op.inputs]
+        inputs = [before if t is handle else self.value_of[t] for t in op.inputs]
         (lowered,) = self._lowered(op, inputs)
+        if isinstance(lowered, Formula) and lowered.replaces:
+            pairs = zip(op.inputs, inputs, strict=True)
+            return bind(lowered, [v if t is handle else self._apart(op, v) for t, v in pairs])
         if isinstance(lowered, Alias):
-            return inputs[lowered.operand]
-        return self._define(op, op.outputs[0], bind(lowered, inputs)).value
+            value = inputs[lowered.operand]
+        else:
+            value = self._add(op, _result(op.outputs[0]), self._bound(op, lowered, inputs)).value
+        index = axes(*before.shape)
+        return Formula.make(index, read(value, index))
+
+    def _apart(self, op: Operation, value: Value) -> Value:
+        """The value in memory that a write to the operation's variable leaves alone."""
+        if value.root.storage != self._current(_handle(op)).storage:
+            return value
+        index = axes(*value.shape)
+        copy = Value(f"copy of {value.name}", value.shape, value.dtype)
+        return self._add(op, copy, Formula.make(index, read(value, index))).value
 
     def compute(self, op: Operation) -> None:
         """A computed tensor has a definition for each output, or is another name of an input."""
@@ -210,7 +225,17 @@ class Lowering:
             if isinstance(formula, Alias):
                 self._alias(tensor, inputs[formula.operand])
             else:
-                self._define(op, tensor, bind(formula, inputs))
+                self._define(op, tensor, self._bound(op, formula, inputs))
+
+    def _bound(self, op: Operation, lowered: Formula | Steps, inputs: Sequence[Value]) -> Formula:
+        """A formula over values, once the arrays that it needs besides are defined."""
+        if isinstance(lowered, Formula):
+            return bind(lowered, inputs)
+        operands = list(inputs)
+        for formula, dtype in lowered.before:
+            value = Value(f"{op.name} step {len(operands)}", formula.shape, dtype)
+            operands.append(self._add(op, value, bind(formula, operands)).value)
+        return bind(lowered.last, operands)
 
     def _lowered(self, op: Operation, inputs: Sequence[Value]) -> tuple[Lowered, ...]:
         """The formula of each output, which waits for the checks of the inputs."""
@@ -222,7 +247,7 @@ class Lowering:
 
     def _check(self, op: Operation, check: Check, value: Value) -> Definition:
         """The definition that decides about a check, shared by all that need the same."""
-        key = value, check.limit
+        key = value.root, check.limit
         if key not in self._checks:
             checked = Checked(FailedOp.of(op), check, value)
             made = define_check(checked, len(self.checked), self._position[op])
@@ -254,7 +279,13 @@ class Lowering:
         self.definitions.append(made)
 
     def _define(self, op: Operation, tensor: Tensor, formula: Formula) -> Definition:
-        value = Value(op.name, known(tensor.static_shape), tensor.dtype)
+        """The definition of a tensor."""
+        made = self._add(op, _result(tensor), formula)
+        self.value_of[tensor] = made.value
+        return made
+
+    def _add(self, op: Operation, value: Value, formula: Formula) -> Definition:
+        """The definition of a value that an operation computes."""
         made = Definition(
             value,
             formula.axes,
@@ -263,13 +294,18 @@ class Lowering:
             self._position[op],
             (op.name,),
             set(self._waits[op]),
+            replaces=formula.replaces,
         )
         self.definitions.append(made)
         for source in {r.source.root for r in made.reads()}:
             self._readers.setdefault(source, set()).add(made)
         self._made_by[value] = made
-        self.value_of[tensor] = value
         return made
+
+
+def _result(tensor: Tensor) -> Value:
+    """An array for a tensor."""
+    return Value(tensor.op.name, known(tensor.static_shape), tensor.dtype)
 
 
 def _handle(op: Operation) -> Tensor:
@@ -293,7 +329,8 @@ def bind(formula: Formula, inputs: Sequence[Value]) -> Formula:
     gone = {a: affine(0) for a in formula.axes if _is_one(a.extent) and a not in indices}
     rewrite = Rewrite(axes=gone, read=lambda r: read(inputs[r.source], r.index))
     axes = tuple(a for a in formula.axes if a not in gone)
-    return Formula(axes, rewrite(formula.body), tuple(map(rewrite.index, formula.store)))
+    body, store = rewrite(formula.body), tuple(map(rewrite.index, formula.store))
+    return replace(formula, axes=axes, body=body, store=store)
 
 
 def read(value: Value, index: Sequence[object]) -> Expr:

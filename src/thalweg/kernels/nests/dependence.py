@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from thalweg.formula import (
     Affine,
@@ -16,12 +17,18 @@ from thalweg.formula import (
 )
 
 IndexTerm = tuple[Axis | Expr, int]  # of an index: atom and factor
+NOTHING_CHANGES: Mapping[int, Iterable[Axis]] = MappingProxyType({})
 
 
 class Dependence:
-    """Finds axes, and remembers those of every expression; a reduction's own do not count."""
+    """Finds axes, and remembers those of every expression; a reduction's own do not count.
 
-    def __init__(self) -> None:
+    Args:
+        changing: by slot, the axes along which its memory changes while it is read.
+    """
+
+    def __init__(self, changing: Mapping[int, Iterable[Axis]] = NOTHING_CHANGES) -> None:
+        self._changing = changing
         self._known: dict[int, tuple[Expr, frozenset[Axis]]] = {}
 
     def __call__(self, expr: Expr) -> frozenset[Axis]:
@@ -47,7 +54,7 @@ class Dependence:
     def _find(self, expr: Expr) -> frozenset[Axis]:
         match expr:
             case Read():
-                return self.of(expr.index[0].terms)
+                return self.of(expr.index[0].terms).union(self._changing.get(expr.source, ()))
             case Position():
                 return self.of(expr.index.terms)
             case Apply():

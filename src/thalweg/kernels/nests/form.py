@@ -68,7 +68,8 @@ class _Writer:
         value, axes = self._value(member.value), tuple(map(self._axis, member.axes))
         when = tuple([self._value(word.source) for word in member.when])
         body = self._exprs[id(member.body)]
-        self.key += (is_needed, value, axes, self._index(member.store), body, when)
+        store = self._index(member.store)
+        self.key += (is_needed, value, axes, store, body, when, member.replaces)
 
     def _write(self, exprs: Iterable[Expr]) -> None:
         for expr in exprs:

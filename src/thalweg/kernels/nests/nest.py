@@ -43,6 +43,8 @@ class Store(Record, eq=False):
     Attributes:
         cleared: for the latter, an axis over all values that the index may have. Over it, and all
             that is computed together, memory is set to 0 first.
+        replaces: whether what an index that is read scatters is stored instead, the last of all
+            that falls on a place, and other places are left as they are.
     """
 
     slot: int
@@ -50,6 +52,12 @@ class Store(Record, eq=False):
     body: Expr
     dtype: DType
     cleared: Axis | None = None
+    replaces: bool = False
+
+    @property
+    def scatters(self) -> bool:
+        """Whether several points may fall on one place, so that their order matters."""
+        return self.replaces or self.cleared is not None
 
     @property
     def clearing(self) -> Store:
@@ -98,9 +106,14 @@ class Nest(Record, eq=False):
 
     @cached_property
     def sequential(self) -> tuple[Axis, ...]:
-        """The axes along which a scattering store adds up, in order: they are the inner loops."""
-        added = [s.offset for s in self.stores if s.cleared is not None]
-        return tuple(a for a in self.axes if any(not at.coefficient(a) for at in added))
+        """The axes along which a store scatters, in order: they are the inner loops."""
+        places = [s.offset for s in self.stores if s.scatters]
+        return tuple(a for a in self.axes if any(not at.coefficient(a) for at in places))
+
+    @property
+    def changing(self) -> Mapping[int, tuple[Axis, ...]]:
+        """By slot, the axes along which what is read there may have been stored before."""
+        return {store.slot: self.sequential for store in self.stores if store.replaces}
 
     @cached_property
     def unrolled(self) -> tuple[Axis, ...]:
@@ -188,7 +201,8 @@ def make_nest(members: Sequence[Definition], needed: Callable[[Value], bool]) ->
             slot, value = slot_of(member.value), member.value
             store = [flatten.index(rename.index(at)) for at in member.store]
             offset, dtype = flat_index(store, value.shape, value.panel), value.dtype
-            stores.append(Store(slot, offset, flatten(body), dtype, _cleared(member)))
+            cleared, body = _cleared(member), flatten(body)
+            stores.append(Store(slot, offset, body, dtype, cleared, member.replaces))
     when = tuple([slot_of(word.source) for word in members[0].when])
     return simplify(Nest(axes, tuple(stores), tuple(memory), ops_of(members), when=when))
 
@@ -234,7 +248,9 @@ def _forwarded(member: Definition, points: Sequence[Affine], made: dict[Value, E
 
 
 def _cleared(member: Definition) -> Axis | None:
-    """An axis over the extent that a read index of the store walks, if there is one."""
+    """An axis over the extent along which what is scattered is added up, if it is."""
+    if member.replaces:
+        return None
     pairs = zip(member.store, member.value.shape, strict=True)
     return next((Axis(extent, "r") for at, extent in pairs for _ in expressions(at)), None)
 
@@ -463,9 +479,10 @@ class _Structure:
         raise AssertionError(expr)
 
     def store(self, store: Store) -> str:
-        cleared = f"+{self.number(store.cleared.extent)}" if store.cleared else ""
+        way = f"+{self.number(store.cleared.extent)}" if store.cleared else ""
+        way += "=" if store.replaces else ""
         place = self.index(store.offset)
-        return f"{store.slot} {store.dtype} {place} {self.exprs[id(store.body)]}{cleared}"
+        return f"{store.slot} {store.dtype} {place} {self.exprs[id(store.body)]}{way}"
 
 
 def _structure(nest: Nest) -> str:

@@ -44,4 +44,4 @@ def _is_moved(copy: Definition, source: Definition) -> bool:
     piece = is_identity(copy.body.index, copy.axes) and not same_shape(copy.value.shape, extents)
     alike = same_shape(extents, [axis.extent for axis in source.axes])
     own = source.stores_in_place and source.value.base is None and not copy.value.panel
-    return piece and alike and own
+    return piece and alike and own and not copy.scatters

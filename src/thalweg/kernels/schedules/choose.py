@@ -17,7 +17,7 @@ from thalweg.base.record import replace
 from thalweg.formula import Axis, Read, walk
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.k_blocking import is_streamed, k_block_of
-from thalweg.kernels.schedules.model import PAGE, Model
+from thalweg.kernels.schedules.model import LINE, PAGE, Model
 from thalweg.kernels.schedules.schedule import Machine, Schedule
 from thalweg.kernels.schedules.staging import stageable, with_stages
 from thalweg.kernels.values import work
@@ -125,7 +125,7 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
     k_block, streams = k_block_of(nest), is_streamed(nest)
     staged = () if streams else stageable(nest, axis, k_block)
     if nest.sequential:  # only what is left of the loops can be shared by threads
-        most = min(most, most // TASKS)
+        most = min(most, max(most // TASKS, _vectors_of_line(nest, lanes)))
     widths = [1, 2, 3, 4]
     if heavy and (machine.registers > 16 or streams):
         widths += [w for w in (8, 16) if w < machine.registers - 1]
@@ -145,6 +145,11 @@ def _output_vector(nest: Nest, axis: Axis, lanes: int, machine: Machine) -> Iter
                     yield made
                     if staged:
                         yield from with_stages(nest, replace(made, staged=staged))
+
+
+def _vectors_of_line(nest: Nest, lanes: int) -> int:
+    """How many vectors of what is stored lie in one line of memory, which one task should have."""
+    return max(LINE // (lanes * max(store.dtype.size for store in nest.stores)), 1)
 
 
 def _is_moved(nest: Nest) -> bool:

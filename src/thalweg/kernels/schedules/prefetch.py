@@ -19,6 +19,7 @@ from thalweg.kernels.values import RowNumbers
 
 LINES = 4  # from where a row begins, until the processor has seen where it goes
 MIN_TERMS = 32  # terms of a sum, in which time memory is not heard from
+DISTANCE = 8  # rows: some hundred cycles each take as long as memory does
 
 
 class FetchedRow(Record, eq=False):
@@ -49,6 +50,20 @@ class Ahead(Record, eq=False):
     following: Read
 
 
+class Lookup(Record, eq=False):
+    """A row of a table whose number is read from memory.
+
+    Attributes:
+        read: of an element of the row.
+        axis: whose next values have the next rows.
+        write: whether it is stored to.
+    """
+
+    read: Read
+    axis: Axis
+    write: bool
+
+
 class Prefetches(Record):
     """What is fetched ahead, and when.
 
@@ -56,11 +71,13 @@ class Prefetches(Record):
         operands: before the sums of a tile, what is read after them.
         rows: before the sums of a tile, where the rows of the next tile begin.
         batches: with each term of a sum over a mini-batch, the same of the next mini-batch.
+        lookups: with a tile without sums, the same part of a row some rows further.
     """
 
     operands: tuple[Read, ...]
     rows: tuple[FetchedRow, ...]
     batches: tuple[Ahead, ...]
+    lookups: tuple[Lookup, ...] = ()
 
 
 def prefetches(nest: Nest, s: Schedule, deps: Dependence) -> Prefetches:
@@ -70,7 +87,8 @@ def prefetches(nest: Nest, s: Schedule, deps: Dependence) -> Prefetches:
     """
     operands = () if s.k_block else tuple(_operands(nest, s, deps))
     rows = () if s.k_block else tuple(_rows(nest, s, deps))
-    return Prefetches(operands, rows, tuple(_batches(nest, s, deps)))
+    lookups = () if nest.reductions else tuple(_lookups(nest, s, deps))
+    return Prefetches(operands, rows, tuple(_batches(nest, s, deps)), lookups)
 
 
 def _operands(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Read]:
@@ -130,6 +148,23 @@ def _leaves_out(s: Schedule, read: Read, axis: Axis, inner: Axis) -> bool:
     step = read.index[0].coefficient(axis)
     is_known = not isinstance(step, Dim) and not isinstance(inner.extent, Dim)
     return is_known and step > inner.extent and s.tile_of(axis) > 1
+
+
+def _lookups(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Lookup]:
+    """The rows that are read or replaced along the vectors, one after the other."""
+    written = {store.slot for store in nest.stores if store.replaces}
+    read = [expr for expr in nest.exprs if isinstance(expr, Read)]
+    stored = [Read(t.slot, (t.offset,), t.dtype) for t in nest.stores if t.replaces]
+    different = {(r.source, r.index): r for r in (*read, *stored)}
+    if s.vector is None:
+        return
+    for row in different.values():
+        numbers = [deps(atom) for atom in expressions(row.index[0])]
+        axes = numbers[0] if len(numbers) == 1 else frozenset[Axis]()
+        if len(axes) == 1 and deps.is_contiguous(row.index[0], s.vector):
+            (axis,) = axes
+            if s.tile_of(axis) == 1:
+                yield Lookup(row, axis, row.source in written)
 
 
 def _batches(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Ahead]:

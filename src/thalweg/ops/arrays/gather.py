@@ -10,11 +10,13 @@ import numpy as np
 from thalweg.base import dtypes
 from thalweg.base.dtypes import as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
-from thalweg.base.shapes import Shape, axis_index, known, show, size
+from thalweg.base.shapes import Shape, axis_index, compatible, known, show, size
 from thalweg.formula import Axis, Check, Expr, Formula, Index, Lowered, Operand, axes, pointwise
 from thalweg.formula import cast as cast_expr
-from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph import Gradient, IndexedSlices, Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.broadcast import accumulator
+from thalweg.ops.arrays.reshape import reshape
+from thalweg.ops.arrays.shape import shape
 from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.samples import CUBE, TABLE, wave
@@ -64,9 +66,19 @@ class Gather(Op):
         row = _position(indices, rows)
         return Formula.make((*lead, *rows, *rest), params[(*lead, row, *rest)])
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Gradient | None]:
         params, indices = node.inputs
-        return [_scattered(dy, indices, params, self.axis), None]
+        slices = self._slices(dy, indices, params)
+        return [add_slices(dy, indices, params, self.axis) if slices is None else slices, None]
+
+    def _slices(self, dy: Tensor, indices: Tensor, params: Tensor) -> IndexedSlices | None:
+        """The gradient as slices of the first axis, if that is what was taken."""
+        table = params.static_shape
+        if table is None or None in table[1:] or self._place(table) != 0:
+            return None
+        if indices.static_shape is None or len(indices.static_shape) != 1:
+            dy, indices = reshape(dy, [-1, *table[1:]]), reshape(indices, [-1])
+        return IndexedSlices(dy, indices, shape(params))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -84,6 +96,49 @@ class Gather(Op):
         yield Sample(cls(), (TABLE, TABLE), "indices must be int32 or int64, not float32")
         yield Sample(cls(2), (TABLE, pick), "axis 2 is out of range for rank 2")
         yield Sample(cls(), (np.float32(1), pick), "params must have rank 1 or more")
+
+
+class GatherOwned(Gather):
+    """`Gather` along the first axis, of which only some slices are wanted.
+
+    The gradient of the others, marked by False in the third input, must be 0; as slices they do
+    not count.
+    """
+
+    type: ClassVar[str] = "GatherOwned"
+    shape_only: ClassVar[tuple[int, ...]] = (2,)
+
+    def infer(self, params: Spec, indices: Spec, owned: Spec) -> Spec:  # type: ignore[override]
+        if not owned.dtype.is_bool or not compatible(owned.shape, indices.shape):
+            raise ShapeError(f"{indices} are the indices, {owned} says which are wanted")
+        return super().infer(params, indices)
+
+    def evaluate(self, xp: Any, params: Any, indices: Any, *owned: Any) -> Any:
+        return super().evaluate(xp, params, indices)
+
+    def checks(self, *inputs: Operand) -> Sequence[Check]:
+        return super().checks(*inputs[:2])
+
+    def lower(self, *inputs: Operand) -> Lowered:
+        return super().lower(*inputs[:2])
+
+    def grad(self, node: Operation, dy: Tensor) -> Sequence[Gradient | None]:
+        params, indices, owned = node.inputs
+        slices = self._slices(dy, indices, params)
+        if slices is None:
+            return [add_slices(dy, indices, params, self.axis), None, None]
+        return [slices.where_used(reshape(owned, [-1])), None, None]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        pick = np.array([2, 0, 2, 2, 1], np.int32)
+        yield Sample(cls(), (wave(3, 20), pick, pick > 0), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        pick = np.array([1, 0], np.int32)
+        text = "int32[2] are the indices, float32[2, 3] says which are wanted"
+        yield Sample(cls(), (TABLE, pick, TABLE), text)
 
 
 VECTOR = wave(5)
@@ -219,8 +274,8 @@ def _position(indices: Operand, rows: Sequence[Axis]) -> Expr:
     return cast_expr(indices[rows], dtypes.int64)
 
 
-def _scattered(dy: Tensor, indices: Tensor, params: Tensor, axis: int) -> Tensor:
-    """The gradient by params, summed in at least single precision."""
+def add_slices(dy: Tensor, indices: Tensor, params: Tensor, axis: int) -> Tensor:
+    """A tensor of the shape of params, to which slices are added in at least single precision."""
     wide = accumulator(dy.dtype)
     return cast(emit(GatherGrad(axis), cast(dy, wide), indices, params), dy.dtype)
 

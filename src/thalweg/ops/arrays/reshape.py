@@ -16,7 +16,7 @@ from thalweg.base.dims import Dim
 from thalweg.base.errors import ShapeError
 from thalweg.base.shapes import Shape, axis_index, is_known, known, show
 from thalweg.formula import Alias, Formula, Lowered, Operand, axes
-from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph import Gradient, Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.shape import known_dims
 from thalweg.ops.build import convert, emit, scope
 from thalweg.ops.extents import (
@@ -30,7 +30,7 @@ from thalweg.ops.extents import (
 )
 from thalweg.ops.samples import CUBE, TABLE
 
-Grads = Sequence[Tensor | None]
+Grads = Sequence[Gradient | None]
 
 
 # -- the same elements under another shape
@@ -247,6 +247,7 @@ class Identity(SameElements):
     """The input itself."""
 
     type: ClassVar[str] = "Identity"
+    passes_slices: ClassVar[bool] = True
 
     def infer(self, input: Spec) -> Spec:
         return input
@@ -254,7 +255,7 @@ class Identity(SameElements):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Any) -> Grads:
         return [dy]
 
     @classmethod
@@ -273,7 +274,7 @@ class StopGradient(SameElements):
     def evaluate(self, xp: Any, input: Any) -> Any:
         return input
 
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
+    def grad(self, node: Operation, dy: Any) -> Grads:
         return [None]
 
     @classmethod

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+
+from thalweg.base import dtypes
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import Shape, is_known
-from thalweg.graph import Body, Spec, Tensor
+from thalweg.graph import Body, Sample, Spec, Tensor
 from thalweg.ops.control.control_flow import (
     ControlFlow,
     RunBody,
     Trimmed,
+    body_of,
     check_inputs,
     selected,
 )
+from thalweg.ops.elementwise.arithmetic import add, multiply
+from thalweg.ops.elementwise.comparison import less
+from thalweg.ops.samples import TABLE
 
 
 class Cond(ControlFlow):
@@ -79,6 +86,22 @@ class Cond(ControlFlow):
         inputs = sorted(set().union(*reads))
         then, otherwise = (selected(body, inputs, outputs) for body in self.bodies)
         return Trimmed(Cond(then, otherwise), (0, *[n + 1 for n in inputs]), tuple(outputs))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        table = Spec((2, 3), dtypes.float32)
+        then = body_of(lambda x, y: [add(x, y), x], table, table)
+        otherwise = body_of(lambda x, y: [multiply(x, y), y], table, table)
+        for predicate in (True, False):
+            yield Sample(cls(then, otherwise), (np.bool_(predicate), TABLE, TABLE + 1))
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        table = Spec((2, 3), dtypes.float32)
+        same, tests = body_of(lambda x: [x], table), body_of(lambda x: [less(x, x)], table)
+        yield Sample(cls(same, same), (np.int32(1), TABLE), "must be a bool scalar, not int32[]")
+        yield Sample(cls(same, tests), (np.bool_(True), TABLE), "in one branch and bool[2, 3] in")
+        yield Sample(cls(same, same), (np.bool_(True), TABLE[0]), "the body takes [2, 3]")
 
 
 def _either(number: int, a: Spec, b: Spec) -> Spec:

@@ -11,7 +11,8 @@ from thalweg.base import shapes
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
-from thalweg.graph import Body, Effects, Op, Spec, Tensor
+from thalweg.graph import Body, Effects, Graph, Op, Spec, Tensor
+from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.evaluation import evaluate_body
 
 RunBody: TypeAlias = Callable[[Body, Sequence[Any]], Sequence[Any]]
@@ -118,3 +119,11 @@ def selected(body: Body, inputs: Iterable[int], outputs: Iterable[int]) -> Body:
         tuple([body.inputs[n] for n in inputs]),
         tuple([body.outputs[n] for n in outputs]),
     )
+
+
+def body_of(build: Callable[..., Sequence[Tensor]], *specs: Spec) -> Body:
+    """A body that computes what a function makes of tensors."""
+    graph = Graph()
+    with graph.as_default():
+        inputs = [graph.add(Placeholder(s.dtype, s.shape)).outputs[0] for s in specs]
+        return Body(graph, tuple(inputs), tuple(build(*inputs)))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from thalweg.graph import Operation, Origin, Tensor
-from thalweg.ops.arrays.ranges import range_
+from thalweg.ops.arrays.create import zeros
+from thalweg.ops.arrays.gather import Gather
+from thalweg.ops.arrays.indexing import FromEnd
 from thalweg.ops.arrays.rows import WriteRow
+from thalweg.ops.arrays.shape import size_along
+from thalweg.ops.arrays.slicing import slice_
 from thalweg.ops.build import constant_value
 from thalweg.ops.control.tracing import Traced
 from thalweg.ops.elementwise.arithmetic import Add
 from thalweg.ops.elementwise.comparison import Less
 from thalweg.ops.elementwise.extremes import maximum
 
-MOST = 1 << 20  # iterations that are worth an array of their numbers
-
 
 def iterations(condition: Traced, body: Traced, first: Sequence[Tensor | None]) -> Tensor | None:
-    """The values of a loop's counter, if the loop runs `while counter < limit`.
+    """An array of no elements with a row for each iteration, if a loop runs `while n < limit`.
 
     The limit must follow from constants, shapes and feeds. A loop that runs over such a sequence
     has outputs whose extents are known before it runs.
@@ -41,15 +44,13 @@ def iterations(condition: Traced, body: Traced, first: Sequence[Tensor | None]) 
     return _counted(start, limit, step)
 
 
-def _counted(start: Tensor, limit: Tensor, step: int) -> Tensor | None:
+def _counted(start: Tensor, limit: Tensor, step: int) -> Tensor:
     first, last = constant_value(start), constant_value(limit)
-    if first is None or last is None:
-        end = limit if last is None else last.item()
-        return range_(start, maximum(start, end), step)
-    numbers = range(first.item(), max(first.item(), last.item()), step)
-    if len(numbers) > MOST:
-        return None
-    return range_(numbers.start, numbers.stop, step, start.dtype)
+    if first is not None and last is not None:
+        return zeros([len(range(first.item(), last.item(), step)), 0])
+    end: Any = limit if last is None else last.item()
+    begin: Any = start if first is None else first.item()
+    return zeros([maximum((end - begin + step - 1) // step, 0), 0])
 
 
 def step_of(body: Traced, number: int) -> int | None:
@@ -73,6 +74,51 @@ def written_row(body: Traced, number: int, counters: Collection[Tensor]) -> Tens
     readers = [op for op in body.operations if before in op.inputs or after in op.inputs]
     is_alone = readers == [after.op] and body.outputs.count(after) == 1
     return row if is_alone and index in counters else None
+
+
+def read_at(
+    body: Traced, counters: Collection[Tensor], first: Sequence[Tensor | None]
+) -> dict[Tensor, Tensor]:
+    """The elements that an iteration takes of arrays at its number, each with the array.
+
+    Args:
+        body: from the loop variables to their next values.
+        counters: the loop variables that are the number of the iteration.
+        first: the first values of the loop variables.
+    """
+    found: dict[Tensor, Tensor] = {}
+    for op in body.operations:
+        if op.type == Gather.type and op.record == Gather(0) and not op.control_inputs:
+            array, index = op.inputs
+            number = index.op.inputs[0] if index.op.type == FromEnd.type else index
+            outer = _same_always(body, array, first)
+            if number in counters and outer is not None and outer.static_shape is not None:
+                found[op.outputs[0]] = outer
+    return found
+
+
+def rows(array: Tensor, counted: Tensor) -> Tensor:
+    """As many rows of an array as there are iterations, from the first.
+
+    Args:
+        array: of a known rank.
+        counted: what `iterations` gives.
+    """
+    shape, counts = array.static_shape, counted.static_shape
+    assert shape is not None
+    assert counts is not None
+    if counts[0] is not None and counts[0] == shape[0]:
+        return array
+    size = [size_along(counted, (0,)), *[-1 for _ in shape[1:]]]
+    return slice_(array, [0 for _ in shape], size)
+
+
+def _same_always(body: Traced, tensor: Tensor, first: Sequence[Tensor | None]) -> Tensor | None:
+    """The value outside of what has the same in each iteration."""
+    if tensor not in body.parameters:
+        return body.graph.outer_of(tensor)
+    number = body.parameters.index(tensor)
+    return first[number] if body.outputs[number] is tensor else None
 
 
 def is_read(function: Traced, tensor: Tensor) -> bool:

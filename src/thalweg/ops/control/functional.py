@@ -76,6 +76,9 @@ class Functional:
 
     def _visit(self, op: Operation) -> None:
         does = op.record.effects
+        if op.outputs and all(tensor in self._values for tensor in op.outputs):
+            self._after[op] = ()
+            return  # the body is given what it computes
         control = [new for old in op.control_inputs for new in self._after[old]]
         if op.record.origin not in (None, Origin.CONSTANT):
             self._check_given(op)

@@ -7,17 +7,23 @@ from functools import cached_property
 from itertools import repeat
 from typing import Any, ClassVar, TypeVar
 
-from thalweg.base import shapes
+import numpy as np
+
+from thalweg.base import dtypes, shapes
 from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
 from thalweg.base.shapes import is_known
-from thalweg.graph import Body, Spec, Tensor
+from thalweg.graph import Body, Sample, Spec, Tensor
 from thalweg.ops.control.control_flow import (
     ControlFlow,
     RunBody,
     Trimmed,
+    body_of,
     check_inputs,
     selected,
 )
+from thalweg.ops.elementwise.arithmetic import add, multiply
+from thalweg.ops.elementwise.comparison import less
+from thalweg.ops.samples import TABLE
 
 T = TypeVar("T")
 
@@ -70,6 +76,10 @@ class Loop(ControlFlow):
         count = len(self.body.inputs)
         outside = [n for n in range(count) if not self.is_sequence(n)]
         return (tuple(range(count)), tuple(outside))[: len(self.bodies)]
+
+    @property
+    def collects_until(self) -> bool:
+        return self.condition is not None and len(self.body.outputs) > self.carried
 
     def is_sequence(self, number: int) -> bool:
         return self.carried <= number < self.carried + self.sequences
@@ -137,9 +147,7 @@ class Loop(ControlFlow):
         return list(zip(self.body.inputs[: self.carried], self.body.outputs, strict=False))
 
     def varies(self, inputs: Sequence[Spec]) -> bool:
-        """See the base; that of a result may vary with the number of iterations."""
-        if self.condition is not None and len(self.body.outputs) > self.carried:
-            return True
+        """See the base."""
         bodies = zip(self.bodies, self.sources, strict=True)
         deciding = {numbers[n] for body, numbers in bodies for n in body.static}
         if not all(map(self.is_captured, deciding)):
@@ -186,6 +194,29 @@ class Loop(ControlFlow):
         sequences = sum(map(self.is_sequence, inputs))
         record = Loop(condition, body, len(carried), sequences, self.reverse)
         return Trimmed(record, tuple(inputs), tuple(outputs))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        scalar, row = Spec((), dtypes.float32), Spec((3,), dtypes.float32)
+        step = body_of(lambda h, x, w: [add(multiply(h, w), x), multiply(h, x)], row, row, scalar)
+        for reverse in (False, True):
+            yield Sample(cls(None, step, 1, 1, reverse), (TABLE[0], TABLE, np.float32(0.5)))
+            yield Sample(cls(None, step, 1, 1, reverse), (TABLE[0], TABLE[:0], np.float32(0.5)))
+        double = body_of(lambda n, h, w: [add(n, n), add(multiply(h, w), w)], scalar, row, scalar)
+        below = body_of(lambda n, h, w: [less(n, w)], scalar, row, scalar)
+        for first in (1, 100):
+            yield Sample(cls(below, double, 2), (np.float32(first), TABLE[0], np.float32(9)))
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        row = Spec((3,), dtypes.float32)
+        same, sums = body_of(lambda h, x: [h], row, row), body_of(lambda h: [less(h, h)], row)
+        yield Sample(cls(None, same, 1, 1), (TABLE[0], TABLE[:, :2]), "the body takes [3]")
+        yield Sample(
+            cls(None, same, 1, 1), (TABLE[0], np.int32(TABLE)), "the body takes float32[3]"
+        )
+        yield Sample(cls(None, same, 2), (TABLE[0], TABLE[0]), "needs a sequence")
+        yield Sample(cls(sums, same, 2), (TABLE[0], TABLE[0]), "there are 2 inputs, and")
 
 
 def _elements(record: Loop, sequences: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -12,7 +12,7 @@ from thalweg.graph import Spec, Tensor, default_graph, graph_of
 from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.build import constant_like, constant_value, convert
 from thalweg.ops.control.assemble import LoopParts, make_loop
-from thalweg.ops.control.counting import is_read, iterations, step_of, written_row
+from thalweg.ops.control.counting import is_read, iterations, read_at, rows, step_of, written_row
 from thalweg.ops.control.leaves import as_tensors, like
 from thalweg.ops.control.structure import check_same, flatten, is_nested
 from thalweg.ops.control.tensor_array import TensorArray
@@ -189,7 +189,7 @@ class While:
 
     def _collected(self, condition: Traced, body: Traced) -> dict[int, Tensor]:
         """The arrays that each iteration writes at its counter, and what it writes."""
-        counters = [body.parameters[n] for n in range(len(self._first)) if self._counts(body, n)]
+        counters = self._counters(body)
         found = {}
         for number, tensor in enumerate(self._first):
             if tensor is None and not is_read(condition, condition.parameters[number]):
@@ -197,6 +197,10 @@ class While:
                 if row is not None:
                     found[number] = row
         return found
+
+    def _counters(self, body: Traced) -> list[Tensor]:
+        """The loop variables that are the number of the iteration."""
+        return [body.parameters[n] for n in range(len(self._first)) if self._counts(body, n)]
 
     def _counts(self, body: Traced, number: int) -> bool:
         """Whether a loop variable is the number of the iteration."""
@@ -209,17 +213,29 @@ class While:
         self, condition: Traced, body: Traced, collected: Mapping[int, Tensor], name: str
     ) -> list[Tensor]:
         """The final values of a loop that collects some of them, and carries the others."""
-        numbers = iterations(condition, body, self._first)
-        elements = [] if numbers is None else [body.graph.parameter(_element_spec(numbers), "n")]
+        elements = self._elements(condition, body)
         left = [n for n in range(len(body.parameters)) if n not in collected]
         test = None if elements else _selected(condition, left, condition.outputs)
         outputs = [*[body.outputs[n] for n in left], *collected.values()]
-        step = _selected(body, left, outputs, elements)
+        step = _selected(body, left, outputs, list(elements))
         initial = [tensor for tensor in self._first if tensor is not None]
-        parts = LoopParts(test, step, initial, [] if numbers is None else [numbers])
+        parts = LoopParts(test, step, initial, list(elements.values()))
         made = make_loop(default_graph(), parts, name)
         final = dict(zip([*left, *collected], made, strict=True))
         return [final[n] for n in range(len(body.parameters))]
+
+    def _elements(self, condition: Traced, body: Traced) -> dict[Tensor, Tensor]:
+        """What the body is given in each iteration, and the sequences that hold it.
+
+        There are some if it is known how often the loop runs: what counts the iterations, and the
+        elements of arrays that it reads at their numbers.
+        """
+        counted = iterations(condition, body, self._first)
+        if counted is None:
+            return {}
+        nothing = body.graph.parameter(Spec((0,), counted.dtype), "nothing")
+        arrays = read_at(body, self._counters(body), self._first)
+        return {nothing: counted, **{t: rows(array, counted) for t, array in arrays.items()}}
 
 
 def _selected(
@@ -231,10 +247,6 @@ def _selected(
     """A function of some of the loop variables, and of an element of each sequence."""
     parameters = [function.parameters[n] for n in numbers]
     return Traced(function.graph, (*parameters, *elements), tuple(outputs))
-
-
-def _element_spec(sequence: Tensor) -> Spec:
-    return Spec((), sequence.dtype)
 
 
 def _element(array: Tensor) -> Shape:

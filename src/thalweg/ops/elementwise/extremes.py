@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from thalweg.formula import FUNCTIONS, Lowered, Operand, apply, pointwise
-from thalweg.graph import Operation, Tensor
+from thalweg.graph import Gradient, IndexedSlices, Operation, Tensor
 from thalweg.ops.build import scope
 from thalweg.ops.elementwise.broadcasting import binary
 from thalweg.ops.elementwise.comparison import GreaterEqual, LessEqual
@@ -66,9 +66,27 @@ def minimum(x: Any, y: Any, name: str | None = None) -> Tensor:
     return binary(Minimum(), x, y, name, "Minimum")
 
 
+@overload
+def clip_by_value(
+    t: IndexedSlices, clip_value_min: Any, clip_value_max: Any, name: str | None = None
+) -> IndexedSlices: ...
+@overload
 def clip_by_value(
     t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
-) -> Tensor:
-    """`max(min(t, clip_value_max), clip_value_min)`; at the bounds the gradient goes to t."""
+) -> Tensor: ...
+def clip_by_value(
+    t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
+) -> Gradient:
+    """`max(min(t, clip_value_max), clip_value_min)`; at the bounds the gradient goes to t.
+
+    Of `IndexedSlices` the slices are clipped.
+    """
+    if isinstance(t, IndexedSlices):
+        return t.with_values(clipped(t.values, clip_value_min, clip_value_max, name))
+    return clipped(t, clip_value_min, clip_value_max, name)
+
+
+def clipped(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None) -> Tensor:
+    """`clip_by_value` of a tensor."""
     with scope(name, "clip_by_value", t, clip_value_min, clip_value_max) as full:
         return maximum(minimum(t, clip_value_max), clip_value_min, name=full)

@@ -10,7 +10,7 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.graph import Tensor
 from thalweg.ops.build import convert, emit, scope
 from thalweg.ops.elementwise.conversion import Cast
-from thalweg.ops.elementwise.extremes import clip_by_value
+from thalweg.ops.elementwise.extremes import clipped
 
 __all__ = ["saturate_cast"]
 
@@ -20,7 +20,7 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
     x, kind = convert(value), as_dtype(dtype)
     with scope(name, "saturate_cast", x) as full:
         low, high = _limits(x.dtype, kind)
-        return emit(Cast(kind), clip_by_value(x, low, high), name=full)
+        return emit(Cast(kind), clipped(x, low, high, None), name=full)
 
 
 def _limits(source: DType, target: DType) -> tuple[Any, Any]:

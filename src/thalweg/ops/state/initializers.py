@@ -15,8 +15,14 @@ from thalweg.base.record import Record
 from thalweg.base.shapes import as_shape, known, show, size
 from thalweg.graph import Tensor
 from thalweg.ops.arrays import create
+from thalweg.ops.arrays.reshape import reshape, transpose
 from thalweg.ops.build import float_dtype
+from thalweg.ops.elementwise.arithmetic import sign
+from thalweg.ops.elementwise.conversion import cast
+from thalweg.ops.linalg.band import matrix_band_part
+from thalweg.ops.linalg.qr import qr
 from thalweg.ops.random.random import random_normal, random_uniform, truncated_normal
+from thalweg.ops.reduction.reduce import reduce_sum
 
 Extents = tuple[int, ...]
 
@@ -298,6 +304,38 @@ class GlorotNormal(_Glorot):
     """
 
     own = "truncated_normal"
+
+
+class Orthogonal(Record, Initializer):
+    """Makes matrices with orthonormal rows or columns, whichever are fewer, times a number.
+
+    Of a shape of higher rank, all axes but the last together count as the rows.
+
+    Args:
+        gain: the number.
+        seed: see `set_random_seed`.
+        dtype: the element type where a call names none; floating.
+
+    Source: Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks, ICLR 2014.
+    """
+
+    gain: float = 1.0
+    seed: int | None = None
+    dtype: Any = dtypes.float32
+
+    def make(self, shape: Extents, dtype: DType) -> Tensor:
+        if len(shape) < 2:
+            raise ShapeError(f"what is orthogonal has rank 2 or more; the shape is {show(shape)}")
+        rows, columns = size(shape[:-1]), shape[-1]
+        tall, kind = rows >= columns, float_dtype(dtype)
+        drawn = dtypes.float32 if kind.size < dtypes.float32.size else kind
+        sides = (rows, columns) if tall else (columns, rows)
+        q, r = qr(random_normal(sides, dtype=drawn, seed=self.seed))
+        # With a positive diagonal of r, all orthogonal matrices are as probable.
+        q = q * sign(reduce_sum(matrix_band_part(r, 0, 0), 0)) * self.gain
+        made = reshape(q if tall else transpose(q), shape)
+        return cast(made, kind)
 
 
 class Identity(Record, Initializer):

@@ -17,7 +17,18 @@ from thalweg.base.dtypes import DType, as_dtype
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import TensorShape, is_known, known, show
 from thalweg.formula import Alias, Lowered, Operand
-from thalweg.graph import Graph, Op, Operation, Spec, Tensor, default_graph, home, outermost
+from thalweg.graph import (
+    Gradient,
+    Graph,
+    IndexedSlices,
+    Op,
+    Operation,
+    Spec,
+    Tensor,
+    default_graph,
+    home,
+    outermost,
+)
 from thalweg.graph.calls import explained
 from thalweg.graph.effects import Effects, Origin, Timing
 from thalweg.graph.keys import GraphKeys
@@ -26,6 +37,7 @@ from thalweg.graph.operators import Operators
 from thalweg.ops.build import convert
 from thalweg.ops.control.control import group
 from thalweg.ops.elementwise.arithmetic import Add, Sub
+from thalweg.ops.state.scatter import ScatterAdd, ScatterSub, ScatterUpdate, update_rows
 
 
 class VariableHandle(Op):
@@ -59,6 +71,7 @@ class ReadVariable(Op):
     """
 
     type: ClassVar[str] = "ReadVariable"
+    passes_slices: ClassVar[bool] = True
     timing: Timing = Timing.BEFORE_WRITES
 
     @cached_property
@@ -77,7 +90,7 @@ class ReadVariable(Op):
     def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
         return inputs
 
-    def grad(self, node: Operation, dy: Tensor) -> Sequence[Tensor | None]:
+    def grad(self, node: Operation, dy: Gradient) -> Sequence[Gradient | None]:
         return [dy]
 
 
@@ -321,6 +334,32 @@ class Variable(Operators):
     ) -> Tensor:
         """Subtract from the value when run; the tensor returned holds the new value."""
         return self._update(Sub(), delta, name or "AssignSub")
+
+    @explained
+    def scatter_add(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        """Add slices to rows in place; see `tf.scatter_add`."""
+        return self._scatter(ScatterAdd(), sparse_delta, name or "ScatterAdd")
+
+    @explained
+    def scatter_sub(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        """Subtract slices from rows in place; see `tf.scatter_sub`."""
+        return self._scatter(ScatterSub(), sparse_delta, name or "ScatterSub")
+
+    @explained
+    def scatter_update(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        """Replace rows by slices in place; see `tf.scatter_update`."""
+        return self._scatter(ScatterUpdate(), sparse_delta, name or "ScatterUpdate")
+
+    def _scatter(self, record: ScatterUpdate, slices: Any, name: str) -> Tensor:
+        if not isinstance(slices, IndexedSlices):
+            raise TypeError(f"sparse_delta is not IndexedSlices: {slices!r}")
+        return update_rows(record, self, slices.indices, slices.values, name)
 
     def _operand(self, value: Any) -> Tensor:
         with home(self.graph).as_default():

@@ -43,7 +43,7 @@ class Addresses(Scopes, ABC):
         super().__init__(Builder(target.converts_halves))
         self.nest = nest
         self.s = schedule
-        self.deps = Dependence()
+        self.deps = Dependence(nest.changing)
         self.index: dict[Axis, SsaValue] = {}
 
     @abstractmethod

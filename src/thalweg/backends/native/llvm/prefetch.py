@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from thalweg.backends.native.llvm.addresses import Point
 from thalweg.backends.native.llvm.reduction_loops import ReductionLoops
+from thalweg.backends.native.llvm.ssa import SsaValue
 from thalweg.formula import Axis, Read, Reduce, Rewrite, affine
 from thalweg.kernels.schedules.model import LINE
-from thalweg.kernels.schedules.prefetch import LINES, FetchedRow, prefetches
+from thalweg.kernels.schedules.prefetch import DISTANCE, LINES, FetchedRow, prefetches
 
 
 class Prefetcher:
@@ -60,12 +61,29 @@ class Prefetcher:
         ahead = Axis(axis.extent, "ahead")
         moved = Rewrite(axes={**dict.fromkeys(row.reduced, affine(0)), axis: ahead})(row.read)
         assert isinstance(moved, Read)
-        place, last = w.index[axis] + distance, w.number(axis.extent) - 1
-        w.index[ahead] = (place < last).select(place, last)
+        w.index[ahead] = self._bounded(axis, distance)
         with w.scope(ahead):
             for n in range(LINES):
                 index = moved.index[0] + n * LINE // moved.dtype.size
                 w.b.prefetch(w.pointer(moved.source, index, moved.dtype, {}))
+
+    def fetch_lookups(self, points: Sequence[Point]) -> None:
+        """Fetch the part of some later row that lies where this tile reads or stores."""
+        w = self._w
+        for lookup in self._plan.lookups:
+            ahead = Axis(lookup.axis.extent, "ahead")
+            moved = Rewrite(axes={lookup.axis: affine(ahead)})(lookup.read)
+            assert isinstance(moved, Read)
+            w.index[ahead] = self._bounded(lookup.axis, DISTANCE)
+            with w.scope(ahead):
+                for point in self._lines(lookup.read, points):
+                    pointer = w.pointer(moved.source, moved.index[0], moved.dtype, point)
+                    w.b.prefetch(pointer, write=lookup.write)
+
+    def _bounded(self, axis: Axis, distance: int) -> SsaValue:
+        """The value of an axis that is so much further, or its last one."""
+        place, last = self._w.index[axis] + distance, self._w.number(axis.extent) - 1
+        return (place < last).select(place, last)
 
     def following(
         self, reductions: Sequence[Reduce], points: Sequence[Point]

@@ -53,6 +53,7 @@ class Tiles(ReductionLoops):
         points = self.points()
         self._prefetcher.fetch_operands(points)
         self._prefetcher.fetch_rows()
+        self._prefetcher.fetch_lookups(points)
         for reductions in self._sharing_loops():
             self._reduce(reductions, points)
         if self.k_block is None:
@@ -161,7 +162,7 @@ class Tiles(ReductionLoops):
         for point in points:
             values = [self.value(store.body, point) for store in stores]
             for store, value in zip(stores, values, strict=True):
-                along = None if store.cleared else self._transposed_axis(store.offset, point)
+                along = None if store.scatters else self._transposed_axis(store.offset, point)
                 if along is None:
                     self.store(store, value, point)
                     continue
