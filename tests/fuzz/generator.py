@@ -218,6 +218,8 @@ class Generator:
             array = self._reference.value(tensor)
         except ValueError:  # NumPy refuses the values: the largest of none, say
             return None
+        if array.dtype == object:  # strings, which nothing computes with
+            return None
         if array.size > LARGEST or not np.isfinite(array.astype(np.float64)).all():
             return None
         limit = LIMITS.get(str(tensor.dtype.name), np.inf)
