@@ -46,6 +46,11 @@ class ControlFlow(Op):
     def sources(self) -> tuple[tuple[int, ...], ...]:
         """For each body the numbers of the operation's inputs that its inputs are made of."""
 
+    @property
+    def first_written(self) -> int:
+        """The first output that bodies write; what one run of a body hands to the next is before."""
+        return 0
+
     @abstractmethod
     def is_sequence(self, number: int) -> bool:
         """Whether a body takes an input element by element."""
