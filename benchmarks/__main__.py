@@ -160,8 +160,11 @@ def with_start(made: Report, system: System) -> Report:
         imports.append(measure.import_time(system, IMPORT_RUNS))
     except BenchmarkError as error:
         notes.append(f"import of {system.peer.label}: {error}")
-    starts, failed = measure.starts(STARTED, system, START_RUNS)
-    return replace(made, imports=imports, starts=[*made.starts, *starts], notes=[*notes, *failed])
+    starts = list(made.starts)
+    for workload in STARTED:
+        new, failed = measure.starts(workload, system, START_RUNS)
+        starts, notes = [*starts, *new], [*notes, *failed]
+    return replace(made, imports=imports, starts=starts, notes=notes)
 
 
 def save(made: Report, path: Path) -> None:

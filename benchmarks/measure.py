@@ -212,7 +212,7 @@ def starts(workload: Workload, system: System, runs: int) -> tuple[list[Start], 
         except WorkerError as error:
             return [], [_said(error, f"start of {system.peer.label}")]
         for variant in variants:
-            what = f"start of {system.peer.label} {variant}".rstrip()
+            what = f"start of {system.peer.label} {variant}".rstrip() + f" with {workload.name}"
             _say(what)
             try:
                 made.append(_start(workload, system, path, variant, runs))
@@ -236,7 +236,7 @@ def _start(workload: Workload, system: System, data: Path, variant: str, runs: i
                 memory = worker.ask("memory")["bytes"]
                 new = worker.ask("new_batch", variant=variant, size=NEW_BATCH)["seconds"]
         figures.append((cold, warm, new, memory))
-    return Start(system.peer.label, variant, *zip(*figures, strict=True))
+    return Start(workload.name, system.peer.label, variant, *zip(*figures, strict=True))
 
 
 def _first_step(workload: Workload, worker: Worker, data: Path, variant: str) -> float | None:

@@ -31,13 +31,15 @@ which this machine could do the step's work, as a share of the time that Thalweg
 
 {overheads}
 
+{starts}
+
 - *Constant* and *add*: a call that returns a constant, and one that adds one to a vector of 8
   floats, from NumPy to NumPy.
 - *Import*: of the package, in a fresh process where NumPy is loaded.
-- *Start* and *start, cached*: to build the CNN and make its first step in a fresh process, without
-  the import; with empty caches, and with what an earlier process left on disk.
-- *New batch*: how much longer the CNN's first step at another batch size takes than the next ones.
-- *Memory*: the most that a process held that trains the CNN, all its libraries included.
+- *Start* and *start, cached*: to build a network and make its first step in a fresh process,
+  without the import; with empty caches, and with what an earlier process left on disk.
+- *New batch*: how much longer the first step at another batch size takes than the next ones.
+- *Memory*: the most that a process held that trains the network, all its libraries included.
 
 ## How it was measured
 
@@ -57,7 +59,8 @@ which this machine could do the step's work, as a share of the time that Thalweg
   step that donates its state, or `lax.scan` over steps. Where a variant can be run in several ways
   (memory layouts, a loop unrolled or not), trials choose the fastest. Thalweg's kernels are
   measured by `Session.tune` before. NumPy takes part where a person would write the gradients by
-  hand.
+  hand. ONNX Runtime and OpenVINO, which only predict, are given the network as an ONNX model of one
+  batch size, and compute in float32 as all others do.
 
 {checks}
 
@@ -75,7 +78,7 @@ the limit.
 
 def text(report: Report) -> str:
     """What the terminal shows."""
-    tables = [details(report.results), overheads(report), checks(report)]
+    tables = [details(report.results), overheads(report), starts(report), checks(report)]
     if any(result.ratio for result in report.results):
         tables.insert(0, summary(report.results))
     if any(result.by_threads for result in report.results):
@@ -99,6 +102,7 @@ def page(report: Report, plot: str) -> str:
         plot=plot,
         details=details(report.results),
         overheads=overheads(report),
+        starts=starts(report),
         checks=checks(report),
         peak=_peak(report),
         bandwidths=_bandwidths(report),
@@ -150,17 +154,20 @@ def overheads(report: Report) -> str:
         for result in report.overheads
     }
     imports = {each.system: each.median for each in report.imports}
-    starts = {start.name: start for start in report.starts}
-    systems = dict.fromkeys([*(name for times in calls.values() for name in times), *starts])
-    if not systems:
-        return ""
-    headings = ("System", "constant us", "add us", "import ms", "start s", "start, cached s")
+    systems = dict.fromkeys(name for times in calls.values() for name in times)
     rows = []
     for name in systems:
-        cells = [calls.get("empty", {}).get(name), calls.get("add", {}).get(name)]
         imported = next((ms for label, ms in imports.items() if name.startswith(label)), None)
-        rows.append((name, *map(_number, [*cells, imported]), *_start(starts.get(name))))
-    return _markdown((*headings, "new batch ms", "memory MB"), rows)
+        cells = [calls.get("empty", {}).get(name), calls.get("add", {}).get(name), imported]
+        rows.append((name, *map(_number, cells)))
+    return _markdown(("System", "constant us", "add us", "import ms"), rows) if rows else ""
+
+
+def starts(report: Report) -> str:
+    """A line for each workload that is started, and each system and variant."""
+    headings = ("Workload", "System", "start s", "start, cached s", "new batch ms", "memory MB")
+    rows = [(start.workload, start.name, *_start(start)) for start in report.starts]
+    return _markdown(headings, rows) if rows else ""
 
 
 def checks(report: Report) -> str:
@@ -209,9 +216,7 @@ def _detail(result: Result, side: Side) -> tuple[str, ...]:
     return (result.name, side.name, _ms(side), spread, ratio, _share(result, side), side.way or "-")
 
 
-def _start(start: Start | None) -> tuple[str, ...]:
-    if start is None:
-        return ("-", "-", "-", "-")
+def _start(start: Start) -> tuple[str, ...]:
     cold, warm, new, peak = map(
         statistics.median,
         (start.cold_seconds, start.warm_seconds, start.new_batch_seconds, start.peak_bytes),

@@ -142,9 +142,10 @@ class ImportTime:
 
 @dataclass(frozen=True)
 class Start:
-    """What it takes to begin training the CNN, in fresh processes.
+    """What it takes to begin training, in fresh processes.
 
     Attributes:
+        workload: its name.
         system: its label.
         variant: as in `Side`.
         cold_seconds: to build it and make the first step, with nothing cached.
@@ -153,6 +154,7 @@ class Start:
         peak_bytes: the most memory that the process held.
     """
 
+    workload: str
     system: str
     variant: str
     cold_seconds: Sequence[float]

@@ -50,4 +50,5 @@ WORKLOADS = {
     )
 }
 OVERHEADS = (overheads.EMPTY, overheads.ADD)  # reported in a table of their own
-STARTED = cnn.TRAINING  # whose first step, memory and new batch size are looked at
+# Whose first step, memory and new batch size are looked at.
+STARTED = (cnn.TRAINING, lstm.DYNAMIC, lstm.PADDED)

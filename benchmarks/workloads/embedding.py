@@ -55,8 +55,8 @@ def _workload(rule: str, end: str, rows: int) -> Workload:
         title=f"Embedding of {SIZES[rows]} rows of {WIDTH}, 1,024 a step, {title}",
         data=partial(data, rows),
         build=partial(build, name),
-        warm_up=50,
-        steps=500,
+        warm_up=10,
+        steps=100,
         tolerance=1e-3,
         cost=partial(cost, arrays),
     )

@@ -122,6 +122,7 @@ from thalweg.ops.host.asserts import (
     assert_rank_at_least,
 )
 from thalweg.ops.host.boolean_mask import boolean_mask
+from thalweg.ops.host.initialised import is_variable_initialized, report_uninitialized_variables
 from thalweg.ops.host.partition import dynamic_partition, dynamic_stitch, invert_permutation
 from thalweg.ops.host.printing import Print_ as Print
 from thalweg.ops.host.py_func import py_func
@@ -314,6 +315,7 @@ __all__ = [
     "int32",
     "int64",
     "invert_permutation",
+    "is_variable_initialized",
     "linalg",
     "local_variables",
     "local_variables_initializer",
@@ -361,6 +363,7 @@ __all__ = [
     "reduce_min",
     "reduce_prod",
     "reduce_sum",
+    "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
     "scan",

@@ -173,3 +173,54 @@ def test_no_gradient_flows_where_it_is_not_wanted() -> None:
     )
     assert tf.gradients(stopped[1], x) == [None]
     assert tf.gradients(tf.map_fn(lambda e: e, x, back_prop=False), x) == [None]
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+def test_gradients_of_rows_looked_up_in_a_loop_are_slices(backend: str) -> None:
+    table = RNG.normal(size=(6, 3)).astype(np.float32)
+    e, rows = tf.Variable(table), tf.placeholder(tf.int32, [None, 2])
+    looked_up = tf.map_fn(lambda r: tf.tanh(tf.gather(e, r)), rows, tf.float32)
+    flat = tf.tanh(tf.gather(e, tf.reshape(rows, [-1])))
+    made, wanted = (tf.gradients(tf.reduce_sum(y**2), e)[0] for y in (looked_up, flat))
+    assert isinstance(made, tf.IndexedSlices)
+    step = tf.train.MomentumOptimizer(0.1, 0.9).minimize(tf.reduce_sum(looked_up))
+    with tf.Session(config=tf.ConfigProto(backend=backend)) as session:
+        for picked in ([[1, 2], [1, 1], [5, 0]], [[3, 3]]):
+            found = session.run([made, wanted], {rows: picked})
+            np.testing.assert_array_equal(found[0].indices, found[1].indices)
+            np.testing.assert_allclose(found[0].values, found[1].values, rtol=1e-6)
+        session.run(step, {rows: [[1, 2], [1, 1], [5, 0]]})
+        after: Any = session.run(e)
+    assert (after[[3, 4]] == table[[3, 4]]).all()
+    assert (after[[0, 1, 2, 5]] != table[[0, 1, 2, 5]]).all()
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+def test_rows_are_updated_in_a_loop(backend: str) -> None:
+    v = tf.Variable(np.arange(8, dtype=np.float32).reshape(4, 2))
+
+    def body(i: Any) -> Any:
+        added = tf.scatter_add(v, [i, i, 3], [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+        with tf.control_dependencies([added]):
+            replaced = tf.scatter_update(v, [0], tf.expand_dims(v.read_value()[3], 0))
+        with tf.control_dependencies([replaced]):
+            return i + 1
+
+    after = tf.while_loop(lambda i: i < 3, body, [0])
+    expected = np.arange(8, dtype=np.float32).reshape(4, 2)
+    for i in range(3):
+        np.add.at(expected, [i, i, 3], np.array([[1], [2], [3]], np.float32))
+        expected[0] = expected[3]
+    with tf.Session(config=tf.ConfigProto(backend=backend)) as session:
+        session.run(after)
+        np.testing.assert_array_equal(session.run(v), expected)
+
+
+def test_a_captured_constant_has_a_gradient() -> None:
+    c, x = tf.constant(2.0), tf.placeholder(tf.float32, [])
+    _, power = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * c), [0, x])
+    chosen = tf.cond(x > 0.0, lambda: c * c, lambda: c * 3.0)
+    made = [tf.gradients(y, [c])[0] for y in (power, chosen)]
+    with tf.Session() as session:
+        assert session.run(made, {x: 1.0}) == [12.0, 4.0]
+        assert session.run(made, {x: -1.0}) == [-12.0, 3.0]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import environments, machine, measure
+from benchmarks import environments, graphs, machine, measure
 from benchmarks.errors import BenchmarkError, WorkerError
 from benchmarks.measure import System, relative_difference
 from benchmarks.models import ALIGNMENT, Data, Model, Predictor, aligned
@@ -24,8 +24,9 @@ from benchmarks.neighbours import Neighbours
 from benchmarks.peers import PEERS, Peer
 from benchmarks.process import ROOT, Worker
 from benchmarks.protocol import Server, fastest
+from benchmarks.recipes import PREDICTIONS, RECIPES
 from benchmarks.results import Limits, Result
-from benchmarks.workloads import WORKLOADS, Cost, Workload
+from benchmarks.workloads import OVERHEADS, WORKLOADS, Cost, Workload
 from tests.benchmarks.fake_worker import Summing
 
 LIMITS = Limits(flops=1e9, bandwidths={1: 1e9})
@@ -143,7 +144,7 @@ def run_command(
     """The exit status of the command, with workloads by these names and stand-ins for systems."""
     monkeypatch.setattr(command, "WORKLOADS", {name: workload(name) for name in names})
     monkeypatch.setattr(command, "OVERHEADS", ())
-    monkeypatch.setattr(command, "STARTED", workload("raise-now"))
+    monkeypatch.setattr(command, "STARTED", [workload("raise-now")])
     monkeypatch.setattr(command, "PEERS", {"fake": FAKE, "sound": SOUND.peer})
     monkeypatch.setattr(command, "confine", lambda threads: None)
     monkeypatch.setattr("benchmarks.roofline.measure", lambda threads: LIMITS)
@@ -158,10 +159,12 @@ def test_the_command_goes_on_after_a_side_that_died(
     made = json.loads(path.read_text())
     assert [result["name"] for result in made["results"]] == ["die-now", "good"]
     assert [start["system"] for start in made["starts"]] == ["Fake", "Sound"]
-    assert made["notes"] == ["start of Fake broken: prepare: ArithmeticError: five | six"]
+    assert made["notes"] == [
+        "start of Fake broken with raise-now: prepare: ArithmeticError: five | six"
+    ]
     shown = capsys.readouterr().out
     assert "not run: prepare: the worker ended with -6" in shown
-    assert "- not measured: start of Fake broken: " in shown
+    assert "- not measured: start of Fake broken with raise-now: " in shown
 
 
 def test_on_a_busy_machine_our_own_system_runs_on_one_thread_too(
@@ -384,11 +387,30 @@ def test_every_peer_has_a_worker(peer: Peer) -> None:
     assert "thalweg" not in source.lower()
 
 
-@pytest.mark.parametrize("name", [n for n in WORKLOADS if WORKLOADS[n].cost])
 @pytest.mark.parametrize("peer", ["torch", "tensorflow", "jax"])
-def test_every_peer_has_every_network(peer: str, name: str) -> None:
-    from benchmarks.recipes import PREDICTIONS, RECIPES
-
+def test_every_peer_has_every_network(peer: str) -> None:
     source = (ROOT / "benchmarks" / "peers" / f"{peer}_networks.py").read_text()
-    network = PREDICTIONS.get(name) or RECIPES[name].network
-    assert f'\n    "{network}": ' in source
+    networks = {recipe.network for recipe in RECIPES.values()} | set(PREDICTIONS.values())
+    for network in networks - {"embedding"}:
+        assert f'\n    "{network}": ' in source
+
+
+@pytest.mark.parametrize("peer", ["torch", "tensorflow", "jax"])
+def test_every_peer_has_every_loop_and_a_table_of_rows(peer: str) -> None:
+    peers = ROOT / "benchmarks" / "peers"
+    own = peers / f"{peer}_loops.py"
+    source = (own if own.exists() else ROOT / "benchmarks" / "graphs.py").read_text()
+    for loop in graphs.LOOPS:
+        assert f'\n    "{loop}": ' in source
+    assert "(FedModel)" in (peers / f"{peer}_embedding.py").read_text()
+
+
+def test_engines_that_predict_have_every_prediction() -> None:
+    source = (ROOT / "benchmarks" / "peers" / "onnx_models.py").read_text()
+    for network in PREDICTIONS.values():
+        assert f'\n    "{network}": ' in source
+
+
+def test_every_workload_is_known_to_the_peers() -> None:
+    overheads = {workload.name for workload in OVERHEADS}
+    assert set(WORKLOADS) == {*RECIPES, *PREDICTIONS, *graphs.LOOPS, *overheads}

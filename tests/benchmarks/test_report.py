@@ -27,7 +27,7 @@ def made_up(others: float = 0.0) -> Report:
     result = Result("tiny", "Tiny network", sides, 2e-7, 1e-4, others, 1e5, 1e4, limit_ms=0.05)
     empty = Result("empty", "Nothing", sides[:2], 0.0, 0.0, others)
     imports = [ImportTime("Thalweg", "thalweg", [3.0, 1.0, 2.0])]
-    starts = [Start("PyTorch", "eager", [3.0, 4.0, 5.0], [1.0], [0.25], [7e6])]
+    starts = [Start("tiny", "PyTorch", "eager", [3.0, 4.0, 5.0], [1.0], [0.25], [7e6])]
     return Report("2000-01-01", 3, where, [result], [empty], imports, starts)
 
 
@@ -52,9 +52,16 @@ def test_details_show_every_side_and_why_one_is_missing() -> None:
 
 def test_overheads_are_one_line_a_system() -> None:
     assert cells(report.overheads(made_up()))[2:] == [
-        ["Thalweg", "500", "-", "2", "-", "-", "-", "-"],
-        ["PyTorch eager", "1,250", "-", "-", "4.00", "1.00", "250", "7"],
+        ["Thalweg", "500", "-", "2"],
+        ["PyTorch eager", "1,250", "-", "-"],
     ]
+
+
+def test_starts_are_one_line_a_workload_and_system() -> None:
+    assert cells(report.starts(made_up()))[2:] == [
+        ["tiny", "PyTorch eager", "4.00", "1.00", "250", "7"],
+    ]
+    assert report.starts(replace(made_up(), starts=[])) == ""
 
 
 def test_without_thalweg_there_is_nothing_to_compare() -> None:

@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 SUMS = {
     "AvgPoolSum", "Conv2D", "Conv2DFilterGrad", "Conv2DInputGrad", "Conv2DTransposed", "GatherGrad",
     "MatMul", "MaxPoolGrad", "MaxPoolScatter", "Mean", "Prod", "Sum", "SumLike", "SumPool",
-    "SumPoolGrad", "SumPoolSpread", "SumTo", "TileGrad",
+    "SumPoolGrad", "SumPoolSpread", "SumRepeated", "SumTo", "TileGrad",
 }  # fmt: skip
 # Transforms of a tile mix its elements, so that an error is relative to the largest of them.
 MIXED = {"Conv2D", "Conv2DFilterGrad", "Conv2DInputGrad", "Conv2DTransposed"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from thalweg.base.dtypes import float32
+from thalweg.base.dtypes import float32, int64
 from thalweg.base.errors import CompilerError
 from thalweg.formula import (
     Axis,
@@ -22,7 +22,7 @@ from thalweg.formula import (
 )
 from thalweg.kernels.nests.nest import Nest, make_nest
 from thalweg.kernels.values import Definition, FeedMemory, FetchMemory, Value, VariableMemory
-from thalweg.kernels.verify import Verifier, verify_nest
+from thalweg.kernels.verify import Verifier, verify_nest, verify_updates
 
 N = 6
 X = Value("x", (N,), float32, FeedMemory(0))
@@ -190,3 +190,19 @@ def test_a_kernel_reads_only_the_elements_that_it_replaces() -> None:
     verifier.check_order([[other], [update]], "the pass")
     with pytest.raises(CompilerError, match="elements of a variable that it has overwritten"):
         verifier.check_order([[other, update]], "the pass")
+
+
+def test_rows_that_are_replaced_are_read_at_the_place_alone() -> None:
+    """What another row holds may have been replaced by then, or not yet."""
+    old, new = (Value("w", (N, 2), float32, VariableMemory("w")) for _ in range(2))
+    rows = Value("r", (4,), int64, FeedMemory(1))
+    i, j = axes(4, 2)
+    place = (affine(Read(rows, (affine(i),), int64)), affine(j))
+    for at, right in ((place, True), ((affine(i), affine(j)), False)):
+        body = Read(old, at, float32) * 2.0
+        made = Definition(new, (i, j), body, place, 0, ("w",), replaces=True)
+        if right:
+            verify_updates([made], "the pass")
+        else:
+            with pytest.raises(CompilerError, match="elements of a variable that it has overwr"):
+                verify_updates([made], "the pass")

@@ -67,6 +67,10 @@ class _Place:
         np.add.at(self._copy, self._place, _plain(values))
         return _traced(self._copy)
 
+    def max(self, values: Any) -> Any:
+        np.maximum.at(self._copy, self._place, _plain(values))
+        return _traced(self._copy)
+
 
 class Module:
     """NumPy, but for arrays that are `Traced`, and without what others do not have."""

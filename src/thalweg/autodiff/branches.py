@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from thalweg.graph import Body, Graph, Operation, Tensor, default_graph, home
+from thalweg.autodiff.indexed_slices import dense
+from thalweg.graph import Body, Gradient, Graph, Operation, Tensor, default_graph, home
 from thalweg.graph.body import operations_behind
 from thalweg.ops.arrays.create import zeros_like
 from thalweg.ops.arrays.reshape import identity
@@ -14,7 +15,7 @@ from thalweg.ops.control.tracing import BodyGraph, Traced
 
 # From targets, their gradients and sources to the gradients of the sources, None where none flows.
 Differentiate: TypeAlias = Callable[
-    [Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], list[Tensor | None]
+    [Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]], list[Gradient | None]
 ]
 
 
@@ -54,11 +55,10 @@ class _Branch:
         with graph.as_default():
             self._inputs = [identity(graph.capture(tensor)) for tensor in op.inputs[1:]]
             outputs = copied(body, self._inputs)
-            pairs = [
-                (y, graph.capture(dy)) for y, dy in zip(outputs, dys, strict=True) if dy is not None
-            ]
-            targets, starts = zip(*pairs, strict=True)
-            self.gradients = differentiate(targets, starts, self._inputs)
+            pairs = [(y, dy) for y, dy in zip(outputs, dys, strict=True) if dy is not None]
+            starts = [graph.capture(dy) for _, dy in pairs]
+            made = differentiate([y for y, _ in pairs], starts, self._inputs)
+            self.gradients = [None if g is None else dense(g) for g in made]
 
     def traced(self, numbers: Sequence[int]) -> Traced:
         """The gradients of some of the captured values, 0 where none flows."""

@@ -7,7 +7,7 @@ Walther, "Evaluating Derivatives", 2008, chapter 3.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from thalweg.autodiff.branches import cond_gradients
@@ -181,7 +181,7 @@ class _Sweep:
 
     def _pass_on(self, inner: Tensor, outer: Tensor) -> None:
         """What arrives inside a body at what stands for a tensor outside arrives at that."""
-        total = self._arriving(inner, as_slices=False)
+        total = self._arriving(inner, as_slices=True)
         if total is not None:
             self.add(outer, total)
 
@@ -248,14 +248,16 @@ def _outer(op: Operation) -> Tensor | None:
 
 def _differentiated(
     targets: Sequence[Tensor], starts: Sequence[Tensor], sources: Sequence[Tensor]
-) -> list[Tensor | None]:
+) -> list[Gradient | None]:
     """The gradients that arrive at the sources, which are built in the default graph."""
     sweep = _Sweep(targets, sources, set(sources))
     for target, start in zip(targets, starts, strict=True):
         sweep.add(target, start)
     sweep.run()
-    totals = [sweep.total(source) for source in sources]
-    return [None if total is None else dense(total) for total in totals]
+    return [sweep.total(source) for source in sources]
 
 
-_WITH_BODIES = {Loop.type: loop_gradients, Cond.type: cond_gradients}
+_WITH_BODIES: dict[str, Callable[..., Sequence[Gradient | None]]] = {
+    Loop.type: loop_gradients,
+    Cond.type: cond_gradients,
+}

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from typing import cast
 
 from thalweg.autodiff.branches import Differentiate
+from thalweg.autodiff.indexed_slices import dense
 from thalweg.base.record import replace
-from thalweg.graph import Body, Graph, Operation, Origin, Tensor, home
+from thalweg.graph import Body, Gradient, Graph, Operation, Origin, Tensor, home
 from thalweg.graph.body import operations_behind
+from thalweg.graph.indexed_slices import IndexedSlices
 from thalweg.ops.arrays.create import zeros_like
+from thalweg.ops.arrays.join import concat
+from thalweg.ops.arrays.reshape import reshape
+from thalweg.ops.arrays.shape import shape
 from thalweg.ops.build import constant_like
 from thalweg.ops.control.assemble import LoopParts, make_loop
 from thalweg.ops.control.loop import Loop
@@ -19,12 +24,12 @@ from thalweg.ops.elementwise.arithmetic import add_n
 
 def loop_gradients(
     op: Operation, dys: Sequence[Tensor | None], differentiate: Differentiate
-) -> list[Tensor | None]:
+) -> list[Gradient | None]:
     """The gradients of the inputs of a `Loop`.
 
-    The gradient of a carried value is carried backwards, that of a captured value is summed up, and
-    that of a sequence is collected. What an iteration needs of the forward one becomes a further
-    output of that loop: its tape.
+    The gradient of a carried value is carried backwards, that of a captured value is summed up, or
+    collected if it is slices, and that of a sequence is collected. What an iteration needs of the
+    forward one becomes a further output of that loop: its tape.
     """
     return _Backward(op, dys).run(differentiate)
 
@@ -90,27 +95,51 @@ class _Backward:
         self._graph = _BackwardGraph(self._outer, op, record)
         self._outputs, self._inputs = _flow(record, self._dys)
 
-    def run(self, differentiate: Differentiate) -> list[Tensor | None]:
+    def run(self, differentiate: Differentiate) -> list[Gradient | None]:
         """The gradients of the inputs."""
         with self._graph.as_default():
             starts = [self._start(n) for n in self._outputs]
-            targets = [self._body.outputs[n] for n in self._outputs]
-            sources = [self._body.inputs[n] for n in self._inputs]
-            made = differentiate(targets, starts, sources)
-            arrived = {n: g for n, g in zip(self._inputs, made, strict=True) if g is not None}
-            sums = {n: self._sum(n, g) for n, g in arrived.items() if self._record.is_captured(n)}
+            arrived = self._arrived(differentiate, starts)
             carried = [n for n in self._outputs if n < self._record.carried]
             pairs = zip(carried, starts, strict=False)
-            after = [arrived[n] if n in arrived else zeros_like(start) for n, start in pairs]
-        sequences = [n for n in arrived if self._record.is_sequence(n)]
-        outputs = [*after, *[new for _, new in sums.values()], *[arrived[n] for n in sequences]]
-        parameters = [*starts[: len(carried)], *[old for old, _ in sums.values()]]
-        initial = [*[self._first(n) for n in carried], *[self._zeros(n) for n in sums]]
-        loop = self._loop(parameters, initial, starts[len(carried) :], outputs)
-        gradients: list[Tensor | None] = [None] * len(self._op.inputs)
-        for number, gradient in zip([*carried, *sums, *sequences], loop, strict=True):
-            gradients[number] = gradient
+            after = [dense(arrived[n]) if n in arrived else zeros_like(g) for n, g in pairs]
+            kept = {n: _parts(g) for n, g in arrived.items() if self._is_collected(n, g)}
+            captured = [n for n in arrived if self._record.is_captured(n) and n not in kept]
+            sums = [self._sum(n, dense(arrived[n])) for n in captured]
+        collected = [tensor for parts in kept.values() for tensor in parts]
+        made_here = [*after, *[new for _, new in sums], *collected]
+        outputs = [self._graph.capture(tensor) for tensor in made_here]
+        parameters = [*starts[: len(carried)], *[old for old, _ in sums]]
+        initial = [*[self._first(n) for n in carried], *[self._zeros(n) for n in captured]]
+        made = iter(self._loop(parameters, initial, starts[len(carried) :], outputs))
+        gradients: list[Gradient | None] = [None] * len(self._op.inputs)
+        for number in (*carried, *captured):
+            gradients[number] = next(made)
+        for number, parts in kept.items():
+            gradients[number] = self._collected(number, [next(made) for _ in parts])
         return gradients
+
+    def _arrived(
+        self, differentiate: Differentiate, starts: Sequence[Tensor]
+    ) -> dict[int, Gradient]:
+        """The gradients of the inputs of one iteration, by number."""
+        targets = [self._body.outputs[n] for n in self._outputs]
+        sources = [self._body.inputs[n] for n in self._inputs]
+        made = differentiate(targets, starts, sources)
+        return {n: g for n, g in zip(self._inputs, made, strict=True) if g is not None}
+
+    def _is_collected(self, number: int, gradient: Gradient) -> bool:
+        """Whether an iteration's gradient is kept, and not added to those of others."""
+        is_slices = isinstance(gradient, IndexedSlices)
+        return self._record.is_sequence(number) or (self._record.is_captured(number) and is_slices)
+
+    def _collected(self, number: int, parts: Sequence[Tensor]) -> Gradient:
+        """The gradient of an input from what was collected of it."""
+        if self._record.is_sequence(number):
+            return parts[0]
+        values, indices, *used = [_joined(part) for part in parts]
+        slices = IndexedSlices(values, indices, shape(self._op.inputs[number]))
+        return slices.where_used(used[0] if used else None)
 
     def _start(self, number: int) -> Tensor:
         """The gradient of an output of the forward iteration, which the backward one is given."""
@@ -174,6 +203,28 @@ class _Backward:
             self._op.graph.extend(self._op, replace(self._record, body=body))
         known.update({t: len(outputs) + n for n, t in enumerate(new)})
         return [sequence[t] if t in sequence else self._op.outputs[known[t]] for t in tensors]
+
+
+def _parts(gradient: Gradient) -> list[Tensor]:
+    """The tensors that a gradient consists of."""
+    if isinstance(gradient, Tensor):
+        return [gradient]
+    used = [] if gradient.used is None else [gradient.used]
+    return [gradient.values, gradient.indices, *used]
+
+
+def _joined(collected: Tensor) -> Tensor:
+    """The slices of all iterations one after the other."""
+    rest = _extents(collected)[2:]
+    if None not in rest:
+        return reshape(collected, (-1, *rest))
+    return reshape(collected, concat([[-1], shape(collected)[2:]], 0))
+
+
+def _extents(tensor: Tensor) -> Sequence[int | None]:
+    """The extents of a tensor of a known rank."""
+    assert tensor.static_shape is not None
+    return tensor.static_shape
 
 
 def _fixed(body: Body, captured: set[Tensor]) -> set[Tensor]:

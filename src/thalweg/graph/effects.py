@@ -47,6 +47,8 @@ class Effects(Record):
     Attributes:
         reads: the resources whose contents it needs.
         writes: the resources that it changes; its outputs are their new contents, in this order.
+        asks: the resources of which it asks only whether they have contents. The session answers,
+            in place of `evaluate`.
         draws: whether it draws random numbers, with the seed in the record's `key`.
         acts: whether it does what no handle stands for: it prints, saves, or raises an error.
         host: whether Python must run it. That is no effect by itself.
@@ -55,6 +57,7 @@ class Effects(Record):
 
     reads: tuple[int, ...] = ()
     writes: tuple[int, ...] = ()
+    asks: tuple[int, ...] = ()
     draws: bool = False
     acts: bool = False
     host: bool = False
@@ -63,7 +66,7 @@ class Effects(Record):
     @cached_property
     def pure(self) -> bool:
         """Whether there are none: equal inputs make equal outputs, and nothing else happens."""
-        return not (self.reads or self.writes or self.draws or self.acts)
+        return not (self.reads or self.writes or self.asks or self.draws or self.acts)
 
     @cached_property
     def must_run(self) -> bool:
@@ -73,7 +76,7 @@ class Effects(Record):
     @cached_property
     def handles(self) -> frozenset[int]:
         """The inputs of which the resource matters, and not its contents."""
-        return frozenset(self.reads + self.writes)
+        return frozenset(self.reads + self.writes + self.asks)
 
 
 ON_HOST = Effects(host=True)  # of a pure function that only Python can compute

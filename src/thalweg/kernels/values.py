@@ -219,8 +219,8 @@ class Definition(Record, frozen=False, eq=False):
 
     def reads_where_it_stores(self, read: Read) -> bool:
         """Whether a read is of the element that is being computed, and no other."""
-        if self.replaces and read.source.base is None and read.index == self.store:
-            return True
+        if self.replaces:
+            return read.source.base is None and read.index == self.store
         return is_elementwise(read, self.axes)
 
     def reads(self) -> tuple[Read, ...]:

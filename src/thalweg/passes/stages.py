@@ -286,7 +286,10 @@ class _Cut:
 
     def _inputs(self, op: Operation, level: int) -> Iterator[Tensor]:
         """The inputs of an operation, and of those that are made again on its level for it."""
+        asked = op.record.effects.asks
         for number, tensor in enumerate(op.inputs):
+            if number in asked:
+                continue
             again = tensor not in self._fed and self._is_repeated(tensor.op)
             again = again and level % 2 == 0 and number not in op.record.static
             if again and self._holds(tensor, level):
@@ -366,8 +369,9 @@ def _variables(order: Iterable[Operation]) -> tuple[frozenset[str], frozenset[st
     writes: set[str] = set()
     for op in order:
         effects = op.record.effects
+        unread = {*effects.writes, *effects.asks}
         for number, tensor in enumerate(op.inputs):
-            if tensor.op.record.origin is Origin.RESOURCE and number not in effects.writes:
+            if tensor.op.record.origin is Origin.RESOURCE and number not in unread:
                 needs |= {tensor.op.name} - writes
         writes |= {op.inputs[n].op.name for n in effects.writes}
     return frozenset(needs), frozenset(writes)

@@ -40,11 +40,14 @@ class ConfigProto(Record, frozen=False):
     Attributes:
         intra_op_parallelism_threads: threads of the session; 0 for as many as the process may use.
         inter_op_parallelism_threads: accepted for TensorFlow 1 and ignored, as are all that follow
-            up to the last two.
+            up to the last three.
         backend: "native" for code compiled for this machine, "reference" for NumPy. "llvm" and
             "numpy" are other names for these.
         use_winograd: whether native code may compute convolutions with fewer multiplications. That
             rounds in another way; `docs/how_it_works.md` says by how much.
+        check_numerics: whether a run fails at the first operation that makes an infinite number or
+            NaN, and names it with its line. Every result is then computed and checked on its own,
+            which takes several times as long.
     """
 
     intra_op_parallelism_threads: int = 0
@@ -61,6 +64,7 @@ class ConfigProto(Record, frozen=False):
     graph_options: GraphOptions = field(default_factory=GraphOptions)
     backend: str = "native"
     use_winograd: bool = True
+    check_numerics: bool = False
 
 
 class RunOptions(Record, frozen=False):

@@ -22,6 +22,7 @@ from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.bodies import ShapesChangeError
+from thalweg.passes.check_numbers import check_numbers
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import NOTHING, prune
@@ -47,6 +48,7 @@ class Planner(ForkSafe):
     Args:
         make_backend: called when something has to be compiled for the first time.
         store: the variables, which are allocated as plans need them.
+        checks_numbers: whether a run fails where a number becomes infinite or NaN.
 
     Attributes:
         why: what was new about the runs that plans were made for.
@@ -55,8 +57,14 @@ class Planner(ForkSafe):
 
     fork_order = 0
 
-    def __init__(self, make_backend: Callable[[], Backend], store: VariableStore) -> None:
+    def __init__(
+        self,
+        make_backend: Callable[[], Backend],
+        store: VariableStore,
+        checks_numbers: bool = False,
+    ) -> None:
         super().__init__()
+        self._checks_numbers = checks_numbers
         self.why = WhyRecompiled()
         self.is_closed = False
         self._make_backend = make_backend
@@ -226,7 +234,7 @@ class Planner(ForkSafe):
             _check_fed(prune(request.fetches, request.targets, feeds, request.done), feeds)
             remark = f" ({len(stages.stages)} stages, one after the other)"
             self.why.note(request, feeds, {}, remark)
-            program = StagedProgram(stages, self._segment)
+            program = StagedProgram(stages, self._segment, self._store)
             entry = Entry(program, stages.feeds, stages.needs, stages.writes)
             self._staged_entries[request] = entry
         return self._staged_entries[request]
@@ -251,7 +259,8 @@ class Planner(ForkSafe):
         # In the order of this signature, as those who find the plan under it will have them.
         values = {tensor: static[tensor] for tensor in fed if tensor in static}
         text = None
-        if sum(1 for _ in with_inner(ops)) >= MIN_CACHED_OPERATIONS:
+        large = sum(1 for _ in with_inner(ops)) >= MIN_CACHED_OPERATIONS
+        if large and not self._checks_numbers:
             kinds = {
                 tensor: (len(feed.shape), _source_dtype(feed), tensor in values)
                 for tensor, feed in fed.items()
@@ -286,6 +295,8 @@ class Planner(ForkSafe):
         """An entry from a new plan."""
         shapes = {tensor: feed.shape for tensor, feed in fed.items()}
         plan = make_plan(request.fetches, request.targets, shapes, values, request.done)
+        if self._checks_numbers:
+            plan = check_numbers(plan)
         if not plan.fetches and not plan.targets:
             return Entry(None, ())
         for op in plan.graph.operations:

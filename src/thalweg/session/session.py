@@ -54,7 +54,9 @@ class Session:
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
         self._store = VariableStore()
-        self._planner = Planner(lambda: _new_backend(self._config), self._store)
+        self._planner = Planner(
+            lambda: _new_backend(self._config), self._store, self._config.check_numerics
+        )
         self._executor = Executor(self._graph, self._planner, self._store)
         self._entered: list[ExitStack] = []
 

@@ -23,7 +23,6 @@ from thalweg.session.steps import joined
 
 Array = np.ndarray[Any, Any]
 
-_NO_VARIABLES = VariableStore()  # their values are fed to stages of the host
 MOST_NAMED = 8  # operations of a stage that are named when it is described
 
 
@@ -43,13 +42,20 @@ class StagedProgram:
     Args:
         stages: of the run.
         find: makes the programs of segments.
+        store: the values of variables.
         workspace: see `Program.clone`.
     """
 
-    def __init__(self, stages: Stages, find: FindSegment, workspace: int | None = 0) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        find: FindSegment,
+        store: VariableStore,
+        workspace: int | None = 0,
+    ) -> None:
         self.stages = stages
         self.finished = 0
-        self._find = find
+        self._find, self._store = find, store
         self._workspace = workspace
         self._release = _last_uses(stages)
         self._latest: dict[Stage, Program] = {}
@@ -76,7 +82,7 @@ class StagedProgram:
             values.update(zip(stage.tensors, map(np.asarray, made), strict=True))
 
     def _run_by_python(self, stage: Stage, values: dict[Tensor, Array], run_counter: int) -> None:
-        run = _HostRun(dict(values), run_counter, partial(self._run_body, run_counter))
+        run = _HostRun(dict(values), run_counter, self._store, partial(self._run_body, run_counter))
         with np.errstate(all="ignore"):
             for op in stage.ops:
                 run.execute(op)
@@ -131,7 +137,7 @@ class StagedProgram:
 
     def clone(self, workspace: int | None) -> StagedProgram:
         """The same stages with segments in another workspace."""
-        return StagedProgram(self.stages, self._find, workspace)
+        return StagedProgram(self.stages, self._find, self._store, workspace)
 
     def parts(self) -> list[tuple[list[str], Program | None]]:
         """For each stage what it is, in lines, and its program if it is a segment that has run."""
@@ -154,15 +160,26 @@ class _HostRun(Run):
     Args:
         values: of tensors, to which the new ones are added.
         run_counter: the number of the run.
+        store: tells which variables have a value.
         run_body: runs the bodies of loops and branches.
     """
 
-    def __init__(self, values: dict[Tensor, Any], run_counter: int, run_body: RunBody) -> None:
-        super().__init__(values, np.asarray(run_counter, np.int64), _NO_VARIABLES, frozenset())
-        self._run_body = run_body
+    def __init__(
+        self,
+        values: dict[Tensor, Any],
+        run_counter: int,
+        store: VariableStore,
+        run_body: RunBody,
+    ) -> None:
+        super().__init__(values, np.asarray(run_counter, np.int64), store, frozenset())
+        self._initialised, self._run_body = store.initialised, run_body
 
     def execute(self, op: Operation) -> None:
         """Execute an operation, after those that no stage before it has executed."""
+        if asked := op.record.effects.asks:
+            names = {op.inputs[n].op.name for n in asked}
+            self.values[op.outputs[0]] = np.array(names <= self._initialised)
+            return
         for tensor in op.inputs:
             self.provide(tensor)
         execute(op, self)

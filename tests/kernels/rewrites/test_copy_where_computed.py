@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import thalweg as tf
-from tests.kernels.rewrites.lowered import Program, check, concatenated, fed
+from tests.kernels.rewrites.lowered import Program, check, concatenated, fed, stored
 from thalweg.kernels.printer import show_groups
 from thalweg.kernels.rewrites.concatenate_in_place import concatenate_in_place
 from thalweg.kernels.rewrites.copy_where_computed import copy_where_computed
+from thalweg.kernels.rewrites.inline import inline
 
 
 def test_columns_are_copied_by_the_groups_that_make_them() -> None:
@@ -49,3 +50,23 @@ def test_a_copy_of_a_part_is_not_moved() -> None:
     before = show_groups(groups)
     assert copy_where_computed(groups) == []
     check(show_groups(groups), before)
+
+
+def test_rows_of_a_variable_are_not_replaced_where_they_are_read() -> None:
+    """A row that occurs twice would be computed from what the first of them has left."""
+    table, rows = tf.Variable(tf.zeros([9, 2]), name="w"), tf.placeholder(tf.int32, [4], name="r")
+    doubled = tf.multiply(tf.gather(table, rows), 2.0, name="y")
+    program = Program(targets=[tf.scatter_update(table, rows, doubled, name="u").op])
+    program.run(inline, program.kept)
+    *_, y, u = program.definitions
+    check(
+        show_groups([[y], [u]]),
+        """
+        kernel 0:
+            y[i, j] = w[int64(r[i]), j] * 2  for i<4, j<2  after r refused
+        kernel 1:
+            u[int64(r[i]), j] = y[i, j]  for i<4, j<2  in variable w  after r refused, y
+        """,
+    )
+    stored([y])
+    assert copy_where_computed([[y], [u]]) == []

@@ -72,3 +72,17 @@ def test_a_gradient_fetches_the_next_mini_batch() -> None:
     (number,) = ahead.following.children
     (axis,) = nest.reductions[0].axes
     assert number.reads[0].index[0] == axis + 10
+
+
+def test_rows_of_a_table_are_fetched_some_rows_before_they_are_needed() -> None:
+    table, rows = tf.Variable(tf.zeros([100, 64]), name="w"), tf.placeholder(tf.int32, [32])
+    replaced = nest_of(Program(targets=[tf.scatter_update(table, rows, fed("x", 32, 64)).op]))
+    read = nest_of(Program(tf.gather(table, rows) * 2.0))
+    for nest, is_write in ((replaced, True), (read, False)):
+        i, j = nest.axes
+        made = Schedule((j, i), vector=j, lanes=8, tile={j: 16})
+        (lookup,) = fetched(nest, made).lookups
+        assert lookup.axis is i
+        assert lookup.write is is_write
+        assert not fetched(nest, Schedule((j, i))).lookups
+        assert not fetched(nest, replace(made, tile={j: 16, i: 2})).lookups

@@ -300,3 +300,60 @@ def test_a_failing_operation_in_a_body_is_named() -> None:
     made = tf.map_fn(lambda n: tf.gather(table, n), pick, tf.float32)
     with pytest.raises(InvalidArgumentError, match=r"map/Gather.*\n.*test_loops"):
         run(made, {pick: [1, 9]})
+
+
+# -- what is outside
+
+
+def test_dependencies_on_what_is_outside_hold_for_the_whole_loop() -> None:
+    v = tf.Variable(1.0)
+    before = v.assign(10.0)
+
+    def body(i: Any, total: Any) -> Any:
+        with tf.control_dependencies([before]):
+            return i + 1, total + v.read_value()
+
+    total = tf.while_loop(lambda i, t: i < 3, body, [0, 0.0])[1]
+    with session() as one:
+        assert one.run(total) == 30
+
+
+def test_a_loop_waits_for_the_dependencies_in_force() -> None:
+    v = tf.Variable(1.0)
+    with tf.control_dependencies([v.assign(5.0)]):
+        mapped = tf.map_fn(lambda e: e * v.read_value(), tf.constant(X))
+        chosen = tf.cond(tf.constant(True), lambda: v.read_value() * 2, lambda: 0.0)
+    with session() as one:
+        found = one.run([mapped, chosen])
+        np.testing.assert_array_equal(found[0], X * 5)
+        assert found[1] == 10
+
+
+def test_what_a_branch_takes_from_outside_is_computed_in_any_case() -> None:
+    v = tf.Variable(0.0)
+    with tf.control_dependencies([v.assign_add(1.0)]):
+        outside = tf.constant(2.0) * 1
+    chosen = tf.cond(tf.constant(False), lambda: outside + 1, lambda: tf.constant(7.0))
+    with session() as one:
+        assert one.run(chosen) == 7
+        assert one.run(v) == 1
+
+
+def test_names_lie_in_the_scope_of_the_loop() -> None:
+    with tf.name_scope("model"):
+        made = tf.while_loop(
+            lambda i: i < 3, lambda i: tf.add(i, 1, name="next"), [0], name="count"
+        )
+    assert made.op.name == "model/count"
+    (body, *_) = made.op.record.bodies
+    assert body.outputs[0].name == "model/count/next:0"
+
+
+def test_steps_run_loops() -> None:
+    x = tf.placeholder(tf.float32, [2])
+    v = tf.Variable([0.0, 0.0])
+    total = tf.while_loop(lambda i, t: i < 3, lambda i, t: (i + 1, t + x), [0, v])[1]
+    step = v.assign(total)
+    with session() as one:
+        made = one.run_steps(step, 4, feed_dict={x: [1.0, 2.0]})
+        np.testing.assert_array_equal(made[-1], [12, 24])

@@ -201,6 +201,43 @@ def test_a_loop_of_steps(backend: str) -> None:
         np.testing.assert_array_equal(s.run(table), np.full((10, 4), 3))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["scatter_update", "scatter_add", "scatter_sub"])
+def test_rows_change_in_loops_and_branches(name: str, backend: str) -> None:
+    table, updates = drawn((5, 3), tf.float32, 6), drawn((4, 3), tf.float32, 7)
+    variable = tf.Variable(table)
+
+    def changed(i: Any) -> Any:
+        rows = tf.stack([i, 4, i, 4])
+        return getattr(tf, name)(variable, rows, updates * tf.cast(i + 1, tf.float32))
+
+    def body(i: Any) -> Any:
+        with tf.control_dependencies([changed(i)]):
+            return i + 1
+
+    wanted = table.copy()
+    loop = tf.while_loop(lambda i: i < 3, body, [tf.constant(0)])
+    chosen = tf.placeholder(tf.bool, [])
+    branch = tf.cond(chosen, lambda: changed(tf.constant(1)), variable.read_value)
+    with session(backend) as s:
+        for i in (0, 1, 2, 1):
+            scaled = updates * np.float32(i + 1)
+            SCATTERS[name](wanted, np.array([i, 4, i, 4]), scaled)
+        s.run(loop)
+        s.run(branch, {chosen: False})
+        np.testing.assert_allclose(s.run(branch, {chosen: True}), wanted, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(s.run(variable), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_products_of_rows_are_taken_by_python_in_branches() -> None:
+    """Those of one row have to be taken in their order."""
+    variable, p = tf.Variable(tf.ones([3, 2])), tf.placeholder(tf.bool, [])
+    made = tf.cond(p, lambda: tf.scatter_mul(variable, [0, 0], 2.0), variable.value)
+    with session() as s:
+        assert s.run(made, {p: False}).tolist() == [[1, 1], [1, 1], [1, 1]]
+        assert s.run(made, {p: True}).tolist() == [[4, 4], [1, 1], [1, 1]]
+
+
 def test_methods_of_variables_take_slices() -> None:
     variable = tf.Variable(tf.zeros([3, 1]))
     slices = tf.IndexedSlices(tf.constant([[1.0], [2.0]]), tf.constant([2, 2]))

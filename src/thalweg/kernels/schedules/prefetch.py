@@ -77,7 +77,7 @@ class Prefetches(Record):
     operands: tuple[Read, ...]
     rows: tuple[FetchedRow, ...]
     batches: tuple[Ahead, ...]
-    lookups: tuple[Lookup, ...]
+    lookups: tuple[Lookup, ...] = ()
 
 
 def prefetches(nest: Nest, s: Schedule, deps: Dependence) -> Prefetches:

@@ -14,7 +14,6 @@ from thalweg.ops.arrays.create import zeros
 from thalweg.ops.arrays.shape import shape as shape_of
 from thalweg.ops.build import convert
 from thalweg.ops.control.structure import flatten, map_structure
-from thalweg.ops.elementwise.extremes import maximum, minimum
 from thalweg.ops.state.layer import Layer
 
 Activation = Callable[[Any], Tensor]
@@ -127,11 +126,6 @@ def input_depth(shape: TensorShape) -> int:
     if not dims or dims[-1] is None:
         raise ShapeError(f"Expected inputs.shape[-1] to be known, saw shape: {show(dims)}")
     return dims[-1]
-
-
-def clipped(x: Tensor, limit: float | None) -> Tensor:
-    """A tensor with its elements between the limit and its negative; as it is without one."""
-    return x if limit is None else minimum(maximum(x, -limit), limit)
 
 
 def activation_of(function: Activation | None) -> Activation:

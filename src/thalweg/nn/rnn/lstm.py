@@ -9,8 +9,9 @@ from thalweg.base.errors import DTypeError
 from thalweg.graph import Tensor
 from thalweg.nn.activations import sigmoid
 from thalweg.nn.layers import bias_add
-from thalweg.nn.rnn.cell import Activation, RNNCell, activation_of, clipped, input_depth
+from thalweg.nn.rnn.cell import Activation, RNNCell, activation_of, input_depth
 from thalweg.ops.arrays.join import concat, split
+from thalweg.ops.elementwise.extremes import clip_by_value
 from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.state.initializers import Zeros
 from thalweg.ops.state.variable_scope import Reuse
@@ -204,7 +205,7 @@ class LSTMCell(_LSTM):
         f = f + self._forget_bias
         if self._use_peepholes:
             f, i = f + self._w_f * c, i + self._w_i * c
-        new_c = clipped(sigmoid(f) * c + sigmoid(i) * self._activation(j), self._cell_clip)
+        new_c = _clipped(sigmoid(f) * c + sigmoid(i) * self._activation(j), self._cell_clip)
         if self._use_peepholes:
             o = o + self._w_o * new_c
         new_h = self._projected(sigmoid(o) * self._activation(new_c))
@@ -213,4 +214,9 @@ class LSTMCell(_LSTM):
     def _projected(self, m: Tensor) -> Tensor:
         if not self._num_proj:
             return m
-        return clipped(matmul(m, self._projection), self._proj_clip)
+        return _clipped(matmul(m, self._projection), self._proj_clip)
+
+
+def _clipped(x: Tensor, limit: float | None) -> Tensor:
+    """A tensor with its elements between the limit and its negative; as it is without one."""
+    return x if limit is None else clip_by_value(x, -limit, limit)

@@ -1,4 +1,4 @@
-"""Sums of the slices that belong to one row."""
+"""Slices that belong to one row: their sums, and the last of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from thalweg.formula import (
     Position,
     Steps,
     affine,
+    apply,
     axes,
 )
 from thalweg.formula import cast as cast_expr
@@ -87,14 +88,7 @@ class SumRepeated(Op):
         wide = self._wide(values.dtype, count)
         last = Operand(2, (self.rows,), dtypes.int32)
         sums = Operand(3, values.shape, wide)
-        row, *_ = axes(count)
-        places = Formula.make(
-            [row],
-            Position(affine(row), last.dtype),
-            [_integer(indices[row])],
-            last.shape,
-            replaces=True,
-        )
+        places = _places(indices, last)
         every = axes(count, *rest)
         store: list[Index] = [_first(last, indices, every[0]), *every[1:]]
         added = Formula.make(every, cast_expr(values[every], wide), store, values.shape)
@@ -120,6 +114,59 @@ class SumRepeated(Op):
         pick = np.array([1, 0, 1], np.int32)
         yield Sample(cls(3), (TABLE, pick), "values [2, 3] need an index each; indices are [3]")
         yield Sample(cls(3), (TABLE, TABLE), "indices must be int32 or int64, not float32")
+
+
+class IsLast(Op):
+    """Whether no index after this one is equal.
+
+        last[indices[j]] = j                  for all j in turn
+        y[i]             = last[indices[i]] == i
+
+    Attributes:
+        rows: of the table that the indices are for.
+    """
+
+    type: ClassVar[str] = "IsLast"
+    differentiable: ClassVar[bool] = False
+    rows: int
+
+    def infer(self, indices: Spec) -> Spec:
+        check_indices(indices)
+        if indices.shape is not None and len(indices.shape) != 1:
+            raise ShapeError(f"indices must be a vector; they are {show(indices.shape)}")
+        return Spec(indices.shape, dtypes.bool_)
+
+    def evaluate(self, xp: Any, indices: Any) -> Any:
+        places = xp.arange(len(indices))
+        return scatter_last(xp, self.rows, indices, places)[indices] == places
+
+    def checks(self, *inputs: Operand) -> Sequence[Check]:
+        return [Check(0, self.rows, "indices")]
+
+    def lower(self, *inputs: Operand) -> Lowered:
+        (indices,) = inputs
+        last = Operand(1, (self.rows,), dtypes.int32)
+        (row,) = axes(*indices.shape)
+        place = Position(affine(row), last.dtype)
+        result = apply("eq", last[_integer(indices[row])], place)
+        return Steps(((_places(indices, last), last.dtype),), Formula.make([row], result))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(7), (np.array([2, 0, 2, 2, 6], np.int32),), exact=True)
+        yield Sample(cls(7), (np.array([], np.int64),), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(3), (TABLE,), "indices must be int32 or int64, not float32")
+        yield Sample(cls(3), (np.array([[1]], np.int32),), "must be a vector; they are [1, 1]")
+
+
+def _places(indices: Operand, last: Operand) -> Formula:
+    """For each row that an index names, where that is for the last time."""
+    (row,) = axes(*indices.shape)
+    place, store = Position(affine(row), last.dtype), [_integer(indices[row])]
+    return Formula.make([row], place, store, last.shape, replaces=True)
 
 
 def _integer(index: Expr) -> Expr:

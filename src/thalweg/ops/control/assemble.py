@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from thalweg.base import dtypes
-from thalweg.graph import Body, Graph, Op, Operation, Origin, Spec, Tensor, Timing
+from thalweg.graph import Body, Graph, Origin, Spec, Tensor, Timing
 from thalweg.ops.arrays.reshape import identity
 from thalweg.ops.build import constant_like
 from thalweg.ops.control.cond import Cond
 from thalweg.ops.control.functional import Functional, Slot, written
 from thalweg.ops.control.loop import Loop
-from thalweg.ops.control.tracing import Traced
+from thalweg.ops.control.tracing import Traced, is_copied
 from thalweg.ops.elementwise.arithmetic import Add, Mul
 from thalweg.ops.random.seeds import run_counter
 from thalweg.ops.state.variable import Assign, ReadVariable
@@ -36,15 +36,17 @@ class Surroundings:
         written: the handles of the variables that are written.
         read: the handles of those that are only read.
         draws: whether random numbers are drawn.
+        after: the operations that all of it comes after.
     """
 
     def __init__(self, graph: Graph, functions: Sequence[Traced]) -> None:
         self._graph = graph
+        self.after = graph.own_operations([item for f in functions for item in f.graph.after])
         used = {t for f in functions for op in f.operations for t in op.outputs}
         taken = [o for f in functions for o, inner in f.graph.captured.items() if inner in used]
         outer = list(dict.fromkeys(taken))
         changed = {f.graph.outer_of(handle) for f in functions for handle in written(f)}
-        self.captured = [t for t in outer if t.op.record.origin not in _COPIED]
+        self.captured = [t for t in outer if not is_copied(t)]
         handles = [t for t in outer if t.op.record.origin is Origin.RESOURCE]
         self.written = [t for t in handles if t in changed]
         self.read = [t for t in handles if t not in changed]
@@ -80,10 +82,7 @@ class Surroundings:
 
     def _read(self, handle: Tensor, timing: Timing) -> Tensor:
         name = f"{handle.op.name.rpartition('/')[2]}/read"
-        return self._graph.add(ReadVariable(timing), (handle,), name).outputs[0]
-
-
-_COPIED = (Origin.CONSTANT, Origin.RESOURCE, Origin.RUN_COUNTER)
+        return self._graph.add(ReadVariable(timing), (handle,), name, self.after).outputs[0]
 
 
 def make_cond(predicate: Tensor, then: Traced, otherwise: Traced, name: str) -> list[Tensor]:
@@ -97,7 +96,7 @@ def make_cond(predicate: Tensor, then: Traced, otherwise: Traced, name: str) -> 
     state, run = around.state(), [run_counter(graph)] if around.draws else []
     bodies = [_branch(around, function) for function in branches]
     inputs = [predicate, *around.inputs(), *state, *run]
-    made = _add(graph, Cond(*bodies), inputs, name, branches).outputs
+    made = graph.add(Cond(*bodies), inputs, name, around.after).outputs
     count = len(then.outputs)
     return around.assign(made[count:], made[:count])
 
@@ -172,7 +171,7 @@ def make_loop(graph: Graph, parts: LoopParts, name: str) -> list[Tensor]:
     body, count = _body(around, parts), len(parts.sequences)
     record = Loop(condition, body, len(carried), count, parts.reverse)
     captured = [*around.inputs(), *[parts.initial[n] for n in fixed]]
-    made = _add(graph, record, [*carried, *parts.sequences, *captured], name, parts.functions)
+    made = graph.add(record, [*carried, *parts.sequences, *captured], name, around.after)
     first, last = len(varying), len(carried)
     final = dict(zip(varying, made.outputs, strict=False))
     results = [final.get(n, tensor) for n, tensor in enumerate(parts.initial)]
@@ -219,10 +218,3 @@ def _outside(around: Surroundings, parts: LoopParts, function: Traced) -> list[S
     """The inputs that are the same in each iteration."""
     captured = around.slots(function, [*around.captured, *around.read])
     return [*captured, *_given([function.parameters[n] for n in parts.fixed()])]
-
-
-def _add(
-    graph: Graph, record: Op, inputs: Sequence[Tensor], name: str, functions: Iterable[Traced]
-) -> Operation:
-    after = graph.own_operations([item for f in functions for item in f.graph.after])
-    return graph.add(record, inputs, name, after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, partial
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from thalweg.base import shapes
 from thalweg.base.errors import DTypeError, ShapeError
@@ -34,6 +34,8 @@ class Trimmed(Record):
 
 class ControlFlow(Op):
     """An operation that runs bodies."""
+
+    takes_strings: ClassVar[bool] = True
 
     @cached_property
     def effects(self) -> Effects:

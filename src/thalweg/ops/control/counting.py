@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from thalweg.graph import Operation, Origin, Tensor
-from thalweg.ops.arrays.ranges import range_
+from thalweg.ops.arrays.create import zeros
 from thalweg.ops.arrays.gather import Gather
 from thalweg.ops.arrays.indexing import FromEnd
 from thalweg.ops.arrays.rows import WriteRow
@@ -17,11 +18,9 @@ from thalweg.ops.elementwise.arithmetic import Add
 from thalweg.ops.elementwise.comparison import Less
 from thalweg.ops.elementwise.extremes import maximum
 
-MOST = 1 << 20  # iterations that are worth an array of their numbers
-
 
 def iterations(condition: Traced, body: Traced, first: Sequence[Tensor | None]) -> Tensor | None:
-    """The values of a loop's counter, if the loop runs `while counter < limit`.
+    """An array of no elements with a row for each iteration, if a loop runs `while n < limit`.
 
     The limit must follow from constants, shapes and feeds. A loop that runs over such a sequence
     has outputs whose extents are known before it runs.
@@ -45,15 +44,13 @@ def iterations(condition: Traced, body: Traced, first: Sequence[Tensor | None]) 
     return _counted(start, limit, step)
 
 
-def _counted(start: Tensor, limit: Tensor, step: int) -> Tensor | None:
+def _counted(start: Tensor, limit: Tensor, step: int) -> Tensor:
     first, last = constant_value(start), constant_value(limit)
-    if first is None or last is None:
-        end = limit if last is None else last.item()
-        return range_(start, maximum(start, end), step)
-    numbers = range(first.item(), max(first.item(), last.item()), step)
-    if len(numbers) > MOST:
-        return None
-    return range_(numbers.start, numbers.stop, step, start.dtype)
+    if first is not None and last is not None:
+        return zeros([len(range(first.item(), last.item(), step)), 0])
+    end: Any = limit if last is None else last.item()
+    begin: Any = start if first is None else first.item()
+    return zeros([maximum((end - begin + step - 1) // step, 0), 0])
 
 
 def step_of(body: Traced, number: int) -> int | None:
@@ -100,14 +97,19 @@ def read_at(
     return found
 
 
-def rows(array: Tensor, numbers: Tensor) -> Tensor:
-    """As many rows of an array as there are iterations, from the first."""
-    shape, counts = array.static_shape, numbers.static_shape
+def rows(array: Tensor, counted: Tensor) -> Tensor:
+    """As many rows of an array as there are iterations, from the first.
+
+    Args:
+        array: of a known rank.
+        counted: what `iterations` gives.
+    """
+    shape, counts = array.static_shape, counted.static_shape
     assert shape is not None
     assert counts is not None
     if counts[0] is not None and counts[0] == shape[0]:
         return array
-    size = [size_along(numbers, (0,)), *[-1 for _ in shape[1:]]]
+    size = [size_along(counted, (0,)), *[-1 for _ in shape[1:]]]
     return slice_(array, [0 for _ in shape], size)
 
 

@@ -237,7 +237,7 @@ def _elements(record: Loop, sequences: Sequence[Any]) -> Iterable[Sequence[Any]]
 
 def _walk(record: Loop, sequences: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
     for n in reversed(range(count)) if record.reverse else range(count):
-        yield [sequence[n] for sequence in sequences]
+        yield [sequence[n, ...] for sequence in sequences]  # an array, of strings too
 
 
 def _gathered(record: Loop, collected: list[Sequence[Any]], xp: Any) -> Iterator[Any]:

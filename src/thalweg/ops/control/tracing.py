@@ -65,12 +65,11 @@ class BodyGraph(Graph):
         """What stands for an outer tensor."""
         op = outer.op
         with self.control_dependencies(None), self.name_scope(None), self.made_at(op.source):
-            match op.record.origin:
-                case Origin.CONSTANT | Origin.RESOURCE:
-                    return self.copy(op, (), f"{op.name}/").outputs[0]
-                case Origin.RUN_COUNTER:
-                    return run_counter(self)
-            return self.parameter(outer.spec, op.name)
+            if not is_copied(outer):
+                return self.parameter(outer.spec, op.name)
+            if op.record.origin is Origin.RUN_COUNTER:
+                return run_counter(self)
+            return self.copy(op, (), f"{op.name}/").outputs[0]
 
     def parameter(self, spec: Spec, name: str) -> Tensor:
         """A value that the body is given."""
@@ -103,6 +102,16 @@ class BodyGraph(Graph):
             case Origin.RUN_COUNTER:
                 return [run_counter(self.outer)]
         return self.outer.copy(op, [made[tensor] for tensor in op.inputs], op.name).outputs
+
+
+def is_copied(outer: Tensor) -> bool:
+    """Whether a body has a tensor of its own in the place of one outside, and not an input.
+
+    So it is with constants that shapes may depend on; by others somebody may differentiate.
+    """
+    if outer.op.record.origin is Origin.CONSTANT:
+        return not outer.dtype.is_floating
+    return outer.op.record.origin in (Origin.RESOURCE, Origin.RUN_COUNTER)
 
 
 class Traced(Record, eq=False):

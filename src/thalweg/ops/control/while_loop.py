@@ -227,15 +227,15 @@ class While:
     def _elements(self, condition: Traced, body: Traced) -> dict[Tensor, Tensor]:
         """What the body is given in each iteration, and the sequences that hold it.
 
-        There are some if it is known how often the loop runs: the numbers of the iterations, and
-        the elements of arrays that it reads at these.
+        There are some if it is known how often the loop runs: what counts the iterations, and the
+        elements of arrays that it reads at their numbers.
         """
-        numbers = iterations(condition, body, self._first)
-        if numbers is None:
+        counted = iterations(condition, body, self._first)
+        if counted is None:
             return {}
-        counter = body.graph.parameter(Spec((), numbers.dtype), "n")
+        nothing = body.graph.parameter(Spec((0,), counted.dtype), "nothing")
         arrays = read_at(body, self._counters(body), self._first)
-        return {counter: numbers, **{t: rows(array, numbers) for t, array in arrays.items()}}
+        return {nothing: counted, **{t: rows(array, counted) for t, array in arrays.items()}}
 
 
 def _selected(

@@ -5,19 +5,27 @@ Such an operation takes as long as the rows that it changes, however many the va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
+
+import numpy as np
 
 from thalweg.base import dtypes
 from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.base.shapes import compatible, known, show
 from thalweg.formula import Expr, Formula, Index, Lowered, Operand, apply, axes, cast
-from thalweg.graph import Effects, Op, Spec, Tensor, Timing
+from thalweg.graph import Effects, Op, Sample, Spec, Tensor, Timing, home
 from thalweg.ops.arrays.broadcast import broadcast_to
-from thalweg.ops.arrays.gather import InRange, check_indices
+from thalweg.ops.arrays.create import zeros, zeros_like
+from thalweg.ops.arrays.gather import GatherGrad, InRange, add_slices, check_indices
 from thalweg.ops.arrays.join import concat
+from thalweg.ops.arrays.repeated import IsLast
+from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.arrays.shape import shape
 from thalweg.ops.build import convert, emit, scope
+from thalweg.ops.elementwise.conversion import cast as cast_to
+from thalweg.ops.elementwise.selection import where
+from thalweg.ops.samples import TABLE
 from thalweg.ops.scatter import combine_rows, replace_rows
 
 __all__ = [
@@ -71,6 +79,43 @@ class ScatterUpdate(Op):
         """An element's new value."""
         return update
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        table, indices, updates = inputs
+        extents = known(table.static_shape)
+        rows, slices = reshape(indices, [-1]), reshape(updates, [-1, *extents[1:]])
+        last = emit(IsLast(extents[0]), rows)
+        chosen = where(last, slices, zeros_like(slices))
+        named = add_slices(cast_to(last, dtypes.int32), rows, zeros([extents[0]], dtypes.int32), 0)
+        return [where(named > 0, emit(GatherGrad(), chosen, rows, table), table)]
+
+
+class UpdatedRows(Op):
+    """A table after an update of some of its rows, as a new tensor.
+
+    Attributes:
+        update: of a variable with the same contents.
+    """
+
+    type: ClassVar[str] = "UpdatedRows"
+    differentiable: ClassVar[bool] = False
+    effects: ClassVar[Effects] = Effects(host=True)
+    update: ScatterUpdate
+
+    def infer(self, table: Spec, indices: Spec, updates: Spec) -> Spec:
+        return table if table.shape is None else self.update.infer(table, indices, updates)
+
+    def evaluate(self, xp: Any, table: Any, indices: Any, updates: Any) -> Any:
+        return self.update.evaluate(xp, table, indices, updates)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for update in (ScatterUpdate(), ScatterMul()):
+            yield Sample(cls(update), (TABLE, np.array([1, 0, 1]), TABLE[[0, 0, 1]]), exact=True)
+
+    @classmethod
+    def bad_samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(ScatterAdd()), (TABLE, np.array([1]), TABLE), "the updates must be [1, 3]")
+
 
 class _Combination(ScatterUpdate):
     """`variable[indices[i], ...]` combined with `updates[i, ...]`, for all i in turn.
@@ -89,6 +134,9 @@ class _Combination(ScatterUpdate):
     def element(self, old: Expr, update: Expr) -> Expr:
         return apply(self.function, old, update)
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return [emit(UpdatedRows(self), *inputs)]
+
 
 class ScatterAdd(_Combination):
     """`variable[indices[i], ...] += updates[i, ...]` for all i in turn."""
@@ -97,6 +145,9 @@ class ScatterAdd(_Combination):
     function: ClassVar[str] = "add"
     ufunc: ClassVar[str] = "add"
 
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return [inputs[0] + _total(*inputs)]
+
 
 class ScatterSub(_Combination):
     """`variable[indices[i], ...] -= updates[i, ...]` for all i in turn."""
@@ -104,6 +155,9 @@ class ScatterSub(_Combination):
     type: ClassVar[str] = "ScatterSub"
     function: ClassVar[str] = "sub"
     ufunc: ClassVar[str] = "subtract"
+
+    def without_effects(self, *inputs: Tensor) -> Sequence[Tensor]:
+        return [inputs[0] - _total(*inputs)]
 
 
 class ScatterMul(_Combination):
@@ -143,12 +197,17 @@ class ScatterMax(_Combination):
     ufunc: ClassVar[str] = "maximum"
 
 
+def _total(table: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """A tensor of the table's shape, with the sums of the updates of each row."""
+    return add_slices(updates, indices, table, 0)
+
+
 def update_rows(record: ScatterUpdate, ref: Any, indices: Any, updates: Any, name: str) -> Tensor:
     """Add the operation that changes rows of a variable, and the check of their numbers."""
     handle: Tensor | None = getattr(ref, "handle", None)
     if handle is None:
         raise TypeError(f"Argument is not a variable: {ref!r}")
-    with handle.graph.as_default(), scope(name, name, handle) as full:
+    with home(handle.graph).as_default(), scope(name, name, handle) as full:
         rows, values = convert(indices), convert(updates, hint=handle.dtype)
         if values.static_shape == () and handle.static_shape:
             values = broadcast_to(values, _slices_shape(rows, known(handle.static_shape)))
