@@ -50,7 +50,7 @@ class ControlFlow(Op):
 
     @property
     def first_written(self) -> int:
-        """The first output that bodies write; what one run of a body hands to the next is before."""
+        """The first output that bodies write; those before are handed from one run to the next."""
         return 0
 
     @abstractmethod
