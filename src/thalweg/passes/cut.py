@@ -9,12 +9,13 @@ the run and reads of variables need no crossing: each piece that needs one has i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import cast
 
 from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.ops.arrays.constant import Placeholder, constant_of
-from thalweg.ops.control.loop import Loop
+from thalweg.ops.control.control_flow import ControlFlow
 from thalweg.passes.order import order
 from thalweg.passes.plan import Plan
 from thalweg.passes.prune import prune
@@ -241,12 +242,17 @@ class _Cutter:
 
 def _stored(op: Operation) -> Sequence[Tensor]:
     """The outputs that an operation with bodies can store anywhere: not what a loop carries."""
-    return op.outputs[op.record.carried :] if isinstance(op.record, Loop) else op.outputs
+    return op.outputs[_record(op).first_written :]
 
 
 def in_memory(op: Operation) -> int:
     """How many of an operation's inputs, from the first, lie in memory: bodies do not have them."""
-    return op.record.carried + op.record.sequences if isinstance(op.record, Loop) else 1
+    record = _record(op)
+    return sum(not record.is_captured(number) for number in range(len(op.inputs)))
+
+
+def _record(op: Operation) -> ControlFlow:
+    return cast("ControlFlow", op.record)
 
 
 def _placeholder(new: Rebuild, tensor: Tensor) -> Tensor:

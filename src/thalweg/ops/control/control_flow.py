@@ -48,6 +48,11 @@ class ControlFlow(Op):
     def sources(self) -> tuple[tuple[int, ...], ...]:
         """For each body the numbers of the operation's inputs that its inputs are made of."""
 
+    @property
+    def first_written(self) -> int:
+        """The first output that bodies write; those before are handed from one run to the next."""
+        return 0
+
     @abstractmethod
     def is_sequence(self, number: int) -> bool:
         """Whether a body takes an input element by element."""

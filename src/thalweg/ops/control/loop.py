@@ -81,6 +81,10 @@ class Loop(ControlFlow):
     def collects_until(self) -> bool:
         return self.condition is not None and len(self.body.outputs) > self.carried
 
+    @property
+    def first_written(self) -> int:
+        return self.carried
+
     def is_sequence(self, number: int) -> bool:
         return self.carried <= number < self.carried + self.sequences
 
