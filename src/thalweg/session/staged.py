@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from thalweg.backends.evaluator import Run
 from thalweg.backends.protocol import Feed, MiniBatches, Program
-from thalweg.backends.reference.backend import Run
 from thalweg.backends.state import VariableStore
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType

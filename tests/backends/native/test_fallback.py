@@ -19,7 +19,7 @@ from thalweg.base.fallback import first_working
 from thalweg.kernels import pipeline
 from thalweg.kernels.nests.nest import Nest
 from thalweg.kernels.schedules.schedule import Schedule, plain
-from thalweg.passes import make_plan as passes
+from thalweg.passes import simplest as passes
 
 Patch = pytest.MonkeyPatch
 

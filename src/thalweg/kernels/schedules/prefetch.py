@@ -151,12 +151,15 @@ def _leaves_out(s: Schedule, read: Read, axis: Axis, inner: Axis) -> bool:
 
 
 def _lookups(nest: Nest, s: Schedule, deps: Dependence) -> Iterator[Lookup]:
-    """The rows that are read or replaced along the vectors, one after the other."""
+    """The rows that are read or replaced along the vectors, one after the other.
+
+    Their numbers are read ahead, too, so only those that are read whatever the data.
+    """
     written = {store.slot for store in nest.stores if store.replaces}
-    read = [expr for expr in nest.exprs if isinstance(expr, Read)]
+    read = [found for store in nest.stores for found in _always_read(store.body)]
     stored = [Read(t.slot, (t.offset,), t.dtype) for t in nest.stores if t.replaces]
     different = {(r.source, r.index): r for r in (*read, *stored)}
-    if s.vector is None:
+    if s.vector is None or nest.when:
         return
     for row in different.values():
         numbers = [deps(atom) for atom in expressions(row.index[0])]
