@@ -74,9 +74,8 @@ def specialise(
 
     new.run(ops, step)
     with new.graph.as_default():
-        for tensor in fetches:
-            made = new.tensors[tensor]
-            new.tensors[tensor] = _read(new, made) if _is_handle(made) else made
+        for tensor in filter(_is_handle, fetches):
+            new.tensors[tensor] = _read(new, new.tensors[tensor])
     return new.plan(feeds, fetches, effects(ops))
 
 
