@@ -190,8 +190,9 @@ class Bench:
                     run.sizes(own, steps)
                     if loop and sizes[0]:
                         run.loop(sizes[0], loop)
-            with staged(), tf.Session(graph=self.graph) as session:
-                _Run(self, session, "stages", wanted, fed).sizes(sizes, steps)
+            if len(self.graph.operations) % 3 == 0:  # some of them: it takes as long again
+                with staged(), tf.Session(graph=self.graph) as session:
+                    _Run(self, session, "stages", wanted, fed).sizes(sizes, steps)
             self._check_derivatives(sizes[0])
 
     def _check_derivatives(self, size: int) -> None:

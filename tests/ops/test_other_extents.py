@@ -99,8 +99,11 @@ def _content(array: Array) -> object:
     return array.tolist() if array.dtype == object else array.tobytes()
 
 
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("record", SAMPLED)
+# Two changes of the three for each record, which takes two minutes as it is.
+PAIRS = [(r, c) for n, r in enumerate(SAMPLED) for m, c in enumerate(CHANGES) if (n + m) % 3]
+
+
+@pytest.mark.parametrize(("record", "change"), PAIRS)
 def test_a_program_for_other_extents_is_what_planning_would_make(
     record: type[Op], change: str
 ) -> None:
