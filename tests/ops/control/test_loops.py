@@ -357,3 +357,11 @@ def test_steps_run_loops() -> None:
     with session() as one:
         made = one.run_steps(step, 4, feed_dict={x: [1.0, 2.0]})
         np.testing.assert_array_equal(made[-1], [12, 24])
+
+
+def test_a_condition_that_assigns_is_refused() -> None:
+    """What it assigns would be lost, and the loop might never end."""
+    with tf.Graph().as_default():
+        v = tf.Variable(1.0)
+        with pytest.raises(tf.errors.ThalwegError, match="the condition assigns a variable"):
+            tf.while_loop(lambda i: v.assign_add(1.0) < 5.0, lambda i: (i + 1,), [0])

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thalweg.base import dtypes
-from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
+from thalweg.base.errors import DTypeError, GraphError, InvalidArgumentError, ShapeError
 from thalweg.base.shapes import Shape, TensorShape, as_shape, show
 from thalweg.graph import Spec, Tensor, default_graph, graph_of
 from thalweg.ops.arrays.reshape import stop_gradient
 from thalweg.ops.build import constant_like, constant_value, convert
 from thalweg.ops.control.assemble import LoopParts, make_loop
 from thalweg.ops.control.counting import is_read, iterations, read_at, rows, step_of, written_row
+from thalweg.ops.control.functional import written
 from thalweg.ops.control.leaves import as_tensors, like
 from thalweg.ops.control.structure import check_same, flatten, is_nested
 from thalweg.ops.control.tensor_array import TensorArray
@@ -155,6 +156,8 @@ class While:
 
         condition, traced = trace(graph, specs, test), trace(graph, specs, step)
         self._check(traced)
+        if written(condition):
+            raise GraphError("while_loop: the condition assigns a variable; do that in the body")
         collected = self._collected(condition, traced)
         for number, leaf in enumerate(self._leaves):
             if self._first[number] is None and number not in collected:
