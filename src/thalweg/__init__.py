@@ -197,6 +197,8 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -217,11 +219,13 @@ __all__ = [
     "Explanation",
     "GPUOptions",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "GraphOptions",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "NodeDef",
     "Operation",
     "OptimizerOptions",
     "Print",
@@ -307,6 +311,7 @@ __all__ = [
     "group",
     "half",
     "identity",
+    "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",

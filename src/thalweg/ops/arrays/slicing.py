@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -161,7 +161,8 @@ def guarded(conditions: Sequence[Expr], value: Expr, other: float) -> Expr:
 # -- indexing
 
 
-_Bounds = tuple[int | None, int | None, int | None]
+_Bounds: TypeAlias = tuple[int | None, int | None, int | None]
+Item: TypeAlias = int | str | _Bounds
 
 
 class StridedSlice(Op):
@@ -173,7 +174,7 @@ class StridedSlice(Op):
 
     type: ClassVar[str] = "StridedSlice"
     takes_strings: ClassVar[bool] = True
-    items: tuple[Any, ...]
+    items: tuple[Item, ...]
 
     def infer(self, input: Spec) -> Spec:
         if input.shape is None:
@@ -212,7 +213,7 @@ class StridedSliceGrad(Op):
     type: ClassVar[str] = "StridedSliceGrad"
     shown = StridedSlice.shown
     shape_only: ClassVar[tuple[int, ...]] = (1,)
-    items: tuple[Any, ...]
+    items: tuple[Item, ...]
 
     def infer(self, dy: Spec, x: Spec) -> Spec:
         return Spec(x.shape, dy.dtype)
