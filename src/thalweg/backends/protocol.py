@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from thalweg.backends.state import VariableStore
+from thalweg.backends.state import Variables
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
@@ -129,10 +129,17 @@ class BackendSettings(Record):
 
 
 class Backend(Protocol):
-    """A way to run plans."""
+    """A way to run plans, and a place for the variables that they read and write.
+
+    Where a method takes a `state`, it is a store that `new_variables` of this backend has made.
+    """
+
+    def new_variables(self) -> Variables:
+        """A store for the variables of a session."""
+        ...
 
     def recall(
-        self, signature: str, given: Sequence[Given], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: Any
     ) -> tuple[Program, Interface] | None:
         """The program of a plan that was compiled before, perhaps by another process.
 
@@ -147,7 +154,7 @@ class Backend(Protocol):
         self,
         plan: Plan,
         seen: Interface,
-        state: VariableStore,
+        state: Any,
         batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:
