@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
-from thalweg.backends.registry import check_name, make_backend
+from thalweg.backends.registry import make_backend, registered
 from thalweg.base import settings
 from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
@@ -50,10 +50,10 @@ class Session:
     ) -> None:
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
-        check_name(self._config.backend)
+        registered(self._config.backend)
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
-        self._store = SessionVariables(lambda: self._planner.backend.new_variables())
+        self._store = SessionVariables(lambda: self._planner.backend.new_state())
         self._planner = Planner(
             lambda: _new_backend(self._config), self._store, self._config.check_numerics
         )

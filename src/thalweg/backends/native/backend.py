@@ -66,7 +66,7 @@ class NativeBackend:
         self._arenas = {0: ArenaMemory()}
         begin_driver(shared_jit())
 
-    def new_variables(self) -> VariableStore:
+    def new_state(self) -> VariableStore:
         return VariableStore()
 
     def compile(
