@@ -109,7 +109,7 @@ def chain_kernel(
         name: of the function.
         given: the name of its first argument; the prelude defines `%args` if it is another.
         prelude: IR at its beginning.
-        before: IR before each kernel, number `%i` of them, for which its arguments are put together.
+        before: IR before each kernel, number `%i` of them, and before its arguments are made.
         after: IR after it.
     """
     return _CHAIN.format(
