@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from thalweg.base.record import Record, field
+from thalweg.passes.costs import OpCost
 
 Array = np.ndarray[Any, Any]
 
@@ -43,6 +44,10 @@ class Unit(Record, frozen=False, eq=False):
     thread: int = 0
 
 
+# Units, and for each call the number of its unit, its thread, when it began and ended.
+_Calls: TypeAlias = tuple[Sequence[Unit], Array, Array, Array, Array]
+
+
 class Span(Record):
     """One call: by `time.perf_counter`, when it began and ended."""
 
@@ -57,26 +62,33 @@ class RunTrace(Record, frozen=False, eq=False):
 
     Attributes:
         units: in the order in which they were first noted.
-        spans: the calls, at most `MOST_SPANS` of them.
         start: when the run began, by `time.perf_counter`.
         stop: when it ended.
         excluded: seconds in between that tracing itself took.
         threads: the most that were at work in a part of it.
         epoch: what to add for the time since 1970.
+        costs: of the operations that ran, each by itself, by name.
     """
 
     units: list[Unit] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
     start: float = 0.0
     stop: float = 0.0
     excluded: float = 0.0
     threads: int = 1
     epoch: float = field(default_factory=lambda: time.time() - time.perf_counter())
+    costs: dict[str, OpCost] = field(default_factory=dict)
+    _kept: list[_Calls] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """That the run took."""
         return self.stop - self.start - self.excluded
+
+    def spans(self) -> Iterator[Span]:
+        """The calls, at most `MOST_SPANS` of them."""
+        for units, *columns in self._kept:
+            for number, *rest in zip(*[column.tolist() for column in columns], strict=True):
+                yield Span(units[number], *rest)
 
     @contextmanager
     def excluding(self) -> Iterator[None]:
@@ -96,8 +108,8 @@ class RunTrace(Record, frozen=False, eq=False):
         seconds = time.perf_counter() - start - (self.excluded - excluded)
         self.units.append(unit)
         unit.seconds, unit.busy, unit.calls, unit.first = seconds, seconds, 1, start
-        if len(self.spans) < MOST_SPANS:
-            self.spans.append(Span(unit, 0, start, start + seconds))
+        zero, began = np.zeros(1, np.int64), np.array([start])
+        self._keep([unit], zero, zero, began, began + seconds)
 
     def note(
         self, units: Sequence[Unit], numbers: Array, threads: Array, start: Array, stop: Array
@@ -128,9 +140,29 @@ class RunTrace(Record, frozen=False, eq=False):
             if start[place] < unit.first:
                 unit.first, unit.thread = float(start[place]), int(threads[place])
         self.threads = max(self.threads, int(threads.max()) + 1)
-        room = order[: MOST_SPANS - len(self.spans)]
-        columns = (array[room].tolist() for array in (numbers, threads, start, stop))
-        self.spans += [Span(units[n], *rest) for n, *rest in zip(*columns, strict=True)]
+        self._keep(units, numbers, threads, start, stop)
+
+    def _keep(
+        self, units: Sequence[Unit], numbers: Array, threads: Array, start: Array, stop: Array
+    ) -> None:
+        """Keep calls one by one, as long as there is room."""
+        room = MOST_SPANS - sum(len(kept) for _, kept, *_ in self._kept)
+        if room > 0:
+            self._kept.append((units, numbers[:room], threads[:room], start[:room], stop[:room]))
+
+
+def parts_of(ops: Sequence[str], costs: Mapping[str, OpCost]) -> dict[str, float]:
+    """What share of a unit's time, FLOPs and bytes belongs to each of its operations.
+
+    It goes by the FLOPs that each takes by itself; where none takes any, by the bytes that each
+    moves; and evenly where that is not known either.
+    """
+    known = [costs[name] for name in ops if name in costs]
+    for amounts in ({c.name: c.flops for c in known}, {c.name: c.bytes for c in known}):
+        if total := sum(amounts.values()):
+            return {name: amount / total for name, amount in amounts.items()}
+    names = [cost.name for cost in known] or ops
+    return dict.fromkeys(names, 1 / len(names)) if names else {}
 
 
 def shared_out(start: Array, stop: Array) -> Array:

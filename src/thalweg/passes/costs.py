@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from thalweg.base.record import Record
+from thalweg.base.record import Record, replace
 from thalweg.base.shapes import known, size
 from thalweg.formula import Alias, Operand
 from thalweg.formula.cost import Arithmetic, arithmetic, bytes_read
 from thalweg.graph import Operation, Spec, Tensor
 from thalweg.graph.op import Op
 from thalweg.ops.control.loop import Loop
+from thalweg.passes.fold import fold
 from thalweg.passes.plan import Plan
 
 
@@ -48,9 +49,27 @@ class OpCost(Record):
 
 
 def costs(plan: Plan) -> dict[str, OpCost]:
-    """The cost of every operation of a plan, by name, those in loops and branches too."""
+    """The cost of every operation of a plan, by name, those in loops and branches too.
+
+    Args:
+        plan: as `specialise` makes it, in which operations are still those of the user's graph.
+    """
+    plan = fold(plan)
     with plan.trace.paused():
         return {cost.name: cost for cost in _costs(plan.graph.operations, 1)}
+
+
+def host_cost(op: Operation, outputs: Iterable[Spec], read: int) -> OpCost:
+    """The cost of an operation that Python has run.
+
+    Args:
+        op: the operation.
+        outputs: what it made.
+        read: bytes of its inputs.
+    """
+    made = tuple(outputs)
+    one = OpCost(op.name, op.type, 0, 0, 0, made, _sources(op), is_counted=False)
+    return replace(one, bytes=read + one.output_bytes)
 
 
 def _costs(ops: Iterable[Operation], times: int) -> Iterator[OpCost]:
@@ -72,7 +91,6 @@ def _cost(op: Operation, times: int) -> OpCost:
     """The cost of an operation that runs so often."""
     counted = _counted(op)
     one, moved = counted or (Arithmetic(), 0)
-    inputs = tuple(dict.fromkeys(tensor.op.name for tensor in op.inputs))
     return OpCost(
         op.name,
         op.type,
@@ -80,10 +98,14 @@ def _cost(op: Operation, times: int) -> OpCost:
         int(one.multiplications) * times,
         int(moved) * times,
         tuple(_plain(tensor) for tensor in op.outputs),
-        inputs,
+        _sources(op),
         counted is not None,
         times,
     )
+
+
+def _sources(op: Operation) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tensor.op.name for tensor in op.inputs))
 
 
 def _plain(tensor: Tensor) -> Spec:

@@ -14,9 +14,10 @@ from thalweg.backends.trace import RunTrace, Unit
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import compatible, show
-from thalweg.graph import Body, Op, Operation, Tensor, execute, failed
+from thalweg.graph import Body, Op, Operation, Spec, Tensor, execute, failed
 from thalweg.ops.control.control_flow import ControlFlow, RunBody
 from thalweg.ops.evaluation import checked_outputs
+from thalweg.passes.costs import OpCost, host_cost
 from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
 from thalweg.session.entry import Entry
 from thalweg.session.steps import joined
@@ -27,11 +28,15 @@ Array = np.ndarray[Any, Any]
 MOST_NAMED = 8  # operations of a stage that are named when it is described
 
 
-class FindSegment(Protocol):
-    """What finds or makes the compiled plan of a segment."""
+class Segments(Protocol):
+    """What finds or makes the compiled plans of segments."""
 
-    def __call__(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+    def segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
         """The plan for these feeds."""
+        ...
+
+    def segment_costs(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
+        """What its operations cost, by name."""
         ...
 
 
@@ -42,7 +47,7 @@ class StagedProgram:
 
     Args:
         stages: of the run.
-        find: makes the programs of segments.
+        segments: makes the programs of segments.
         store: the values of variables.
         workspace: see `Program.clone`.
     """
@@ -50,13 +55,13 @@ class StagedProgram:
     def __init__(
         self,
         stages: Stages,
-        find: FindSegment,
+        segments: Segments,
         store: SessionVariables,
         workspace: int | None = 0,
     ) -> None:
         self.stages = stages
         self.finished = 0
-        self._find, self._store = find, store
+        self._segments, self._store = segments, store
         self._workspace = workspace
         self._release = _last_uses(stages)
         self._latest: dict[Stage, Program] = {}
@@ -89,13 +94,15 @@ class StagedProgram:
         trace: RunTrace | None = None,
     ) -> None:
         fed = {tensor: values[tensor] for tensor in stage.feeds}
-        entry = self._find(stage, fed)
+        entry = self._segments.segment(stage, fed)
         if entry.program is not None:
             program = self._latest[stage] = self._placed(entry, entry.program)
             arrays = [fed[tensor] for tensor in entry.feeds]
             if trace is None:
                 made = program.run(arrays, run_counter)
             else:
+                with trace.excluding():
+                    trace.costs |= self._segments.segment_costs(stage, fed)
                 made = program.trace(arrays, run_counter, trace)
             values.update(zip(stage.tensors, map(np.asarray, made), strict=True))
 
@@ -164,7 +171,7 @@ class StagedProgram:
 
     def clone(self, workspace: int | None) -> StagedProgram:
         """The same stages with segments in another workspace."""
-        return StagedProgram(self.stages, self._find, self._store, workspace)
+        return StagedProgram(self.stages, self._segments, self._store, workspace)
 
     def parts(self) -> list[tuple[list[str], Program | None]]:
         """For each stage what it is, in lines, and its program if it is a segment that has run."""
@@ -221,6 +228,13 @@ class _HostRun(Run):
         else:
             with trace.timing(Unit((op.name,), f"{op.type} in Python")):
                 self.execute(op)
+            trace.costs[op.name] = self._cost(op)
+
+    def _cost(self, op: Operation) -> OpCost:
+        """What an operation that has been executed has read and made."""
+        made = [Spec(np.shape(self.values[tensor]), tensor.dtype) for tensor in op.outputs]
+        read = sum(np.asarray(self.values[tensor]).nbytes for tensor in op.inputs)
+        return host_cost(op, made, read)
 
     def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
         if isinstance(record, ControlFlow):
