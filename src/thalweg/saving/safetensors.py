@@ -106,7 +106,7 @@ class SafetensorsFile(TensorFile):
         if (expected := self._sums.get(name)) is not None:
             if crc32c(data) != expected:
                 raise DataLossError(f"{self.path!r} is damaged: {name!r} has another checksum")
-            del self._sums[name]  # once is enough
+            self._sums.pop(name, None)  # once is enough
         if stored.dtype == _TEXT:
             return self._strings(name, data)
         array = np.frombuffer(data, stored.dtype).reshape(stored.shape)
@@ -240,7 +240,7 @@ def write_tensors(
         file.write(len(header).to_bytes(_LENGTH_BYTES, "little"))
         file.write(header)
         for part in parts:
-            file.write(memoryview(part.bytes))
+            file.write(part.bytes.data)
 
     write_atomically(path, write)
 
