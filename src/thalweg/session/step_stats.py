@@ -1,91 +1,90 @@
-"""From the trace of a run to TensorFlow 1's `StepStats`: when each operation ran.
+"""When the operations of a step ran: TensorFlow 1's messages as plain data.
 
-A kernel computes several operations at once, and a loop runs it again and again. So an operation
-has one entry: it begins with the first call of its first kernel, after those that share this one
-with it, and lasts for its share of all their time; see `backends.trace.parts_of`.
+Field for field what tensorflow/core/framework/step_stats.proto defines. Times are in microseconds
+since 1970, or in microseconds after `all_start_micros`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from thalweg.backends.trace import RunTrace, Unit, parts_of
-from thalweg.base.record import Record
-from thalweg.base.shapes import known
-from thalweg.graph import Spec
-from thalweg.passes.costs import OpCost
-from thalweg.session.run_metadata import (
-    AllocationDescription,
-    AllocatorMemoryUsed,
-    DeviceStepStats,
-    NodeExecStats,
-    NodeOutput,
-    StepStats,
-    TensorDescription,
-)
-
-DEVICE = "/job:localhost/replica:0/task:0/device:CPU:0"
+from thalweg.base.dtypes import DType
+from thalweg.base.record import Record, field
 
 
-class OpTime(Record, frozen=False):
-    """When an operation ran, in seconds since 1970, for how long, and on which thread."""
+class AllocationDescription(Record, frozen=False):
+    """Memory of a tensor, in bytes."""
 
-    start: float
-    seconds: float
-    thread: int
-
-
-def op_times(trace: RunTrace) -> dict[str, OpTime]:
-    """When each operation ran, by name."""
-    found: dict[str, OpTime] = {}
-    for unit in trace.units:
-        for name, start, seconds in _times(unit, trace):
-            time = found.setdefault(name, OpTime(start, 0.0, unit.thread))
-            time.seconds += seconds
-    return found
+    requested_bytes: int = 0
+    allocated_bytes: int = 0
+    allocator_name: str = "cpu"
 
 
-def step_stats(trace: RunTrace, device: str = DEVICE) -> StepStats:
-    """What a traced run has run, as of one device."""
-    nodes = [_node(name, time, trace.costs.get(name)) for name, time in op_times(trace).items()]
-    nodes.sort(key=lambda node: node.all_start_nanos)
-    names = {n: f"thread {n}" for n in range(trace.threads)}
-    return StepStats([DeviceStepStats(device, nodes, names)])
+class TensorDescription(Record, frozen=False):
+    """A tensor that an operation has made."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+    allocation_description: AllocationDescription
 
 
-def _times(unit: Unit, trace: RunTrace) -> Iterator[tuple[str, float, float]]:
-    """The operations of a unit, with when they began, one after the other, and their seconds."""
-    start = unit.first + trace.epoch
-    for name, part in parts_of(unit.ops, trace.costs).items():
-        yield name, start, part * unit.seconds
-        start += part * unit.seconds
+class NodeOutput(Record, frozen=False):
+    """An output of an operation, by its number."""
+
+    slot: int
+    tensor_description: TensorDescription
 
 
-def _node(name: str, time: OpTime, cost: OpCost | None) -> NodeExecStats:
-    start, nanos = round(time.start * 1e9), round(time.seconds * 1e9)
-    micros = max(nanos // 1000, 1)  # TensorFlow, too, has nothing take no time at all
-    node = NodeExecStats(
-        name,
-        all_start_micros=start // 1000,
-        op_end_rel_micros=micros,
-        all_end_rel_micros=micros,
-        scheduled_micros=start // 1000,
-        thread_id=time.thread,
-        all_start_nanos=start,
-        op_end_rel_nanos=nanos,
-        all_end_rel_nanos=nanos,
-    )
-    if cost is not None:
-        size = cost.output_bytes
-        node.memory = [AllocatorMemoryUsed("cpu", size, size, size)] if size else []
-        node.output = [NodeOutput(slot, _tensor(spec)) for slot, spec in enumerate(cost.outputs)]
-        node.timeline_label = f"{name} = {cost.type}({', '.join(cost.inputs)})"
-    return node
+class AllocatorMemoryUsed(Record, frozen=False):
+    """Memory that an operation took for its outputs, in bytes."""
+
+    allocator_name: str = "cpu"
+    total_bytes: int = 0
+    peak_bytes: int = 0
+    live_bytes: int = 0
 
 
-def _tensor(spec: Spec) -> TensorDescription:
-    shape = known(spec.shape)
-    size = spec.dtype.size
-    for extent in shape:
-        size *= extent
-    return TensorDescription(spec.dtype, shape, AllocationDescription(size, size))
+class NodeExecStats(Record, frozen=False):
+    """When an operation ran.
+
+    Attributes:
+        node_name: its name.
+        all_start_micros: when it began, in microseconds since 1970.
+        op_start_rel_micros: when its computation began, in microseconds after that.
+        op_end_rel_micros: when that was over.
+        all_end_rel_micros: when all was over.
+        memory: of its outputs.
+        output: its outputs.
+        timeline_label: "name = Type(input, input)".
+        scheduled_micros: when it could have begun.
+        thread_id: of the thread that began it: 0 is the one that called `run`.
+        all_start_nanos: as `all_start_micros`, in nanoseconds.
+        op_end_rel_nanos: as `op_end_rel_micros`, in nanoseconds.
+        all_end_rel_nanos: as `all_end_rel_micros`, in nanoseconds.
+    """
+
+    node_name: str
+    all_start_micros: int = 0
+    op_start_rel_micros: int = 0
+    op_end_rel_micros: int = 0
+    all_end_rel_micros: int = 0
+    memory: list[AllocatorMemoryUsed] = field(default_factory=list)
+    output: list[NodeOutput] = field(default_factory=list)
+    timeline_label: str = ""
+    scheduled_micros: int = 0
+    thread_id: int = 0
+    all_start_nanos: int = 0
+    op_end_rel_nanos: int = 0
+    all_end_rel_nanos: int = 0
+
+
+class DeviceStepStats(Record, frozen=False):
+    """What a device has run in a step."""
+
+    device: str
+    node_stats: list[NodeExecStats] = field(default_factory=list)
+    thread_names: dict[int, str] = field(default_factory=dict)
+
+
+class StepStats(Record, frozen=False):
+    """What all devices have run in a step."""
+
+    dev_stats: list[DeviceStepStats] = field(default_factory=list)
