@@ -217,7 +217,8 @@ class StridedSlice(Op):
         yield Sample(cls((0, 0, 0)), (TABLE,), "3 indices for a tensor of rank 2")
         text = "the bounds of a slice must"
         yield Sample(cls(((COMPUTED, None, None),)), (TABLE, np.float32(1)), f"{text} be integers")
-        yield Sample(cls(((0, COMPUTED, None),)), (TABLE, np.ones(1, np.int32)), f"{text} have rank 0")
+        row = np.ones(1, np.int32)
+        yield Sample(cls(((0, COMPUTED, None),)), (TABLE, row), f"{text} have rank 0")
 
 
 class StridedSliceGrad(Op):
