@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from thalweg.backends.trace import RunTrace
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record, field
 
@@ -111,13 +112,22 @@ class RunOptions(Record, frozen=False):
     FULL_TRACE = 3
 
 
-class RunMetadata(Record, frozen=False):
+class RunMetadata(Record, frozen=False, eq=False):
     """Where a run leaves what it has measured.
 
     Attributes:
-        step_stats: when each operation ran; without devices unless the run was traced.
+        trace: what ran when, if the run was traced.
         partition_graphs: accepted for TensorFlow 1; always empty.
     """
 
-    step_stats: StepStats = field(default_factory=StepStats)
+    trace: RunTrace | None = None
     partition_graphs: list[Any] = field(default_factory=list)
+
+    @property
+    def step_stats(self) -> StepStats:
+        """When each operation ran; without devices unless the run was traced."""
+        if self.trace is None:
+            return StepStats()
+        from thalweg.session.step_stats import step_stats
+
+        return step_stats(self.trace)
