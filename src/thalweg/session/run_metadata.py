@@ -1,4 +1,4 @@
-"""What a run is asked to measure, and what it has measured: TensorFlow 1's messages as plain data."""
+"""What a run is asked to measure, and what it has measured, in TensorFlow 1's words."""
 
 from __future__ import annotations
 
