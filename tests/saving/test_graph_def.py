@@ -161,9 +161,9 @@ def test_import_under_a_name_with_other_inputs() -> None:
         y, op = tf.import_graph_def(graph.as_graph_def(), {"x": given, "^before": done}, elements)
         assert (y.name, op.name, op.control_inputs) == ("import/y:0", "import/y", (done,))
         tf.import_graph_def(graph.as_graph_def())
-        assert other.get_operation_by_name("import_1/y")
+        assert other.get_operation_by_name("import_1/y").type == "Square"
         assert tf.import_graph_def(graph.as_graph_def(), name="a/b") is None
-        assert other.get_operation_by_name("a/b/y")
+        assert other.get_operation_by_name("a/b/y").type == "Square"
         np.testing.assert_array_equal(run_all(other, [y], {})[0], [4, 9])
 
 
@@ -171,7 +171,7 @@ def test_random_numbers_are_the_same_and_share_the_count_of_runs() -> None:
     with tf.Graph().as_default() as graph:
         x = tf.random_normal([3], seed=1, name="x")
         tf.import_graph_def(graph.as_graph_def())
-        again = graph.get_tensor_by_name("import/random_normal:0" if False else f"import/{x.name}")
+        again = graph.get_tensor_by_name(f"import/{x.name}")
         with tf.Session() as session:
             for _ in range(2):
                 a, b = session.run([x, again])
@@ -222,7 +222,7 @@ def nested(depth: int) -> list[Any]:
     """A branch in a branch in a branch."""
     true = node(name="p", attr={"value": {"array": {"dtype": "bool", "shape": [], "data": [True]}}})
     last = {"node": [true], "input": [], "output": ["p"]}
-    inner = last
+    inner: dict[str, Any] = last
     for _ in range(depth):
         branch = node(op="Cond", input=["p"], attr={"then": inner, "otherwise": last})
         inner = {"node": [true, branch], "input": [], "output": ["y"]}
@@ -260,7 +260,7 @@ def nested(depth: int) -> list[Any]:
         ([PLACEHOLDER, node(op="Square", input=["x:1"])], "1 outputs, so no 'x:1'"),
         ([PLACEHOLDER, node(op="MatMul", input=["x", "x"])], "rank"),
         ([PLACEHOLDER, node(op="Square", input=["x", "x"])], "takes 1 inputs, not 2"),
-        ([PLACEHOLDER, node(op="ReadVariable", input=["x"])], "'x:0' is no variable"),
+        ([PLACEHOLDER, node(op="ReadVariable", input=["x"])], "x:0' is no variable"),
         ([PLACEHOLDER, node(op="Square", input=["x"], device="/gpu:99")], "device"),
         ([PLACEHOLDER, node(op="Square", input=["x"], attr={"_output_shapes": [[3]]})], "not comp"),
         ([node(name=1)], "'name' of a node is a int"),
@@ -278,7 +278,7 @@ def test_a_graph_that_is_none_is_refused(nodes: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "not JSON"),
+        (b"", "not JSON of the format"),
         (b"\x0a\x1f\x0a\x01x", "a protocol buffer of TensorFlow's"),
         (b"{", "not JSON"),
         (b"[" * 100_000, "not JSON"),
@@ -290,11 +290,12 @@ def test_a_graph_that_is_none_is_refused(nodes: Any, message: str) -> None:
     ],
 )
 def test_bytes_that_are_no_graph(data: bytes, message: str) -> None:
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+    errors = (tf.errors.DataLossError, tf.errors.UnimplementedError)
+    with pytest.raises(errors, match=message):
         tf.GraphDef.FromString(data)
 
 
 def test_more_values_than_memory_should_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain, "MOST_VALUES", 100)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 100 values"):
+    with pytest.raises(tf.errors.DataLossError, match="more than 100 values"):
         tf.GraphDef.FromString(b"{" + b"0," * 200)

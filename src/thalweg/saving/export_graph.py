@@ -11,7 +11,7 @@ from thalweg.graph import Body, Graph, Operation, Tensor
 from thalweg.graph.inference import infer
 from thalweg.graph.node import Hooks
 from thalweg.saving.fields import FieldError, fields_to_plain
-from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.graph_def import GraphDef, NodeDef, Nodes
 from thalweg.saving.plain import Plain
 
 OUTPUT_SHAPES = "_output_shapes"
@@ -22,13 +22,13 @@ def graph_def_of(graph: Graph, from_version: int = 0, add_shapes: bool = False) 
     return GraphDef(nodes_for(graph.operations[from_version:], add_shapes))
 
 
-def nodes_for(ops: Iterable[Operation], add_shapes: bool = False) -> list[NodeDef]:
+def nodes_for(ops: Iterable[Operation], add_shapes: bool = False) -> Nodes:
     """Operations as data.
 
     Raises:
         GraphError: if one of them holds what is not data; the error has its line.
     """
-    return [node_def(op, add_shapes) for op in ops]
+    return Nodes(node_def(op, add_shapes) for op in ops)
 
 
 def node_def(op: Operation, add_shapes: bool = False) -> NodeDef:

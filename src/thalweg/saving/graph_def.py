@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import Any, ClassVar, TypeVar
 
+from thalweg.base.errors import DataLossError, UnimplementedError
 from thalweg.base.record import Record, field
-from thalweg.saving.plain import Array, FormatError, Plain, dump, load
+from thalweg.saving.plain import Array, Plain, dump, load
 
 T = TypeVar("T", bound="Message")
 
@@ -57,17 +58,17 @@ class NodeDef(Record, frozen=False):
         """A node from plain data.
 
         Raises:
-            FormatError: if it is not that of a node.
+            DataLossError: if it is not that of a node.
         """
         made = cls()
         if not isinstance(value, dict) or not value.keys() <= set(cls.fields):
-            raise FormatError("a node is an object with name, op, input, device, attr and source")
+            raise DataLossError("a node is an object with name, op, input, device, attr and source")
         for name, item in value.items():
             if type(item) is not type(getattr(made, name)):
-                raise FormatError(f"{name!r} of a node is a {type(item).__name__}")
+                raise DataLossError(f"{name!r} of a node is a {type(item).__name__}")
             setattr(made, name, item)
         if not made.name or not made.op or not all(isinstance(item, str) for item in made.input):
-            raise FormatError("a node needs a name and an op, and its inputs are strings")
+            raise DataLossError("a node needs a name and an op, and its inputs are strings")
         return made
 
 
@@ -106,7 +107,7 @@ class Message(Record, frozen=False):
         """From plain data.
 
         Raises:
-            FormatError: if it is something else.
+            DataLossError: if it is something else.
         """
         raise NotImplementedError
 
@@ -128,14 +129,15 @@ class Message(Record, frozen=False):
             tensors: the arrays that are named and not written out.
 
         Raises:
-            FormatError: if it is something else, or of a later version.
+            DataLossError: if it is something else.
+            UnimplementedError: if it is of a later version.
         """
         value = load(data, tensors)
         if not isinstance(value, dict) or value.pop("format", None) != cls.format:
-            raise FormatError(f"this is not JSON of the format {cls.format!r}")
+            raise DataLossError(f"this is not JSON of the format {cls.format!r}")
         version = value.pop("version", None)
         if type(version) is not int or not 1 <= version <= cls.version:
-            raise FormatError(
+            raise UnimplementedError(
                 f"{cls.format} has version {version}; this Thalweg reads up to {cls.version}"
             )
         return cls.of_plain(value)
@@ -151,7 +153,8 @@ class Message(Record, frozen=False):
             how many bytes there are.
 
         Raises:
-            FormatError: as `from_json` does.
+            DataLossError, UnimplementedError: as `from_json` does; UnimplementedError also for a
+                protocol buffer of TensorFlow's.
         """
         self.CopyFrom(self.from_json(_without_protobuf(serialized, self.format)))
         return len(serialized)
@@ -175,7 +178,7 @@ class Message(Record, frozen=False):
 def _without_protobuf(data: bytes, wanted: str) -> bytes:
     """The bytes, unless they surely are a protocol buffer of TensorFlow's."""
     if data[:1] != b"{":  # a GraphDef in a protocol buffer begins with a line feed
-        raise FormatError(
+        raise UnimplementedError(
             f"these bytes are not JSON of the format {wanted!r}; if they are a protocol buffer of "
             "TensorFlow's, note that Thalweg does not read these yet"
         )
@@ -194,10 +197,7 @@ class GraphDef(Message, frozen=False):
     """
 
     format: ClassVar[str] = "thalweg.graph"
-    node: list[NodeDef] = field(default_factory=Nodes)
-
-    def __init__(self, node: list[NodeDef] | None = None) -> None:
-        self.node = Nodes(node or ())
+    node: Nodes = field(default_factory=Nodes)
 
     def CopyFrom(self, other: GraphDef) -> None:  # noqa: N802
         """Become equal to another one, with nodes of its own."""
@@ -215,19 +215,19 @@ class GraphDef(Message, frozen=False):
         """From plain data.
 
         Raises:
-            FormatError: if it is something else.
+            DataLossError: if it is something else.
         """
         if value.keys() != {"node"}:
-            raise FormatError("a graph is an object with format, version and node")
+            raise DataLossError("a graph is an object with format, version and node")
         return cls(nodes_of(value["node"]))
 
 
-def nodes_of(value: Plain) -> list[NodeDef]:
+def nodes_of(value: Plain) -> Nodes:
     """Nodes from plain data.
 
     Raises:
-        FormatError: if it is no list of nodes.
+        DataLossError: if it is no list of nodes.
     """
     if not isinstance(value, list):
-        raise FormatError("the nodes of a graph are a list")
-    return list(map(NodeDef.of_plain, value))
+        raise DataLossError("the nodes of a graph are a list")
+    return Nodes(map(NodeDef.of_plain, value))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, TypeAlias
 
-from thalweg.base.errors import GraphError, ThalwegError
+from thalweg.base.errors import DataLossError, GraphError, ThalwegError
 from thalweg.base.record import Record, replace
 from thalweg.base.shapes import Shape, merge
 from thalweg.base.source import Source
@@ -21,7 +21,7 @@ from thalweg.ops.random.seeds import run_counter
 from thalweg.saving.export_graph import OUTPUT_SHAPES
 from thalweg.saving.fields import record_of
 from thalweg.saving.graph_def import MOST_DEPTH, GraphDef, NodeDef, nodes_of
-from thalweg.saving.plain import FormatError, Plain
+from thalweg.saving.plain import Plain
 
 _SOURCE = re.compile(r"([^/\\\0]{1,255}):(\d{1,9})")
 _INPUT = re.compile(r"(.+?)(?::(\d{1,9}))?", re.DOTALL)
@@ -36,7 +36,7 @@ def import_graph_def(
     name: str | None = None,
     op_dict: Any = None,
     producer_op_list: Any = None,
-) -> list[Any] | None:
+) -> Any:
     """Add the operations of a `GraphDef` to the default graph.
 
         y, = tf.import_graph_def(graph_def, {"x:0": images}, ["y:0"])
@@ -50,7 +50,7 @@ def import_graph_def(
         producer_op_list: likewise.
 
     Returns:
-        The operations and tensors of `return_elements`, in their order; None without them.
+        A list of the operations and tensors of `return_elements`; None without them.
 
     Raises:
         TypeError: if `graph_def` is none.
@@ -156,8 +156,7 @@ class _Importer:
         """The record; sessions know a variable by a name, which must be that of its operation."""
         if record.origin is not Origin.RESOURCE:
             return record
-        changed: Any = replace(record, name=self._graph.unique_name(name, mark_as_used=False))  # type: ignore[call-arg]
-        return changed
+        return replace(record, name=self._graph.unique_name(name, mark_as_used=False))
 
     def _inputs(self, node: NodeDef) -> tuple[list[Operation], list[Tensor]]:
         """What is to run before a node, and what it reads."""
@@ -180,7 +179,7 @@ class _Importer:
         if self._depth >= MOST_DEPTH:
             raise GraphError(f"bodies are nested more than {MOST_DEPTH} deep")
         if value.keys() != {"node", "input", "output"}:
-            raise FormatError("a body is an object with node, input and output")
+            raise DataLossError("a body is an object with node, input and output")
         graph = Graph()
         made = _Importer(graph, {}, self._depth + 1).add(nodes_of(value["node"]))
         tensors = [_tensors_of(made, value[name]) for name in ("input", "output")]
@@ -191,7 +190,7 @@ class _Importer:
 
 def _tensors_of(made: Operations, names: Plain) -> list[Tensor]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise FormatError("the inputs and outputs of a body are lists of names")
+        raise DataLossError("the inputs and outputs of a body are lists of names")
     imported = Imported(made)
     return [imported.element(_tensor_name(name)) for name in names]
 
@@ -296,7 +295,7 @@ def _source(text: str) -> Source:
 def _refine(op: Operation, output_shapes: Plain) -> None:
     """Note what else is known of the outputs' shapes."""
     if not isinstance(output_shapes, list) or len(output_shapes) != len(op.outputs):
-        raise FormatError(f"{OUTPUT_SHAPES} are the shapes of all outputs")
+        raise DataLossError(f"{OUTPUT_SHAPES} are the shapes of all outputs")
     for tensor, dims in zip(op.outputs, output_shapes, strict=True):
         tensor.spec = Spec(merge(tensor.spec.shape, _shape(dims)), tensor.dtype)
 
@@ -305,7 +304,7 @@ def _shape(dims: Plain) -> Shape:
     if dims is None:
         return None
     if not isinstance(dims, list) or not all(map(_is_extent, dims)):
-        raise FormatError(f"{dims!r} is not a shape")
+        raise DataLossError(f"{dims!r} is not a shape")
     return tuple(dims)
 
 

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from thalweg.base.dtypes import NAMES, DType, as_dtype
-from thalweg.base.errors import DTypeError, InvalidArgumentError
+from thalweg.base.errors import DataLossError, DTypeError
 from thalweg.base.text import text_array
 
 Array = np.ndarray[Any, Any]
@@ -28,10 +28,6 @@ Plain: TypeAlias = Any  # None, bool, int, float, str, Array, or lists and dicts
 MOST_SHOWN = 16  # elements that are written as numbers, for people to read
 MOST_INLINE = 1024  # bytes of an array that has its place in the JSON, if there is another file
 MOST_VALUES = 1 << 24  # in one JSON text: each may take a hundred bytes of memory
-
-
-class FormatError(InvalidArgumentError):
-    """A file, or a part of one, that does not hold what it should."""
 
 
 def dump(value: Plain, tensors: MutableMapping[str, Array] | None = None) -> str:
@@ -58,11 +54,11 @@ def load(data: bytes | str, tensors: Mapping[str, Array] | None = None) -> Plain
         tensors: the arrays that are named and not written out.
 
     Raises:
-        FormatError: it is not JSON, a key is twice in an object, or an array is not what it says.
+        DataLossError: it is not JSON, a key is twice in an object, or an array is not what it says.
     """
     separators = (b",", b"[", b"{") if isinstance(data, bytes) else (",", "[", "{")
     if sum(map(data.count, separators)) > MOST_VALUES:  # type: ignore[arg-type]
-        raise FormatError(f"more than {MOST_VALUES:,} values")
+        raise DataLossError(f"more than {MOST_VALUES:,} values")
     try:
         text = data.decode() if isinstance(data, bytes) else data
         return json.loads(
@@ -71,19 +67,19 @@ def load(data: bytes | str, tensors: Mapping[str, Array] | None = None) -> Plain
             parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError) as error:
-        if isinstance(error, FormatError):
+        if isinstance(error, DataLossError):
             raise
-        raise FormatError(f"not JSON: {error}") from None
+        raise DataLossError(f"not JSON: {error}") from None
 
 
 def _refuse_constant(name: str) -> None:
-    raise FormatError(f"not JSON: {name}")
+    raise DataLossError(f"not JSON: {name}")
 
 
 def _object(pairs: list[tuple[str, Plain]], tensors: Mapping[str, Array]) -> Plain:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise FormatError("a key is twice in an object")
+        raise DataLossError("a key is twice in an object")
     inner = made.get("array")
     if len(made) == 1 and isinstance(inner, dict) and inner.keys() in _ARRAY_KEYS:
         return _array(inner, tensors)
@@ -118,20 +114,20 @@ def _data(array: Array, dtype: DType) -> Plain:
 def _array(described: Mapping[str, Plain], tensors: Mapping[str, Array]) -> Array:
     name, shape = described["dtype"], described["shape"]
     if not isinstance(name, str) or name not in NAMES:
-        raise FormatError(f"an array of {name!r}")
+        raise DataLossError(f"an array of {name!r}")
     if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < 2**48 for n in shape):
-        raise FormatError(f"an array of the shape {shape!r}")
+        raise DataLossError(f"an array of the shape {shape!r}")
     dtype = as_dtype(name)
     made = _named(described, tensors) if "tensor" in described else _listed(described, dtype)
     if made.dtype != dtype.numpy or made.size != math.prod(shape) or len(shape) > 32:
-        raise FormatError(f"{made.size} elements of {made.dtype} for {name}{shape}")
+        raise DataLossError(f"{made.size} elements of {made.dtype} for {name}{shape}")
     return made.reshape(shape)
 
 
 def _named(described: Mapping[str, Plain], tensors: Mapping[str, Array]) -> Array:
     name = described["tensor"]
     if not isinstance(name, str) or name not in tensors:
-        raise FormatError(f"there is no array {name!r}")
+        raise DataLossError(f"there is no array {name!r}")
     return tensors[name]
 
 
@@ -141,20 +137,20 @@ def _listed(described: Mapping[str, Plain], dtype: DType) -> Array:
     if isinstance(data, list):
         return _of_elements(data, dtype)
     if not isinstance(data, str) or dtype.is_string:
-        raise FormatError(f"the data of an array of {dtype} are neither elements nor bytes")
+        raise DataLossError(f"the data of an array of {dtype} are neither elements nor bytes")
     try:
         content = binascii.a2b_base64(data, strict_mode=True)
         made = np.frombuffer(content, dtype.numpy)
     except ValueError as error:
-        raise FormatError(f"the data of an array of {dtype}: {error}") from None
+        raise DataLossError(f"the data of an array of {dtype}: {error}") from None
     if dtype.is_bool and made.view(np.uint8).max(initial=0) > 1:
-        raise FormatError("a bool that is neither 0 nor 1")
+        raise DataLossError("a bool that is neither 0 nor 1")
     return made
 
 
 def _of_elements(data: list[Plain], dtype: DType) -> Array:
     if not set(map(type, data)) <= _element_types(dtype):
-        raise FormatError(f"elements that are not {dtype}")
+        raise DataLossError(f"elements that are not {dtype}")
     try:
         if dtype.is_string:
             return text_array([item.encode(errors="surrogateescape") for item in data])
@@ -163,7 +159,7 @@ def _of_elements(data: list[Plain], dtype: DType) -> Array:
                 return np.array(data, np.float64).astype(dtype.numpy)
         return np.array(data, dtype.numpy)
     except (ArithmeticError, DTypeError, ValueError) as error:
-        raise FormatError(f"elements that are not {dtype}: {error}") from None
+        raise DataLossError(f"elements that are not {dtype}: {error}") from None
 
 
 def _element_types(dtype: DType) -> set[type]:
