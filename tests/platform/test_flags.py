@@ -110,7 +110,7 @@ def test_main_gets_the_rest_and_its_result_is_the_status(values: FlagValues) -> 
 
     def main(argv: list[str]) -> int:
         seen.append(argv)
-        return values.steps
+        return int(values.steps)
 
     with pytest.raises(SystemExit) as stop:
         app.run(main, ["train.py", "--steps=3", "file"])

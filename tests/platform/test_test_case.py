@@ -52,7 +52,7 @@ def test_what_is_not_close(one: list[float], other: list[float]) -> None:
 
 
 def test_tolerances_follow_the_dtype() -> None:
-    half, single = np.float16([1.0]), np.float64([1.0005])
+    half, single = np.array([1.0], np.float16), np.array([1.0005])
     Case().assertAllCloseAccordingToType(half, single)
     with pytest.raises(AssertionError):
         Case().assertAllCloseAccordingToType(half.astype(np.float32), single)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
+
+from thalweg.platform.temporary import get_temp_dir
 
 if TYPE_CHECKING:
     from thalweg.platform.test_case import TestCase as TestCase
@@ -33,15 +34,6 @@ def main(argv: list[str] | None = None) -> None:
     import unittest
 
     unittest.main(argv=sys.argv if argv is None else argv)
-
-
-def get_temp_dir() -> str:
-    """A folder for files of tests; it exists."""
-    import tempfile
-
-    path = os.path.join(tempfile.gettempdir(), f"thalweg_tests_{os.getuid()}")
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    return path
 
 
 def is_built_with_cuda() -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg.base.errors import OpError
 from thalweg.graph import Graph, default_graph, reset_default_graph
-from thalweg.platform import test
+from thalweg.platform.temporary import get_temp_dir
 from thalweg.session.session import Session, get_default_session
 
 __all__ = ["TestCase"]
@@ -55,7 +55,7 @@ class TestCase(unittest.TestCase):
 
     def get_temp_dir(self) -> str:
         """A folder for files of tests."""
-        return test.get_temp_dir()
+        return get_temp_dir()
 
     def assertAllEqual(self, a: Any, b: Any, msg: str | None = None) -> None:
         """Fail unless the two have the same shape and elements; NaN equals NaN."""
