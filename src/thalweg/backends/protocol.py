@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from thalweg.backends.state import VariableStore
+from thalweg.backends.state import Variables
+from thalweg.backends.trace import RunTrace
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
@@ -67,6 +68,18 @@ class Program(Protocol):
         """
         ...
 
+    def trace(
+        self, feeds: Sequence[np.ndarray[Any, Any]], run_counter: int, trace: RunTrace
+    ) -> list[np.ndarray[Any, Any]]:
+        """Run once as `run` does, and note what ran when.
+
+        Args:
+            feeds: as for `run`.
+            run_counter: as for `run`.
+            trace: where to note it.
+        """
+        ...
+
     def tune(self) -> dict[str, float]:
         """Find out how the program would be faster; the next one like it will be.
 
@@ -116,23 +129,50 @@ class Program(Protocol):
         ...
 
 
+@runtime_checkable
+class DeviceProgram(Program, Protocol):
+    """A program that can take and leave values in the memory of its device."""
+
+    def run_on_device(self, feeds: Sequence[Any], run_counter: int) -> list[Any]:
+        """As `run`, without waiting for results where the device need not.
+
+        Args:
+            feeds: as for `run`, or arrays that a `DeviceProgram` has returned, perhaps one of
+                another device.
+            run_counter: as for `run`.
+
+        Returns:
+            what `numpy.asarray` makes NumPy's arrays of, perhaps not yet computed.
+        """
+        ...
+
+
 class BackendSettings(Record):
     """What a session asks of its backend; one that has no use for a setting ignores it.
 
     Attributes:
         threads: how many threads a program may use.
         use_winograd: whether convolutions may be computed with fewer multiplications.
+        device: the one that it is to use, by kind and number: "GPU:0"; "" for the one it prefers.
     """
 
     threads: int
     use_winograd: bool = True
+    device: str = ""
 
 
 class Backend(Protocol):
-    """A way to run plans."""
+    """A way to run plans on one device, and a place for the variables that they read and write.
+
+    Where a method takes a `state`, it is a store that `new_state` of this backend has made.
+    """
+
+    def new_state(self) -> Variables:
+        """A store for variables, none of them there yet, on the device."""
+        ...
 
     def recall(
-        self, signature: str, given: Sequence[Given], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: Any
     ) -> tuple[Program, Interface] | None:
         """The program of a plan that was compiled before, perhaps by another process.
 
@@ -147,7 +187,7 @@ class Backend(Protocol):
         self,
         plan: Plan,
         seen: Interface,
-        state: VariableStore,
+        state: Any,
         batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
-from thalweg.backends.registry import check_name, make_backend
-from thalweg.backends.state import VariableStore
+from thalweg.backends.registry import make_backend, registered
+from thalweg.backends.trace import RunTrace
 from thalweg.base import settings
 from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
@@ -25,6 +25,7 @@ from thalweg.session.feeds import Feeds, check_shape, feed_array
 from thalweg.session.fetches import Structures, exhausted
 from thalweg.session.planner import Planner
 from thalweg.session.steps import StepLoop, check_counts
+from thalweg.session.variables import SessionVariables
 from thalweg.session.why_recompiled import RecompilationLog
 
 Array = np.ndarray[Any, Any]
@@ -50,10 +51,10 @@ class Session:
     ) -> None:
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
-        check_name(self._config.backend)
+        registered(self._config.backend)
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
-        self._store = VariableStore()
+        self._store = SessionVariables(lambda: self._planner.backend.new_state())
         self._planner = Planner(
             lambda: _new_backend(self._config), self._store, self._config.check_numerics
         )
@@ -89,8 +90,8 @@ class Session:
             fetches: a tensor, operation, variable or name ("y:0", "train"), or any nesting of
                 lists, tuples and dicts of them. Operations give None.
             feed_dict: values for tensors of the graph, placeholders as a rule.
-            options: accepted for TensorFlow 1.
-            run_metadata: accepted for TensorFlow 1.
+            options: a `RunOptions`; with a `trace_level` the run is traced.
+            run_metadata: a `RunMetadata`, to which a traced run writes when each operation ran.
 
         Raises:
             FetchError: for a fetch that is not of the session's graph.
@@ -107,7 +108,11 @@ class Session:
         choice = self._planner.chosen(fetched, feeds)
         try:
             entry = choice.only or self._planner.entry(choice, feeds)
-            values = self._executor.run(entry, feeds)
+            if options is None or run_metadata is None or not options.trace_level:
+                values = self._executor.run(entry, feeds)
+            else:
+                run_metadata.trace = trace = RunTrace(costs=self._planner.costs(choice, feeds))
+                values = self._executor.trace(entry, feeds, trace)
         except MemoryError as error:
             raise exhausted(fetched.tensors, fetched.targets, error) from error
         if choice.fetches is not fetched.tensors:
@@ -230,7 +235,8 @@ class Session:
         array, name = feed_array(variable.handle, value), variable.op.name
         check_shape(variable.handle, array.shape)
         with self._executor.alone(Entry(None, (), writes=frozenset([name]))):
-            np.copyto(self._store.allocate(name, array.shape, array.dtype), array)
+            self._store.allocate(name, array.shape, array.dtype)
+            self._store.set(name, array)
             self._store.initialised.add(name)
 
     def _run_slice(
