@@ -198,6 +198,7 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.platform import app, flags, gfile, logging, test
 from thalweg.saving.graph_def import GraphDef, NodeDef
 from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
@@ -241,6 +242,7 @@ __all__ = [
     "add_to_collection",
     "add_to_collections",
     "all_variables",
+    "app",
     "arg_max",
     "arg_min",
     "argmax",
@@ -289,6 +291,7 @@ __all__ = [
     "expand_dims",
     "explain",
     "fill",
+    "flags",
     "float16",
     "float32",
     "float64",
@@ -302,6 +305,7 @@ __all__ = [
     "get_local_variable",
     "get_variable",
     "get_variable_scope",
+    "gfile",
     "global_norm",
     "global_variables",
     "global_variables_initializer",
@@ -325,6 +329,7 @@ __all__ = [
     "local_variables",
     "local_variables_initializer",
     "log_matrix_determinant",
+    "logging",
     "losses",
     "map_fn",
     "math",
@@ -396,6 +401,7 @@ __all__ = [
     "string_to_number",
     "substr",
     "svd",
+    "test",
     "tile",
     "train",
     "trainable_variables",
