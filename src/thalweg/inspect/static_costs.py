@@ -80,9 +80,10 @@ def _of_stages(
         shapes = {t: fed.get(t, t.static_shape) for t in stage.feeds}
         complete = {tensor: known(s) for tensor, s in shapes.items() if is_known(s)}
         if stage.is_host or len(complete) < len(shapes):
-            found |= {op.name: host_cost(op, map(_spec, op.outputs), 0) for op in stage.ops}
+            here = {op.name: host_cost(op, map(_spec, op.outputs), 0) for op in stage.ops}
         else:
-            found |= _of_segment(stage, complete, values)
+            here = _of_segment(stage, complete, values)
+        found = here | found  # what crosses a boundary is a feed of the later stage
     return found
 
 
