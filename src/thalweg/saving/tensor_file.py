@@ -36,12 +36,21 @@ class TensorFile(Mapping[str, Array]):
     Attributes:
         path: of the file, for people to read.
         stored: the tensors' types and shapes, by name.
+        aliases: further names that tensors can be asked for by, with those in `stored`.
+        metadata: strings that whoever wrote the file has put beside the tensors.
     """
 
     path: str
     stored: Mapping[str, Stored]
+    aliases: Mapping[str, str] = {}
+    metadata: Mapping[str, str] = {}
+
+    def find(self, name: str) -> Stored | None:
+        """What is known of a tensor; None if there is none of this name."""
+        return self.stored.get(self.aliases.get(name, name))
 
     def __getitem__(self, name: str) -> Array:
+        name = self.aliases.get(name, name)
         if name not in self.stored:
             raise UnknownTensorError(
                 f"there is no tensor {name!r} in {self.path!r}{nearest(name, self.stored)}"
@@ -55,7 +64,7 @@ class TensorFile(Mapping[str, Array]):
         return len(self.stored)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.stored
+        return name in self.stored or name in self.aliases
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path!r}, {len(self)} tensors>"
