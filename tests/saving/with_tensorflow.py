@@ -15,7 +15,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import ml_dtypes
 import numpy as np
-import tensorflow as tf  # type: ignore[import-not-found, unused-ignore]
+import tensorflow as tf  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 v1: Any = tf.compat.v1
 
@@ -46,8 +46,14 @@ def write_plain(folder: str) -> None:
     with tf.Graph().as_default(), v1.Session() as session:
         tensors = [tf.constant(made[name]) for name in names]
         prefix = os.path.join(folder, "plain")
-        session.run(tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names,
-                                      shape_and_slices=[""] * len(names), tensors=tensors))
+        session.run(
+            tf.raw_ops.SaveV2(
+                prefix=prefix,
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=tensors,
+            )
+        )
 
 
 def write_training(folder: str) -> None:
@@ -60,8 +66,9 @@ def write_training(folder: str) -> None:
         with v1.variable_scope("wide", partitioner=v1.fixed_size_partitioner(2, axis=1)):
             wide = v1.get_variable("wide", [3, 130], initializer=v1.ones_initializer())
         weights = v1.get_variable("weights", [3, 2], use_resource=False)
-        loss = (tf.reduce_sum(tf.convert_to_tensor(table)) * tf.reduce_sum(weights**2)
-                + tf.reduce_sum(tf.convert_to_tensor(wide) * np.arange(130, dtype=np.float32)))
+        loss = tf.reduce_sum(tf.convert_to_tensor(table)) * tf.reduce_sum(
+            weights**2
+        ) + tf.reduce_sum(tf.convert_to_tensor(wide) * np.arange(130, dtype=np.float32))
         train = v1.train.AdamOptimizer(0.1).minimize(loss, step)
         session.run(v1.global_variables_initializer())
         saver = v1.train.Saver(max_to_keep=2)
@@ -91,8 +98,9 @@ def read(prefix: str) -> None:
         array = reader.get_tensor(name)
         plain = np.asarray(array)
         text = plain.dtype.kind in "OS"
-        data = ([item.hex() for item in plain.reshape(-1).tolist()] if text
-                else plain.tobytes().hex())
+        data = (
+            [item.hex() for item in plain.reshape(-1).tolist()] if text else plain.tobytes().hex()
+        )
         made[name] = ["string" if text else plain.dtype.name, list(plain.shape), data]
     print(json.dumps(made))
 

@@ -18,7 +18,7 @@ from thalweg.base.errors import NotFoundError, OpError, UnimplementedError
 from thalweg.saving.bundle.bundle import BundleFile
 from thalweg.saving.files import open_regular
 from thalweg.saving.safetensors import SafetensorsFile
-from thalweg.saving.tensor_file import TensorFile, nearest
+from thalweg.saving.tensor_file import TensorFile, remark_on_nearest
 
 __all__ = ["INDEX", "VALUES", "files_of", "is_checkpoint", "is_whole", "open_tensors", "prefix_of"]
 
@@ -113,7 +113,7 @@ def _not_found(prefix: str) -> str:
     if not os.path.isdir(folder or "."):
         return f"there is no checkpoint {prefix!r}: there is no folder {folder!r}"
     there = sorted(set(_checkpoints(folder or ".")))
-    listed = nearest(name, there) or (f"; the folder has {there[-1]!r}" if there else "")
+    listed = remark_on_nearest(name, there) or (f"; the folder has {there[-1]!r}" if there else "")
     return f"there is no checkpoint {prefix!r}, with {VALUES} or {INDEX} after its name{listed}"
 
 

@@ -13,7 +13,7 @@ from thalweg.base.record import Record
 
 Array = np.ndarray[Any, Any]
 
-__all__ = ["Stored", "TensorFile", "nearest"]
+__all__ = ["Stored", "TensorFile", "nearest", "remark_on_nearest"]
 
 _MOST_COMPARED = 5000  # names, when the nearest is looked for
 
@@ -52,9 +52,8 @@ class TensorFile(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         name = self.aliases.get(name, name)
         if name not in self.stored:
-            raise UnknownTensorError(
-                f"there is no tensor {name!r} in {self.path!r}{nearest(name, self.stored)}"
-            )
+            near = remark_on_nearest(name, self.stored)
+            raise UnknownTensorError(f"there is no tensor {name!r} in {self.path!r}{near}")
         return self._read(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -85,10 +84,15 @@ class UnknownTensorError(NotFoundError, KeyError):
         return str(self.args[0])
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A remark on which of some names may have been meant; nothing if none is similar."""
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Those of some names that may have been meant, the likeliest first."""
     from difflib import get_close_matches  # only for an error
 
     candidates = [one for one, _ in zip(known, range(_MOST_COMPARED), strict=False)]
-    found = get_close_matches(name, candidates)
+    return get_close_matches(name, candidates)
+
+
+def remark_on_nearest(name: str, known: Iterable[str]) -> str:
+    """What to add to an error about a name; nothing if no other is similar."""
+    found = nearest(name, known)
     return f"; the nearest: {', '.join(map(repr, found))}" if found else ""

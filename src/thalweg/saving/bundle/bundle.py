@@ -54,7 +54,8 @@ class BundleFile(TensorFile):
             raise UnimplementedError(f"the checkpoint {prefix!r}: {error}") from None
 
     def _open(self, index: memoryview) -> None:
-        self._entries, self._slices = {}, {}
+        self._entries: dict[str, BundleEntry] = {}
+        self._slices: dict[bytes, BundleEntry] = {}
         header = None
         for key, value in read_table(index):
             if header is None:

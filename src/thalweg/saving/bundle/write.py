@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg.base.record import replace
 from thalweg.saving.bundle.bundle import data_path
-from thalweg.saving.bundle.entries import STRING, BundleEntry, Header, dtype_number
+from thalweg.saving.bundle.entries import BundleEntry, Header, dtype_number
 from thalweg.saving.bundle.strings import write_strings
 from thalweg.saving.bundle.table import write_table
 from thalweg.saving.crc32c import masked_crc32c
