@@ -44,6 +44,7 @@ from thalweg.initializers import variance_scaling as variance_scaling_initialize
 from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
 from thalweg.ops import operators as _operators
+from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
 from thalweg.ops.arrays.create import (
     constant,
@@ -58,6 +59,7 @@ from thalweg.ops.arrays.create import (
     zeros_like,
 )
 from thalweg.ops.arrays.gather import gather
+from thalweg.ops.arrays.indexing import strided_slice
 from thalweg.ops.arrays.join import concat, split, stack, unstack
 from thalweg.ops.arrays.join import stack as pack
 from thalweg.ops.arrays.join import unstack as unpack
@@ -72,7 +74,6 @@ from thalweg.ops.arrays.reshape import (
     transpose,
 )
 from thalweg.ops.arrays.shape import rank, shape, size
-from thalweg.ops.arrays.slicing import slice_ as slice
 from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
@@ -384,6 +385,7 @@ __all__ = [
     "squeeze",
     "stack",
     "stop_gradient",
+    "strided_slice",
     "string",
     "string_join",
     "string_to_number",

@@ -27,6 +27,10 @@ class OutOfRangeError(OpError):
     """Reading past the end of something, such as a queue or a data set."""
 
 
+class DataLossError(OpError):
+    """A file that is damaged, or in another format than it should be."""
+
+
 class ResourceExhaustedError(OpError, MemoryError):
     """There is not enough memory."""
 
