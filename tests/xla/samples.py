@@ -14,7 +14,7 @@ from thalweg.ops.elementwise.special import Digamma, Lgamma
 SAMPLED = [record for record in ALL if list(record.samples())]
 TERMS = 64  # more than any sample's sums have
 # XLA's polynomials have errors of some 1e-15, absolute, near the zeros of these.
-SPECIAL = {Lgamma: 32, Digamma: 128}
+SPECIAL: dict[type[Op], float] = {Lgamma: 32, Digamma: 128}
 ULPS = 16  # of compositions of functions, each of which is right within some
 
 

@@ -96,15 +96,22 @@ class Computation:
             self._capacity *= 2
         self._step = None
 
+    @property
+    def cost(self) -> Mapping[str, float]:
+        """What XLA says of one run: "flops", "bytes accessed" and more; not on all devices."""
+        return self.step.call.cost_analysis() or {}
+
     def describe(self) -> str:
-        """What XLA says that a run costs."""
-        compiled = self.step.call
-        cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
-        return (
-            f"{self.function.count} operations in one program of XLA on {name_of(self.device)}: "
-            f"{int(cost.get('flops', 0)):,} FLOP, {int(cost.get('bytes accessed', 0)):,} bytes, "
-            f"{memory.temp_size_in_bytes:,} bytes of temporaries"
-        )
+        """What a run costs, and its operations."""
+        memory = self.step.call.memory_analysis()
+        names = self.function.names
+        lines = [
+            f"{len(names)} operations in one program of XLA on {name_of(self.device)}",
+            f"{int(self.cost.get('flops', 0)):,} FLOP",
+            f"{int(self.cost.get('bytes accessed', 0)):,} bytes read and written",
+            f"{getattr(memory, 'temp_size_in_bytes', 0):,} bytes of temporaries",
+        ]
+        return "\n".join([*lines, "", *self.function.lines()])
 
     def traceable(self, noted: Checks) -> Callable[..., Any]:
         """One run, for JAX to trace."""

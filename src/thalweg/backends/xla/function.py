@@ -49,13 +49,13 @@ class PlanFunction:
         constants: arrays that it takes as arguments.
         fetched: the shapes and dtypes of the fetches.
         collected: the numbers of the fetches of which the run tells how many rows they have.
-        count: of its operations.
+        names: of its operations.
     """
 
     def __init__(self, plan: Plan, seen: Interface) -> None:
         self.plan = plan
         self._order = order(plan)
-        self.count = len(self._order)
+        self.names = tuple([op.name for op in self._order])
         handles = [op for op in self._order if op.record.origin is Origin.RESOURCE]
         self._handles = {op.name: op.outputs[0] for op in handles}
         self.written = tuple(name for name in self._handles if name in seen.writes)
@@ -66,6 +66,14 @@ class PlanFunction:
         shapes = enumerate(shape for shape, _ in seen.fetches)
         self.fetched = [(shape, dtype.numpy) for shape, dtype in seen.fetches]
         self.collected = tuple(n for n, shape in shapes if RUN_TIME in shape)
+
+    def lines(self) -> list[str]:
+        """The operations, for people."""
+        return [
+            f"{', '.join(f'{t.name} {t.spec}' for t in op.outputs) or op.name} = "
+            f"{op.type}({', '.join(t.name for t in op.inputs)})"
+            for op in self._order
+        ]
 
     def specs(self) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
         """The shapes and dtypes of the first four arguments."""

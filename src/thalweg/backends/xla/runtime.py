@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise ImportError("the backend 'xla' needs `pip install thalweg[xla]`") from error
 
-__all__ = ["compiling", "exact_types", "jax", "out_of_memory"]
+__all__ = ["compiling", "exact_types", "jax", "out_of_memory", "wait"]
 
 WORTH_KEEPING = 0.1  # seconds from which on a compilation is kept on disk
 
@@ -97,6 +97,11 @@ def _trim(folder: str, most: int) -> None:
         most -= status.st_size
         if most < 0:
             os.remove(path)
+
+
+def wait(arrays: Any) -> None:
+    """Wait until the arrays of some structure are computed."""
+    jax.block_until_ready(arrays)  # type: ignore[no-untyped-call]
 
 
 def out_of_memory(error: Exception) -> MemoryError | None:
