@@ -29,11 +29,13 @@ BESIDE = {
     "math": {"graph", "ops", "nn"},
     "initializers": {"graph", "ops"},
     "losses": {"graph", "ops"},
-    "contrib": {"base", "graph", "ops", "nn", "train"},
+    "contrib": {"base", "graph", "ops", "nn", "train", "session", "saving", "saved_model"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn", "saving"},
     "datasets": set[str](),
     "platform": {"base", "graph", "session"},
     "compat": set(STAGES) | {"", "datasets", "platform"},
+    "saved_model": {"base", "graph", "ops", "session", "saving"},
+    "graph_util": {"graph", "saving"},
     "saving": {"base", "graph", "ops", "backends", "session"},
 }
 

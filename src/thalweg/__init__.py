@@ -6,7 +6,17 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, train
+from thalweg import (
+    contrib,
+    graph_util,
+    initializers,
+    linalg,
+    losses,
+    math,
+    nn,
+    saved_model,
+    train,
+)
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -202,6 +212,7 @@ from thalweg.ops.state.variable_scope import (
 from thalweg.platform import app, flags, gfile, logging, test
 from thalweg.saving.graph_def import GraphDef, NodeDef
 from thalweg.saving.import_graph import import_graph_def
+from thalweg.saving.meta_graph import MetaGraphDef
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -227,6 +238,7 @@ __all__ = [
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "MetaGraphDef",
     "NodeDef",
     "Operation",
     "OptimizerOptions",
@@ -314,6 +326,7 @@ __all__ = [
     "glorot_normal_initializer",
     "glorot_uniform_initializer",
     "gradients",
+    "graph_util",
     "group",
     "half",
     "identity",
@@ -379,6 +392,7 @@ __all__ = [
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
+    "saved_model",
     "scan",
     "scatter_add",
     "scatter_div",

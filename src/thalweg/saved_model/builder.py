@@ -86,10 +86,9 @@ class SavedModelBuilder:
         graph = sess.graph
         meta = self._meta_graph(graph, tags, signature_def_map, clear_devices)
         self._set_init(meta, main_op or legacy_init_op)
-        variables = graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
-        values = sess.run([variable.handle for variable in variables]) if variables else []
         self._add(meta, assets_collection)
-        self._values = dict(zip([v.op.name for v in variables], values, strict=True))
+        with sess.reading(graph.get_collection(GraphKeys.GLOBAL_VARIABLES)) as now:
+            self._values = {name: array.copy() for name, array in now.values.items()}
 
     def add_meta_graph(
         self,

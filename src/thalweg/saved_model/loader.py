@@ -14,6 +14,7 @@ from thalweg.graph.keys import GraphKeys
 from thalweg.saved_model.builder import MAIN_OP_KEY
 from thalweg.saving.graph_util import node_name
 from thalweg.saving.import_meta_graph import ImportedMetaGraph, add_meta_graph
+from thalweg.saving.matching import matched
 from thalweg.saving.meta_graph import MetaGraphDef
 from thalweg.saving.saved_model import SavedModel, is_saved_model, read_saved_model
 from thalweg.session.session import Session
@@ -80,9 +81,8 @@ def _set_assets(model: SavedModel, meta: MetaGraphDef) -> None:
 def _load_values(sess: Session, model: SavedModel, added: ImportedMetaGraph) -> None:
     """Give the variables their values: all of them or, if one does not fit, none."""
     every = sess.graph.get_collection(GraphKeys.GLOBAL_VARIABLES)
-    for name, variable in added.variables.items():
-        if variable in every:
-            sess.load(variable, model.variables[node_name(name)])
+    found = {node_name(name): one for name, one in added.variables.items() if one in every}
+    sess.restore(matched(found, model.variables, reshape=False))
 
 
 _calls.explain_errors(globals(), __all__)

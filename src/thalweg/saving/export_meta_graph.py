@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -10,9 +11,9 @@ from thalweg.graph import Graph, default_graph
 from thalweg.graph.keys import GraphKeys
 from thalweg.ops.state.variable import Variable
 from thalweg.saving.collections import collections_as_plain
-from thalweg.saving.export_graph import nodes_for
+from thalweg.saving.export_graph import graph_def_of, nodes_for
 from thalweg.saving.files import write_atomically
-from thalweg.saving.graph_def import GraphDef
+from thalweg.saving.graph_def import GraphDef, Message
 from thalweg.saving.meta_graph import (
     MetaGraphDef,
     MetaInfoDef,
@@ -83,7 +84,33 @@ def export_meta_graph(
     return made
 
 
-def write_message(filename: str, message: Any) -> None:
+def write_graph(
+    graph_or_graph_def: Graph | GraphDef,
+    logdir: str | os.PathLike[str],
+    name: str,
+    as_text: bool = True,
+) -> str:
+    """Write a graph as JSON to a file, which is whole or not there.
+
+    Args:
+        graph_or_graph_def: the graph.
+        logdir: the folder, which is made if it is not there.
+        name: of the file.
+        as_text: accepted for TensorFlow 1: the file always is text.
+
+    Returns:
+        the path of the file, whose bytes `tf.GraphDef.FromString` reads.
+
+    Raises:
+        GraphError: if an operation holds what is not data, such as the function of `py_func`.
+        OSError: if the file cannot be written.
+    """
+    given, path = graph_or_graph_def, os.path.join(logdir, name)
+    write_message(path, graph_def_of(given) if isinstance(given, Graph) else given)
+    return path
+
+
+def write_message(filename: str | os.PathLike[str], message: Message) -> None:
     """Write the JSON of a graph or a meta graph to a file, which is whole or not there."""
     data = message.SerializeToString()
     write_atomically(filename, lambda file: file.write(data))

@@ -24,6 +24,7 @@ from thalweg.saving.meta_graph import MetaGraphDef
 from thalweg.saving.plain import Array, Plain
 from thalweg.saving.safetensors import read_tensors, write_tensors
 from thalweg.saving.signatures import fields_of
+from thalweg.saving.tensor_file import TensorFile
 
 GRAPHS, VARIABLES, CONSTANTS = "saved_model.json", "variables.safetensors", "constants.safetensors"
 ASSETS = "assets"
@@ -68,7 +69,7 @@ class SavedModel(Record, eq=False):
 
     path: str
     meta_graphs: list[MetaGraphDef]
-    variables: Mapping[str, Array]
+    variables: TensorFile
 
     def meta_graph(self, tags: Collection[str]) -> MetaGraphDef:
         """The meta graph of just these tags.
@@ -114,16 +115,16 @@ def read_saved_model(path: str | os.PathLike[str]) -> SavedModel:
             )
         raise NotFoundError(f"{folder!r} holds no saved model: it has no {GRAPHS}")
     try:
-        constants = _tensors(folder, CONSTANTS)
+        constants = _constants(folder)
         text = read_file(os.path.join(folder, GRAPHS))
         made = SavedModelDef.from_json(text, constants)
     except (DataLossError, UnimplementedError, GraphError) as error:
         raise type(error)(f"{folder!r}: {error}") from None
-    return SavedModel(folder, made.meta_graphs, _tensors(folder, VARIABLES))
+    return SavedModel(folder, made.meta_graphs, read_tensors(os.path.join(folder, VARIABLES)))
 
 
-def _tensors(folder: str, name: str) -> Mapping[str, Array]:
-    path = os.path.join(folder, name)
+def _constants(folder: str) -> Mapping[str, Array]:
+    path = os.path.join(folder, CONSTANTS)
     return read_tensors(path) if os.path.exists(path) else {}
 
 

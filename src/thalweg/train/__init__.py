@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         latest_checkpoint,
         update_checkpoint_state,
     )
+    from thalweg.saving.export_meta_graph import export_meta_graph, write_graph
+    from thalweg.saving.import_saver import import_meta_graph
     from thalweg.saving.saver import Saver, SaverDef, SaveReport
 
 # Imported when they are first used: a program that saves nothing starts without them.
@@ -60,6 +62,9 @@ _LATER = {
     "Saver": "thalweg.saving.saver",
     "SaverDef": "thalweg.saving.saver",
     "SaveReport": "thalweg.saving.saver",
+    "export_meta_graph": "thalweg.saving.export_meta_graph",
+    "import_meta_graph": "thalweg.saving.import_saver",
+    "write_graph": "thalweg.saving.export_meta_graph",
 }
 
 __all__ = [
@@ -81,9 +86,11 @@ __all__ = [
     "SaverDef",
     "checkpoint_exists",
     "exponential_decay",
+    "export_meta_graph",
     "generate_checkpoint_state_proto",
     "get_checkpoint_mtimes",
     "get_checkpoint_state",
+    "import_meta_graph",
     "inverse_time_decay",
     "latest_checkpoint",
     "list_variables",
@@ -94,6 +101,7 @@ __all__ = [
     "polynomial_decay",
     "remove_checkpoint",
     "update_checkpoint_state",
+    "write_graph",
 ]
 
 _calls.explain_errors(globals(), set(__all__) - _LATER.keys())
