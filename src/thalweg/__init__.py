@@ -6,15 +6,15 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from thalweg import (
     contrib,
-    graph_util,
     initializers,
     linalg,
     losses,
     math,
     nn,
-    saved_model,
     train,
 )
 from thalweg.autodiff.gradients import AggregationMethod, gradients
@@ -41,6 +41,7 @@ from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
+from thalweg.graph.later import later as _later
 from thalweg.initializers import constant as constant_initializer
 from thalweg.initializers import glorot_normal as glorot_normal_initializer
 from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
@@ -210,9 +211,7 @@ from thalweg.ops.state.variable_scope import (
     variable_scope,
 )
 from thalweg.platform import app, flags, gfile, logging, test
-from thalweg.saving.graph_def import GraphDef, NodeDef
-from thalweg.saving.import_graph import import_graph_def
-from thalweg.saving.meta_graph import MetaGraphDef
+from thalweg.saving import hooks as _hooks
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -221,6 +220,21 @@ from thalweg.session.config import (
 )
 from thalweg.session.run_metadata import RunMetadata, RunOptions
 from thalweg.session.session import InteractiveSession, Session, get_default_session
+
+if _TYPE_CHECKING:
+    from thalweg import graph_util, saved_model
+    from thalweg.saving.graph_def import GraphDef, NodeDef
+    from thalweg.saving.import_graph import import_graph_def
+    from thalweg.saving.meta_graph import MetaGraphDef
+
+_LATER = {
+    "GraphDef": "thalweg.saving.graph_def",
+    "MetaGraphDef": "thalweg.saving.meta_graph",
+    "NodeDef": "thalweg.saving.graph_def",
+    "graph_util": "thalweg.graph_util",
+    "import_graph_def": "thalweg.saving.import_graph",
+    "saved_model": "thalweg.saved_model",
+}
 
 __all__ = [
     "AUTO_REUSE",
@@ -451,4 +465,7 @@ double = float64
 half = float16
 
 _operators.define_operators()
-_calls.explain_errors(globals(), __all__)
+_hooks.connect()
+_calls.explain_errors(globals(), set(__all__) - _LATER.keys())
+
+__getattr__ = _later(__name__, _LATER)

@@ -105,7 +105,7 @@ def write_graph(
         GraphError: if an operation holds what is not data, such as the function of `py_func`.
         OSError: if the file cannot be written.
     """
-    given, path = graph_or_graph_def, os.path.join(logdir, name)
+    given, path = graph_or_graph_def, os.path.join(os.fspath(logdir), os.fspath(name))
     write_message(path, graph_def_of(given) if isinstance(given, Graph) else given)
     return path
 
@@ -160,15 +160,16 @@ class _Scope:
         every: list[Variable] = self._graph.get_collection(GraphKeys.ALL_VARIABLES)
         for one in every:
             parts = (one.handle, one.initializer, one.initial_value, _snapshot(one))
-            names = [self.name(part.name) for part in parts]
-            if names[0] is None:
+            handle, *others = [self.name(part.name) for part in parts]
+            if handle is None:
                 continue
-            if None in names:
+            if None in others:
                 raise GraphError(
                     f"the initial value of {one.op.name!r} lies outside of the scope that is "
                     f"exported\n  it was made at {one.op.source}"
                 )
-            yield VariableDef(*map(str, names), one.trainable)
+            initializer, initial_value, snapshot = map(str, others)
+            yield VariableDef(handle, initializer, initial_value, snapshot, one.trainable)
 
 
 def _snapshot(variable: Variable) -> Any:

@@ -19,7 +19,7 @@ from thalweg.saving.bundle.bundle import MANIFEST_KEY
 from thalweg.saving.checkpoint import FORMATS, open_checkpoint, remove_checkpoint, write_checkpoint
 from thalweg.saving.checkpoint_state import update_checkpoint_state
 from thalweg.saving.copies import Copies
-from thalweg.saving.export_meta_graph import export_meta_graph
+from thalweg.saving.export_meta_graph import export_meta_graph, write_message
 from thalweg.saving.files import remove_abandoned
 from thalweg.saving.manifest import progress_of
 from thalweg.saving.matching import matched
@@ -140,6 +140,7 @@ class Saver:
             self.saver_def.max_to_keep, self.saver_def.keep_checkpoint_every_n_hours
         )
         self._background, self._copies = BackgroundWork(), Copies()
+        self._exported: tuple[Graph, Any, MetaGraphDef] | None = None
         if not defer_build:
             self.build()
 
@@ -196,8 +197,7 @@ class Saver:
         self.wait()
         prefix = self._prefix(sess, save_path, global_step, latest_filename)
         variables = self._of_graph(sess.graph)
-        if write_meta_graph:
-            self._write_meta_graph(sess.graph, f"{prefix}.{meta_graph_suffix}")
+        meta = self._meta_graph(sess.graph) if write_meta_graph else None
         state = (latest_filename or "checkpoint") if write_state else None
         with sess.reading(variables.values()) as live:
             values = {name: live.values[v.op.name] for name, v in variables.items()}
@@ -205,7 +205,7 @@ class Saver:
             if background:
                 values, report.copied_bytes = self._copies.of(values), report.bytes
             snapshot = Snapshot(values, live.progress)
-            work = partial(self._write, snapshot, report, begin, state, meta_graph_suffix)
+            work = partial(self._write, snapshot, report, begin, state, meta, meta_graph_suffix)
             if not background:
                 work()
         self.last_save = report
@@ -252,12 +252,19 @@ class Saver:
             {name: variable.name for name, variable in variables.items()},
         )
 
-    def _write_meta_graph(self, graph: Graph, path: str) -> None:
-        """Write the graph beside a checkpoint; one that cannot be saved is no reason to fail."""
+    def _meta_graph(self, graph: Graph) -> MetaGraphDef | None:
+        """The graph as data; that it cannot be saved is no reason not to save the values."""
+        keys = graph.get_all_collection_keys()
+        size = len(graph.operations), [len(graph.get_collection_ref(key)) for key in keys]
+        if self._exported is not None and self._exported[:2] == (graph, size):
+            return self._exported[2]
         try:
-            export_meta_graph(path, saver_def=self._settings(), graph=graph)
+            meta = export_meta_graph(saver_def=self._settings(), graph=graph)
+            self._exported = graph, size, meta
+            return meta
         except GraphError as error:
-            warnings.warn(f"{path!r} was not written: {error}", stacklevel=3)
+            warnings.warn(f"the graph is not saved beside the values: {error}", stacklevel=3)
+            return None
 
     def wait(self) -> None:
         """Wait for a save in the background.
@@ -268,12 +275,20 @@ class Saver:
         self._background.wait()
 
     def _write(
-        self, snapshot: Snapshot, report: SaveReport, begin: float, state: str | None, suffix: str
+        self,
+        snapshot: Snapshot,
+        report: SaveReport,
+        begin: float,
+        state: str | None,
+        meta: MetaGraphDef | None,
+        suffix: str,
     ) -> None:
         """Write a checkpoint; then the state file; then remove what is not kept."""
         prefix = report.path
         folder = os.path.dirname(prefix) or "."
         remove_abandoned(folder)
+        if meta is not None:
+            write_message(f"{prefix}.{suffix}", meta)
         write_checkpoint(prefix, snapshot.values, snapshot.progress, self._format)
         if state is not None:
             old = self._retention.add(prefix)

@@ -24,7 +24,7 @@ class TensorInfo(Record, frozen=False):
 
     name: str = ""
     dtype: DType = float32
-    tensor_shape: TensorShape = field(default_factory=TensorShape)
+    tensor_shape: TensorShape = field(default_factory=lambda: TensorShape(None))
 
     def to_plain(self) -> dict[str, Plain]:
         """As plain data."""

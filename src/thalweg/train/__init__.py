@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thalweg.graph import calls as _calls
+from thalweg.graph.later import later as _later
 from thalweg.train.adadelta import AdadeltaOptimizer
 from thalweg.train.adagrad import AdagradOptimizer
 from thalweg.train.adam import AdamOptimizer
@@ -106,11 +107,4 @@ __all__ = [
 
 _calls.explain_errors(globals(), set(__all__) - _LATER.keys())
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
-    return value
+__getattr__ = _later(__name__, _LATER)
