@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from thalweg.backends.state import VariableStore
+from thalweg.backends.state import Variables
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
@@ -149,14 +149,17 @@ class BackendSettings(Record):
 
 
 class Backend(Protocol):
-    """A way to run plans, on one device."""
+    """A way to run plans on one device, and a place for the variables that they read and write.
 
-    def new_state(self) -> VariableStore:
-        """Memory for variables, none of them there yet, on the device."""
+    Where a method takes a `state`, it is a store that `new_state` of this backend has made.
+    """
+
+    def new_state(self) -> Variables:
+        """A store for variables, none of them there yet, on the device."""
         ...
 
     def recall(
-        self, signature: str, given: Sequence[Given], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: Any
     ) -> tuple[Program, Interface] | None:
         """The program of a plan that was compiled before, perhaps by another process.
 
@@ -171,7 +174,7 @@ class Backend(Protocol):
         self,
         plan: Plan,
         seen: Interface,
-        state: VariableStore,
+        state: Any,
         batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:

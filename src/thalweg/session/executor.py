@@ -12,13 +12,13 @@ import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Feed, Program
-from thalweg.backends.state import VariableStore
 from thalweg.base.forks import ForkSafe
 from thalweg.graph import Graph, Tensor
 from thalweg.session.entry import Entry
 from thalweg.session.initialisation import Initialisation
 from thalweg.session.planner import Planner
 from thalweg.session.turns import EVERYTHING, Ticket, Turns
+from thalweg.session.variables import SessionVariables
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +45,7 @@ class Executor(ForkSafe):
 
     fork_order = 0
 
-    def __init__(self, graph: Graph, planner: Planner, store: VariableStore) -> None:
+    def __init__(self, graph: Graph, planner: Planner, store: SessionVariables) -> None:
         super().__init__()
         self.runs = 0
         self._planner, self._store = planner, store

@@ -10,7 +10,6 @@ import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
-from thalweg.backends.state import VariableStore
 from thalweg.base import forks
 from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import Given
@@ -33,6 +32,7 @@ from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
 from thalweg.session.staged import StagedProgram
+from thalweg.session.variables import SessionVariables
 from thalweg.session.why_recompiled import WhyRecompiled
 
 Array = np.ndarray[Any, Any]
@@ -60,7 +60,7 @@ class Planner(ForkSafe):
     def __init__(
         self,
         make_backend: Callable[[], Backend],
-        store: VariableStore,
+        store: SessionVariables,
         checks_numbers: bool = False,
     ) -> None:
         super().__init__()
@@ -278,7 +278,7 @@ class Planner(ForkSafe):
     ) -> Entry | None:
         """An entry from a plan that is cached under this signature, if there is one."""
         entry = Entry(None, _taken(fed, values), static=tuple(values), remark=CACHED)
-        found = self._get_backend().recall(text, _given(entry, fed, request.seeds), self._store)
+        found = self.backend.recall(text, _given(entry, fed, request.seeds), self._store.store)
         if found is None:
             return None
         entry.program, plan = found
@@ -309,10 +309,12 @@ class Planner(ForkSafe):
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
-            program = self._get_backend().compile(plan, seen, self._store, batched_feeds, text)
+            program = self.backend.compile(plan, seen, self._store.store, batched_feeds, text)
         return Entry(program, taken, seen.needs, seen.writes, static=tuple(values))
 
-    def _get_backend(self) -> Backend:
+    @property
+    def backend(self) -> Backend:
+        """What compiles the plans, made when it is first needed."""
         if self._backend is None:
             self._backend = self._make_backend()
         return self._backend

@@ -11,7 +11,6 @@ import numpy as np
 
 from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
 from thalweg.backends.registry import make_backend, registered
-from thalweg.backends.state import VariableStore
 from thalweg.base import settings
 from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
@@ -25,6 +24,7 @@ from thalweg.session.feeds import Feeds, check_shape, feed_array
 from thalweg.session.fetches import Structures, exhausted
 from thalweg.session.planner import Planner
 from thalweg.session.steps import StepLoop, check_counts
+from thalweg.session.variables import SessionVariables
 from thalweg.session.why_recompiled import RecompilationLog
 
 Array = np.ndarray[Any, Any]
@@ -53,7 +53,7 @@ class Session:
         registered(self._config.backend)
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
-        self._store = VariableStore()
+        self._store = SessionVariables(lambda: self._planner.backend.new_state())
         self._planner = Planner(
             lambda: _new_backend(self._config), self._store, self._config.check_numerics
         )
@@ -230,7 +230,8 @@ class Session:
         array, name = feed_array(variable.handle, value), variable.op.name
         check_shape(variable.handle, array.shape)
         with self._executor.alone(Entry(None, (), writes=frozenset([name]))):
-            np.copyto(self._store.allocate(name, array.shape, array.dtype), array)
+            self._store.allocate(name, array.shape, array.dtype)
+            self._store.set(name, array)
             self._store.initialised.add(name)
 
     def _run_slice(

@@ -10,7 +10,6 @@ import numpy as np
 
 from thalweg.backends.evaluator import Run
 from thalweg.backends.protocol import Feed, MiniBatches, Program
-from thalweg.backends.state import VariableStore
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import compatible, show
@@ -20,6 +19,7 @@ from thalweg.ops.evaluation import checked_outputs
 from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
 from thalweg.session.entry import Entry
 from thalweg.session.steps import joined
+from thalweg.session.variables import SessionVariables
 
 Array = np.ndarray[Any, Any]
 
@@ -50,7 +50,7 @@ class StagedProgram:
         self,
         stages: Stages,
         find: FindSegment,
-        store: VariableStore,
+        store: SessionVariables,
         workspace: int | None = 0,
     ) -> None:
         self.stages = stages
@@ -168,7 +168,7 @@ class _HostRun(Run):
         self,
         values: dict[Tensor, Any],
         run_counter: int,
-        store: VariableStore,
+        store: SessionVariables,
         run_body: RunBody,
     ) -> None:
         super().__init__(values, np.asarray(run_counter, np.int64), store, frozenset())

@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.backends.evaluator import Run
 from thalweg.backends.protocol import Feed, MiniBatches
-from thalweg.backends.state import VariableStore
+from thalweg.backends.state import Variables, VariableStore
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
@@ -26,14 +26,14 @@ class ReferenceBackend:
     def new_state(self) -> VariableStore:
         return VariableStore()
 
-    def recall(self, signature: str, given: Sequence[Given], state: VariableStore) -> None:
+    def recall(self, signature: str, given: Sequence[Given], state: Variables) -> None:
         return None
 
     def compile(
         self,
         plan: Plan,
         seen: Interface,
-        state: VariableStore,
+        state: Variables,
         batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> ReferenceProgram:
@@ -43,7 +43,7 @@ class ReferenceBackend:
 class ReferenceProgram:
     """A plan's operations in their order."""
 
-    def __init__(self, plan: Plan, state: VariableStore) -> None:
+    def __init__(self, plan: Plan, state: Variables) -> None:
         self._plan = plan
         self._state = state
         self._order = order(plan)
