@@ -29,6 +29,7 @@ from thalweg.base.shapes import Dimension, TensorShape
 from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.devices import DeviceSpec
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
 from thalweg.initializers import constant as constant_initializer
@@ -77,6 +78,7 @@ from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
+    colocate_with,
     control_dependencies,
     device,
     get_collection,
@@ -212,6 +214,7 @@ __all__ = [
     "Assert",
     "ConfigProto",
     "DType",
+    "DeviceSpec",
     "Dimension",
     "Explanation",
     "GPUOptions",
@@ -267,6 +270,7 @@ __all__ = [
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
+    "colocate_with",
     "concat",
     "cond",
     "constant",

@@ -36,6 +36,13 @@ class Variables(Protocol):
         """The value of a variable that has memory. It may be that memory, so nobody changes it."""
         ...
 
+    def current(self, name: str) -> Any:
+        """The present value as other devices can take it, which stays as it is while they do.
+
+        It is an array of NumPy's, or one that a `DeviceProgram` takes.
+        """
+        ...
+
     def set(self, name: str, value: np.ndarray[Any, Any]) -> None:
         """Give a variable that has memory a value of its shape and dtype."""
         ...
@@ -66,6 +73,10 @@ class VariableStore:
     def get(self, name: str) -> np.ndarray[Any, Any]:
         """The buffer of a variable."""
         return self.buffers[name]
+
+    def current(self, name: str) -> np.ndarray[Any, Any]:
+        """A copy of the buffer: a device may still read it when a later stage writes that."""
+        return np.array(self.buffers[name])
 
     def set(self, name: str, value: np.ndarray[Any, Any]) -> None:
         """Fill a variable's buffer."""

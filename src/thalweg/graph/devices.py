@@ -27,7 +27,8 @@ __all__ = ["DeviceFunction", "DeviceLike", "DeviceScope", "DeviceSpec", "canonic
 
 _JOB = re.compile(r"job:([a-zA-Z][\w.-]*)")
 _NUMBERED = re.compile(r"(replica|task):(\d{1,9})")
-_DEVICE = re.compile(r"(?:device:([a-zA-Z]\w*)|([a-zA-Z]\w*))(?::(\d{1,9}|\*))?")
+_KIND = r"(?:device:([a-z]\w*)|(cpu|gpu|tpu|xla_cpu))"
+_DEVICE = re.compile(_KIND + r"(?::(\d{1,9}|\*))?", re.IGNORECASE)
 
 
 class DeviceSpec(Record, frozen=False):
@@ -102,9 +103,9 @@ def _parsed(text: str) -> dict[str, Any]:
     for part in filter(None, text.split("/")):
         fields = _fields(part)
         if not fields:
-            raise _no_device(text, f"{part!r} is no part of such a name")
+            raise _no_device(text, f"{part!r} is no field of one")
         if not found.keys().isdisjoint(fields):
-            raise _no_device(text, f"{part!r} names again what was named before it")
+            raise _no_device(text, f"{part!r} gives a field twice")
         found |= fields
     return found
 
@@ -115,12 +116,13 @@ def _fields(part: str) -> dict[str, Any]:
         return {"job": match[1]}
     if match := _NUMBERED.fullmatch(part):
         return {match[1]: int(match[2])}
-    match = _DEVICE.fullmatch(part)
-    kind = match and (match[1] or match[2])
-    if match is None or kind in (None, "device", "job", "replica", "task"):
-        return {}
-    index = None if match[3] in (None, "*") else int(match[3])
-    return {"device_type": kind.upper(), "device_index": index}
+    if match := _DEVICE.fullmatch(part):
+        kind, index = match[1] or match[2], match[3] or "*"
+        return {
+            "device_type": kind.upper(),
+            "device_index": None if index == "*" else int(index),
+        }
+    return {}
 
 
 def _no_device(text: str, problem: str) -> DeviceError:

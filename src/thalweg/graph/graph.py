@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -298,9 +298,7 @@ class Graph(ForkSafe):
         finally:
             self._devices = before
 
-    def colocate_with(
-        self, op: Any, ignore_existing: bool = False
-    ) -> AbstractContextManager[None]:
+    def colocate_with(self, op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
         """Let operations made inside run where another one does; see `tf.colocate_with`.
 
         Raises:
@@ -308,10 +306,14 @@ class Graph(ForkSafe):
                 colocation to ignore.
         """
         existing = () if ignore_existing else self._devices.colocated
-        if op is None and not ignore_existing:
+        if op is None and ignore_existing:
+            return self._placing(DeviceScope())
+        if op is None:
             raise GraphError(f"colocate_with: None needs ignore_existing=True\n  at {caller()}")
-        found = () if op is None else self.own_operations([op])
-        return self._placing(DeviceScope((), (*existing, *found)))
+        graph = getattr(op, "graph", self)
+        found = (graph if self.sees(graph) else self).as_graph_element(op)
+        other = found.op if isinstance(found, Tensor) else found
+        return self._placing(DeviceScope((), (*existing, other)))
 
     def placed_as(self, graph: Graph) -> AbstractContextManager[None]:
         """Let operations made inside run where those of another graph would."""

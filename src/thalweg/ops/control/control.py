@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 from thalweg.base.errors import GraphError
 from thalweg.graph import Graph, Op, Operation, Tensor, default_graph, home
+from thalweg.graph.devices import DeviceLike
 from thalweg.ops.arrays.reshape import identity
 
 
