@@ -45,6 +45,7 @@ from thalweg.initializers import variance_scaling as variance_scaling_initialize
 from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
 from thalweg.ops import operators as _operators
+from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
 from thalweg.ops.arrays.create import (
     constant,
@@ -59,6 +60,7 @@ from thalweg.ops.arrays.create import (
     zeros_like,
 )
 from thalweg.ops.arrays.gather import gather
+from thalweg.ops.arrays.indexing import strided_slice
 from thalweg.ops.arrays.join import concat, split, stack, unstack
 from thalweg.ops.arrays.join import stack as pack
 from thalweg.ops.arrays.join import unstack as unpack
@@ -73,7 +75,6 @@ from thalweg.ops.arrays.reshape import (
     transpose,
 )
 from thalweg.ops.arrays.shape import rank, shape, size
-from thalweg.ops.arrays.slicing import slice_ as slice
 from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
@@ -199,6 +200,7 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.platform import app, flags, gfile, logging, test
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -239,6 +241,7 @@ __all__ = [
     "add_to_collection",
     "add_to_collections",
     "all_variables",
+    "app",
     "arg_max",
     "arg_min",
     "argmax",
@@ -288,6 +291,7 @@ __all__ = [
     "expand_dims",
     "explain",
     "fill",
+    "flags",
     "float16",
     "float32",
     "float64",
@@ -301,6 +305,7 @@ __all__ = [
     "get_local_variable",
     "get_variable",
     "get_variable_scope",
+    "gfile",
     "global_norm",
     "global_variables",
     "global_variables_initializer",
@@ -323,6 +328,7 @@ __all__ = [
     "local_variables",
     "local_variables_initializer",
     "log_matrix_determinant",
+    "logging",
     "losses",
     "map_fn",
     "math",
@@ -388,11 +394,13 @@ __all__ = [
     "squeeze",
     "stack",
     "stop_gradient",
+    "strided_slice",
     "string",
     "string_join",
     "string_to_number",
     "substr",
     "svd",
+    "test",
     "tile",
     "train",
     "trainable_variables",

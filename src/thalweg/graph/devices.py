@@ -69,9 +69,12 @@ class DeviceSpec(Record, frozen=False):
         return self
 
     def merge_from(self, dev: DeviceSpec) -> None:
-        """Take the fields that another one has, and keep this one's where it has none."""
-        if dev.device_type not in (None, self.device_type):
-            self.device_index = None  # it counted devices of another kind
+        """Take the fields that another one has, and keep this one's where it has none.
+
+        Type and index go together: "/gpu:*" takes the place of "/cpu:1" as a whole.
+        """
+        if dev.device_type is not None:
+            self.device_index = None
         for name in self.fields:
             value = getattr(dev, name)
             if value is not None:

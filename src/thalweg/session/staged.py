@@ -12,13 +12,15 @@ import numpy as np
 
 from thalweg.backends.evaluator import Run
 from thalweg.backends.protocol import Feed, MiniBatches, Program
+from thalweg.backends.trace import RunTrace, Unit
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
 from thalweg.base.shapes import compatible, show
-from thalweg.graph import Body, Op, Operation, Tensor, execute, failed
+from thalweg.graph import Body, Op, Operation, Spec, Tensor, execute, failed
 from thalweg.ops.control.control_flow import ControlFlow, RunBody
 from thalweg.ops.evaluation import checked_outputs
+from thalweg.passes.costs import OpCost, host_cost
 from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
 from thalweg.session.at_once import at_once
 from thalweg.session.entry import Entry
@@ -30,11 +32,15 @@ Array = np.ndarray[Any, Any]
 MOST_NAMED = 8  # operations of a stage that are named when it is described
 
 
-class FindSegment(Protocol):
-    """What finds or makes the compiled plan of a segment."""
+class Segments(Protocol):
+    """What finds or makes the compiled plans of segments."""
 
-    def __call__(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+    def segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
         """The plan for these feeds."""
+        ...
+
+    def segment_costs(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
+        """What its operations cost, by name."""
         ...
 
 
@@ -47,7 +53,7 @@ class StagedProgram:
 
     Args:
         stages: of the run.
-        find: makes the programs of segments.
+        segments: makes the programs of segments.
         store: the values of variables.
         workspace: see `Program.clone`.
     """
@@ -55,13 +61,13 @@ class StagedProgram:
     def __init__(
         self,
         stages: Stages,
-        find: FindSegment,
+        segments: Segments,
         store: SessionVariables,
         workspace: int | None = 0,
     ) -> None:
         self.stages = stages
         self.finished = 0
-        self._find, self._store = find, store
+        self._segments, self._store = segments, store
         self._workspace = workspace
         self._levels = _levels(stages)
         self._latest: dict[Stage, Program] = {}
@@ -69,31 +75,48 @@ class StagedProgram:
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         """Run every stage once; see `Program`."""
+        return self._run(feeds, run_counter, None)
+
+    def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
+        """Run every stage once, one after the other, and note what ran when; see `Program`."""
+        return self._run(feeds, run_counter, trace)
+
+    def _run(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace | None) -> list[Array]:
         values: dict[Tensor, Any] = dict(zip(self.stages.feeds, feeds, strict=True))
         for stages, release in self._levels:
             if stages[0].is_host:
-                self._run_by_python(stages[0], values, run_counter)
+                self._run_by_python(stages[0], values, run_counter, trace)
             else:
-                self._run_segments(stages, values, run_counter)
+                self._run_segments(stages, values, run_counter, trace)
             for tensor in release:
                 values.pop(tensor, None)
         return [np.asarray(values[tensor]) for tensor in self.stages.fetches]
 
     def _run_segments(
-        self, stages: Sequence[Stage], values: dict[Tensor, Any], run_counter: int
+        self,
+        stages: Sequence[Stage],
+        values: dict[Tensor, Any],
+        run_counter: int,
+        trace: RunTrace | None,
     ) -> None:
-        """Run segments that do not depend on each other."""
-        segments = [self._segment(stage, values) for stage in stages]
-        made = at_once([partial(segment.run, run_counter) for segment in segments])
+        """Run segments that do not depend on each other, at the same time if nothing is noted."""
+        segments = [self._segment(stage, values, trace) for stage in stages]
+        calls = [partial(segment.run, run_counter, trace) for segment in segments]
+        made = at_once(calls) if trace is None else [call() for call in calls]
         for stage, tensors in zip(stages, made, strict=True):
             values.update(zip(stage.tensors, tensors, strict=True))
 
-    def _segment(self, stage: Stage, values: Mapping[Tensor, Any]) -> _Segment:
+    def _segment(
+        self, stage: Stage, values: Mapping[Tensor, Any], trace: RunTrace | None
+    ) -> _Segment:
         """The program of a segment, with what it is fed."""
-        fed = {t: self._fed(t, values) for t in stage.feeds}
-        entry = self._find(stage, fed)
+        fed = {tensor: self._fed(tensor, values) for tensor in stage.feeds}
+        entry = self._segments.segment(stage, fed)
         if entry.program is None:
             return _Segment(None, [])
+        if trace is not None:
+            with trace.excluding():
+                trace.costs |= self._segments.segment_costs(stage, fed)
         program = self._latest[stage] = self._placed(entry, entry.program)
         return _Segment(program, [fed[tensor] for tensor in entry.feeds])
 
@@ -104,24 +127,33 @@ class StagedProgram:
             return self._store.current(handle.op.name)
         return values[tensor]
 
-    def _run_by_python(self, stage: Stage, values: dict[Tensor, Any], run_counter: int) -> None:
+    def _run_by_python(
+        self,
+        stage: Stage,
+        values: dict[Tensor, Any],
+        run_counter: int,
+        trace: RunTrace | None,
+    ) -> None:
+        run_body = partial(self._run_body, run_counter, trace)
         fed = {tensor: np.asarray(values[tensor]) for tensor in stage.feeds}
-        run = _HostRun(fed, run_counter, self._store, partial(self._run_body, run_counter))
+        run = _HostRun(fed, run_counter, self._store, run_body)
         with np.errstate(all="ignore"):
             for op in stage.ops:
-                run.execute(op)
+                run.execute_traced(op, trace)
         for tensor in stage.tensors:
             run.provide(tensor)
             # A copy: what Python made may be an operand, or what a function of the user's keeps.
             values[tensor] = np.array(run.values[tensor], order="C")
 
-    def _run_body(self, run_counter: int, body: Body, inputs: Sequence[Any]) -> list[Array]:
+    def _run_body(
+        self, run_counter: int, trace: RunTrace | None, body: Body, inputs: Sequence[Any]
+    ) -> list[Array]:
         """The outputs of a body, which is compiled as a run of its own."""
         if body not in self._bodies:
             self._bodies[body] = stage_of_body(body, self._device_of(body))
         arrays = [np.asarray(value, order="C") for value in inputs]
         values = dict(zip(body.inputs, arrays, strict=True))
-        self._run_segments([self._bodies[body]], values, run_counter)
+        self._run_segments([self._bodies[body]], values, run_counter, trace)
         return [values[tensor] for tensor in body.outputs]
 
     def _device_of(self, body: Body) -> str:
@@ -166,7 +198,7 @@ class StagedProgram:
 
     def clone(self, workspace: int | None) -> StagedProgram:
         """The same stages with segments in another workspace."""
-        return StagedProgram(self.stages, self._find, self._store, workspace)
+        return StagedProgram(self.stages, self._segments, self._store, workspace)
 
     def parts(self) -> list[tuple[list[str], Program | None]]:
         """For each stage what it is, in lines, and its program if it is a segment that has run."""
@@ -195,15 +227,17 @@ class _Segment(Record, eq=False):
     program: Program | None
     feeds: list[Any]
 
-    def run(self, run_counter: int) -> list[Any]:
+    def run(self, run_counter: int, trace: RunTrace | None) -> list[Any]:
         """The values of the segment's tensors, wherever the program makes them."""
         if self.program is None:
             return []
         on_device = getattr(self.program, "run_on_device", None)
-        if on_device is not None:
+        if on_device is not None and trace is None:
             made: list[Any] = on_device(self.feeds, run_counter)
             return made
         arrays = [np.asarray(value, order="C") for value in self.feeds]
+        if trace is not None:
+            return self.program.trace(arrays, run_counter, trace)
         return [np.asarray(value) for value in self.program.run(arrays, run_counter)]
 
 
@@ -239,6 +273,21 @@ class _HostRun(Run):
         for tensor in op.outputs:
             if self.values[tensor].shape != tensor.static_shape:
                 self._check(tensor)
+
+    def execute_traced(self, op: Operation, trace: RunTrace | None) -> None:
+        """The same with its time noted; that of a loop or branch is that of what it runs."""
+        if trace is None or op.record.bodies:
+            self.execute(op)
+        else:
+            with trace.timing(Unit((op.name,), f"{op.type} in Python")):
+                self.execute(op)
+            trace.costs[op.name] = self._cost(op)
+
+    def _cost(self, op: Operation) -> OpCost:
+        """What an operation that has been executed has read and made."""
+        made = [Spec(np.shape(self.values[tensor]), tensor.dtype) for tensor in op.outputs]
+        read = sum(np.asarray(self.values[tensor]).nbytes for tensor in op.inputs)
+        return host_cost(op, made, read)
 
     def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
         if isinstance(record, ControlFlow):
