@@ -44,6 +44,7 @@ from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_in
 from thalweg.initializers import variance_scaling as variance_scaling_initializer
 from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
+from thalweg.inspect.profile import Profile, profile
 from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
@@ -201,6 +202,8 @@ from thalweg.ops.state.variable_scope import (
     variable_scope,
 )
 from thalweg.platform import app, flags, gfile, logging, test
+from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -221,14 +224,17 @@ __all__ = [
     "Explanation",
     "GPUOptions",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "GraphOptions",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "NodeDef",
     "Operation",
     "OptimizerOptions",
     "Print",
+    "Profile",
     "RunMetadata",
     "RunOptions",
     "Session",
@@ -315,6 +321,7 @@ __all__ = [
     "group",
     "half",
     "identity",
+    "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",
@@ -356,6 +363,7 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "profile",
     "py_func",
     "qr",
     "random_normal",

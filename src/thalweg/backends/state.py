@@ -37,9 +37,10 @@ class Variables(Protocol):
         ...
 
     def current(self, name: str) -> Any:
-        """The present value as other devices can take it, which stays as it is while they do.
+        """The present value as programs of other devices can take it.
 
-        It is an array of NumPy's, or one that a `DeviceProgram` takes.
+        It is an array of NumPy's, or one that a `DeviceProgram` takes. It is valid until a run
+        writes the variable.
         """
         ...
 
@@ -75,8 +76,8 @@ class VariableStore:
         return self.buffers[name]
 
     def current(self, name: str) -> np.ndarray[Any, Any]:
-        """A copy of the buffer: a device may still read it when a later stage writes that."""
-        return np.array(self.buffers[name])
+        """The buffer of a variable."""
+        return self.buffers[name]
 
     def set(self, name: str, value: np.ndarray[Any, Any]) -> None:
         """Fill a variable's buffer."""

@@ -116,7 +116,7 @@ class StagedProgram:
             return _Segment(None, [])
         if trace is not None:
             with trace.excluding():
-                trace.costs |= self._segments.segment_costs(stage, fed)
+                trace.costs = self._segments.segment_costs(stage, fed) | trace.costs
         program = self._latest[stage] = self._placed(entry, entry.program)
         return _Segment(program, [fed[tensor] for tensor in entry.feeds])
 
