@@ -96,7 +96,8 @@ class Npu(ReferenceBackend):
 def npus(monkeypatch: pytest.MonkeyPatch) -> Log:
     """Three made-up devices, NPU 0 and 1 and one GPU; what they do."""
     log = Log()
-    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
+    others = {name: registry.registered(name) for name in ("native", "reference")}
+    monkeypatch.setattr(registry, "_backends", others)
     there = [LocalDevice("NPU", 0, 1 << 20, "tiny"), LocalDevice("NPU", 1), LocalDevice("GPU", 0)]
     registry.register(
         "npu", lambda settings: Npu(settings, log), kinds=["NPU", "GPU"], devices=lambda: there
