@@ -200,6 +200,8 @@ from thalweg.ops.state.variable_scope import (
     variable_scope,
 )
 from thalweg.platform import app, flags, gfile, logging, test
+from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -219,11 +221,13 @@ __all__ = [
     "Explanation",
     "GPUOptions",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "GraphOptions",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "NodeDef",
     "Operation",
     "OptimizerOptions",
     "Print",
@@ -313,6 +317,7 @@ __all__ = [
     "group",
     "half",
     "identity",
+    "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",
