@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, train
+from thalweg import contrib, initializers, linalg, losses, math, nn, profiler, train
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -364,6 +364,7 @@ __all__ = [
     "placeholder",
     "placeholder_with_default",
     "profile",
+    "profiler",
     "py_func",
     "qr",
     "random_normal",
