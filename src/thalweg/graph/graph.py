@@ -15,7 +15,7 @@ from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
 from thalweg.graph.inference import infer
 from thalweg.graph.names import check_name
-from thalweg.graph.node import Operation, Tensor
+from thalweg.graph.node import Hooks, Operation, Tensor
 from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
 
@@ -394,6 +394,9 @@ class Graph(ForkSafe):
 
     def __str__(self) -> str:
         return show_graph(self)
+
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
 
     def __repr__(self) -> str:
         return f"<tf.Graph with {len(self.operations)} operations>"

@@ -12,6 +12,7 @@ import numpy as np
 from thalweg.base.errors import GraphError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, default_graph
+from thalweg.graph.node import Hooks
 from thalweg.session.feeds import feedable
 from thalweg.session.session import Session, get_default_session
 from thalweg.session.staged import StagedProgram
@@ -77,6 +78,9 @@ class Explanation(Record):
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
+
     def text(self, width: int = WIDTH) -> str:
         """The explanation as text, in lines of at most `width` characters."""
         body = self._body(width)
@@ -105,8 +109,8 @@ class Explanation(Record):
             return "not compiled" if self.listing else "nothing to compute"
         count = len(self.kernels)
         return (
-            f"{count} kernel{'' if count == 1 else 's'}, {_amount(self.flops)}FLOP, "
-            f"{_amount(self.bytes)}B moved, {_amount(self.arena_bytes)}B of temporaries"
+            f"{count} kernel{'' if count == 1 else 's'}, {amount(self.flops)}FLOP, "
+            f"{amount(self.bytes)}B moved, {amount(self.arena_bytes)}B of temporaries"
         )
 
 
@@ -213,7 +217,7 @@ def _table(kernels: Sequence[KernelSummary], formulas: bool, width: int) -> list
         ]
         start = "  ".join(cells)
         room = width - len(start) - 2
-        what = "operations" if kernel is None else _operations(kernel, room)
+        what = "operations" if kernel is None else operations(kernel, room)
         lines.append(f"{start}  {what}".rstrip())
         if kernel is not None and formulas:
             lines += ["      " + line for line in kernel.formulas]
@@ -222,11 +226,11 @@ def _table(kernels: Sequence[KernelSummary], formulas: bool, width: int) -> list
 
 def _row(number: int, kernel: KernelSummary) -> tuple[str, ...]:
     loops = " ".join(f"{name}<{extent}" for name, extent in kernel.loops) or "once"
-    flops, size = _amount(kernel.flops).strip(), _amount(kernel.bytes).strip()
+    flops, size = amount(kernel.flops).strip(), amount(kernel.bytes).strip()
     return (str(number), loops, kernel.tile, f"{kernel.tasks:,}", flops, size)
 
 
-def _amount(number: int) -> str:
+def amount(number: int) -> str:
     """Three digits and a unit's prefix: 12.3 M."""
     if number < 1000:
         return f"{number} "
@@ -238,7 +242,7 @@ def _amount(number: int) -> str:
     return f"{value:.{digits}f} {prefix}"
 
 
-def _operations(kernel: KernelSummary, room: int) -> str:
+def operations(kernel: KernelSummary, room: int) -> str:
     """What the kernel computes: names without the minor ones, gathered by scope.
 
     conv1/Conv2D, conv1/add, conv1/Relu               ->  conv1/{Conv2D, add, Relu}
