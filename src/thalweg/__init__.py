@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, train
+from thalweg import contrib, initializers, linalg, losses, math, nn, profiler, train
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -43,6 +43,7 @@ from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_in
 from thalweg.initializers import variance_scaling as variance_scaling_initializer
 from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
+from thalweg.inspect.profile import Profile, profile
 from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
@@ -199,6 +200,8 @@ from thalweg.ops.state.variable_scope import (
     variable_scope,
 )
 from thalweg.platform import app, flags, gfile, logging, test
+from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -218,14 +221,17 @@ __all__ = [
     "Explanation",
     "GPUOptions",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "GraphOptions",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "NodeDef",
     "Operation",
     "OptimizerOptions",
     "Print",
+    "Profile",
     "RunMetadata",
     "RunOptions",
     "Session",
@@ -311,6 +317,7 @@ __all__ = [
     "group",
     "half",
     "identity",
+    "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",
@@ -352,6 +359,8 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "profile",
+    "profiler",
     "py_func",
     "qr",
     "random_normal",

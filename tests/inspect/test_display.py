@@ -58,9 +58,10 @@ def test_every_operation_is_in_one_box() -> None:
 def test_edges_that_leave_a_scope_are_named_inside() -> None:
     svg = drawn(layers())
     first = next(g for g in svg.iter(f"{SVG}g") if g.get("data-path") == "first")
-    ports = [
-        text.text for g in first.iter(f"{SVG}g") if g.get("class") == "item port" for text in g
-    ]
+    inside = first.find(f"{SVG}g")
+    assert inside is not None
+    groups = [g for g in inside if g.get("class") == "item port"]
+    ports = [text.text for g in groups for text in g]
     assert ports == ["← x", "→ second"]
 
 

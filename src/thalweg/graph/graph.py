@@ -317,6 +317,21 @@ class Graph(ForkSafe):
         """All operations, in the order in which they were made."""
         return list(self.operations)
 
+    def as_graph_def(self, from_version: int = 0, add_shapes: bool = False) -> Any:
+        """The operations as data, which `tf.import_graph_def` adds to a graph again.
+
+        Args:
+            from_version: how many operations to leave out, from the first.
+            add_shapes: whether each node has the shapes of its outputs, as `_output_shapes`.
+
+        Returns:
+            A `tf.GraphDef`.
+
+        Raises:
+            GraphError: if an operation holds what is not data, such as the function of `py_func`.
+        """
+        return Hooks.graph_def(self, from_version or 0, add_shapes)
+
     def get_operation_by_name(self, name: str) -> Operation:
         """The operation of that name.
 

@@ -28,10 +28,13 @@ class Runner(Protocol):
 class Hooks:
     """What later stages put behind the methods of graphs, tensors and operations.
 
-    The graph cannot import the session, nor what displays it; they fill in their parts.
+    The graph cannot import the session, what saves graphs and what shows them; they fill in their
+    parts.
     """
 
     default_session: Callable[[], Runner | None] = staticmethod(lambda: None)
+    graph_def: Callable[..., Any]
+    node_def: Callable[[Any], Any]
     html: Callable[[object], str | None] = staticmethod(lambda item: None)
 
 
@@ -113,6 +116,11 @@ class Operation:
         if not hasattr(self.record, name):
             raise GraphError(f"operation {self.name!r} ({self.type}) has no attribute {name!r}")
         return getattr(self.record, name)
+
+    @property
+    def node_def(self) -> Any:
+        """The operation as data: a `tf.NodeDef`."""
+        return Hooks.node_def(self)
 
     def _repr_html_(self) -> str | None:
         return Hooks.html(self)

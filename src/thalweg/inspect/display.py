@@ -7,8 +7,9 @@ from html import escape
 
 from thalweg.graph import Graph, Operation, Tensor
 from thalweg.inspect.drawing import picture
-from thalweg.inspect.explain import Explanation, amount, operations
+from thalweg.inspect.explain import Explanation, operations
 from thalweg.inspect.style import LEGEND, SCRIPT, TABLES
+from thalweg.inspect.text import amount
 from thalweg.ops.state.variable import Variable
 from thalweg.session.session import Session
 

@@ -102,7 +102,7 @@ class StagedProgram:
                 made = program.run(arrays, run_counter)
             else:
                 with trace.excluding():
-                    trace.costs |= self._segments.segment_costs(stage, fed)
+                    trace.costs = self._segments.segment_costs(stage, fed) | trace.costs
                 made = program.trace(arrays, run_counter, trace)
             values.update(zip(stage.tensors, map(np.asarray, made), strict=True))
 
