@@ -27,6 +27,10 @@ class OutOfRangeError(OpError):
     """Reading past the end of something, such as a queue or a data set."""
 
 
+class DataLossError(OpError, ValueError):
+    """A file or a message is damaged, or is none of its kind."""
+
+
 class ResourceExhaustedError(OpError, MemoryError):
     """There is not enough memory."""
 
