@@ -32,6 +32,7 @@ BESIDE = {
     "contrib": {"base", "graph", "ops", "nn", "train"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
     "datasets": set[str](),
+    "saving": {"base", "graph", "ops", "backends", "session"},
 }
 
 

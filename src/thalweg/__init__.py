@@ -202,9 +202,8 @@ from thalweg.session.config import (
     GPUOptions,
     GraphOptions,
     OptimizerOptions,
-    RunMetadata,
-    RunOptions,
 )
+from thalweg.session.run_metadata import RunMetadata, RunOptions
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 __all__ = [

@@ -24,7 +24,7 @@ def test_a_session_has_the_backend_that_it_asks_for(name: str) -> None:
 
 
 def test_another_backend_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_makers", dict(registry._makers))
+    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
     monkeypatch.setattr(registry, "_aliases", dict(registry._aliases))
     asked: list[BackendSettings] = []
 
@@ -43,6 +43,25 @@ def test_another_backend_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_name_that_nobody_has() -> None:
     with pytest.raises(ValueError, match="'cuda'; there are 'native' and 'reference'"):
         registry.make_backend("cuda", BackendSettings(1))
+
+
+def test_a_backend_serves_kinds_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_backends", dict(registry._backends))
+    device = registry.LocalDevice("NPU", 0, 1 << 30, "a made-up one")
+    registry.register(
+        "mine", lambda settings: ReferenceBackend(), kinds=["NPU", "CPU"], devices=lambda: [device]
+    )
+    served = registry.serving()
+    assert served["NPU"].devices() == [device]
+    assert device.name == "NPU:0"
+    assert served["CPU"].name == "native"
+
+
+def test_this_processor_is_a_device() -> None:
+    (device,) = registry.registered("native").devices()
+    assert device.name == "CPU:0"
+    assert device.memory_bytes > 1 << 20
+    assert device.description
 
 
 def test_a_backend_is_imported_when_it_is_used() -> None:

@@ -154,3 +154,17 @@ def test_cache_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THALWEG_CACHE_MB", "lots")
     with pytest.raises(ValueError, match="THALWEG_CACHE_MB"):
         settings.cache_limit_bytes()
+
+
+def test_memory_is_bounded_by_the_container(machine: Path) -> None:
+    write(machine / "proc/self/cgroup", "0::/pod/box\n")
+    write(machine / "sys/fs/cgroup/pod/memory.max", f"{1 << 20}\n")
+    write(machine / "sys/fs/cgroup/pod/box/memory.max", "max\n")
+    assert settings.memory_bytes(machine) == 1 << 20
+
+
+def test_version_1_limits_memory_in_a_group_of_its_own(machine: Path) -> None:
+    write(machine / "proc/self/cgroup", "4:memory:/box\n1:cpu,cpuacct:/other\n")
+    write(machine / "sys/fs/cgroup/memory/box/memory.limit_in_bytes", f"{3 << 20}\n")
+    write(machine / "sys/fs/cgroup/cpu/other/memory.limit_in_bytes", "1\n")
+    assert settings.memory_bytes(machine) == 3 << 20

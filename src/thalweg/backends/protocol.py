@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -116,20 +116,44 @@ class Program(Protocol):
         ...
 
 
+@runtime_checkable
+class DeviceProgram(Program, Protocol):
+    """A program that can take and leave values in the memory of its device."""
+
+    def run_on_device(self, feeds: Sequence[Any], run_counter: int) -> list[Any]:
+        """As `run`, without waiting for results where the device need not.
+
+        Args:
+            feeds: as for `run`, or arrays that a `DeviceProgram` has returned, perhaps one of
+                another device.
+            run_counter: as for `run`.
+
+        Returns:
+            what `numpy.asarray` makes NumPy's arrays of, perhaps not yet computed.
+        """
+        ...
+
+
 class BackendSettings(Record):
     """What a session asks of its backend; one that has no use for a setting ignores it.
 
     Attributes:
         threads: how many threads a program may use.
         use_winograd: whether convolutions may be computed with fewer multiplications.
+        device: the one that it is to use, by kind and number: "GPU:0"; "" for the one it prefers.
     """
 
     threads: int
     use_winograd: bool = True
+    device: str = ""
 
 
 class Backend(Protocol):
-    """A way to run plans."""
+    """A way to run plans, on one device."""
+
+    def new_state(self) -> VariableStore:
+        """Memory for variables, none of them there yet, on the device."""
+        ...
 
     def recall(
         self, signature: str, given: Sequence[Given], state: VariableStore

@@ -21,6 +21,31 @@ def cpu_count(root: str | os.PathLike[str] = "/") -> int:
     return max(1, math.ceil(min(_affinity(), quota)))
 
 
+def memory_bytes(root: str | os.PathLike[str] = "/") -> int:
+    """How much memory this process may use: the machine's, bounded by its container's limit.
+
+    Args:
+        root: as for `cpu_count`.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    files = [os.path.join(folder, "memory.max") for folder in _cgroups(root, "memory")]
+    files += [os.path.join(folder, "memory.limit_in_bytes") for folder in _cgroups(root, "memory")]
+    limits = [text for file in files if (text := _read(file).strip()).isdecimal()]
+    return min([machine, *map(int, limits)])
+
+
+def cpu_model() -> str:
+    """The processor's model, as Linux tells it, or else its architecture."""
+    lines = [line.partition(":") for line in _read("/proc/cpuinfo").splitlines()]
+    models = [value.strip() for key, _, value in lines if key.strip() == "model name"]
+    return models[0] if models else os.uname().machine
+
+
+def device() -> str:
+    """The default device of sessions: `THALWEG_DEVICE`, such as "GPU:0"; "" if it is not set."""
+    return os.environ.get("THALWEG_DEVICE", "").strip()
+
+
 def num_threads() -> int:
     """Threads a session uses unless told otherwise: `THALWEG_NUM_THREADS`, else `cpu_count()`.
 
@@ -90,15 +115,15 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _cgroups(root: str | os.PathLike[str]) -> Iterator[str]:
-    """Folders that may hold a CPU quota for this process: its control groups and their parents.
+def _cgroups(root: str | os.PathLike[str], controller: str = "cpu") -> Iterator[str]:
+    """Folders that may hold a limit for this process: its control groups and their parents.
 
     Inside a container the path in `/proc/self/cgroup` may be the host's and not exist here; the
     container's own group is then the root of the mount, which is always among the parents.
     """
     for line in _read(os.path.join(root, "proc/self/cgroup")).splitlines():
         _, controllers, path = line.split(":", 2)
-        for mount in _mounts(controllers):
+        for mount in _mounts(controllers, controller):
             folder = os.path.join(root, "sys/fs/cgroup", mount)
             yield folder
             for part in filter(None, path.split("/")):
@@ -106,10 +131,10 @@ def _cgroups(root: str | os.PathLike[str]) -> Iterator[str]:
                 yield folder
 
 
-def _mounts(controllers: str) -> tuple[str, ...]:
+def _mounts(controllers: str, controller: str) -> tuple[str, ...]:
     if not controllers:  # version 2, alone or next to version 1
         return ("", "unified")
-    return ("cpu", controllers) if "cpu" in controllers.split(",") else ()
+    return (controller, controllers) if controller in controllers.split(",") else ()
 
 
 def _quota(folder: str) -> float:

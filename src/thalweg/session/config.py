@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from thalweg.base.record import Record, field
 
 
@@ -65,24 +63,3 @@ class ConfigProto(Record, frozen=False):
     backend: str = "native"
     use_winograd: bool = True
     check_numerics: bool = False
-
-
-class RunOptions(Record, frozen=False):
-    """Settings of one run, accepted for TensorFlow 1."""
-
-    trace_level: int = 0
-    timeout_in_ms: int = 0
-    inter_op_thread_pool: int = 0
-    output_partition_graphs: bool = False
-    report_tensor_allocations_upon_oom: bool = False
-    NO_TRACE = 0
-    SOFTWARE_TRACE = 1
-    HARDWARE_TRACE = 2
-    FULL_TRACE = 3
-
-
-class RunMetadata(Record, frozen=False):
-    """Where a run leaves what it measured, accepted for TensorFlow 1."""
-
-    step_stats: Any = None
-    partition_graphs: list[Any] = field(default_factory=list)

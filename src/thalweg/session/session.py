@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
-from thalweg.backends.registry import check_name, make_backend
+from thalweg.backends.registry import make_backend, registered
 from thalweg.backends.state import VariableStore
 from thalweg.base import settings
 from thalweg.base.errors import SessionClosedError
@@ -50,7 +50,7 @@ class Session:
     ) -> None:
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
-        check_name(self._config.backend)
+        registered(self._config.backend)
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
         self._store = VariableStore()

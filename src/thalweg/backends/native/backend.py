@@ -66,6 +66,9 @@ class NativeBackend:
         self._arenas = {0: ArenaMemory()}
         begin_driver(shared_jit())
 
+    def new_state(self) -> VariableStore:
+        return VariableStore()
+
     def compile(
         self,
         plan: Plan,

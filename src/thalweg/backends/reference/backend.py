@@ -23,6 +23,9 @@ Array = np.ndarray[Any, Any]
 class ReferenceBackend:
     """Defines what the other backends must compute. Slow, and needs no compiler."""
 
+    def new_state(self) -> VariableStore:
+        return VariableStore()
+
     def recall(self, signature: str, given: Sequence[Given], state: VariableStore) -> None:
         return None
 

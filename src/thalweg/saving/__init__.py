@@ -1,0 +1,1 @@
+"""Files of values: checkpoints, their formats, and `tf.train.Saver`."""
