@@ -12,6 +12,7 @@ from tools.structure import Module, cycles, imports, modules
 # One road, one direction: a stage may import itself and those before it.
 STAGES = [
     "base",
+    "protos",
     "formula",
     "graph",
     "ops",
@@ -30,8 +31,10 @@ BESIDE = {
     "initializers": {"graph", "ops"},
     "losses": {"graph", "ops"},
     "contrib": {"base", "graph", "ops", "nn", "train"},
-    "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
+    "train": {"base", "protos", "formula", "graph", "ops", "autodiff", "nn", "summary"},
     "datasets": set[str](),
+    "python_io": {"graph", "saving"},
+    "summary": {"base", "graph", "ops", "protos", "saving"},
     "saving": {"base", "graph", "ops", "backends", "session"},
 }
 

@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, train
+from thalweg import contrib, initializers, linalg, losses, math, nn, python_io, summary, train
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -197,6 +197,13 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.ops.summaries.histogram import histogram_summary
+from thalweg.ops.summaries.image import image_summary
+from thalweg.ops.summaries.merge import merge_all_summaries, merge_summary
+from thalweg.ops.summaries.scalar import scalar_summary
+from thalweg.protos.events import Event, LogMessage, SessionLog
+from thalweg.protos.summaries import HistogramProto, Summary, SummaryMetadata
+from thalweg.protos.tensors import make_ndarray, make_tensor_proto
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -213,20 +220,26 @@ __all__ = [
     "ConfigProto",
     "DType",
     "Dimension",
+    "Event",
     "Explanation",
     "GPUOptions",
     "Graph",
     "GraphKeys",
     "GraphOptions",
+    "HistogramProto",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "LogMessage",
     "Operation",
     "OptimizerOptions",
     "Print",
     "RunMetadata",
     "RunOptions",
     "Session",
+    "SessionLog",
+    "Summary",
+    "SummaryMetadata",
     "Tensor",
     "TensorArray",
     "TensorShape",
@@ -305,7 +318,9 @@ __all__ = [
     "gradients",
     "group",
     "half",
+    "histogram_summary",
     "identity",
+    "image_summary",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",
@@ -320,6 +335,8 @@ __all__ = [
     "local_variables_initializer",
     "log_matrix_determinant",
     "losses",
+    "make_ndarray",
+    "make_tensor_proto",
     "map_fn",
     "math",
     "matmul",
@@ -331,6 +348,8 @@ __all__ = [
     "matrix_solve_ls",
     "matrix_transpose",
     "matrix_triangular_solve",
+    "merge_all_summaries",
+    "merge_summary",
     "name_scope",
     "nn",
     "no_op",
@@ -347,6 +366,7 @@ __all__ = [
     "placeholder",
     "placeholder_with_default",
     "py_func",
+    "python_io",
     "qr",
     "random_normal",
     "random_normal_initializer",
@@ -365,6 +385,7 @@ __all__ = [
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
+    "scalar_summary",
     "scan",
     "scatter_add",
     "scatter_div",
@@ -388,6 +409,7 @@ __all__ = [
     "string_join",
     "string_to_number",
     "substr",
+    "summary",
     "svd",
     "tile",
     "train",

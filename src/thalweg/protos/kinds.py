@@ -174,7 +174,7 @@ class Bytes(Kind):
         return bytes(value)
 
     def encode(self, value: Any) -> bytes:
-        return varint(len(value)) + value
+        return varint(len(value)) + bytes(value)
 
     def decode(self, value: Value) -> Any:
         assert isinstance(value, memoryview)

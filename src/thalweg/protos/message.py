@@ -15,12 +15,12 @@ Fields that a class does not list are skipped as they are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar
 
 from thalweg.base.errors import DataLossError, InvalidArgumentError
-from thalweg.protos import kinds
+from thalweg.protos import kinds, wire
 from thalweg.protos.kinds import Kind
-from thalweg.protos.wire import BYTES, Value, delimited, fields, tag
+from thalweg.protos.wire import BYTES, Value, delimited, tag
 
 __all__ = [
     "Message",
@@ -124,14 +124,14 @@ class Field:
                 yield head
                 yield self.kind.encode(item)
 
-    def decode(self, message: Message, wire: int, found: Value, depth: int) -> None:
+    def decode(self, message: Message, kind: int, found: Value, depth: int) -> None:
         """Take over a value that was read."""
-        if self.kind is not None and self.repeated and self.kind.packs and wire == BYTES:
+        if self.kind is not None and self.repeated and self.kind.packs and kind == BYTES:
             assert isinstance(found, memoryview)
             getattr(message, self.name).extend(self.kind.unpack(found))
             return
-        if wire != (BYTES if self.kind is None else self.kind.wire):
-            raise DataLossError(f"field {self.name!r} has the wire type {wire}")
+        if kind != (BYTES if self.kind is None else self.kind.wire):
+            raise DataLossError(f"field {self.name!r} has the wire type {kind}")
         if self.kind is not None:
             value = self.kind.decode(found)
             if self.repeated:
@@ -157,10 +157,10 @@ class Field:
 def _entry(data: memoryview) -> tuple[str, memoryview]:
     """The key of a map's entry, and the bytes of the message that it stands for."""
     key, value = "", memoryview(b"")
-    for number, wire, found in fields(data):
+    for number, kind, found in wire.fields(data):
         if number in (1, 2):
-            if wire != BYTES:
-                raise DataLossError(f"an entry of a map has the wire type {wire}")
+            if kind != BYTES:
+                raise DataLossError(f"an entry of a map has the wire type {kind}")
             assert isinstance(found, memoryview)
             key, value = (kinds.TEXT.decode(found), value) if number == 1 else (key, found)
     return key, value
@@ -197,13 +197,6 @@ def mapping(number: int, cls: Any) -> Any:
     return Field(number, message=cls, is_map=True)
 
 
-@dataclass_transform(
-    kw_only_default=True,
-    field_specifiers=(
-        int32, int64, uint32, boolean, fixed32, float32, double, text, raw,
-        integers, floats, doubles, texts, raws, message, messages, mapping,
-    ),
-)  # fmt: skip
 class Message:
     """A message, with the methods of protocol buffers that TensorFlow 1 code uses.
 
@@ -235,6 +228,11 @@ class Message:
                 setattr(self, name, value)
 
     # -- fields
+
+    @classmethod
+    def field_names(cls) -> tuple[str, ...]:
+        """The names of all fields."""
+        return tuple(cls._fields)
 
     def __getattr__(self, name: str) -> Any:
         found = self._fields.get(name)
@@ -344,9 +342,9 @@ class Message:
     def _decode(self, data: memoryview, depth: int) -> None:
         if depth > DEEPEST:
             raise DataLossError(f"messages lie in each other more than {DEEPEST} deep")
-        for number, wire, value in fields(data):
+        for number, kind, value in wire.fields(data):
             if (found := self._numbers.get(number)) is not None:
-                found.decode(self, wire, value, depth)
+                found.decode(self, kind, value, depth)
 
     def CopyFrom(self, other: Message) -> None:  # noqa: N802
         """Become a copy of another message of the class."""
@@ -394,40 +392,35 @@ def _lines(message: Message) -> Iterator[str]:
     for name, value in message.ListFields():
         found = message._fields[name]
         if found.is_map:
-            items = [_MapEntry(key, item) for key, item in value.items()]
-        else:
-            items = value if found.repeated else [value]
-        for item in items:
-            if isinstance(item, Message | _MapEntry):
-                inner = item.lines() if isinstance(item, _MapEntry) else _lines(item)
-                yield f"{name} {{"
-                yield from (f"  {line}" for line in inner)
-                yield "}"
-            else:
-                yield f"{name}: {_literal(item)}"
+            for key, item in value.items():
+                entry = [f"key: {_literal(key)}", *_block("value", item)]
+                yield from (f"{name} {{", *[f"  {line}" for line in entry], "}")
+            continue
+        for item in value if found.repeated else [value]:
+            yield from _block(name, item) if found.kind is None else [f"{name}: {_literal(item)}"]
 
 
-class _MapEntry:
-    """An entry of a map, for the text format."""
-
-    def __init__(self, key: str, value: Message) -> None:
-        self.key, self.value = key, value
-
-    def lines(self) -> Iterator[str]:
-        """The text format."""
-        yield f"key: {_literal(self.key)}"
-        yield "value {"
-        yield from (f"  {line}" for line in _lines(self.value))
-        yield "}"
+def _block(name: str, message: Message) -> Iterator[str]:
+    """The text format of a message in another one."""
+    yield f"{name} {{"
+    yield from (f"  {line}" for line in _lines(message))
+    yield "}"
 
 
 def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | bytes):
-        data = value.encode() if isinstance(value, str) else value
-        return '"' + repr(b"'" + data)[3:-1].replace('"', '\\"') + '"'
+    if isinstance(value, str):
+        return f'"{value.translate(_ESCAPES)}"'
+    if isinstance(value, bytes):
+        text = "".join(chr(n) if n < 127 else f"\\{n:03o}" for n in value)
+        return f'"{text.translate(_ESCAPES)}"'
     return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+_ESCAPES: dict[int, str] = {n: f"\\{n:03o}" for n in (*range(32), 127)}
+_ESCAPES |= {ord(c): f"\\{c}" for c in "'\""}
+_ESCAPES |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
 
 
 class Repeated(list[M]):

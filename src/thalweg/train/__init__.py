@@ -1,6 +1,19 @@
 """Training: TensorFlow 1's `tf.train`."""
 
 from thalweg.graph import calls as _calls
+from thalweg.protos.examples import (
+    BytesList,
+    Example,
+    Feature,
+    FeatureList,
+    FeatureLists,
+    Features,
+    FloatList,
+    Int64List,
+    SequenceExample,
+)
+from thalweg.summary.event_file import summary_iterator
+from thalweg.summary.file_writer import FileWriter as SummaryWriter
 from thalweg.train.adadelta import AdadeltaOptimizer
 from thalweg.train.adagrad import AdagradOptimizer
 from thalweg.train.adam import AdamOptimizer
@@ -22,18 +35,29 @@ __all__ = [
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
+    "BytesList",
+    "Example",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
+    "Int64List",
     "MomentumOptimizer",
     "Optimizer",
     "ProximalAdagradOptimizer",
     "ProximalGradientDescentOptimizer",
     "RMSPropOptimizer",
+    "SequenceExample",
+    "SummaryWriter",
     "exponential_decay",
     "inverse_time_decay",
     "natural_exp_decay",
     "piecewise_constant",
     "polynomial_decay",
+    "summary_iterator",
 ]
 
 _calls.explain_errors(globals(), __all__)
