@@ -11,9 +11,23 @@ import thalweg as tf
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_MODULES = {
-    "contrib", "errors", "initializers", "linalg", "losses", "math", "nn", "python_io", "summary",
+    "app",
+    "contrib",
+    "errors",
+    "flags",
+    "gfile",
+    "initializers",
+    "linalg",
+    "logging",
+    "losses",
+    "math",
+    "nn",
+    "profiler",
+    "python_io",
+    "summary",
+    "test",
     "train",
-}  # fmt: skip
+}
 
 
 def test_all_lists_every_public_name() -> None:

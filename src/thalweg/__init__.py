@@ -6,7 +6,18 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, python_io, summary, train
+from thalweg import (
+    contrib,
+    initializers,
+    linalg,
+    losses,
+    math,
+    nn,
+    profiler,
+    python_io,
+    summary,
+    train,
+)
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -43,7 +54,9 @@ from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_in
 from thalweg.initializers import variance_scaling as variance_scaling_initializer
 from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
+from thalweg.inspect.profile import Profile, profile
 from thalweg.ops import operators as _operators
+from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
 from thalweg.ops.arrays.create import (
     constant,
@@ -58,6 +71,7 @@ from thalweg.ops.arrays.create import (
     zeros_like,
 )
 from thalweg.ops.arrays.gather import gather
+from thalweg.ops.arrays.indexing import strided_slice
 from thalweg.ops.arrays.join import concat, split, stack, unstack
 from thalweg.ops.arrays.join import stack as pack
 from thalweg.ops.arrays.join import unstack as unpack
@@ -72,7 +86,6 @@ from thalweg.ops.arrays.reshape import (
     transpose,
 )
 from thalweg.ops.arrays.shape import rank, shape, size
-from thalweg.ops.arrays.slicing import slice_ as slice
 from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
@@ -201,9 +214,12 @@ from thalweg.ops.summaries.histogram import histogram_summary
 from thalweg.ops.summaries.image import image_summary
 from thalweg.ops.summaries.merge import merge_all_summaries, merge_summary
 from thalweg.ops.summaries.scalar import scalar_summary
+from thalweg.platform import app, flags, gfile, logging, test
 from thalweg.protos.events import Event, LogMessage, SessionLog
 from thalweg.protos.summaries import HistogramProto, Summary, SummaryMetadata
 from thalweg.protos.tensors import make_ndarray, make_tensor_proto
+from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -224,6 +240,7 @@ __all__ = [
     "Explanation",
     "GPUOptions",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "GraphOptions",
     "HistogramProto",
@@ -231,9 +248,11 @@ __all__ = [
     "IndexedSlicesValue",
     "InteractiveSession",
     "LogMessage",
+    "NodeDef",
     "Operation",
     "OptimizerOptions",
     "Print",
+    "Profile",
     "RunMetadata",
     "RunOptions",
     "Session",
@@ -249,6 +268,7 @@ __all__ = [
     "add_to_collection",
     "add_to_collections",
     "all_variables",
+    "app",
     "arg_max",
     "arg_min",
     "argmax",
@@ -297,6 +317,7 @@ __all__ = [
     "expand_dims",
     "explain",
     "fill",
+    "flags",
     "float16",
     "float32",
     "float64",
@@ -310,6 +331,7 @@ __all__ = [
     "get_local_variable",
     "get_variable",
     "get_variable_scope",
+    "gfile",
     "global_norm",
     "global_variables",
     "global_variables_initializer",
@@ -321,6 +343,7 @@ __all__ = [
     "histogram_summary",
     "identity",
     "image_summary",
+    "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",
@@ -334,6 +357,7 @@ __all__ = [
     "local_variables",
     "local_variables_initializer",
     "log_matrix_determinant",
+    "logging",
     "losses",
     "make_ndarray",
     "make_tensor_proto",
@@ -365,6 +389,8 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "profile",
+    "profiler",
     "py_func",
     "python_io",
     "qr",
@@ -405,12 +431,14 @@ __all__ = [
     "squeeze",
     "stack",
     "stop_gradient",
+    "strided_slice",
     "string",
     "string_join",
     "string_to_number",
     "substr",
     "summary",
     "svd",
+    "test",
     "tile",
     "train",
     "trainable_variables",

@@ -41,7 +41,7 @@ def test_another_backend_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_name_that_nobody_has() -> None:
-    with pytest.raises(ValueError, match="'cuda'; there are 'native' and 'reference'"):
+    with pytest.raises(ValueError, match="'cuda'; there are 'native' and 'reference' and 'xla'"):
         registry.make_backend("cuda", BackendSettings(1))
 
 

@@ -18,13 +18,14 @@ from tests.ops.running import Array, check_close, evaluate
 from thalweg.base import dtypes
 from thalweg.base.dtypes import as_dtype
 from thalweg.graph import Graph, Op, Tensor
+from thalweg.ops.arrays.boxes import DynamicSlice, DynamicSliceGrad
 from thalweg.ops.arrays.broadcast import DynamicBroadcast, DynamicTile, DynamicTileGrad
 from thalweg.ops.arrays.constant import Placeholder
 from thalweg.ops.arrays.create import DynamicOneHot
 from thalweg.ops.arrays.pad import DynamicPad
 from thalweg.ops.arrays.ranges import Range
 from thalweg.ops.arrays.reshape import DynamicReshape, DynamicTranspose
-from thalweg.ops.arrays.slicing import DynamicSlice, DynamicSliceGrad
+from thalweg.ops.arrays.slicing import StridedSlice, StridedSliceGrad
 from thalweg.ops.catalogue import ALL
 from thalweg.ops.control.control_flow import ControlFlow
 from thalweg.ops.random.distributions import RandomOfShape
@@ -81,6 +82,20 @@ def slice_grad(draw: Draw) -> Inputs:
     return [numbers(rows, columns), x, begin]
 
 
+BOUNDS = StridedSlice((("?", "?", None), "new", (None, "?", "?")))
+
+
+def strided_slice(draw: Draw) -> Inputs:
+    bounds = draw(st.lists(st.integers(-4, 7), min_size=3, max_size=3))
+    step = draw(st.sampled_from([1, 2, -1]))
+    return [numbers(*extents(draw)), *map(np.int32, bounds), np.int64(step)]
+
+
+def strided_slice_grad(draw: Draw) -> Inputs:
+    x, *bounds = strided_slice(draw)
+    return [numbers(*BOUNDS.evaluate(np, x, *bounds).shape), x, *bounds]
+
+
 def tile(draw: Draw) -> Inputs:
     return [
         numbers(*extents(draw)),
@@ -116,6 +131,8 @@ CASES: dict[type[Op], tuple[list[Op], Callable[[Draw], Inputs]]] = {
     DynamicBroadcast: ([DynamicBroadcast()], broadcast),
     DynamicSlice: ([DynamicSlice()], slice_),
     DynamicSliceGrad: ([DynamicSliceGrad()], slice_grad),
+    StridedSlice: ([BOUNDS], strided_slice),
+    StridedSliceGrad: ([StridedSliceGrad(BOUNDS.items)], strided_slice_grad),
     DynamicTile: ([DynamicTile()], tile),
     DynamicTileGrad: ([DynamicTileGrad()], tile_grad),
     DynamicTranspose: ([DynamicTranspose(), DynamicTranspose(True)], transpose),
@@ -303,7 +320,7 @@ def test_a_value_that_does_not_fit_is_an_error_with_the_line() -> None:
         (tf.range(n) * 2, -1, "steps of 1 do not lead from 0 to -1"),
         (tf.tile(x, [n]), -2, "cannot be negative"),
         (tf.pad(x, [[n, 0]]), -2, "cannot be negative"),
-        (tf.slice(x, [n], [4]), 9, "reach outside"),
+        (tf.slice(x, [n], [4]), 9, "is not in"),
     ]
     session = tf.Session()
     for y, bad, text in cases:

@@ -15,10 +15,13 @@ from thalweg.backends.state import VariableStore
 from thalweg.session.feeds import Feeds
 from thalweg.session.fetches import Fetches
 from thalweg.session.planner import Planner
+from thalweg.session.variables import SessionVariables
 
 
 def planner() -> Planner:
-    return Planner(lambda: make_backend("native", BackendSettings(1)), VariableStore())
+    return Planner(
+        lambda: make_backend("native", BackendSettings(1)), SessionVariables(VariableStore)
+    )
 
 
 def entry(own: Planner, fetches: Any, feed_dict: Any) -> Any:

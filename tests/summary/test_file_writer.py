@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_everything_that_can_be_added(tmp_path: Path) -> None:
         writer.add_summary(ONE.SerializeToString(), np.int64(4))
         writer.add_run_metadata(tf.RunMetadata(), "step004", 4)
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), 5)
-        writer.add_meta_graph(x.graph)
+        writer.add_meta_graph(x.graph.as_graph_def())
         writer.add_event(tf.Event(step=6, wall_time=12.5))
         writer.flush()
     (path,) = files(tmp_path / "a" / "b")
@@ -117,8 +118,9 @@ def test_the_cache_has_one_writer_for_a_folder(tmp_path: Path) -> None:
 
 def test_older_names(tmp_path: Path) -> None:
     x = tf.placeholder(tf.float32, name="x")
-    tf.train.SummaryWriter(tmp_path, graph_def=x.graph).close()
+    tf.train.SummaryWriter(tmp_path, graph_def=x.graph.as_graph_def()).close()
     assert kinds(tmp_path) == ["file_version", "graph_def"]
+    assert GraphDef.FromString(events(tmp_path)[-1].graph_def).node[0].name == "x"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_older_names(tmp_path: Path) -> None:
         (lambda w: w.add_summary(b"\x0b"), "these bytes are no tf.Summary"),
         (lambda w: w.add_summary(ONE, 0.5), "global_step must be a whole number, not 0.5"),
         (lambda w: w.add_summary(ONE, tf.constant(1)), "run a tensor first"),
-        (lambda w: w.add_graph("graph"), "takes a tf.Graph, not 'graph'"),
+        (lambda w: w.add_graph("graph"), "takes a tf.Graph or a tf.GraphDef, not 'graph'"),
         (lambda w: w.add_event(ONE), "add_event takes a tf.Event"),
     ],
 )
@@ -147,7 +149,7 @@ def test_a_tag_of_run_metadata_is_used_once(tmp_path: Path) -> None:
 
 
 def test_run_metadata_becomes_a_message(tmp_path: Path) -> None:
-    from thalweg.session import run_metadata as plain
+    from thalweg.session import step_stats as plain
 
     output = plain.NodeOutput(
         0, plain.TensorDescription(tf.float32, (2, 3), plain.AllocationDescription(24, 64))
@@ -156,7 +158,7 @@ def test_run_metadata_becomes_a_message(tmp_path: Path) -> None:
     node = plain.NodeExecStats("MatMul", 100, 1, 5, 6, [memory], [output])
     stats = plain.StepStats([plain.DeviceStepStats("/cpu:0", [node])])
     writer = tf.summary.FileWriter(tmp_path)
-    writer.add_run_metadata(tf.RunMetadata(stats), "a")
+    writer.add_run_metadata(SimpleNamespace(step_stats=stats), "a")
     made = RunMetadata.FromString(events(tmp_path)[-1].tagged_run_metadata.run_metadata)
     (device,) = made.step_stats.dev_stats
     (found,) = device.node_stats

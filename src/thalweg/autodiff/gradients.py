@@ -22,7 +22,7 @@ from thalweg.base.errors import (
     ShapeError,
 )
 from thalweg.base.source import caller
-from thalweg.graph import Gradient, Operation, Tensor, home
+from thalweg.graph import Gradient, IndexedSlices, Operation, Tensor, home
 from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.build import convert
 from thalweg.ops.control.cond import Cond
@@ -96,7 +96,12 @@ def gradients(
         for y, start in zip(targets, starts, strict=True):
             sweep.add(y, _start(y, start))
         sweep.run()
-        return [sweep.total(x) for x in sources]
+        return [_returned(sweep.total(x)) for x in sources]
+
+
+def _returned(gradient: Gradient | None) -> Gradient | None:
+    is_part = isinstance(gradient, IndexedSlices) and gradient.is_part
+    return dense(gradient) if gradient is not None and is_part else gradient
 
 
 def _listed(items: Any) -> list[Any]:

@@ -27,6 +27,7 @@ def total(parts: Sequence[Gradient]) -> Gradient:
         concat([cast(s.indices, kind) for s in slices], 0),
         next((s.dense_shape for s in slices if s.dense_shape is not None), None),
     )
+    together = together.of_part(any(s.is_part for s in slices))
     if all(s.used is None for s in slices):
         return together
     return together.where_used(concat([_used(s) for s in slices], 0))

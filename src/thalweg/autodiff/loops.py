@@ -116,7 +116,9 @@ class _Backward:
         for number in (*carried, *captured):
             gradients[number] = next(made)
         for number, parts in kept.items():
-            gradients[number] = self._collected(number, [next(made) for _ in parts])
+            gradients[number] = self._collected(
+                number, [next(made) for _ in parts], _is_part(arrived[number])
+            )
         return gradients
 
     def _arrived(
@@ -133,13 +135,13 @@ class _Backward:
         is_slices = isinstance(gradient, IndexedSlices)
         return self._record.is_sequence(number) or (self._record.is_captured(number) and is_slices)
 
-    def _collected(self, number: int, parts: Sequence[Tensor]) -> Gradient:
+    def _collected(self, number: int, parts: Sequence[Tensor], is_part: bool) -> Gradient:
         """The gradient of an input from what was collected of it."""
         if self._record.is_sequence(number):
             return parts[0]
         values, indices, *used = [_joined(part) for part in parts]
         slices = IndexedSlices(values, indices, shape(self._op.inputs[number]))
-        return slices.where_used(used[0] if used else None)
+        return slices.of_part(is_part).where_used(used[0] if used else None)
 
     def _start(self, number: int) -> Tensor:
         """The gradient of an output of the forward iteration, which the backward one is given."""
@@ -203,6 +205,10 @@ class _Backward:
             self._op.graph.extend(self._op, replace(self._record, body=body))
         known.update({t: len(outputs) + n for n, t in enumerate(new)})
         return [sequence[t] if t in sequence else self._op.outputs[known[t]] for t in tensors]
+
+
+def _is_part(gradient: Gradient) -> bool:
+    return isinstance(gradient, IndexedSlices) and gradient.is_part
 
 
 def _parts(gradient: Gradient) -> list[Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.backends.state import VariableStore
+from thalweg.backends.state import Variables
 from thalweg.base.dtypes import DType
 from thalweg.graph import Op, Operation, Tensor, failed
 from thalweg.ops.evaluation import outputs
@@ -26,7 +26,7 @@ class Run:
         self,
         fed: dict[Tensor, Array],
         run_counter: Array,
-        state: VariableStore,
+        state: Variables,
         written: Set[Tensor],
     ) -> None:
         self.values: dict[Tensor, Any] = fed
@@ -41,7 +41,7 @@ class Run:
         self.values[op.outputs[0]] = self._run_counter
 
     def resource(self, op: Operation) -> None:
-        self.values[op.outputs[0]] = self._state.buffers[op.name]
+        self.values[op.outputs[0]] = self._state.get(op.name)
 
     def read(self, op: Operation) -> None:
         """A read is a copy if the variable is written in the same run."""
@@ -53,7 +53,9 @@ class Run:
         made = op.record.evaluate(np, *[self.values[tensor] for tensor in op.inputs])
         contents = made if isinstance(made, tuple) else (made,)
         for number, new in zip(op.record.effects.writes, contents, strict=True):
-            np.copyto(self.values[op.inputs[number]], new)
+            handle = op.inputs[number]
+            self._state.set(handle.op.name, new)
+            self.values[handle] = self._state.get(handle.op.name)
         self._put(op, contents)
 
     def constant(self, op: Operation) -> None:

@@ -7,10 +7,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from thalweg.backends.state import VariableStore
+from thalweg.backends.state import Variables
+from thalweg.backends.trace import RunTrace
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
-from thalweg.base.record import Record
+from thalweg.base.record import Record, field
 from thalweg.passes.plan import Interface, Plan
 
 
@@ -22,11 +23,13 @@ class MiniBatches(Record):
         order: int64 [steps, batch], contiguous: the numbers of the rows that each step takes. The
             memory goes on for another batch of numbers, whose rows may be fetched in vain.
         dtype: of what a step is fed; that of the source, or one that can hold all its values.
+        kept: where a backend keeps what it has made of the source, as long as the loop lasts.
     """
 
     source: np.ndarray[Any, Any]
     order: np.ndarray[Any, Any]
     dtype: np.dtype[Any]
+    kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,6 +67,18 @@ class Program(Protocol):
 
         Raises:
             InvalidArgumentError: an operation cannot take the values that it is given.
+        """
+        ...
+
+    def trace(
+        self, feeds: Sequence[np.ndarray[Any, Any]], run_counter: int, trace: RunTrace
+    ) -> list[np.ndarray[Any, Any]]:
+        """Run once as `run` does, and note what ran when.
+
+        Args:
+            feeds: as for `run`.
+            run_counter: as for `run`.
+            trace: where to note it.
         """
         ...
 
@@ -149,14 +164,17 @@ class BackendSettings(Record):
 
 
 class Backend(Protocol):
-    """A way to run plans, on one device."""
+    """A way to run plans on one device, and a place for the variables that they read and write.
 
-    def new_state(self) -> VariableStore:
-        """Memory for variables, none of them there yet, on the device."""
+    Where a method takes a `state`, it is a store that `new_state` of this backend has made.
+    """
+
+    def new_state(self) -> Variables:
+        """A store for variables, none of them there yet, on the device."""
         ...
 
     def recall(
-        self, signature: str, given: Sequence[Given], state: VariableStore
+        self, signature: str, given: Sequence[Given], state: Any
     ) -> tuple[Program, Interface] | None:
         """The program of a plan that was compiled before, perhaps by another process.
 
@@ -171,7 +189,7 @@ class Backend(Protocol):
         self,
         plan: Plan,
         seen: Interface,
-        state: VariableStore,
+        state: Any,
         batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> Program:

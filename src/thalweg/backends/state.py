@@ -1,17 +1,17 @@
-"""The memory of a session's variables."""
+"""The variables of a session: what keeps their values, and the memory that native code uses."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from thalweg.backends import memory
 from thalweg.backends.memory import ALIGNMENT, aligned_empty
 
-__all__ = ["ALIGNMENT", "VariableStore", "address_of", "aligned_empty"]
+__all__ = ["ALIGNMENT", "VariableStore", "Variables", "address_of", "aligned_empty"]
 
 _HEADER_BYTES = object.__basicsize__
 _pointer_at = ctypes.c_void_p.from_address
@@ -25,17 +25,35 @@ def address_of(array: np.ndarray[Any, Any]) -> int:
     return _pointer_at(id(array) + _HEADER_BYTES).value or 0
 
 
+class Variables(Protocol):
+    """The values of variables by name, wherever a backend keeps them."""
+
+    def allocate(self, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> object:
+        """Have memory for a variable, filled with zeros if it is new."""
+        ...
+
+    def get(self, name: str) -> np.ndarray[Any, Any]:
+        """The value of a variable that has memory. It may be that memory, so nobody changes it."""
+        ...
+
+    def set(self, name: str, value: np.ndarray[Any, Any]) -> None:
+        """Give a variable that has memory a value of its shape and dtype."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything."""
+        ...
+
+
 class VariableStore:
     """Buffers by variable name. A buffer, once allocated, stays where it is.
 
     Attributes:
         buffers: what each variable holds.
-        initialised: the variables that have been given a value.
     """
 
     def __init__(self) -> None:
         self.buffers: dict[str, np.ndarray[Any, Any]] = {}
-        self.initialised: set[str] = set()
 
     def allocate(
         self, name: str, shape: Sequence[int], dtype: np.dtype[Any]
@@ -45,7 +63,14 @@ class VariableStore:
             self.buffers.setdefault(name, memory.aligned_zeros(shape, dtype))
         return self.buffers[name]
 
+    def get(self, name: str) -> np.ndarray[Any, Any]:
+        """The buffer of a variable."""
+        return self.buffers[name]
+
+    def set(self, name: str, value: np.ndarray[Any, Any]) -> None:
+        """Fill a variable's buffer."""
+        np.copyto(self.buffers[name], value)
+
     def clear(self) -> None:
         """Forget everything."""
         self.buffers.clear()
-        self.initialised.clear()

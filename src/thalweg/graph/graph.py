@@ -15,7 +15,7 @@ from thalweg.base.source import Source, caller
 from thalweg.graph.devices import check_device
 from thalweg.graph.inference import infer
 from thalweg.graph.names import check_name
-from thalweg.graph.node import Operation, Tensor
+from thalweg.graph.node import Hooks, Operation, Tensor
 from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
 
@@ -316,6 +316,21 @@ class Graph(ForkSafe):
     def get_operations(self) -> list[Operation]:
         """All operations, in the order in which they were made."""
         return list(self.operations)
+
+    def as_graph_def(self, from_version: int = 0, add_shapes: bool = False) -> Any:
+        """The operations as data, which `tf.import_graph_def` adds to a graph again.
+
+        Args:
+            from_version: how many operations to leave out, from the first.
+            add_shapes: whether each node has the shapes of its outputs, as `_output_shapes`.
+
+        Returns:
+            A `tf.GraphDef`.
+
+        Raises:
+            GraphError: if an operation holds what is not data, such as the function of `py_func`.
+        """
+        return Hooks.graph_def(self, from_version or 0, add_shapes)
 
     def get_operation_by_name(self, name: str) -> Operation:
         """The operation of that name.

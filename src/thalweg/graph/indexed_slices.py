@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, NamedTuple, TypeAlias
 
 from thalweg.base.dtypes import DType
@@ -23,10 +24,11 @@ class IndexedSlices(Operators):
         dense_shape: `[rank]`, the shape of the large tensor, if it is known.
     """
 
-    __slots__ = ("_dense_shape", "_indices", "_used", "_values")
+    __slots__ = ("_dense_shape", "_indices", "_is_part", "_used", "_values")
 
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
         self._used: Tensor | None = None
+        self._is_part = False
         self._values, self._indices = _tensor(values, "values"), _tensor(indices, "indices")
         self._dense_shape = None if dense_shape is None else _tensor(dense_shape, "dense_shape")
 
@@ -53,6 +55,11 @@ class IndexedSlices(Operators):
         of the other parts. An update leaves these rows alone.
         """
         return self._used
+
+    @property
+    def is_part(self) -> bool:
+        """Whether they are the gradient of a part such as `x[i]`: users get a dense tensor then."""
+        return self._is_part
 
     @property
     def name(self) -> str:
@@ -91,12 +98,20 @@ class IndexedSlices(Operators):
 
     def with_values(self, values: Tensor) -> IndexedSlices:
         """Other slices at the same places."""
-        return IndexedSlices(values, self._indices, self._dense_shape).where_used(self._used)
+        same = copy(self)
+        same._values = values
+        return same
 
     def where_used(self, used: Tensor | None) -> IndexedSlices:
         """The same slices, of which only some count."""
-        same = IndexedSlices(self._values, self._indices, self._dense_shape)
+        same = copy(self)
         same._used = used
+        return same
+
+    def of_part(self, is_part: bool = True) -> IndexedSlices:
+        """The same slices, which users get as a dense tensor or not."""
+        same = copy(self)
+        same._is_part = is_part
         return same
 
     def _as_tensor(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from _thread import get_ident
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -12,13 +13,14 @@ import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Feed, Program
-from thalweg.backends.state import VariableStore
+from thalweg.backends.trace import RunTrace
 from thalweg.base.forks import ForkSafe
 from thalweg.graph import Graph, Tensor
 from thalweg.session.entry import Entry
 from thalweg.session.initialisation import Initialisation
 from thalweg.session.planner import Planner
 from thalweg.session.turns import EVERYTHING, Ticket, Turns
+from thalweg.session.variables import SessionVariables
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +47,7 @@ class Executor(ForkSafe):
 
     fork_order = 0
 
-    def __init__(self, graph: Graph, planner: Planner, store: VariableStore) -> None:
+    def __init__(self, graph: Graph, planner: Planner, store: SessionVariables) -> None:
         super().__init__()
         self.runs = 0
         self._planner, self._store = planner, store
@@ -85,6 +87,20 @@ class Executor(ForkSafe):
             if ticket.lock is not None:
                 ticket.lock.release()
 
+    def trace(self, entry: Entry, feeds: Mapping[Tensor, Array], trace: RunTrace) -> list[Array]:
+        """The values of what the entry computes, with what ran when noted in the trace."""
+        if entry.program is None:
+            return self.run(entry, feeds)
+
+        def work(entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
+            trace.start = time.perf_counter()
+            try:
+                return self._once(entry, program, arrays, trace)
+            finally:
+                trace.stop = time.perf_counter()
+
+        return self._execute(entry, feeds, work)
+
     def run_steps(self, entry: Entry, feeds: Mapping[Tensor, Feed], steps: int) -> list[Array]:
         """The values of what the entry computes in some steps, along a new first axis."""
         if entry.program is None:
@@ -95,6 +111,12 @@ class Executor(ForkSafe):
 
     def alone(self, entry: Entry = EVERYTHING) -> AbstractContextManager[Ticket]:
         """Let no run overlap that one of the entry would disturb; by default none at all."""
+        return self._turns.alone(entry)
+
+    def reading(self, names: frozenset[str]) -> AbstractContextManager[Ticket]:
+        """Let no run overlap that writes some variables, which have their values."""
+        entry = Entry(None, (), needs=names)
+        self._prepare(entry)
         return self._turns.alone(entry)
 
     def _execute(self, entry: Entry, feeds: Mapping[Tensor, Feed], work: Work) -> list[Array]:
@@ -132,12 +154,17 @@ class Executor(ForkSafe):
                     raise
         return 0, program.clone(None)
 
-    def _once(self, entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
+    def _once(
+        self, entry: Entry, program: Program, arrays: list[Any], trace: RunTrace | None = None
+    ) -> list[Array]:
         with self._lock:
             number = self.runs
             self.runs = number + 1
         try:
-            made = program.run(arrays, number)
+            if trace is None:
+                made = program.run(arrays, number)
+            else:
+                made = program.trace(arrays, number, trace)
         except BaseException:
             self._give_back(number, number + 1)
             raise

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from thalweg.backends.state import VariableStore
 from thalweg.base.errors import FailedPreconditionError
 from thalweg.graph import Graph
 from thalweg.graph.keys import GraphKeys
 from thalweg.ops.state.variable import Variable
 from thalweg.session.entry import Entry
 from thalweg.session.planner import Planner
+from thalweg.session.variables import SessionVariables
 
 
 class Initialisation:
@@ -22,7 +22,7 @@ class Initialisation:
         store: where the values go.
     """
 
-    def __init__(self, graph: Graph, planner: Planner, store: VariableStore) -> None:
+    def __init__(self, graph: Graph, planner: Planner, store: SessionVariables) -> None:
         self._graph, self._planner, self._store = graph, planner, store
 
     def run(self, names: Iterable[str], run: Callable[[Entry, frozenset[str]], object]) -> None:

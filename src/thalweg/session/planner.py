@@ -10,7 +10,6 @@ import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
-from thalweg.backends.state import VariableStore
 from thalweg.base import forks
 from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import Given
@@ -23,16 +22,18 @@ from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.bodies import ShapesChangeError
 from thalweg.passes.check_numbers import check_numbers
+from thalweg.passes.costs import OpCost, costs
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature, with_inner
-from thalweg.passes.specialise import given, seeds, static_feeds
+from thalweg.passes.specialise import given, seeds, specialise, static_feeds
 from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
 from thalweg.session.staged import StagedProgram
+from thalweg.session.variables import SessionVariables
 from thalweg.session.why_recompiled import WhyRecompiled
 
 Array = np.ndarray[Any, Any]
@@ -60,7 +61,7 @@ class Planner(ForkSafe):
     def __init__(
         self,
         make_backend: Callable[[], Backend],
-        store: VariableStore,
+        store: SessionVariables,
         checks_numbers: bool = False,
     ) -> None:
         super().__init__()
@@ -77,6 +78,7 @@ class Planner(ForkSafe):
         self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = BoundedDict()
         self._planned: dict[Request, list[Entry]] = BoundedDict()
         self._staged_entries: dict[Request, Entry] = BoundedDict()
+        self._costs: dict[tuple[Choice, tuple[bytes, ...]], dict[str, OpCost]] = BoundedDict()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""
@@ -151,6 +153,7 @@ class Planner(ForkSafe):
                 self._entries,
                 self._planned,
                 self._staged_entries,
+                self._costs,
             ):
                 table.clear()
 
@@ -234,12 +237,12 @@ class Planner(ForkSafe):
             _check_fed(prune(request.fetches, request.targets, feeds, request.done), feeds)
             remark = f" ({len(stages.stages)} stages, one after the other)"
             self.why.note(request, feeds, {}, remark)
-            program = StagedProgram(stages, self._segment, self._store)
+            program = StagedProgram(stages, self, self._store)
             entry = Entry(program, stages.feeds, stages.needs, stages.writes)
             self._staged_entries[request] = entry
         return self._staged_entries[request]
 
-    def _segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+    def segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
         """The compiled plan of a segment."""
         key: Any = (stage, *[array.shape for array in feeds.values()])
         choice = self._recent.get(key)
@@ -247,6 +250,27 @@ class Planner(ForkSafe):
             choice = self.choice(stage.tensors, stage.targets, feeds, stage.done)
             self._recent[key] = choice
         return choice.only or self.entry(choice, feeds)
+
+    def segment_costs(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
+        """What the operations of a segment cost, each by itself."""
+        return self.costs(self.choice(stage.tensors, stage.targets, feeds, stage.done), feeds)
+
+    def costs(self, choice: Choice, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
+        """What the operations of a run cost, each by itself, before any is fused or simplified.
+
+        Nothing is known of a run of several stages as a whole: see `segment_costs`.
+        """
+        request = choice.request
+        if request.stages:
+            return {}
+        static = {tensor: feeds[tensor] for tensor in request.static}
+        key = choice, tuple([array.tobytes() for array in static.values()])
+        if key not in self._costs:
+            shapes = {tensor: feed.shape for tensor, feed in feeds.items()}
+            with self._planning():
+                ops = request.fetches, request.targets
+                self._costs[key] = costs(specialise(*ops, shapes, static, request.done))
+        return dict(self._costs[key])
 
     def _made(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
@@ -278,7 +302,7 @@ class Planner(ForkSafe):
     ) -> Entry | None:
         """An entry from a plan that is cached under this signature, if there is one."""
         entry = Entry(None, _taken(fed, values), static=tuple(values), remark=CACHED)
-        found = self._get_backend().recall(text, _given(entry, fed, request.seeds), self._store)
+        found = self.backend.recall(text, _given(entry, fed, request.seeds), self._store.store)
         if found is None:
             return None
         entry.program, plan = found
@@ -309,10 +333,12 @@ class Planner(ForkSafe):
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
-            program = self._get_backend().compile(plan, seen, self._store, batched_feeds, text)
+            program = self.backend.compile(plan, seen, self._store.store, batched_feeds, text)
         return Entry(program, taken, seen.needs, seen.writes, static=tuple(values))
 
-    def _get_backend(self) -> Backend:
+    @property
+    def backend(self) -> Backend:
+        """What compiles the plans, made when it is first needed."""
         if self._backend is None:
             self._backend = self._make_backend()
         return self._backend

@@ -88,25 +88,24 @@ class FileWriter:
         Args:
             graph: a `tf.Graph`.
             global_step: the number of a step.
-            graph_def: in its place, a serialised GraphDef.
+            graph_def: in its place, a `tf.GraphDef`.
 
         Raises:
             InvalidArgumentError: if it is no graph.
         """
         given = graph if graph is not None else graph_def
-        data = drawn(given).SerializeToString() if isinstance(given, Graph) else _bytes(given)
+        data = drawn(_graph(given)).SerializeToString()
         self.add_event(Event(step=_step(global_step), graph_def=data))
 
     def add_meta_graph(self, meta_graph_def: Any, global_step: Any = None) -> None:
-        """Add a graph and what belongs to it: a `tf.Graph`, or a serialised MetaGraphDef.
+        """Add the graph of a meta graph, or of a `tf.Graph` or `tf.GraphDef`.
 
         Raises:
-            InvalidArgumentError: if it is neither.
+            InvalidArgumentError: if it is none of these.
         """
-        given = meta_graph_def
-        if isinstance(given, Graph):
-            given = MetaGraphDef(graph_def=drawn(given))
-        self.add_event(Event(step=_step(global_step), meta_graph_def=_bytes(given)))
+        graph = _graph(getattr(meta_graph_def, "graph_def", meta_graph_def))
+        data = MetaGraphDef(graph_def=drawn(graph)).SerializeToString()
+        self.add_event(Event(step=_step(global_step), meta_graph_def=data))
 
     def add_run_metadata(self, run_metadata: Any, tag: str, global_step: Any = None) -> None:
         """Add what a run has measured: TensorBoard's graph page shows it by operation.
@@ -240,8 +239,19 @@ def _serialised(value: Any, kind: type[Message]) -> bytes:
     return data
 
 
-def _bytes(given: Any) -> bytes:
-    data = given.SerializeToString() if hasattr(given, "SerializeToString") else given
-    if not isinstance(data, bytes):
-        raise InvalidArgumentError(f"takes a tf.Graph, not {given!r}")
-    return data
+def _graph(given: Any) -> Graph:
+    """The graph that a `tf.Graph` or a `tf.GraphDef` is.
+
+    Raises:
+        InvalidArgumentError: if it is neither.
+    """
+    from thalweg.saving.graph_def import GraphDef
+    from thalweg.saving.import_graph import import_graph_def
+
+    if isinstance(given, Graph):
+        return given
+    if not isinstance(given, GraphDef):
+        raise InvalidArgumentError(f"takes a tf.Graph or a tf.GraphDef, not {given!r}")
+    with Graph().as_default() as graph:
+        import_graph_def(given, name="")
+    return graph

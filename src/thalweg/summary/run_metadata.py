@@ -14,9 +14,9 @@ __all__ = ["run_metadata_proto"]
 
 
 def run_metadata_proto(run_metadata: Any) -> step_stats.RunMetadata:
-    """A `tf.RunMetadata` as a message; the two have the same fields."""
+    """A `tf.RunMetadata` as a message; its `step_stats` have the same fields in both."""
     made = step_stats.RunMetadata()
-    _fill(made, run_metadata)
+    _fill(made.step_stats, run_metadata.step_stats)
     return made
 
 

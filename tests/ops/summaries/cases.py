@@ -8,6 +8,7 @@ environment has no Thalweg.
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,7 @@ CASES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
 
 def main() -> None:
     """Write what TensorFlow makes of the cases."""
-    import tensorflow.compat.v1 as tf  # type: ignore[import-not-found,unused-ignore]
-
+    tf = importlib.import_module("tensorflow.compat.v1")
     tf.disable_v2_behavior()
     made = {}
     for case, (function, arguments, keywords) in CASES.items():

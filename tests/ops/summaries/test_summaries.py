@@ -44,12 +44,12 @@ def test_summaries_are_those_of_tensorflow(case: str) -> None:
 def _check_equal(mine: Any, theirs: Any) -> None:
     """Equal but for how the pixels are packed, and what newer readers are told of tensors."""
     if theirs.HasField("image"):
-        pixels = [decoded(value.image.encoded_image_string) for value in (mine, theirs)]
-        np.testing.assert_array_equal(*pixels)
+        ours, other = (decoded(value.image.encoded_image_string) for value in (mine, theirs))
+        np.testing.assert_array_equal(ours, other)
         mine.image.encoded_image_string = theirs.image.encoded_image_string
     if theirs.HasField("tensor"):
-        arrays = [tf.make_ndarray(value.tensor) for value in (mine, theirs)]
-        np.testing.assert_array_equal(*arrays)
+        ours, other = (tf.make_ndarray(value.tensor) for value in (mine, theirs))
+        np.testing.assert_array_equal(ours, other)
         mine.tensor = theirs.tensor
         assert mine.metadata.data_class == tf.SummaryMetadata.DATA_CLASS_TENSOR
         mine.metadata.data_class = 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from thalweg.backends.evaluator import Run
 from thalweg.backends.protocol import Feed, MiniBatches
-from thalweg.backends.state import VariableStore
+from thalweg.backends.state import Variables, VariableStore
+from thalweg.backends.trace import RunTrace, Unit
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
@@ -26,14 +27,14 @@ class ReferenceBackend:
     def new_state(self) -> VariableStore:
         return VariableStore()
 
-    def recall(self, signature: str, given: Sequence[Given], state: VariableStore) -> None:
+    def recall(self, signature: str, given: Sequence[Given], state: Variables) -> None:
         return None
 
     def compile(
         self,
         plan: Plan,
         seen: Interface,
-        state: VariableStore,
+        state: Variables,
         batched_feeds: Mapping[int, DType],
         signature: str | None = None,
     ) -> ReferenceProgram:
@@ -43,7 +44,7 @@ class ReferenceBackend:
 class ReferenceProgram:
     """A plan's operations in their order."""
 
-    def __init__(self, plan: Plan, state: VariableStore) -> None:
+    def __init__(self, plan: Plan, state: Variables) -> None:
         self._plan = plan
         self._state = state
         self._order = order(plan)
@@ -55,11 +56,23 @@ class ReferenceProgram:
         return {}
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
+        return self._run(feeds, run_counter, execute)
+
+    def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
+        def timed(op: Operation, run: Run) -> None:
+            with trace.timing(Unit((op.name,), op.type)):
+                execute(op, run)
+
+        return self._run(feeds, run_counter, timed)
+
+    def _run(
+        self, feeds: Sequence[Array], run_counter: int, run_op: Callable[[Operation, Run], None]
+    ) -> list[Array]:
         fed = dict(zip(self._plan.feeds, feeds, strict=True))
         one = Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
         with np.errstate(all="ignore"):
             for op, release in zip(self._order, self._release, strict=True):
-                execute(op, one)
+                run_op(op, one)
                 for tensor in release:
                     one.values.pop(tensor, None)
         return [np.array(one.values[tensor]) for tensor in self._plan.fetches]

@@ -31,11 +31,16 @@ class Gather(Op):
     """`y[..., i, ...] = params[..., indices[i], ...]`: slices along an axis.
 
     The axes of the indices take the place of that axis.
+
+    Attributes:
+        axis: that axis.
+        is_part: whether it takes a part such as `x[i]`, whose gradient is a dense tensor for users.
     """
 
     type: ClassVar[str] = "GatherV2"
     takes_strings: ClassVar[bool] = True
     axis: int = 0
+    is_part: bool = False
 
     def infer(self, params: Spec, indices: Spec) -> Spec:
         check_indices(indices)
@@ -78,7 +83,7 @@ class Gather(Op):
             return None
         if indices.static_shape is None or len(indices.static_shape) != 1:
             dy, indices = reshape(dy, [-1, *table[1:]]), reshape(indices, [-1])
-        return IndexedSlices(dy, indices, shape(params))
+        return IndexedSlices(dy, indices, shape(params)).of_part(self.is_part)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -11,8 +11,9 @@ from thalweg.base.errors import ShapeError, UnimplementedError
 from thalweg.base.shapes import known, show
 from thalweg.formula import Formula, Lowered, Operand, axes, inside
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.ops.arrays.boxes import slice_
 from thalweg.ops.arrays.shape import shape
-from thalweg.ops.arrays.slicing import guarded, slice_, strided
+from thalweg.ops.arrays.slicing import guarded, strided
 from thalweg.ops.build import convert, emit
 from thalweg.ops.extents import check_ints, computed_ints, planned_ints
 from thalweg.ops.samples import TABLE

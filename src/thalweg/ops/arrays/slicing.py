@@ -1,16 +1,17 @@
-"""Parts of tensors: boxes with steps, Python's indexing, boxes at computed positions."""
+"""Parts of tensors: boxes with steps, and Python's indexing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from thalweg.base import shapes
 from thalweg.base.dims import Dim, lift, replayed
 from thalweg.base.errors import ShapeError
-from thalweg.base.shapes import Shape, is_known, known, show
+from thalweg.base.shapes import Shape, is_known, known, same_shape, show
 from thalweg.formula import (
     Affine,
     Axis,
@@ -26,18 +27,11 @@ from thalweg.formula import (
     where,
 )
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
+from thalweg.graph.operators import Operators
+from thalweg.ops.arrays.constant import constant_of
 from thalweg.ops.arrays.reshape import Reshape, reshaped
-from thalweg.ops.arrays.shape import known_dims, shape
-from thalweg.ops.build import INDEX, checking, convert, emit, scope
-from thalweg.ops.extents import (
-    as_position,
-    computed_dims,
-    has_dim,
-    numbers_of,
-    planned_ints,
-    planned_shape,
-    unless_negative,
-)
+from thalweg.ops.build import convert, emit, is_planned
+from thalweg.ops.extents import as_position, check_ints, planned_ints
 from thalweg.ops.samples import CUBE, TABLE
 from thalweg.ops.scatter import scatter
 
@@ -161,49 +155,72 @@ def guarded(conditions: Sequence[Expr], value: Expr, other: float) -> Expr:
 # -- indexing
 
 
-_Bounds = tuple[int | None, int | None, int | None]
+_Bounds: TypeAlias = tuple[int | None, int | None, int | None]
+_Part: TypeAlias = int | str | None
+Item: TypeAlias = int | str | tuple[_Part, _Part, _Part]
+
+
+COMPUTED = "?"  # in the place of a bound that is an input
 
 
 class StridedSlice(Op):
     """Python's slicing, `x[1:, ::-2, None, ..., -1]`, of a tensor whose shape is not known yet.
 
+    The inputs after the first are the bounds that are computed, scalars, in their order.
+
     Attributes:
-        items: for each part of the key a number, `(start, stop, step)`, "new" or "...".
+        items: for each part of the key a number, `(start, stop, step)`, "new" or "...". A bound
+            that is computed is "?".
     """
 
     type: ClassVar[str] = "StridedSlice"
     takes_strings: ClassVar[bool] = True
-    items: tuple[Any, ...]
+    items: tuple[Item, ...]
 
-    def infer(self, input: Spec) -> Spec:
+    @cached_property
+    def static(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The bounds that are inputs: they decide about the shape."""
+        return tuple(range(1, 1 + _count_computed(self.items)))
+
+    def infer(self, input: Spec, *bounds: Spec) -> Spec:
+        for bound in bounds:
+            check_ints("the bounds of a slice", bound, 0)
         if input.shape is None:
             return Spec(None, input.dtype)
         return Spec(
             _sliced_shape(input.shape, _per_axis(self.items, len(input.shape))), input.dtype
         )
 
-    def evaluate(self, xp: Any, input: Any) -> Any:
-        return input[tuple(map(_python_item, self.items))]
+    def evaluate(self, xp: Any, input: Any, *bounds: Any) -> Any:
+        return input[tuple(map(_python_item, _filled(self.items, map(int, bounds))))]
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
-        (input,) = inputs
-        return _slice_known(input, self.items)
+        input, *bounds = inputs
+        return _slice_known(input, _filled(self.items, _planned(bounds)))
 
     def shown(self) -> Mapping[str, str]:
         return {"items": f"[{', '.join(map(_shown, self.items))}]"}
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [emit(StridedSliceGrad(self.items), dy, node.inputs[0])]
+        _, *bounds = node.inputs
+        return [emit(StridedSliceGrad(self.items), dy, *node.inputs), *[None for _ in bounds]]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls((1, "...", (None, None, -2))), (CUBE,), exact=True)
         yield Sample(cls(("new", (0, 9, None), -1)), (CUBE,), exact=True)
+        computed = ("...", (COMPUTED, None, COMPUTED)), ((None, COMPUTED, None), "new", 0)
+        yield Sample(cls(computed[0]), (CUBE, np.int32(-2), np.int32(-1)), exact=True)
+        yield Sample(cls(computed[1]), (CUBE, np.int64(1)), exact=True)
 
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         yield Sample(cls((2,)), (TABLE,), "index 2 is outside axis 0 of [2, 3]")
         yield Sample(cls((0, 0, 0)), (TABLE,), "3 indices for a tensor of rank 2")
+        text = "the bounds of a slice must"
+        yield Sample(cls(((COMPUTED, None, None),)), (TABLE, np.float32(1)), f"{text} be integers")
+        row = np.ones(1, np.int32)
+        yield Sample(cls(((0, COMPUTED, None),)), (TABLE, row), f"{text} have rank 0")
 
 
 class StridedSliceGrad(Op):
@@ -212,29 +229,78 @@ class StridedSliceGrad(Op):
     type: ClassVar[str] = "StridedSliceGrad"
     shown = StridedSlice.shown
     shape_only: ClassVar[tuple[int, ...]] = (1,)
-    items: tuple[Any, ...]
+    items: tuple[Item, ...]
 
-    def infer(self, dy: Spec, x: Spec) -> Spec:
+    @cached_property
+    def static(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The bounds that are inputs."""
+        return tuple(range(2, 2 + _count_computed(self.items)))
+
+    def infer(self, dy: Spec, x: Spec, *bounds: Spec) -> Spec:
         return Spec(x.shape, dy.dtype)
 
-    def evaluate(self, xp: Any, dy: Any, x: Any) -> Any:
-        ranges = _ranges(x.shape, _per_axis(self.items, x.ndim))
+    def evaluate(self, xp: Any, dy: Any, x: Any, *bounds: Any) -> Any:
+        items = _filled(self.items, map(int, bounds))
+        ranges = _ranges(x.shape, _per_axis(items, x.ndim))
         begins, sizes, strides = zip(*ranges, strict=True) if ranges else ((), (), ())
         return SliceGrad(begins, strides, x.shape).evaluate(xp, xp.reshape(dy, sizes))
 
     def expand(self, *inputs: Tensor) -> Tensor | None:
-        dy, x = inputs
+        dy, x, *bounds = inputs
         shape = known(x.static_shape)
-        ranges = _ranges(shape, _per_axis(self.items, len(shape)))
+        items = _filled(self.items, _planned(bounds))
+        ranges = _ranges(shape, _per_axis(items, len(shape)))
         begins, sizes, strides = zip(*ranges, strict=True) if ranges else ((), (), ())
         return emit(SliceGrad(begins, strides, shape), reshaped(dy, sizes))
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [emit(StridedSlice(self.items), dy), None]
+        _, _, *bounds = node.inputs
+        return [emit(StridedSlice(self.items), dy, *bounds), None, *[None for _ in bounds]]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls((1, (None, None, 2))), (np.array([5, 6], np.float32), TABLE), exact=True)
+        row = np.array([5, 6], np.float32)
+        yield Sample(cls((1, (None, None, 2))), (row, TABLE), exact=True)
+        items = ((COMPUTED, None, None), (None, None, 2))
+        yield Sample(cls(items), (row[None], TABLE, np.int32(1)), exact=True)
+
+
+def _count_computed(items: tuple[Any, ...]) -> int:
+    """How many bounds of the items are inputs."""
+    return sum(part == COMPUTED for item in items if isinstance(item, tuple) for part in item)
+
+
+def _filled(items: tuple[Any, ...], bounds: Iterable[int]) -> tuple[Any, ...]:
+    """The items with numbers in the places of the bounds that are computed."""
+    numbers = iter(bounds)
+    made = tuple(
+        tuple(next(numbers) if _is_computed(part) else part for part in item)
+        if isinstance(item, tuple)
+        else item
+        for item in items
+    )
+    _check_steps(made)
+    return made
+
+
+def _is_computed(part: Any) -> bool:
+    return isinstance(part, str)
+
+
+def _planned(bounds: Iterable[Tensor]) -> list[int]:
+    """The numbers of computed bounds."""
+    return [planned_ints("strided_slice", bound)[0] for bound in bounds]
+
+
+def _check_steps(items: Iterable[Any]) -> None:
+    """Complain of a step of 0.
+
+    Raises:
+        ShapeError: as it says.
+    """
+    for item in items:
+        if isinstance(item, tuple) and item[2] not in (None, COMPUTED) and int(item[2]) == 0:
+            raise ShapeError("the step of a slice cannot be 0")
 
 
 def _python_item(item: Any) -> Any:
@@ -247,7 +313,7 @@ def _shown(item: Any) -> str:
     """An item as a graph's text has it: `start:stop:step`, or an index."""
     if not isinstance(item, tuple):
         return str(item)  # a number, "new" or "..."
-    start, stop, *step = ("" if part is None else repr(part) for part in item)
+    start, stop, *step = ("" if part is None else str(part) for part in item)
     return ":".join([start, stop, *filter(None, step)])
 
 
@@ -285,7 +351,7 @@ def _check_position(position: int, axis: int, shape: tuple[int | None, ...]) -> 
 
 
 def _length(extent: int | None, item: _Bounds) -> int | None:
-    if extent is None:
+    if extent is None or any(map(_is_computed, item)):
         return None
     return _range(extent, item)[1]
 
@@ -293,19 +359,17 @@ def _length(extent: int | None, item: _Bounds) -> int | None:
 def _range(extent: int, item: _Bounds) -> tuple[int, int, int]:
     """Begin, size and stride of a Python slice; what depends on a `Dim` is one."""
     start, stop, step = item
-    if (start in (None, 0)) and stop is None and step in (None, 1):
+    computed = [part for part in (start, stop) if isinstance(part, Dim)]
+    if not computed and start in (None, 0) and stop is None and step in (None, 1):
         return 0, extent, 1
     stride = 1 if step is None else int(step)
     first, count = (lift(f, extent, start, stop, stride) for f in (_first, _count))
-    if not isinstance(extent, Dim):
-        return int(first), int(count), stride
-    if (start is None and stride > 0) or (
-        start is not None and start >= 0 and not isinstance(start, Dim)
-    ):
+    if computed or not isinstance(extent, Dim):
+        return first, count, stride
+    if (start is None and stride > 0) or (start is not None and start >= 0):
         first = int(first)
     # A range that fits and is counted from one end has the same size whatever the extent is.
-    anchored = start is not None and stop is not None and (start < 0) == (stop < 0)
-    if anchored and not has_dim((start or 0, stop or 0)):
+    if start is not None and stop is not None and (start < 0) == (stop < 0):
         count = int(count)
     return first, count, stride
 
@@ -340,7 +404,7 @@ def _slice_known(x: Tensor, items: tuple[Any, ...], name: str | None = None) -> 
     target = known(_sliced_shape(shape, parts))
     ranges = _ranges(shape, parts)
     begins, sizes, strides = zip(*ranges, strict=True) if ranges else ((), (), ())
-    whole = sizes == shape and all(s == 1 for s in strides)
+    whole = same_shape(sizes, shape) and all(s == 1 for s in strides)
     same = sizes == target
     part = x if whole else emit(Slice(begins, sizes, strides), x, name=name if same else None)
     if same and (not whole or name is None):
@@ -349,19 +413,30 @@ def _slice_known(x: Tensor, items: tuple[Any, ...], name: str | None = None) -> 
 
 
 def strided(x: Tensor, key: Any, name: str | None = None) -> Tensor:
-    """`x[key]` for ints, slices, None and `...`."""
+    """`x[key]` for ints, slices, None and `...`; the bounds of a slice may be scalar tensors."""
     items = strided_items(key)
-    if sum(item == "..." for item in items) > 1:
+    if sum(item == "..." for item in items if isinstance(item, str)) > 1:
         raise ShapeError("an index may hold only one '...'")
+    parts = [part for item in items if isinstance(item, tuple) for part in item]
+    bounds = [part for part in parts if isinstance(part, Tensor)]
+    plain = tuple(map(_without_tensors, items))
     # Let the record complain, with the user's line, if the key does not fit.
-    if is_known(x.static_shape) and _fits(items, known(x.static_shape)):
-        return _slice_known(x, items, name)
-    return emit(StridedSlice(items), x, name=name)
+    if not bounds and is_known(x.static_shape) and _fits(plain, known(x.static_shape)):
+        return _slice_known(x, plain, name)
+    return emit(StridedSlice(plain), x, *bounds, name=name)
 
 
 def strided_items(key: Any) -> tuple[Any, ...]:
-    """The `items` of a `StridedSlice` for an index."""
-    return tuple(map(_item, key if isinstance(key, tuple) else (key,)))
+    """The `items` of a `StridedSlice` for an index, with tensors for what is computed."""
+    items = tuple(map(_item, key if isinstance(key, tuple) else (key,)))
+    _check_steps(map(_without_tensors, items))
+    return items
+
+
+def _without_tensors(item: Any) -> Any:
+    if not isinstance(item, tuple):
+        return item
+    return tuple(COMPUTED if isinstance(part, Tensor) else part for part in item)
 
 
 def _fits(items: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
@@ -378,116 +453,14 @@ def _item(item: Any) -> Any:
     if item is Ellipsis:
         return "..."
     if isinstance(item, slice):
-        if item.step is not None and as_position(item.step) == 0:
-            raise ShapeError("the step of a slice cannot be 0")
-        return tuple(
-            None if v is None else as_position(v) for v in (item.start, item.stop, item.step)
-        )
+        return tuple(map(_bound, (item.start, item.stop, item.step)))
     return as_position(item)
 
 
-# -- boxes at computed positions
-
-
-class DynamicSlice(Op):
-    """`input[begin : begin + size]` along every axis, for computed bounds; -1 is up to the end.
-
-    Attributes:
-        dims: what is known of the result's shape when the graph is built.
-    """
-
-    type: ClassVar[str] = "DynamicSlice"
-    takes_strings: ClassVar[bool] = True
-    static: ClassVar[tuple[int, ...]] = (1, 2)
-    dims: Shape = None
-
-    def infer(self, input: Spec, begin: Spec, size: Spec) -> Spec:
-        dims = computed_dims(self.dims, size)
-        if dims is None and input.shape is not None:
-            dims = (None,) * len(input.shape)
-        if dims is not None:
-            shapes.merge(input.shape, (None,) * len(dims))
-            dims = unless_negative(dims)
-        computed_dims(None, begin)
-        return Spec(dims, input.dtype)
-
-    def evaluate(self, xp: Any, input: Any, begin: Any, size: Any) -> Any:
-        return _box(begin.tolist(), size.tolist(), input.shape).evaluate(xp, input)
-
-    def expand(self, *inputs: Tensor) -> Tensor | None:
-        input, begin, size = inputs
-        begins, sizes = planned_ints("slice", begin), planned_shape("slice", self.dims, size)
-        return emit(_box(begins, sizes, known(input.static_shape)), input)
-
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
-        return [emit(DynamicSliceGrad(), dy, *node.inputs[:2]), None, None]
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        yield Sample(
-            cls(), (TABLE, np.array([0, 1], np.int32), np.array([-1, 2], np.int32)), exact=True
-        )
-
-    @classmethod
-    def bad_samples(cls) -> Iterable[Sample]:
-        bounds = np.array([0], np.int32), np.array([1], np.int32)
-        yield Sample(cls(), (TABLE, *bounds), "shapes [2, 3] and [?] are not compatible")
-
-
-def _box(begins: Sequence[int], sizes: Sequence[int], shape: tuple[int, ...]) -> Slice:
-    """The slice from a position on, of a size in which -1 is up to the end."""
-    if not len(begins) == len(sizes) == len(shape):
-        raise ShapeError(
-            f"begin {show(tuple(begins))} and size {show(tuple(sizes))} must have "
-            f"{len(shape)} elements each, for {show(shape)}"
-        )
-    wanted = tuple(d - b if n == -1 else n for n, b, d in zip(sizes, begins, shape, strict=True))
-    return Slice(tuple(begins), wanted, (1,) * len(shape))
-
-
-class DynamicSliceGrad(Op):
-    """The adjoint of `DynamicSlice`: zeros like x, with dy from `begin` on."""
-
-    type: ClassVar[str] = "DynamicSliceGrad"
-    shape_only: ClassVar[tuple[int, ...]] = (1,)
-    static: ClassVar[tuple[int, ...]] = (2,)
-
-    def infer(self, dy: Spec, x: Spec, begin: Spec) -> Spec:
-        return Spec(x.shape, dy.dtype)
-
-    def evaluate(self, xp: Any, dy: Any, x: Any, begin: Any) -> Any:
-        begins = tuple(int(b) for b in begin)
-        return SliceGrad(begins, (1,) * len(begins), x.shape).evaluate(xp, dy)
-
-    def expand(self, *inputs: Tensor) -> Tensor | None:
-        dy, x, begin = inputs
-        begins = tuple(planned_ints("slice", begin))
-        return emit(SliceGrad(begins, (1,) * len(begins), known(x.static_shape)), dy)
-
-    def grad(self, node: Operation, dy: Tensor) -> Grads:
-        size = shape(node.inputs[0])
-        return [emit(DynamicSlice(), dy, node.inputs[2], size), None, None]
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        yield Sample(cls(), (TABLE[:, :2], TABLE, np.array([0, 1], np.int32)), exact=True)
-
-
-def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
-    """The box of a given size from a given position on; a size of -1 goes up to the end.
-
-    Raises:
-        ShapeError: if it reaches outside.
-    """
-    x = convert(input_)
-    with scope(name, "Slice", x) as full:
-        begins, computed_begin = known_dims(begin)
-        sizes, computed_size = known_dims(size)
-        static = computed_begin is None and computed_size is None
-        if static and begins is not None and sizes is not None and is_known(x.static_shape):
-            with checking("slice", input=x):
-                box = _box(numbers_of(begins), numbers_of(sizes), known(x.static_shape))
-            return emit(box, x, name=full)
-        first = computed_begin if computed_begin is not None else convert(begins, hint=INDEX)
-        wanted = computed_size if computed_size is not None else convert(sizes, hint=INDEX)
-        return emit(DynamicSlice(sizes), x, first, wanted, name=full)
+def _bound(value: Any) -> Any:
+    """A bound of a slice: a number, or a tensor of one that is not known yet."""
+    if value is None or not isinstance(value, Operators):
+        return None if value is None else as_position(value)
+    tensor = convert(value)
+    is_open = tensor.dtype.is_integer and (constant_of(tensor) is None or is_planned(tensor))
+    return tensor if is_open else as_position(tensor)

@@ -6,17 +6,19 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from thalweg.graph import Operation, Origin, Tensor
+from thalweg.ops.arrays.boxes import slice_
 from thalweg.ops.arrays.create import zeros
 from thalweg.ops.arrays.gather import Gather
 from thalweg.ops.arrays.indexing import FromEnd
 from thalweg.ops.arrays.rows import WriteRow
 from thalweg.ops.arrays.shape import size_along
-from thalweg.ops.arrays.slicing import slice_
 from thalweg.ops.build import constant_value
 from thalweg.ops.control.tracing import Traced
 from thalweg.ops.elementwise.arithmetic import Add
 from thalweg.ops.elementwise.comparison import Less
 from thalweg.ops.elementwise.extremes import maximum
+
+_ROWS = (Gather(0), Gather(0, is_part=True))  # what reads rows of an array
 
 
 def iterations(condition: Traced, body: Traced, first: Sequence[Tensor | None]) -> Tensor | None:
@@ -88,7 +90,7 @@ def read_at(
     """
     found: dict[Tensor, Tensor] = {}
     for op in body.operations:
-        if op.type == Gather.type and op.record == Gather(0) and not op.control_inputs:
+        if op.type == Gather.type and op.record in _ROWS and not op.control_inputs:
             array, index = op.inputs
             number = index.op.inputs[0] if index.op.type == FromEnd.type else index
             outer = _same_always(body, array, first)

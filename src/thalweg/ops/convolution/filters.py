@@ -5,9 +5,9 @@ from __future__ import annotations
 from thalweg.base.errors import ShapeError
 from thalweg.base.shapes import known, show
 from thalweg.graph import Tensor
+from thalweg.ops.arrays.boxes import slice_
 from thalweg.ops.arrays.pad import Pad
 from thalweg.ops.arrays.reshape import reshape
-from thalweg.ops.arrays.slicing import slice_
 from thalweg.ops.build import emit
 from thalweg.ops.convolution.channels import check_channels
 from thalweg.ops.convolution.windows import Pair, image_extents
