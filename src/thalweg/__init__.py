@@ -40,6 +40,7 @@ from thalweg.base.shapes import Dimension, TensorShape
 from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.devices import DeviceSpec
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
 from thalweg.initializers import constant as constant_initializer
@@ -90,6 +91,7 @@ from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
+    colocate_with,
     control_dependencies,
     device,
     get_collection,
@@ -235,6 +237,7 @@ __all__ = [
     "Assert",
     "ConfigProto",
     "DType",
+    "DeviceSpec",
     "Dimension",
     "Event",
     "Explanation",
@@ -300,6 +303,7 @@ __all__ = [
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
+    "colocate_with",
     "concat",
     "cond",
     "constant",
