@@ -24,6 +24,9 @@ PUBLIC_MODULES = {
     "math",
     "nn",
     "saved_model",
+    "profiler",
+    "python_io",
+    "summary",
     "test",
     "train",
 }

@@ -15,6 +15,9 @@ from thalweg import (
     losses,
     math,
     nn,
+    profiler,
+    python_io,
+    summary,
     train,
 )
 from thalweg.autodiff.gradients import AggregationMethod, gradients
@@ -39,6 +42,7 @@ from thalweg.base.shapes import Dimension, TensorShape
 from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.devices import DeviceSpec
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
 from thalweg.graph.later import later as _later
@@ -90,6 +94,7 @@ from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
+    colocate_with,
     control_dependencies,
     device,
     get_collection,
@@ -210,7 +215,14 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.ops.summaries.histogram import histogram_summary
+from thalweg.ops.summaries.image import image_summary
+from thalweg.ops.summaries.merge import merge_all_summaries, merge_summary
+from thalweg.ops.summaries.scalar import scalar_summary
 from thalweg.platform import app, flags, gfile, logging, test
+from thalweg.protos.events import Event, LogMessage, SessionLog
+from thalweg.protos.summaries import HistogramProto, Summary, SummaryMetadata
+from thalweg.protos.tensors import make_ndarray, make_tensor_proto
 from thalweg.saving import hooks as _hooks
 from thalweg.session.config import (
     ConfigProto,
@@ -242,16 +254,20 @@ __all__ = [
     "Assert",
     "ConfigProto",
     "DType",
+    "DeviceSpec",
     "Dimension",
+    "Event",
     "Explanation",
     "GPUOptions",
     "Graph",
     "GraphDef",
     "GraphKeys",
     "GraphOptions",
+    "HistogramProto",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "LogMessage",
     "MetaGraphDef",
     "NodeDef",
     "Operation",
@@ -261,6 +277,9 @@ __all__ = [
     "RunMetadata",
     "RunOptions",
     "Session",
+    "SessionLog",
+    "Summary",
+    "SummaryMetadata",
     "Tensor",
     "TensorArray",
     "TensorShape",
@@ -302,6 +321,7 @@ __all__ = [
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
+    "colocate_with",
     "concat",
     "cond",
     "constant",
@@ -343,7 +363,9 @@ __all__ = [
     "graph_util",
     "group",
     "half",
+    "histogram_summary",
     "identity",
+    "image_summary",
     "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
@@ -360,6 +382,8 @@ __all__ = [
     "log_matrix_determinant",
     "logging",
     "losses",
+    "make_ndarray",
+    "make_tensor_proto",
     "map_fn",
     "math",
     "matmul",
@@ -371,6 +395,8 @@ __all__ = [
     "matrix_solve_ls",
     "matrix_transpose",
     "matrix_triangular_solve",
+    "merge_all_summaries",
+    "merge_summary",
     "name_scope",
     "nn",
     "no_op",
@@ -387,7 +413,9 @@ __all__ = [
     "placeholder",
     "placeholder_with_default",
     "profile",
+    "profiler",
     "py_func",
+    "python_io",
     "qr",
     "random_normal",
     "random_normal_initializer",
@@ -407,6 +435,7 @@ __all__ = [
     "reset_default_graph",
     "reshape",
     "saved_model",
+    "scalar_summary",
     "scan",
     "scatter_add",
     "scatter_div",
@@ -431,6 +460,7 @@ __all__ = [
     "string_join",
     "string_to_number",
     "substr",
+    "summary",
     "svd",
     "test",
     "tile",

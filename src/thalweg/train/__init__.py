@@ -6,6 +6,19 @@ from typing import TYPE_CHECKING
 
 from thalweg.graph import calls as _calls
 from thalweg.graph.later import later as _later
+from thalweg.protos.examples import (
+    BytesList,
+    Example,
+    Feature,
+    FeatureList,
+    FeatureLists,
+    Features,
+    FloatList,
+    Int64List,
+    SequenceExample,
+)
+from thalweg.summary.event_file import summary_iterator
+from thalweg.summary.file_writer import FileWriter as SummaryWriter
 from thalweg.train.adadelta import AdadeltaOptimizer
 from thalweg.train.adagrad import AdagradOptimizer
 from thalweg.train.adam import AdamOptimizer
@@ -72,10 +85,18 @@ __all__ = [
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
+    "BytesList",
     "CheckpointReader",
     "CheckpointState",
+    "Example",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
+    "Int64List",
     "MomentumOptimizer",
     "NewCheckpointReader",
     "Optimizer",
@@ -85,6 +106,8 @@ __all__ = [
     "SaveReport",
     "Saver",
     "SaverDef",
+    "SequenceExample",
+    "SummaryWriter",
     "checkpoint_exists",
     "exponential_decay",
     "export_meta_graph",
@@ -101,6 +124,7 @@ __all__ = [
     "piecewise_constant",
     "polynomial_decay",
     "remove_checkpoint",
+    "summary_iterator",
     "update_checkpoint_state",
     "write_graph",
 ]
