@@ -22,6 +22,9 @@ PUBLIC_MODULES = {
     "losses",
     "math",
     "nn",
+    "profiler",
+    "python_io",
+    "summary",
     "test",
     "train",
 }

@@ -6,7 +6,18 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, train
+from thalweg import (
+    contrib,
+    initializers,
+    linalg,
+    losses,
+    math,
+    nn,
+    profiler,
+    python_io,
+    summary,
+    train,
+)
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -29,6 +40,7 @@ from thalweg.base.shapes import Dimension, TensorShape
 from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.devices import DeviceSpec
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
 from thalweg.initializers import constant as constant_initializer
@@ -43,6 +55,7 @@ from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_in
 from thalweg.initializers import variance_scaling as variance_scaling_initializer
 from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
+from thalweg.inspect.profile import Profile, profile
 from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
@@ -78,6 +91,7 @@ from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
+    colocate_with,
     control_dependencies,
     device,
     get_collection,
@@ -198,7 +212,16 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.ops.summaries.histogram import histogram_summary
+from thalweg.ops.summaries.image import image_summary
+from thalweg.ops.summaries.merge import merge_all_summaries, merge_summary
+from thalweg.ops.summaries.scalar import scalar_summary
 from thalweg.platform import app, flags, gfile, logging, test
+from thalweg.protos.events import Event, LogMessage, SessionLog
+from thalweg.protos.summaries import HistogramProto, Summary, SummaryMetadata
+from thalweg.protos.tensors import make_ndarray, make_tensor_proto
+from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -214,21 +237,31 @@ __all__ = [
     "Assert",
     "ConfigProto",
     "DType",
+    "DeviceSpec",
     "Dimension",
+    "Event",
     "Explanation",
     "GPUOptions",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "GraphOptions",
+    "HistogramProto",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "LogMessage",
+    "NodeDef",
     "Operation",
     "OptimizerOptions",
     "Print",
+    "Profile",
     "RunMetadata",
     "RunOptions",
     "Session",
+    "SessionLog",
+    "Summary",
+    "SummaryMetadata",
     "Tensor",
     "TensorArray",
     "TensorShape",
@@ -270,6 +303,7 @@ __all__ = [
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
+    "colocate_with",
     "concat",
     "cond",
     "constant",
@@ -310,7 +344,10 @@ __all__ = [
     "gradients",
     "group",
     "half",
+    "histogram_summary",
     "identity",
+    "image_summary",
+    "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",
@@ -326,6 +363,8 @@ __all__ = [
     "log_matrix_determinant",
     "logging",
     "losses",
+    "make_ndarray",
+    "make_tensor_proto",
     "map_fn",
     "math",
     "matmul",
@@ -337,6 +376,8 @@ __all__ = [
     "matrix_solve_ls",
     "matrix_transpose",
     "matrix_triangular_solve",
+    "merge_all_summaries",
+    "merge_summary",
     "name_scope",
     "nn",
     "no_op",
@@ -352,7 +393,10 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "profile",
+    "profiler",
     "py_func",
+    "python_io",
     "qr",
     "random_normal",
     "random_normal_initializer",
@@ -371,6 +415,7 @@ __all__ = [
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
+    "scalar_summary",
     "scan",
     "scatter_add",
     "scatter_div",
@@ -395,6 +440,7 @@ __all__ = [
     "string_join",
     "string_to_number",
     "substr",
+    "summary",
     "svd",
     "test",
     "tile",
