@@ -17,6 +17,7 @@ PUBLIC_MODULES = {
     "flags",
     "gfile",
     "initializers",
+    "layers",
     "linalg",
     "logging",
     "losses",

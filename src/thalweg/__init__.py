@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, profiler, train
+from thalweg import contrib, initializers, layers, linalg, losses, math, nn, profiler, train
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -327,6 +327,7 @@ __all__ = [
     "int64",
     "invert_permutation",
     "is_variable_initialized",
+    "layers",
     "linalg",
     "local_variables",
     "local_variables_initializer",
