@@ -6,7 +6,21 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, layers, linalg, losses, math, nn, profiler, train
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from thalweg import (
+    contrib,
+    initializers,
+    layers,
+    linalg,
+    losses,
+    math,
+    nn,
+    profiler,
+    python_io,
+    summary,
+    train,
+)
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -29,8 +43,10 @@ from thalweg.base.shapes import Dimension, TensorShape
 from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.devices import DeviceSpec
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
+from thalweg.graph.later import later as _later
 from thalweg.initializers import constant as constant_initializer
 from thalweg.initializers import glorot_normal as glorot_normal_initializer
 from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
@@ -79,6 +95,7 @@ from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
+    colocate_with,
     control_dependencies,
     device,
     get_collection,
@@ -199,9 +216,15 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.ops.summaries.histogram import histogram_summary
+from thalweg.ops.summaries.image import image_summary
+from thalweg.ops.summaries.merge import merge_all_summaries, merge_summary
+from thalweg.ops.summaries.scalar import scalar_summary
 from thalweg.platform import app, flags, gfile, logging, test
-from thalweg.saving.graph_def import GraphDef, NodeDef
-from thalweg.saving.import_graph import import_graph_def
+from thalweg.protos.events import Event, LogMessage, SessionLog
+from thalweg.protos.summaries import HistogramProto, Summary, SummaryMetadata
+from thalweg.protos.tensors import make_ndarray, make_tensor_proto
+from thalweg.saving import hooks as _hooks
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -211,22 +234,42 @@ from thalweg.session.config import (
 from thalweg.session.run_metadata import RunMetadata, RunOptions
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
+if _TYPE_CHECKING:
+    from thalweg import graph_util, saved_model
+    from thalweg.saving.graph_def import GraphDef, NodeDef
+    from thalweg.saving.import_graph import import_graph_def
+    from thalweg.saving.meta_graph import MetaGraphDef
+
+_LATER = {
+    "GraphDef": "thalweg.saving.graph_def",
+    "MetaGraphDef": "thalweg.saving.meta_graph",
+    "NodeDef": "thalweg.saving.graph_def",
+    "graph_util": "thalweg.graph_util",
+    "import_graph_def": "thalweg.saving.import_graph",
+    "saved_model": "thalweg.saved_model",
+}
+
 __all__ = [
     "AUTO_REUSE",
     "AggregationMethod",
     "Assert",
     "ConfigProto",
     "DType",
+    "DeviceSpec",
     "Dimension",
+    "Event",
     "Explanation",
     "GPUOptions",
     "Graph",
     "GraphDef",
     "GraphKeys",
     "GraphOptions",
+    "HistogramProto",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "LogMessage",
+    "MetaGraphDef",
     "NodeDef",
     "Operation",
     "OptimizerOptions",
@@ -235,6 +278,9 @@ __all__ = [
     "RunMetadata",
     "RunOptions",
     "Session",
+    "SessionLog",
+    "Summary",
+    "SummaryMetadata",
     "Tensor",
     "TensorArray",
     "TensorShape",
@@ -276,6 +322,7 @@ __all__ = [
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
+    "colocate_with",
     "concat",
     "cond",
     "constant",
@@ -314,9 +361,12 @@ __all__ = [
     "glorot_normal_initializer",
     "glorot_uniform_initializer",
     "gradients",
+    "graph_util",
     "group",
     "half",
+    "histogram_summary",
     "identity",
+    "image_summary",
     "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
@@ -334,6 +384,8 @@ __all__ = [
     "log_matrix_determinant",
     "logging",
     "losses",
+    "make_ndarray",
+    "make_tensor_proto",
     "map_fn",
     "math",
     "matmul",
@@ -345,6 +397,8 @@ __all__ = [
     "matrix_solve_ls",
     "matrix_transpose",
     "matrix_triangular_solve",
+    "merge_all_summaries",
+    "merge_summary",
     "name_scope",
     "nn",
     "no_op",
@@ -363,6 +417,7 @@ __all__ = [
     "profile",
     "profiler",
     "py_func",
+    "python_io",
     "qr",
     "random_normal",
     "random_normal_initializer",
@@ -381,6 +436,8 @@ __all__ = [
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
+    "saved_model",
+    "scalar_summary",
     "scan",
     "scatter_add",
     "scatter_div",
@@ -405,6 +462,7 @@ __all__ = [
     "string_join",
     "string_to_number",
     "substr",
+    "summary",
     "svd",
     "test",
     "tile",
@@ -439,4 +497,7 @@ double = float64
 half = float16
 
 _operators.define_operators()
-_calls.explain_errors(globals(), __all__)
+_hooks.connect()
+_calls.explain_errors(globals(), set(__all__) - _LATER.keys())
+
+__getattr__ = _later(__name__, _LATER)

@@ -37,7 +37,7 @@ def test_another_backend_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> N
     x = tf.placeholder(tf.float32, [3])
     with tf.Session(config=config) as session:
         session.run(x + 1.0, {x: np.zeros(3)})
-    assert asked == [BackendSettings(threads=3, use_winograd=False)]
+    assert asked == [BackendSettings(threads=3, use_winograd=False, device="CPU:0")]
 
 
 def test_a_name_that_nobody_has() -> None:

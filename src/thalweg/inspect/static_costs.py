@@ -38,7 +38,8 @@ def static_costs(
     ops = prune(fetches, targets, shapes)
     fed = {tensor: tuple(map(int, shape)) for tensor, shape in shapes.items()}
     fed |= _known_placeholders(ops, fed)
-    stages = cut_into_stages(fetches, targets, fed)
+    anywhere = dict.fromkeys(ops, "")  # what an operation costs does not depend on its device
+    stages = cut_into_stages(ops, anywhere, fetches, targets, fed)
     if stages is not None:
         return _of_stages(stages, fed, values)
     static = {tensor: _value(tensor, values) for tensor in static_feeds(ops, fed)}

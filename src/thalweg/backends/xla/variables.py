@@ -35,6 +35,10 @@ class DeviceVariables:
         """The value of a variable, brought to the host."""
         return np.asarray(self.arrays[name])
 
+    def current(self, name: str) -> Any:
+        """The array of JAX, which other devices can take; a later run puts another in its place."""
+        return self.arrays[name]
+
     def set(self, name: str, value: Array) -> None:
         """Give a variable a value."""
         self._put(name, np.array(value, self.arrays[name].dtype))
