@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         latest_checkpoint,
         update_checkpoint_state,
     )
+    from thalweg.saving.init_from_checkpoint import init_from_checkpoint
     from thalweg.saving.saver import Saver, SaverDef, SaveReport
 
 # Imported when they are first used: a program that saves nothing starts without them.
@@ -57,6 +58,7 @@ _LATER = {
     "get_checkpoint_state": "thalweg.saving.checkpoint_state",
     "latest_checkpoint": "thalweg.saving.checkpoint_state",
     "update_checkpoint_state": "thalweg.saving.checkpoint_state",
+    "init_from_checkpoint": "thalweg.saving.init_from_checkpoint",
     "Saver": "thalweg.saving.saver",
     "SaverDef": "thalweg.saving.saver",
     "SaveReport": "thalweg.saving.saver",
@@ -84,6 +86,7 @@ __all__ = [
     "generate_checkpoint_state_proto",
     "get_checkpoint_mtimes",
     "get_checkpoint_state",
+    "init_from_checkpoint",
     "inverse_time_decay",
     "latest_checkpoint",
     "list_variables",
