@@ -33,6 +33,8 @@ BESIDE = {
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn", "saving"},
     "datasets": set[str](),
     "platform": {"base", "graph", "session"},
+    "profiler": {"base", "graph", "session", "inspect"},
+    "python": {"profiler"},
     "compat": set(STAGES) | {"", "datasets", "platform"},
     "saving": {"base", "graph", "ops", "backends", "session"},
 }

@@ -88,6 +88,7 @@ class Batches:
         self, arrays: Mapping[Tensor, Array], size: int | None, random: np.random.Generator | None
     ) -> None:
         self._arrays = arrays
+        self._kept: dict[Tensor, dict[Any, Any]] = {tensor: {} for tensor in arrays}
         self._size = _checked_size(arrays, size)
         self.taken = 0
         self._order = RowOrder(common_rows(arrays), random)
@@ -111,7 +112,7 @@ class Batches:
         numbers = memory.zeros((steps + 1, self._size), np.int64)  # one more: see MiniBatches
         numbers[:steps] = self._order.take(steps * self._size).reshape(steps, self._size)
         return {
-            t: MiniBatches(array, numbers[:steps], t.dtype.numpy)
+            t: MiniBatches(array, numbers[:steps], t.dtype.numpy, self._kept[t])
             for t, array in self._arrays.items()
         }
 

@@ -9,16 +9,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
-from thalweg.backends.registry import make_backend, registered
+from thalweg.backends.protocol import Feed, Program
 from thalweg.backends.trace import RunTrace
-from thalweg.base import settings
 from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.node import Hooks
 from thalweg.ops.state.variable import Variable
 from thalweg.session.batches import Batches, batch_random, common_rows
 from thalweg.session.config import ConfigProto
+from thalweg.session.devices import DeviceAttributes, SessionDevices
 from thalweg.session.entry import Entry
 from thalweg.session.executor import Executor
 from thalweg.session.feeds import Feeds, check_shape, feed_array
@@ -52,12 +51,17 @@ class Session:
     ) -> None:
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
-        registered(self._config.backend)
+        self._devices = SessionDevices(self._config)
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
-        self._store = SessionVariables(lambda: self._planner.backend.new_state())
+        self._store = SessionVariables(
+            self._device_of, lambda device: self._devices.backend(device).new_state()
+        )
         self._planner = Planner(
-            lambda: _new_backend(self._config), self._store, self._config.check_numerics
+            self._devices,
+            self._store,
+            self._config.check_numerics,
+            self._config.log_device_placement,
         )
         self._executor = Executor(self._graph, self._planner, self._store)
         self._loops = Loops()
@@ -67,6 +71,10 @@ class Session:
     def graph(self) -> Graph:
         """The graph that it runs parts of."""
         return self._graph
+
+    def list_devices(self) -> list[DeviceAttributes]:
+        """The devices that the session can use, by their full names."""
+        return self._devices.present()
 
     @property
     def why_recompiled(self) -> RecompilationLog:
@@ -301,6 +309,10 @@ class Session:
         except MemoryError as error:
             raise exhausted(fetches, targets, error) from error
 
+    def _device_of(self, variable: str) -> str:
+        """The device that a variable of the graph is on."""
+        return self._devices.find(self._graph.root.get_operation_by_name(variable).device)
+
     # -- life
 
     def _check_open(self) -> None:
@@ -339,6 +351,9 @@ class Session:
     def __exit__(self, *error: object) -> None:
         self._entered.pop().close()
         self.close()
+
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
 
     def __repr__(self) -> str:
         state = "closed" if self._planner.is_closed else self._config.backend
@@ -394,11 +409,6 @@ def _of_kind(name: str, value: T | None, kind: type[T]) -> T | None:
     if value is not None and not isinstance(value, kind):
         raise TypeError(f"{name} must be a tf.{kind.__name__}, not {value!r}")
     return value
-
-
-def _new_backend(config: ConfigProto) -> Backend:
-    threads = config.intra_op_parallelism_threads or settings.num_threads()
-    return make_backend(config.backend, BackendSettings(threads, config.use_winograd))
 
 
 def _read_only(array: Array) -> Array:
