@@ -52,6 +52,7 @@ VALUES: dict[str, Any] = {
     "words": np.array([b"one", b"", b"three"], object),
     "empty": np.zeros((0, 2), np.float16),
 }
+OTHERS = {"other": np.ones(300, np.int16)}
 PROGRESS = Progress(1234, LoopPosition(7, 5, 60_000, 50, True))
 
 
@@ -93,7 +94,7 @@ class Ours(Format):
     def write(self) -> list[bytes]:
         write_tensors(self.path, VALUES, {"thalweg.checkpoint": manifest_text(PROGRESS)})
         first = self.path.read_bytes()
-        write_tensors(self.path, {"other": np.ones(300, np.int16)})
+        write_tensors(self.path, OTHERS)
         return [first, self.path.read_bytes()]
 
     def repaired(self, data: bytes) -> bytes:
@@ -110,7 +111,7 @@ class Ours(Format):
         values = dict(read)
         text = read.metadata.get("thalweg.checkpoint")
         progress = progress_of(text) if text is not None else None
-        if not is_repaired and data != self.sound[1] and not _right(values):
+        if not is_repaired and not _right(values) and not _right(values, OTHERS):
             raise Wrong(f"{values}")
         if not is_repaired and text is not None and progress != PROGRESS:
             raise Wrong(f"{progress}")
@@ -210,7 +211,7 @@ FORMATS: dict[str, list[type[Format]]] = {
 }
 
 
-def _right(values: dict[str, Any]) -> bool:
+def _right(values: dict[str, Any], expected: dict[str, Any] = VALUES) -> bool:
     return values.keys() == VALUES.keys() and all(
         a.dtype == VALUES[n].dtype
         and a.shape == VALUES[n].shape
