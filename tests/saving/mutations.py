@@ -212,12 +212,11 @@ FORMATS: dict[str, list[type[Format]]] = {
 
 
 def _right(values: dict[str, Any], expected: dict[str, Any] = VALUES) -> bool:
-    return values.keys() == VALUES.keys() and all(
-        a.dtype == VALUES[n].dtype
-        and a.shape == VALUES[n].shape
-        and a.tolist() == VALUES[n].tolist()
-        for n, a in values.items()
-    )
+    return _described(values) == _described(expected)
+
+
+def _described(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {n: (a.dtype, a.shape, a.tolist()) for n, a in tensors.items()}
 
 
 def mutated(draw: random.Random, data: bytes, others: list[bytes]) -> bytes:
