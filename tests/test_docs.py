@@ -22,6 +22,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "mnist.md",
         "performance_notes.md",
         "profile.md",
+        "xla.md",
     )
 ]
 # Where a path in a page may begin.
