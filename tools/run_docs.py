@@ -17,12 +17,12 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import chdir, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = [DOCS / "how_it_works.md", DOCS / "profile.md"]
+PAGES = [DOCS / "how_it_works.md", DOCS / "models.md", DOCS / "profile.md"]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"
 MEASURED = " (measured)"
@@ -94,7 +94,8 @@ def main() -> int:
         os.environ.update(THALWEG_CACHE_DIR=cache, THALWEG_STRICT="1", THALWEG_NUM_THREADS="2")
         for path in PAGES:
             page = path.read_text()
-            new = rewritten(page)
+            with tempfile.TemporaryDirectory() as folder, chdir(folder):  # some write files
+                new = rewritten(page)
             if "--check" in sys.argv:
                 changed += differences(page, new)
             else:

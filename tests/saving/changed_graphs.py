@@ -26,7 +26,8 @@ from thalweg.base.errors import ThalwegError
 HOSTILE = [
     None, True, -1, 0, 1, 2, 3, 2**31, 2**63, 10**40, 0.5, -1e308, "", "x", "x:0", "^x", "y:9",
     "nan", "int32", "string", "bfloat16", "../../etc/passwd", "\0", "a" * 5000, [], [0], [None],
-    [-1], [10**12, 10**12], [[]], {}, {"array": {"dtype": "float32", "shape": [1 << 40], "data": ""}},
+    [-1], [10**12, 10**12], [[]], {},
+    {"array": {"dtype": "float32", "shape": [1 << 40], "data": ""}},
     {"array": {"dtype": "int32", "shape": [2], "data": [10**9, -5]}}, "Conv2D", "VariableV2",
     "Loop", "PyFunc", "GatherOwned", "Reshape", "Cond",
 ]  # fmt: skip
