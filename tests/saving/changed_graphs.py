@@ -23,7 +23,7 @@ import numpy as np
 import thalweg as tf
 from thalweg.base.errors import ThalwegError
 
-HOSTILE = [
+HOSTILE: list[Any] = [
     None, True, -1, 0, 1, 2, 3, 2**31, 2**63, 10**40, 0.5, -1e308, "", "x", "x:0", "^x", "y:9",
     "nan", "int32", "string", "bfloat16", "../../etc/passwd", "\0", "a" * 5000, [], [0], [None],
     [-1], [10**12, 10**12], [[]], {},

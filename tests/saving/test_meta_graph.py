@@ -107,6 +107,7 @@ def test_the_saver_comes_back_with_its_settings_and_names(tmp_path: Path) -> Non
         assert saver.export_meta_graph().saver_def == saver.export_meta_graph().saver_def
     with tf.Graph().as_default(), tf.Session() as session:
         again = tf.train.import_meta_graph(f"{path}.meta")
+        assert again is not None
         assert again.as_saver_def().max_to_keep == 2
         again.restore(session, path)
         assert session.run(["v:0", "other:0"]) == [3, 4]
