@@ -1,0 +1,26 @@
+"""Run the programs with TensorFlow, in its own environment: `python -m tests.compat_v1.peer OUT`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+
+
+def main(out: str, names: list[str]) -> None:
+    """Write the results of the programs, of all of them if no names are given, to a file."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"  # which has the cells of recurrent networks
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow.compat.v1 as tf
+
+    from tests.compat_v1.bench import run_all
+    from tests.compat_v1.catalogue import PROGRAMS
+
+    tf.disable_v2_behavior()
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    np.savez_compressed(out, **run_all(tf, [(name, PROGRAMS[name]) for name in names or PROGRAMS]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
