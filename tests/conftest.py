@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -15,6 +16,11 @@ os.environ.setdefault(
 )
 # The compiler checks its own work, and does not go on in a slower way where it fails.
 os.environ["THALWEG_STRICT"] = "1"
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the ten thousand tests themselves."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,21 @@ from types import ModuleType
 import thalweg as tf
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLIC_MODULES = {"contrib", "errors", "initializers", "linalg", "losses", "math", "nn", "train"}
+PUBLIC_MODULES = {
+    "app",
+    "contrib",
+    "errors",
+    "flags",
+    "gfile",
+    "initializers",
+    "linalg",
+    "logging",
+    "losses",
+    "math",
+    "nn",
+    "test",
+    "train",
+}
 
 
 def test_all_lists_every_public_name() -> None:

@@ -32,6 +32,8 @@ BESIDE = {
     "contrib": {"base", "graph", "ops", "nn", "train"},
     "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
     "datasets": set[str](),
+    "platform": {"base", "graph", "session"},
+    "compat": set(STAGES) | {"", "datasets", "platform"},
     "saving": {"base", "graph", "ops", "backends", "session"},
 }
 

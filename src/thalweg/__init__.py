@@ -198,6 +198,7 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.platform import app, flags, gfile, logging, test
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -237,6 +238,7 @@ __all__ = [
     "add_to_collection",
     "add_to_collections",
     "all_variables",
+    "app",
     "arg_max",
     "arg_min",
     "argmax",
@@ -285,6 +287,7 @@ __all__ = [
     "expand_dims",
     "explain",
     "fill",
+    "flags",
     "float16",
     "float32",
     "float64",
@@ -298,6 +301,7 @@ __all__ = [
     "get_local_variable",
     "get_variable",
     "get_variable_scope",
+    "gfile",
     "global_norm",
     "global_variables",
     "global_variables_initializer",
@@ -320,6 +324,7 @@ __all__ = [
     "local_variables",
     "local_variables_initializer",
     "log_matrix_determinant",
+    "logging",
     "losses",
     "map_fn",
     "math",
@@ -391,6 +396,7 @@ __all__ = [
     "string_to_number",
     "substr",
     "svd",
+    "test",
     "tile",
     "train",
     "trainable_variables",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests import shares
 from tests.fuzz.__main__ import arguments_of
 from tests.fuzz.children import findings
 from tests.fuzz.generator import Line, Program
 from tests.fuzz.guard import Side
 from tests.fuzz.menu import program
 from tests.fuzz.samples import SAMPLED
+from tests.shares import at_most
 from thalweg.backends.native.llvm.target import Target
 
 JOBS = 2
@@ -18,7 +20,7 @@ GUARDED = [
     pytest.param("end", "host", 2000, id="end"),
     pytest.param("begin", "host", 3000, id="begin"),
     pytest.param("end", "avx2", 4000, id="end-avx2", marks=X86),
-    pytest.param("end", "sse", 5000, id="end-sse", marks=X86),
+    pytest.param("end", "sse", 6000, id="end-sse", marks=X86),
 ]
 
 
@@ -34,38 +36,39 @@ def _check(
 
 
 def test_programs_compute_what_they_mean() -> None:
-    _check("programs", 1000, 72)
+    _check("programs", 1000, at_most(30, 300))
 
 
 @pytest.mark.parametrize(("guard", "target", "seed"), GUARDED)
 def test_programs_stay_within_their_arrays(guard: Side, target: str, seed: int) -> None:
-    _check("programs", seed, 15, target, guard)
+    _check("programs", seed, at_most(7, 60), target, guard)
 
 
 @pytest.mark.parametrize(("guard", "target", "seed"), GUARDED)
 def test_samples_stay_within_their_arrays(guard: Side, target: str, seed: int) -> None:
-    if target == "host" and guard == "end":
-        _check("samples", 0, len(SAMPLED), target, guard)
-    else:
-        start = seed // 1000 * len(SAMPLED) // 6
-        _check("samples", start, len(SAMPLED) // 6, target, guard)
+    """A half of the records at the end of memory on this machine, and a twelfth in other ways."""
+    part, is_first = len(SAMPLED) // 12, guard == "end" and target == "host"
+    start, share = (0, 6 * part) if is_first else ((3 + seed // 1000) * part, part)
+    if shares.ALL:
+        start, share = 0, len(SAMPLED)
+    _check("samples", start, share, target, guard)
 
 
 def test_loops_compute_what_they_mean() -> None:
-    _check("loops", 0, 8)
+    _check("loops", 0, at_most(5, 50))
 
 
 @pytest.mark.parametrize(("guard", "target", "seed"), GUARDED[:2])
 def test_loops_stay_within_their_arrays(guard: Side, target: str, seed: int) -> None:
-    _check("loops", seed, 3, target, guard)
+    _check("loops", seed, at_most(2, 20), target, guard)
 
 
 def test_convolutions_and_their_gradients() -> None:
-    _check("convolutions", 0, 30)
+    _check("convolutions", 0, at_most(20, 200))
 
 
 def test_convolutions_of_networks() -> None:
-    _check("light-corpus", 0, 20)
+    _check("light-corpus", 0, at_most(12, 60))
 
 
 def test_the_same_seed_makes_the_same_program() -> None:

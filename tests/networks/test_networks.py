@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests import shares
 from tests.networks.catalogue import NETWORKS
 from tests.networks.compare import differences, trained
 
+QUICK = ["densenet", "googlenet", "mobilenet_v1", "unet", "gan"]  # a few seconds each
 
-@pytest.mark.parametrize("name", NETWORKS)
+
+@pytest.mark.parametrize("name", NETWORKS if shares.ALL else QUICK)
 def test_training_is_that_of_the_reference(name: str) -> None:
     wanted = trained(name, 2, "float64", "numpy", short=True)
     actual = trained(name, 2, "float32", "llvm", short=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.backends.protocol import Feed
+from thalweg.backends.trace import RunTrace
 from thalweg.base.dims import Given, Sizes, Trace
 from thalweg.ops.arrays.constant import Constant, constant_of
 from thalweg.passes.plan import Plan
@@ -47,6 +48,9 @@ class ConstantProgram:
         if len(self._scalars) == len(self._values):
             return list(self._scalars)
         return [value.copy() for value in self._values]
+
+    def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
+        return self.run(feeds, run_counter)
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:
         self.finished = steps

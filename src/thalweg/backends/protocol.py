@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from thalweg.backends.state import Variables
+from thalweg.backends.trace import RunTrace
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.record import Record
@@ -64,6 +65,18 @@ class Program(Protocol):
 
         Raises:
             InvalidArgumentError: an operation cannot take the values that it is given.
+        """
+        ...
+
+    def trace(
+        self, feeds: Sequence[np.ndarray[Any, Any]], run_counter: int, trace: RunTrace
+    ) -> list[np.ndarray[Any, Any]]:
+        """Run once as `run` does, and note what ran when.
+
+        Args:
+            feeds: as for `run`.
+            run_counter: as for `run`.
+            trace: where to note it.
         """
         ...
 

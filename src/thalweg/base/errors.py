@@ -23,6 +23,14 @@ class NotFoundError(OpError, LookupError):
     """Something named (a file, an op, a tensor) does not exist."""
 
 
+class AlreadyExistsError(OpError):
+    """Something that was to be made, such as a file, exists already."""
+
+
+class PermissionDeniedError(OpError):
+    """The user may not do this, such as write a file."""
+
+
 class OutOfRangeError(OpError):
     """Reading past the end of something, such as a queue or a data set."""
 

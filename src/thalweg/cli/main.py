@@ -22,6 +22,7 @@ __all__ = ["main"]
 # In the order of `thalweg --help`.
 COMMANDS = (
     "train",
+    "run",
 )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from thalweg.base.record import Record
-from thalweg.formula import FUNCTIONS, Apply, Combination, Expr, Read, iterations, walk
+from thalweg.formula import Combination, Read, iterations, walk
+from thalweg.formula.cost import flops_of
 from thalweg.kernels.nests.nest import Nest, Store
 
 
@@ -50,9 +51,9 @@ def _flops(nest: Nest) -> int:
     """Arithmetic of one point; what several stores share counts once."""
     reductions = nest.reductions
     inside = {id(e) for r in reductions for e in walk(r.body)}
-    total = _applied([e for e in nest.exprs if id(e) not in inside])
+    total = flops_of([e for e in nest.exprs if id(e) not in inside])
     for reduce in reductions:
-        total += iterations(reduce.axes) * (_applied(walk(reduce.body)) + 1)
+        total += iterations(reduce.axes) * (flops_of(walk(reduce.body)) + 1)
     return total
 
 
@@ -66,11 +67,3 @@ def _combined(nest: Nest) -> int:
             sums = len(factors) - len(expr.table)
             total += (products + sums) * nest.evaluations(expr) // len(expr.table)
     return total
-
-
-def _applied(exprs: list[Expr]) -> int:
-    return sum(FUNCTIONS[e.function].flops for e in exprs if isinstance(e, Apply) and _is_float(e))
-
-
-def _is_float(expr: Apply) -> bool:
-    return expr.dtype.is_floating or any(a.dtype.is_floating for a in expr.args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from _thread import get_ident
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Feed, Program
+from thalweg.backends.trace import RunTrace
 from thalweg.base.forks import ForkSafe
 from thalweg.graph import Graph, Tensor
 from thalweg.session.entry import Entry
@@ -85,6 +87,20 @@ class Executor(ForkSafe):
             if ticket.lock is not None:
                 ticket.lock.release()
 
+    def trace(self, entry: Entry, feeds: Mapping[Tensor, Array], trace: RunTrace) -> list[Array]:
+        """The values of what the entry computes, with what ran when noted in the trace."""
+        if entry.program is None:
+            return self.run(entry, feeds)
+
+        def work(entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
+            trace.start = time.perf_counter()
+            try:
+                return self._once(entry, program, arrays, trace)
+            finally:
+                trace.stop = time.perf_counter()
+
+        return self._execute(entry, feeds, work)
+
     def run_steps(self, entry: Entry, feeds: Mapping[Tensor, Feed], steps: int) -> list[Array]:
         """The values of what the entry computes in some steps, along a new first axis."""
         if entry.program is None:
@@ -132,12 +148,17 @@ class Executor(ForkSafe):
                     raise
         return 0, program.clone(None)
 
-    def _once(self, entry: Entry, program: Program, arrays: list[Any]) -> list[Array]:
+    def _once(
+        self, entry: Entry, program: Program, arrays: list[Any], trace: RunTrace | None = None
+    ) -> list[Array]:
         with self._lock:
             number = self.runs
             self.runs = number + 1
         try:
-            made = program.run(arrays, number)
+            if trace is None:
+                made = program.run(arrays, number)
+            else:
+                made = program.trace(arrays, number, trace)
         except BaseException:
             self._give_back(number, number + 1)
             raise

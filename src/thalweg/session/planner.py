@@ -22,11 +22,12 @@ from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
 from thalweg.passes.bodies import ShapesChangeError
 from thalweg.passes.check_numbers import check_numbers
+from thalweg.passes.costs import OpCost, costs
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature, with_inner
-from thalweg.passes.specialise import given, seeds, static_feeds
+from thalweg.passes.specialise import given, seeds, specialise, static_feeds
 from thalweg.passes.stages import Stage, Stages, cut_into_stages
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
@@ -77,6 +78,7 @@ class Planner(ForkSafe):
         self._entries: dict[tuple[Choice, tuple[bytes, ...]], Entry] = BoundedDict()
         self._planned: dict[Request, list[Entry]] = BoundedDict()
         self._staged_entries: dict[Request, Entry] = BoundedDict()
+        self._costs: dict[tuple[Choice, tuple[bytes, ...]], dict[str, OpCost]] = BoundedDict()
 
     def chosen(self, fetched: Fetches, feeds: Mapping[Tensor, Array]) -> Choice:
         """`choice` for what a user fetches and feeds, found again in a microsecond."""
@@ -151,6 +153,7 @@ class Planner(ForkSafe):
                 self._entries,
                 self._planned,
                 self._staged_entries,
+                self._costs,
             ):
                 table.clear()
 
@@ -234,12 +237,12 @@ class Planner(ForkSafe):
             _check_fed(prune(request.fetches, request.targets, feeds, request.done), feeds)
             remark = f" ({len(stages.stages)} stages, one after the other)"
             self.why.note(request, feeds, {}, remark)
-            program = StagedProgram(stages, self._segment, self._store)
+            program = StagedProgram(stages, self, self._store)
             entry = Entry(program, stages.feeds, stages.needs, stages.writes)
             self._staged_entries[request] = entry
         return self._staged_entries[request]
 
-    def _segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+    def segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
         """The compiled plan of a segment."""
         key: Any = (stage, *[array.shape for array in feeds.values()])
         choice = self._recent.get(key)
@@ -247,6 +250,27 @@ class Planner(ForkSafe):
             choice = self.choice(stage.tensors, stage.targets, feeds, stage.done)
             self._recent[key] = choice
         return choice.only or self.entry(choice, feeds)
+
+    def segment_costs(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
+        """What the operations of a segment cost, each by itself."""
+        return self.costs(self.choice(stage.tensors, stage.targets, feeds, stage.done), feeds)
+
+    def costs(self, choice: Choice, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
+        """What the operations of a run cost, each by itself, before any is fused or simplified.
+
+        Nothing is known of a run of several stages as a whole: see `segment_costs`.
+        """
+        request = choice.request
+        if request.stages:
+            return {}
+        static = {tensor: feeds[tensor] for tensor in request.static}
+        key = choice, tuple([array.tobytes() for array in static.values()])
+        if key not in self._costs:
+            shapes = {tensor: feed.shape for tensor, feed in feeds.items()}
+            with self._planning():
+                ops = request.fetches, request.targets
+                self._costs[key] = costs(specialise(*ops, shapes, static, request.done))
+        return dict(self._costs[key])
 
     def _made(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]

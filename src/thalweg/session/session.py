@@ -11,6 +11,7 @@ import numpy as np
 
 from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
 from thalweg.backends.registry import make_backend, registered
+from thalweg.backends.trace import RunTrace
 from thalweg.base import settings
 from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
@@ -89,8 +90,8 @@ class Session:
             fetches: a tensor, operation, variable or name ("y:0", "train"), or any nesting of
                 lists, tuples and dicts of them. Operations give None.
             feed_dict: values for tensors of the graph, placeholders as a rule.
-            options: accepted for TensorFlow 1.
-            run_metadata: accepted for TensorFlow 1.
+            options: a `RunOptions`; with a `trace_level` the run is traced.
+            run_metadata: a `RunMetadata`, to which a traced run writes when each operation ran.
 
         Raises:
             FetchError: for a fetch that is not of the session's graph.
@@ -107,7 +108,11 @@ class Session:
         choice = self._planner.chosen(fetched, feeds)
         try:
             entry = choice.only or self._planner.entry(choice, feeds)
-            values = self._executor.run(entry, feeds)
+            if options is None or run_metadata is None or not options.trace_level:
+                values = self._executor.run(entry, feeds)
+            else:
+                run_metadata.trace = trace = RunTrace(costs=self._planner.costs(choice, feeds))
+                values = self._executor.trace(entry, feeds, trace)
         except MemoryError as error:
             raise exhausted(fetched.tensors, fetched.targets, error) from error
         if choice.fetches is not fetched.tensors:

@@ -10,12 +10,14 @@ import numpy as np
 
 from thalweg.backends.evaluator import Run
 from thalweg.backends.protocol import Feed, MiniBatches, Program
+from thalweg.backends.trace import RunTrace, Unit
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import compatible, show
-from thalweg.graph import Body, Op, Operation, Tensor, execute, failed
+from thalweg.graph import Body, Op, Operation, Spec, Tensor, execute, failed
 from thalweg.ops.control.control_flow import ControlFlow, RunBody
 from thalweg.ops.evaluation import checked_outputs
+from thalweg.passes.costs import OpCost, host_cost
 from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
 from thalweg.session.entry import Entry
 from thalweg.session.steps import joined
@@ -26,11 +28,15 @@ Array = np.ndarray[Any, Any]
 MOST_NAMED = 8  # operations of a stage that are named when it is described
 
 
-class FindSegment(Protocol):
-    """What finds or makes the compiled plan of a segment."""
+class Segments(Protocol):
+    """What finds or makes the compiled plans of segments."""
 
-    def __call__(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
+    def segment(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> Entry:
         """The plan for these feeds."""
+        ...
+
+    def segment_costs(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
+        """What its operations cost, by name."""
         ...
 
 
@@ -41,7 +47,7 @@ class StagedProgram:
 
     Args:
         stages: of the run.
-        find: makes the programs of segments.
+        segments: makes the programs of segments.
         store: the values of variables.
         workspace: see `Program.clone`.
     """
@@ -49,13 +55,13 @@ class StagedProgram:
     def __init__(
         self,
         stages: Stages,
-        find: FindSegment,
+        segments: Segments,
         store: SessionVariables,
         workspace: int | None = 0,
     ) -> None:
         self.stages = stages
         self.finished = 0
-        self._find, self._store = find, store
+        self._segments, self._store = segments, store
         self._workspace = workspace
         self._release = _last_uses(stages)
         self._latest: dict[Stage, Program] = {}
@@ -63,41 +69,69 @@ class StagedProgram:
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         """Run every stage once; see `Program`."""
+        return self._run(feeds, run_counter, None)
+
+    def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
+        """Run every stage once, and note what ran when; see `Program`."""
+        return self._run(feeds, run_counter, trace)
+
+    def _run(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace | None) -> list[Array]:
         values = dict(zip(self.stages.feeds, feeds, strict=True))
         for stage, release in zip(self.stages.stages, self._release, strict=True):
             if stage.is_host:
-                self._run_by_python(stage, values, run_counter)
+                self._run_by_python(stage, values, run_counter, trace)
             else:
-                self._run_segment(stage, values, run_counter)
+                self._run_segment(stage, values, run_counter, trace)
             for tensor in release:
                 values.pop(tensor, None)
         return [values[tensor] for tensor in self.stages.fetches]
 
-    def _run_segment(self, stage: Stage, values: dict[Tensor, Array], run_counter: int) -> None:
+    def _run_segment(
+        self,
+        stage: Stage,
+        values: dict[Tensor, Array],
+        run_counter: int,
+        trace: RunTrace | None = None,
+    ) -> None:
         fed = {tensor: values[tensor] for tensor in stage.feeds}
-        entry = self._find(stage, fed)
+        entry = self._segments.segment(stage, fed)
         if entry.program is not None:
             program = self._latest[stage] = self._placed(entry, entry.program)
-            made = program.run([fed[tensor] for tensor in entry.feeds], run_counter)
+            arrays = [fed[tensor] for tensor in entry.feeds]
+            if trace is None:
+                made = program.run(arrays, run_counter)
+            else:
+                with trace.excluding():
+                    trace.costs |= self._segments.segment_costs(stage, fed)
+                made = program.trace(arrays, run_counter, trace)
             values.update(zip(stage.tensors, map(np.asarray, made), strict=True))
 
-    def _run_by_python(self, stage: Stage, values: dict[Tensor, Array], run_counter: int) -> None:
-        run = _HostRun(dict(values), run_counter, self._store, partial(self._run_body, run_counter))
+    def _run_by_python(
+        self,
+        stage: Stage,
+        values: dict[Tensor, Array],
+        run_counter: int,
+        trace: RunTrace | None,
+    ) -> None:
+        run_body = partial(self._run_body, run_counter, trace)
+        run = _HostRun(dict(values), run_counter, self._store, run_body)
         with np.errstate(all="ignore"):
             for op in stage.ops:
-                run.execute(op)
+                run.execute_traced(op, trace)
         for tensor in stage.tensors:
             run.provide(tensor)
             # A copy: what Python made may be an operand, or what a function of the user's keeps.
             values[tensor] = np.array(run.values[tensor], order="C")
 
-    def _run_body(self, run_counter: int, body: Body, inputs: Sequence[Any]) -> list[Array]:
+    def _run_body(
+        self, run_counter: int, trace: RunTrace | None, body: Body, inputs: Sequence[Any]
+    ) -> list[Array]:
         """The outputs of a body, which is compiled as a run of its own."""
         if body not in self._bodies:
             self._bodies[body] = stage_of_body(body)
         arrays = [np.asarray(value, order="C") for value in inputs]
         values = dict(zip(body.inputs, arrays, strict=True))
-        self._run_segment(self._bodies[body], values, run_counter)
+        self._run_segment(self._bodies[body], values, run_counter, trace)
         return [values[tensor] for tensor in body.outputs]
 
     def _placed(self, entry: Entry, program: Program) -> Program:
@@ -137,7 +171,7 @@ class StagedProgram:
 
     def clone(self, workspace: int | None) -> StagedProgram:
         """The same stages with segments in another workspace."""
-        return StagedProgram(self.stages, self._find, self._store, workspace)
+        return StagedProgram(self.stages, self._segments, self._store, workspace)
 
     def parts(self) -> list[tuple[list[str], Program | None]]:
         """For each stage what it is, in lines, and its program if it is a segment that has run."""
@@ -186,6 +220,21 @@ class _HostRun(Run):
         for tensor in op.outputs:
             if self.values[tensor].shape != tensor.static_shape:
                 self._check(tensor)
+
+    def execute_traced(self, op: Operation, trace: RunTrace | None) -> None:
+        """The same with its time noted; that of a loop or branch is that of what it runs."""
+        if trace is None or op.record.bodies:
+            self.execute(op)
+        else:
+            with trace.timing(Unit((op.name,), f"{op.type} in Python")):
+                self.execute(op)
+            trace.costs[op.name] = self._cost(op)
+
+    def _cost(self, op: Operation) -> OpCost:
+        """What an operation that has been executed has read and made."""
+        made = [Spec(np.shape(self.values[tensor]), tensor.dtype) for tensor in op.outputs]
+        read = sum(np.asarray(self.values[tensor]).nbytes for tensor in op.inputs)
+        return host_cost(op, made, read)
 
     def _evaluate(self, record: Op, inputs: list[Any], kinds: list[DType]) -> list[Array]:
         if isinstance(record, ControlFlow):

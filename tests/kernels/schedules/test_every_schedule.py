@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 import thalweg as tf
 from tests.kernels.schedules.every_schedule import some_schedules
 from tests.kernels.schedules.test_schedule import Runner, heaviest, product
+from tests.shares import one_in
 from thalweg.backends.native.llvm.jit import Jit
 from thalweg.graph import Tensor
 from thalweg.kernels.nests import blocks
@@ -86,14 +87,17 @@ SUMS = ["matmul-transposed-a", "matmul-transposed-b", "convolution", "by-filter"
 FILTER = 1  # the input whose extents must be known
 
 
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-@pytest.mark.parametrize("name", CASES)
+def both(names: Iterable[str]) -> list[tuple[str, bool]]:
+    """Known and open extents, the ones first for one case and the others for the next."""
+    return [(name, bool((n + m) % 2)) for n, name in enumerate(names) for m in range(2)]
+
+
+@pytest.mark.parametrize(("name", "dynamic"), one_in(2, both(CASES)))
 def test_every_pair_of_features(name: str, dynamic: bool) -> None:
     check_schedules(name, dynamic)
 
 
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
-@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize(("name", "dynamic"), one_in(2, both(SUMS)))
 def test_sums_in_blocks(name: str, dynamic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so short that there are several levels, one inside the other."""
     monkeypatch.setattr(blocks, "BLOCK", 4)

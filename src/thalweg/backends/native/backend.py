@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,9 +28,11 @@ from thalweg.backends.native.tapes import Tapes
 from thalweg.backends.native.team import ProgramTable as Table
 from thalweg.backends.native.team import shared_team
 from thalweg.backends.native.thread_count import LoopTuner, ThreadCountTuner
+from thalweg.backends.native.tracing import Room, Tracer
 from thalweg.backends.protocol import BackendSettings, Feed, MiniBatches, Program
 from thalweg.backends.reference.backend import ReferenceProgram
 from thalweg.backends.state import VariableStore, address_of
+from thalweg.backends.trace import RunTrace
 from thalweg.base.dims import Given, Sizes
 from thalweg.base.dtypes import DType
 from thalweg.base.errors import OpError
@@ -180,6 +183,7 @@ class NativeProgram:
         self._first_run = 0
         self._program = make_program(self._layout.rows(SMALL_WORK), ())
         self._loop: Table | None = None
+        self._tracer: Tracer | None = None
         team = shared_team()
         slices = Slices(team, self._threads) if self._layout.has_loops else None
         self._run_program = (slices or team).run_program
@@ -216,10 +220,31 @@ class NativeProgram:
             self._execute_timed()
         return made
 
+    def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
+        made = [memory.empty(shape, dtype) for shape, dtype in self._fetches]
+        self._bind([*feeds, *made], run_counter)
+        self._execute_traced(trace)
+        return made
+
+    def _execute_traced(self, trace: RunTrace, most: Room | None = None) -> None:
+        """Run with a time for each kernel, on as many threads as a run would take."""
+        if self._tracer is None:
+            with trace.excluding():
+                rows, costs = self._layout.rows(SMALL_WORK), self._summaries(itertools.repeat(1))
+                self._tracer = Tracer(rows, self._parts, costs, self._threads, most)
+        apart = self._is_apart(time.perf_counter())
+        self._tracer.run(1 if apart else self._tuner.choose(), trace)
+        self._ended = time.perf_counter()
+        self._raise_failure()
+
+    def _is_apart(self, now: float) -> bool:
+        """Whether other threads are not worth waking: they may be asleep, and there is little."""
+        return self._sleepy and now - self._ended > AWAKE_SECONDS
+
     def _execute_timed(self) -> None:
         """Run on as many threads as are fastest at present."""
         start = time.perf_counter()
-        apart = self._sleepy and start - self._ended > AWAKE_SECONDS
+        apart = self._is_apart(start)
         self._execute(self._program, 1 if apart else self._tuner.choose())
         self._ended = time.perf_counter()
         if not apart:
@@ -272,7 +297,12 @@ class NativeProgram:
 
     def _execute(self, program: Table, threads: int) -> None:
         self._run_program(program, threads)
-        if self._checked and self._arguments.verdicts.any():
+        if self._checked:
+            self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        """Raise the error for a check that has ended the run, if any has."""
+        if self._arguments.verdicts.any():
             raise self._failure()
 
     def _failure(self) -> OpError:
@@ -309,10 +339,14 @@ class NativeProgram:
 
     def summary(self) -> tuple[KernelSummary, ...]:
         """What every kernel computes and costs, in the order in which they run."""
+        return self._summaries(self._layout.times())
+
+    def _summaries(self, times: Iterable[int]) -> tuple[KernelSummary, ...]:
+        """The same, for parts that run so often."""
         types = self._compiled.planned.interface.types
         return tuple(
-            summarise(step, part, types, part.is_serial(SMALL_WORK), times)
-            for part, times in zip(self._parts, self._layout.times(), strict=True)
+            summarise(step, part, types, part.is_serial(SMALL_WORK), often)
+            for part, often in zip(self._parts, times, strict=False)
             for step in part.steps
         )
 
@@ -341,6 +375,11 @@ class TapedProgram(NativeProgram):
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         self._bind([*feeds, *self._tapes.begin(self._fetches)], run_counter)
         self._execute_timed()
+        return self._tapes.end()
+
+    def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
+        self._bind([*feeds, *self._tapes.begin(self._fetches)], run_counter)
+        self._execute_traced(trace, self._tapes.room)
         return self._tapes.end()
 
     def run_steps(self, feeds: Sequence[Feed], run_counter: int, steps: int) -> list[Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from thalweg.backends.evaluator import Run
 from thalweg.backends.protocol import Feed, MiniBatches
 from thalweg.backends.state import Variables, VariableStore
+from thalweg.backends.trace import RunTrace, Unit
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.base.shapes import known
@@ -55,11 +56,23 @@ class ReferenceProgram:
         return {}
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
+        return self._run(feeds, run_counter, execute)
+
+    def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
+        def timed(op: Operation, run: Run) -> None:
+            with trace.timing(Unit((op.name,), op.type)):
+                execute(op, run)
+
+        return self._run(feeds, run_counter, timed)
+
+    def _run(
+        self, feeds: Sequence[Array], run_counter: int, run_op: Callable[[Operation, Run], None]
+    ) -> list[Array]:
         fed = dict(zip(self._plan.feeds, feeds, strict=True))
         one = Run(fed, np.asarray(run_counter, np.int64), self._state, self._written)
         with np.errstate(all="ignore"):
             for op, release in zip(self._order, self._release, strict=True):
-                execute(op, one)
+                run_op(op, one)
                 for tensor in release:
                     one.values.pop(tensor, None)
         return [np.array(one.values[tensor]) for tensor in self._plan.fetches]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from thalweg.backends.native.driver import layouts
+
 # A kernel whose tasks are parts of a number of slices. For each part it runs some kernels once, and
 # then others for each slice, one after the other. Each word of their arguments is a base, plus a
 # stride times the slice's number, plus others times those of the part and the thread.
-CHAIN = """
-define internal void @chain(ptr %args, i64 %begin, i64 %end, i64 %thread) nounwind {{
-entry:
+_CHAIN = """
+define internal void @{name}(ptr %{given}, i64 %begin, i64 %end, i64 %thread) nounwind {{
+entry:{prelude}
   %at_most = getelementptr i8, ptr %args, i64 {chain.MOST_WORDS}
   %at_extent = getelementptr i8, ptr %args, i64 {chain.EXTENT}
   %at_parts = getelementptr i8, ptr %args, i64 {chain.PARTS}
@@ -53,9 +55,11 @@ member:
   %once = load i64, ptr %at_once
   %is_once = icmp ne i64 %once, 0
   %other = xor i1 %is_once, %starts
-  br i1 %other, label %skip, label %copy
+  br i1 %other, label %skip, label %starting
+starting:{before}
+  br label %copy
 copy:
-  %w = phi i64 [ 0, %member ], [ %next_w, %word ]
+  %w = phi i64 [ 0, %starting ], [ %next_w, %word ]
   %missing = icmp ult i64 %w, %size
   br i1 %missing, label %word, label %call
 word:
@@ -80,7 +84,7 @@ word:
 call:
   %kernel = load ptr, ptr %at_kernel
   %tasks = load i64, ptr %at_tasks
-  call void %kernel(ptr %words, i64 0, i64 %tasks, i64 %thread)
+  call void %kernel(ptr %words, i64 0, i64 %tasks, i64 %thread){after}
   br label %skip
 skip:
   %next = add i64 %i, 1
@@ -94,3 +98,26 @@ done:
   ret void
 }}
 """
+
+
+def chain_kernel(
+    name: str, given: str = "args", prelude: str = "", before: str = "", after: str = ""
+) -> str:
+    """The IR of such a kernel.
+
+    Args:
+        name: of the function.
+        given: the name of its first argument; the prelude defines `%args` if it is another.
+        prelude: IR at its beginning.
+        before: IR before each kernel, number `%i` of them, and before its arguments are made.
+        after: IR after it.
+    """
+    return _CHAIN.format(
+        name=name,
+        given=given,
+        prelude=prelude,
+        before=before,
+        after=after,
+        chain=layouts.ChainLayout,
+        MEMBER_WORDS=layouts.MEMBER_WORDS,
+    )

@@ -143,10 +143,8 @@ _TABLE = """
 def _source(architecture: str) -> IrSource:
     wait = (waiting.FLUSH_TO_ZERO[architecture], waiting.REST, waiting.WAKE, waiting.NEXT_STAGE)
     share = (stages.ADVANCE, stages.WALK, stages.GO_ON, stages.TAKE_PART)
-    parts = (_TABLE, *wait, *share, _RUN, _WORK, chain.CHAIN)
+    parts = (_TABLE, *wait, *share, _RUN, _WORK)
     text = "".join(parts).format(
-        chain=layouts.ChainLayout,
-        MEMBER_WORDS=layouts.MEMBER_WORDS,
         program=layouts.ProgramLayout,
         team=layouts.TeamLayout,
         seat=layouts.SeatLayout,
@@ -164,4 +162,4 @@ def _source(architecture: str) -> IrSource:
         MORE_PAUSES=waiting.MORE_PAUSES,
         YIELDS=waiting.YIELDS,
     )
-    return IrSource.of(text)
+    return IrSource.of(text + chain.chain_kernel("chain"))

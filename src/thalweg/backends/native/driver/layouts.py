@@ -84,3 +84,25 @@ class ChainLayout(IntEnum):
 # Of a chain's kernel: its address, its tasks, its arguments, how many they are, for each of them
 # what is added by slice, by part and by thread, and whether it runs once for each part.
 MEMBER_WORDS = 6
+
+
+class TimedLayout(IntEnum):
+    """Byte offsets in the arguments of a kernel that times another, or those of a chain."""
+
+    KERNEL = 0  # that it runs; a chain is known
+    ARGS = 8  # of that one
+    LOGS = 16  # one after the other, by the threads' numbers
+    UNIT = 24  # the number under which it is noted; of a chain that of its first kernel
+    BYTES = 32
+
+
+class LogLayout(IntEnum):
+    """Byte offsets in the log of a thread, which only this thread writes."""
+
+    COUNT = 0  # of events that there have been
+    ROOM = 8  # how many are kept
+    EVENTS = 16  # where
+    BYTES = LINE
+
+
+EVENT_WORDS = 4  # the unit, when it began and ended, and how many tasks it ran
