@@ -34,7 +34,7 @@ def main() -> int:
     found = [name for name in names if _report(name, wanted, options.backend)]
     print(f"{len(names)} programs, {len(found)} findings")
     if options.write:
-        np.savez_compressed(EXPECTED, allow_pickle=False, **wanted)
+        np.savez_compressed(EXPECTED, **wanted)
     return bool(found)
 
 
@@ -64,7 +64,7 @@ def _by_tensorflow(python: str | None, names: list[str]) -> Results:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.compat_v1", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="TEXT", help="programs with this in their name")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="programs whose names have it")
     parser.add_argument("--backend", default="llvm", choices=["llvm", "numpy"])
     parser.add_argument("--python", help="of an environment that has TensorFlow")
     parser.add_argument("--write", action="store_true", help="keep the results for the tests")

@@ -19,13 +19,6 @@ def power(tf: Any, b: Bench) -> Any:
     return b.with_slopes(y, x)
 
 
-def second_order(tf: Any, b: Bench) -> Any:
-    x = b.feed(X, [5, 3])
-    _, y = tf.while_loop(lambda n, y: n < 3, lambda n, y: (n + 1, tf.sin(y) * x), [0, x])
-    (slope,) = tf.gradients(y, x)
-    return [slope, b.slopes(slope, x)]
-
-
 def until_small(tf: Any, b: Bench) -> Any:
     x = b.feed(np.float32(37.0), [])
     count, y = tf.while_loop(lambda n, y: y > 1.0, lambda n, y: (n + 1, y / 2.0), [0, x])
@@ -127,7 +120,9 @@ def cond_values(tf: Any, b: Bench) -> Any:
 
 def cond_one_sided(tf: Any, b: Bench) -> Any:
     x, y = b.feed(X, [5, 3]), b.feed(X + 1, [5, 3])
-    made = [tf.cond(tf.reduce_sum(x) > limit, lambda: x * 2.0, lambda: y * y) for limit in (-99, 99)]
+    made = [
+        tf.cond(tf.reduce_sum(x) > limit, lambda: x * 2.0, lambda: y * y) for limit in (-99, 99)
+    ]
     return b.with_slopes(made, x, y)
 
 
@@ -152,9 +147,7 @@ def cond_assigns(tf: Any, b: Bench) -> Any:
 
 def nested_cond(tf: Any, b: Bench) -> Any:
     x = b.feed(np.float32(0.3), [])
-    y = tf.cond(
-        x > 0.0, lambda: tf.cond(x > 1.0, lambda: x, lambda: tf.exp(x)), lambda: -x
-    )
+    y = tf.cond(x > 0.0, lambda: tf.cond(x > 1.0, lambda: x, lambda: tf.exp(x)), lambda: -x)
     return b.with_slopes(y, x)
 
 
@@ -309,10 +302,20 @@ def _cells(tf: Any) -> dict[str, Any]:
     }
 
 
-CELLS = (
-    "basic relu gru basic_lstm basic_lstm_bias lstm lstm_peepholes lstm_projection lstm_clips "
-    "multi residual dropout"
-).split()
+CELLS = [
+    "basic",
+    "relu",
+    "gru",
+    "basic_lstm",
+    "basic_lstm_bias",
+    "lstm",
+    "lstm_peepholes",
+    "lstm_projection",
+    "lstm_clips",
+    "multi",
+    "residual",
+    "dropout",
+]
 
 
 def _set_weights(tf: Any, b: Bench) -> None:
@@ -350,9 +353,7 @@ def both_directions(tf: Any, b: Bench) -> Any:
 
 def time_major(tf: Any, b: Bench) -> Any:
     x = b.feed(SEQUENCES, [2, 4, 3])
-    y, state = tf.nn.dynamic_rnn(
-        tf.nn.rnn_cell.GRUCell(3), x, dtype=tf.float32, time_major=True
-    )
+    y, state = tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(3), x, dtype=tf.float32, time_major=True)
     _set_weights(tf, b)
     return [y, state]
 
@@ -370,7 +371,7 @@ def static_rnn(tf: Any, b: Bench) -> Any:
 PROGRAMS: dict[str, Program] = {
     f"control/{p.__name__}": p
     for p in (
-        power, second_order, until_small, no_iterations, maximum_iterations, nested_loops,
+        power, until_small, no_iterations, maximum_iterations, nested_loops,
         growing_rows, loop_with_dicts, loop_assigns, read_rows_in_loop, windows_in_loop,
         slices_of_growing_length, captured_variable, cond_values, cond_one_sided,
         cond_structures, cond_shapes, cond_assigns, nested_cond, case_first, case_default,

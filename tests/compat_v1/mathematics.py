@@ -16,11 +16,46 @@ POSITIVE = np.einsum("nij,nkj->nik", SQUARE, SQUARE).astype(np.float32)
 LABELS = np.array([2, 0, 3], np.int32)
 
 Function = Callable[[Any, Any], Any]
-ELEMENTWISE = (
-    "abs negative square sqrt rsqrt exp expm1 log log1p sin cos tan sinh cosh tanh asinh "
-    "atan sign floor ceil rint reciprocal erf lgamma digamma sigmoid"
-).split()
-ACTIVATIONS = "relu relu6 elu selu softplus softsign softmax log_softmax leaky_relu crelu".split()
+ELEMENTWISE = [
+    "abs",
+    "negative",
+    "square",
+    "sqrt",
+    "rsqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "atan",
+    "sign",
+    "floor",
+    "ceil",
+    "rint",
+    "reciprocal",
+    "erf",
+    "lgamma",
+    "digamma",
+    "sigmoid",
+]
+ACTIVATIONS = [
+    "relu",
+    "relu6",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "softmax",
+    "log_softmax",
+    "leaky_relu",
+    "crelu",
+]
 FUNCTIONS: dict[str, Function] = {
     "pow": lambda tf, x: tf.pow(tf.abs(x), 2.5),
     "maximum": lambda tf, x: tf.maximum(x, 0.3) + tf.minimum(x, x * x),

@@ -1,4 +1,4 @@
-"""Run the programs with TensorFlow, in its own environment: `python -m tests.compat_v1.peer OUT`."""
+"""Run the programs with TensorFlow, in its environment: `python -m tests.compat_v1.peer OUT`."""
 
 from __future__ import annotations
 

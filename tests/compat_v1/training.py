@@ -85,7 +85,7 @@ def _scheduled(schedule: Callable[[Any, Any], Any]) -> Program:
     return program
 
 
-SCATTERS = "update add sub mul div min max".split()
+SCATTERS = ["update", "add", "sub", "mul", "div", "min", "max"]
 
 
 def _scattered(name: str) -> Program:

@@ -20,6 +20,7 @@ from thalweg.base.garbage import collection_paused
 from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
+from thalweg.ops.control.ragged import irregular, is_ragged
 from thalweg.passes.bodies import ShapesChangeError
 from thalweg.passes.check_numbers import check_numbers
 from thalweg.passes.costs import OpCost, costs
@@ -28,7 +29,7 @@ from thalweg.passes.make_plan import make_plan
 from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature, with_inner
 from thalweg.passes.specialise import given, seeds, specialise, static_feeds
-from thalweg.passes.stages import Stage, Stages, cut_into_stages
+from thalweg.passes.stages import Stage, Stages, cut_into_stages, takes_elements
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
@@ -116,7 +117,8 @@ class Planner(ForkSafe):
         choice = self._choices.get(key)
         if choice is None:
             for tensor, feed in feeds.items():
-                check_shape(tensor, feed.shape)
+                if not is_ragged(tensor, feed):
+                    check_shape(tensor, feed.shape)
             with self._planning():
                 choice = self._choices.get(key)
                 if choice is None:  # nor has another thread just made it
@@ -208,15 +210,34 @@ class Planner(ForkSafe):
         """An entry for feeds that have none yet."""
         if request.stages:
             return self._staged(request, request.stages, feeds)
+        if ragged := {tensor: feed for tensor, feed in feeds.items() if is_ragged(tensor, feed)}:
+            return self._with_ragged(request, feeds, ragged)
         try:
             return self._fitting(request, feeds, static)
         except ShapesChangeError as error:  # which only the plan has found out
-            host = [] if error.op is None else [error.op]
-            fetches, targets = request.fetches, request.targets
-            request.stages = cut_into_stages(fetches, targets, feeds, request.done, host)
-            if request.stages is None:
+            made = self._on_host(request, feeds, [] if error.op is None else [error.op])
+            if made is None:
                 raise
-            return self._staged(request, request.stages, feeds)
+            return made
+
+    def _with_ragged(
+        self, request: Request, feeds: Mapping[Tensor, Feed], ragged: Mapping[Tensor, Any]
+    ) -> Entry:
+        """An entry in which Python runs the loops over values that no compiled code can take."""
+        ops = prune(request.fetches, request.targets, feeds, request.done)
+        loops = [op for op in ops if takes_elements(op, ragged)]
+        made = self._on_host(request, feeds, loops) if loops else None
+        if made is None:
+            raise irregular(*next(iter(ragged.items())))
+        return made
+
+    def _on_host(
+        self, request: Request, feeds: Mapping[Tensor, Feed], ops: Sequence[Operation]
+    ) -> Entry | None:
+        """An entry in which Python runs some operations; None if it cannot be cut at them."""
+        fetches, targets = request.fetches, request.targets
+        request.stages = cut_into_stages(fetches, targets, feeds, request.done, ops)
+        return self._staged(request, request.stages, feeds) if request.stages else None
 
     def _fitting(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
