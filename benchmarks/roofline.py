@@ -1,22 +1,11 @@
-"""What the machine can do: its peak of multiply-adds, and how fast memory is.
-
-The kernels are LLVM IR. All threads run one at the same time; the best of several trials counts.
-"""
+"""What the machine can do: its peak of multiply-adds, and how fast memory is."""
 
 from __future__ import annotations
 
-import ctypes
-import threading
-import time
-from collections.abc import Callable
-
-import numpy as np
-
 from benchmarks.results import Limits
-from thalweg.backends.native.llvm.jit import IrSource, Jit
+from thalweg.backends.native import peak
+from thalweg.backends.native.llvm.jit import Jit
 
-ACCUMULATORS = 12  # enough for two units of four or five cycles; 16 registers hold them
-VECTORS = 4  # of each array, in a pass of a memory kernel's loop
 TURNS = 2_000_000  # of the multiply-adds' loop: some milliseconds, so that one is not disturbed
 TRIALS = 30
 MOVED = 1 << 27  # bytes that a thread moves in a trial, at least
@@ -25,131 +14,5 @@ SIZES = (1 << 19, 1 << 24, 1 << 29)  # bytes of a thread's arrays: in its L2, in
 
 def measure(threads: int) -> Limits:
     """This machine's limits with so many threads."""
-    jit = Jit()
-    width = jit.target.vector_bits // 32
-    peak = _peak(jit, width, threads)
-    return Limits(peak, {size * threads: _bandwidth(jit, width, threads, size) for size in SIZES})
-
-
-def best_seconds(work: Callable[[int], object], threads: int, trials: int = TRIALS) -> float:
-    """The shortest time in which all threads do their work, each given its number."""
-    return min(_together(work, threads) for _ in range(trials))
-
-
-def multiply_adds(width: int, attributes: str) -> str:
-    """IR of a loop of independent multiply-adds on vectors of float32.
-
-    Args:
-        width: of a vector.
-        attributes: of the function.
-    """
-    vector, numbers = f"<{width} x float>", range(ACCUMULATORS)
-    phis = "\n".join(
-        f"  %a{n} = phi {vector} [splat (float {n}.0), %entry], [%b{n}, %loop]" for n in numbers
-    )
-    steps = "\n".join(
-        f"  %b{n} = call {vector} @llvm.fma.v{width}f32({vector} %a{n}, {vector} splat "
-        f"(float 0.5), {vector} splat (float 1.0))"
-        for n in numbers
-    )
-    stores = "\n".join(
-        f"  %p{n} = getelementptr {vector}, ptr %out, i64 {n}\n  store {vector} %b{n}, ptr %p{n}"
-        for n in numbers
-    )
-    return f"""
-declare {vector} @llvm.fma.v{width}f32({vector}, {vector}, {vector})
-define void @kernel(i64 %n, ptr %out) {attributes} {{
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [0, %entry], [%j, %loop]
-{phis}
-{steps}
-  %j = add i64 %i, 1
-  %more = icmp ult i64 %j, %n
-  br i1 %more, label %loop, label %end
-end:
-{stores}
-  ret void
-}}
-"""
-
-
-def update(width: int, attributes: str) -> str:
-    """IR of y += x / 2 on two arrays: two reads and a write, as in an optimiser's step."""
-    vector = f"<{width} x float>"
-    body = "\n".join(
-        f"""
-  %k{n} = add i64 %i, {n * width}
-  %px{n} = getelementptr float, ptr %x, i64 %k{n}
-  %py{n} = getelementptr float, ptr %y, i64 %k{n}
-  %x{n} = load {vector}, ptr %px{n}, align 64
-  %y{n} = load {vector}, ptr %py{n}, align 64
-  %h{n} = fmul {vector} %x{n}, splat (float 0.5)
-  %s{n} = fadd {vector} %y{n}, %h{n}
-  store {vector} %s{n}, ptr %py{n}, align 64"""
-        for n in range(VECTORS)
-    )
-    return f"""
-define void @kernel(i64 %n, ptr %x, ptr %y) {attributes} {{
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [0, %entry], [%j, %loop]
-{body}
-  %j = add i64 %i, {VECTORS * width}
-  %more = icmp ult i64 %j, %n
-  br i1 %more, label %loop, label %end
-end:
-  ret void
-}}
-"""
-
-
-def _peak(jit: Jit, width: int, threads: int) -> float:
-    (address,) = jit.compile([IrSource.of(multiply_adds(width, jit.target.attributes))])
-    kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(address)
-    outputs = [np.zeros(ACCUMULATORS * width + 16, np.float32) for _ in range(threads)]
-    pointers = [_aligned(output) for output in outputs]
-    seconds = best_seconds(lambda thread: kernel(TURNS, pointers[thread]), threads)
-    return 2 * ACCUMULATORS * width * TURNS * threads / seconds
-
-
-def _bandwidth(jit: Jit, width: int, threads: int, size: int) -> float:
-    """Bytes a second of all threads together, each on two arrays of together `size` bytes."""
-    (address,) = jit.compile([IrSource.of(update(width, jit.target.attributes))])
-    pointer = ctypes.c_void_p
-    kernel = ctypes.CFUNCTYPE(None, ctypes.c_int64, pointer, pointer)(address)
-    count = size // 8
-    arrays = [[np.ones(count + 16, np.float32) for _ in "xy"] for _ in range(threads)]
-    passes = max(1, MOVED // (3 * 4 * count))
-
-    def work(thread: int) -> None:
-        x, y = map(_aligned, arrays[thread])
-        for _ in range(passes):
-            kernel(count, x, y)
-
-    return 3 * 4 * count * passes * threads / best_seconds(work, threads)
-
-
-def _aligned(array: np.ndarray[tuple[int], np.dtype[np.float32]]) -> int:
-    """The first address in it that is a multiple of 64."""
-    return -(-array.ctypes.data // 64) * 64
-
-
-def _together(work: Callable[[int], object], threads: int) -> float:
-    """Seconds from the first thread's start to the last one's end."""
-    barrier, times = threading.Barrier(threads), list[tuple[float, float]]()
-
-    def run(thread: int) -> None:
-        barrier.wait()
-        start = time.perf_counter()
-        work(thread)
-        times.append((start, time.perf_counter()))
-
-    workers = [threading.Thread(target=run, args=(n,)) for n in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return max(end for _, end in times) - min(start for start, _ in times)
+    flops, rates = peak.measure(Jit(), threads, SIZES, TURNS, MOVED, TRIALS)
+    return Limits(flops, dict(zip([size * threads for size in SIZES], rates, strict=True)))

@@ -22,6 +22,7 @@ PUBLIC_MODULES = {
     "losses",
     "math",
     "nn",
+    "profiler",
     "test",
     "train",
 }

@@ -30,9 +30,11 @@ BESIDE = {
     "initializers": {"graph", "ops"},
     "losses": {"graph", "ops"},
     "contrib": {"base", "graph", "ops", "nn", "train"},
-    "train": {"base", "formula", "graph", "ops", "autodiff", "nn"},
+    "train": {"base", "formula", "graph", "ops", "autodiff", "nn", "saving"},
     "datasets": set[str](),
     "platform": {"base", "graph", "session"},
+    "profiler": {"base", "graph", "session", "inspect"},
+    "python": {"profiler"},
     "compat": set(STAGES) | {"", "datasets", "platform"},
     "saving": {"base", "graph", "ops", "backends", "session"},
 }

@@ -101,7 +101,14 @@ def test_fetches() -> None:
 
 
 def test_unknown_devices() -> None:
-    with pytest.raises(tf.errors.InvalidArgumentError, match="there is no device '/gpu:0' here"):
-        tf.device("/gpu:0").__enter__()
+    with tf.device("/gpu:7"):
+        y = tf.Variable(1.0) + 2.0
+    assert y.device == "/device:GPU:7"
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        session.run(y)
+    message = str(caught.value)
+    assert "'Variable' (VariableV2): there is no device '/device:GPU:7' here;" in message
+    assert "at test_errors.py" in message
+    assert "tf.Variable(1.0) + 2.0" in message
     with tf.device("/cpu:0"):
         assert tf.constant(1.0).device == "/device:CPU:0"

@@ -6,7 +6,7 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, train
+from thalweg import contrib, initializers, linalg, losses, math, nn, profiler, train
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -29,6 +29,7 @@ from thalweg.base.shapes import Dimension, TensorShape
 from thalweg.graph import Graph, IndexedSlices, Operation, Tensor, reset_default_graph
 from thalweg.graph import calls as _calls
 from thalweg.graph import default_graph as get_default_graph
+from thalweg.graph.devices import DeviceSpec
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
 from thalweg.initializers import constant as constant_initializer
@@ -43,6 +44,7 @@ from thalweg.initializers import uniform_unit_scaling as uniform_unit_scaling_in
 from thalweg.initializers import variance_scaling as variance_scaling_initializer
 from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
+from thalweg.inspect.profile import Profile, profile
 from thalweg.ops import operators as _operators
 from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
@@ -78,6 +80,7 @@ from thalweg.ops.control.branches import case, cond
 from thalweg.ops.control.control import (
     add_to_collection,
     add_to_collections,
+    colocate_with,
     control_dependencies,
     device,
     get_collection,
@@ -199,6 +202,8 @@ from thalweg.ops.state.variable_scope import (
     variable_scope,
 )
 from thalweg.platform import app, flags, gfile, logging, test
+from thalweg.saving.graph_def import GraphDef, NodeDef
+from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -214,18 +219,22 @@ __all__ = [
     "Assert",
     "ConfigProto",
     "DType",
+    "DeviceSpec",
     "Dimension",
     "Explanation",
     "GPUOptions",
     "Graph",
+    "GraphDef",
     "GraphKeys",
     "GraphOptions",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "NodeDef",
     "Operation",
     "OptimizerOptions",
     "Print",
+    "Profile",
     "RunMetadata",
     "RunOptions",
     "Session",
@@ -270,6 +279,7 @@ __all__ = [
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
+    "colocate_with",
     "concat",
     "cond",
     "constant",
@@ -311,6 +321,7 @@ __all__ = [
     "group",
     "half",
     "identity",
+    "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
     "initializers",
@@ -352,6 +363,8 @@ __all__ = [
     "pad",
     "placeholder",
     "placeholder_with_default",
+    "profile",
+    "profiler",
     "py_func",
     "qr",
     "random_normal",

@@ -37,11 +37,11 @@ def test_another_backend_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> N
     x = tf.placeholder(tf.float32, [3])
     with tf.Session(config=config) as session:
         session.run(x + 1.0, {x: np.zeros(3)})
-    assert asked == [BackendSettings(threads=3, use_winograd=False)]
+    assert asked == [BackendSettings(threads=3, use_winograd=False, device="CPU:0")]
 
 
 def test_a_name_that_nobody_has() -> None:
-    with pytest.raises(ValueError, match="'cuda'; there are 'native' and 'reference'"):
+    with pytest.raises(ValueError, match="'cuda'; there are 'native' and 'reference' and 'xla'"):
         registry.make_backend("cuda", BackendSettings(1))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.backends.trace import RunTrace, Unit, parts_of, shared_out
+from thalweg.backends.trace import RunTrace, Unit, shared_out
 from thalweg.passes.costs import OpCost
 
 FULL = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
@@ -33,6 +33,11 @@ def check_times(trace: RunTrace) -> None:
         assert 0 <= span.thread < trace.threads
 
 
+def _ops(kernel: Any) -> tuple[str, ...]:
+    pairs = zip(kernel.ops, kernel.types, strict=True)
+    return tuple(name for name, kind in pairs if kind)
+
+
 def test_moments_are_shared_by_all_that_are_busy() -> None:
     start, stop = np.array([0.0, 1.0, 5.0, 6.0]), np.array([4.0, 3.0, 6.0, 6.0])
     np.testing.assert_allclose(shared_out(start, stop), [3.0, 1.0, 1.0, 0.0])
@@ -43,10 +48,25 @@ def test_a_kernel_is_shared_by_its_operations_by_their_arithmetic() -> None:
         name: OpCost(name, "", flops, 0, moved, ())
         for name, flops, moved in [("a", 30, 8), ("b", 10, 8), ("c", 0, 80), ("d", 0, 20)]
     }
-    assert parts_of(("a", "b", "c", "unknown"), costs) == {"a": 0.75, "b": 0.25, "c": 0.0}
-    assert parts_of(("c", "d"), costs) == {"c": 0.8, "d": 0.2}
-    assert parts_of(("x", "y"), {}) == {"x": 0.5, "y": 0.5}
-    assert parts_of((), {}) == {}
+    units = [
+        Unit(("a", "b", "c", "unknown"), flops=40),
+        Unit((), bytes=5),
+        Unit(("c", "d"), bytes=100),
+        Unit(("x", "y")),
+    ]
+    parts = [found for _, found in RunTrace(units=units, costs=costs).parts()]
+    assert parts[0] == {"a": 0.75, "b": 0.25, "c": 0.0}
+    assert parts[1] == parts[2] == pytest.approx({"c": 0.8, "d": 0.2})
+    assert parts[3] == {"x": 0.5, "y": 0.5}
+    assert next(RunTrace(units=[Unit(())]).parts())[1] == {}
+
+
+def test_an_operation_of_several_kernels_is_divided_among_them() -> None:
+    costs = {name: OpCost(name, "", flops, 0, 0, ()) for name, flops in [("a", 100), ("b", 10)]}
+    units = [Unit(("a",), flops=90), Unit(("a", "b"), flops=10)]
+    (_, first), (_, last) = RunTrace(units=units, costs=costs).parts()
+    assert first == {"a": 1.0}
+    assert last == {"a": 0.5, "b": 0.5}
 
 
 def test_notes_add_up_and_only_some_spans_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +94,7 @@ def test_every_kernel_of_a_program_is_timed(threads: int) -> None:
         for _ in range(3):
             _, trace = traced(session, train, feeds)
             check_times(trace)
-            assert [unit.ops for unit in trace.units] == [kernel.ops for kernel in kernels]
+            assert [unit.ops for unit in trace.units] == [_ops(kernel) for kernel in kernels]
             for unit, kernel in zip(trace.units, kernels, strict=True):
                 assert unit.flops == pytest.approx(kernel.flops)
                 assert unit.bytes == pytest.approx(kernel.bytes)

@@ -10,6 +10,8 @@ import pytest
 
 import thalweg as tf
 from thalweg.graph import Effects, Op, Operation, Spec, Tensor
+from thalweg.passes.place import place
+from thalweg.passes.prune import prune
 from thalweg.passes.stages import Stages, cut_into_stages
 
 
@@ -39,7 +41,8 @@ def distinct(x: Tensor) -> Tensor:
 def cut(
     *fetches: Tensor, targets: Sequence[Operation] = (), fed: Sequence[Tensor] = ()
 ) -> Stages | None:
-    return cut_into_stages(fetches, targets, fed)
+    ops = prune(fetches, targets, fed)
+    return cut_into_stages(ops, place(ops, lambda wish: wish or "CPU"), fetches, targets, fed)
 
 
 def stages_of(*fetches: Tensor, targets: Sequence[Operation] = ()) -> list[list[str]]:

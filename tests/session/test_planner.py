@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.backends.protocol import BackendSettings
-from thalweg.backends.registry import make_backend
 from thalweg.backends.state import VariableStore
+from thalweg.session.devices import SessionDevices
 from thalweg.session.feeds import Feeds
 from thalweg.session.fetches import Fetches
 from thalweg.session.planner import Planner
@@ -19,9 +18,8 @@ from thalweg.session.variables import SessionVariables
 
 
 def planner() -> Planner:
-    return Planner(
-        lambda: make_backend("native", BackendSettings(1)), SessionVariables(VariableStore)
-    )
+    devices = SessionDevices(tf.ConfigProto(intra_op_parallelism_threads=1))
+    return Planner(devices, SessionVariables(lambda name: "", lambda device: VariableStore()))
 
 
 def entry(own: Planner, fetches: Any, feed_dict: Any) -> Any:

@@ -8,6 +8,7 @@ Walther, "Evaluating Derivatives", 2008, chapter 3.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from thalweg.autodiff.branches import cond_gradients
@@ -22,7 +23,7 @@ from thalweg.base.errors import (
     ShapeError,
 )
 from thalweg.base.source import caller
-from thalweg.graph import Gradient, IndexedSlices, Operation, Tensor, home
+from thalweg.graph import Gradient, Graph, IndexedSlices, Operation, Tensor, home
 from thalweg.ops.arrays.create import ones_like
 from thalweg.ops.build import convert
 from thalweg.ops.control.cond import Cond
@@ -57,7 +58,8 @@ def gradients(
         xs: tensors or variables, one or several.
         grad_ys: for each of `ys` the gradient that it starts with, of its shape; ones by default.
         name: of the scope that the new operations go to.
-        colocate_gradients_with_ops: accepted for TensorFlow 1 and ignored.
+        colocate_gradients_with_ops: whether each operation's gradient is to run on its device also
+            in a block of `tf.device`. Outside of such blocks it always is.
         gate_gradients: accepted for TensorFlow 1 and ignored.
         aggregation_method: one of `AggregationMethod`, of no effect.
         stop_gradients: tensors to treat as constants: no gradient flows through them to what they
@@ -87,7 +89,7 @@ def gradients(
     stopped = {_source(t) for t in _listed(stop_gradients)}
     graph = home(targets[0].graph)
     with graph.as_default(), graph.name_scope(name):
-        sweep = _Sweep(targets, sources, stopped)
+        sweep = _Sweep(targets, sources, stopped, colocate_gradients_with_ops)
         starts = _listed(grad_ys) or [None] * len(targets)
         if len(starts) != len(targets):
             raise GraphError(
@@ -146,8 +148,13 @@ class _Sweep:
     """One walk backwards: gradients that arrived at each tensor and are still to be summed."""
 
     def __init__(
-        self, targets: Sequence[Tensor], sources: Sequence[Tensor], stopped: set[Tensor]
+        self,
+        targets: Sequence[Tensor],
+        sources: Sequence[Tensor],
+        stopped: set[Tensor],
+        colocated: bool = False,
     ) -> None:
+        self._colocated = colocated
         self._arrived: dict[Tensor, list[Gradient]] = {}
         self._between = between(targets, sources, stopped)
         made = {t for op in self._between for t in op.outputs}
@@ -176,13 +183,20 @@ class _Sweep:
             self._pass_on(op.outputs[0], outer)
             return
         graph = home(op.graph)
-        with graph.made_at(op.source), graph.name_scope(f"{op.name}_grad"):
+        name = f"{op.name}_grad"
+        with graph.made_at(op.source), graph.name_scope(name), self._where(graph, op):
             dys = [self._arriving(y, op.record.passes_slices) for y in op.outputs]
             if all(dy is None for dy in dys):
                 return
             for tensor, gradient in zip(op.inputs, self._input_gradients(op, dys), strict=True):
                 if gradient is not None and tensor in self._depends and tensor.dtype.is_floating:
                     self.add(tensor, gradient)
+
+    def _where(self, graph: Graph, op: Operation) -> AbstractContextManager[object]:
+        """Where the gradient of an operation runs."""
+        if self._colocated or (op.device and not graph.in_device_scope):
+            return graph.colocate_with(op)
+        return nullcontext()
 
     def _pass_on(self, inner: Tensor, outer: Tensor) -> None:
         """What arrives inside a body at what stands for a tensor outside arrives at that."""

@@ -1,5 +1,5 @@
 """Backends: what turns a plan into a program that runs."""
 
-from thalweg.backends import native, reference
+from thalweg.backends import native, reference, xla
 
-__all__ = ["native", "reference"]  # they register themselves
+__all__ = ["native", "reference", "xla"]  # they register themselves

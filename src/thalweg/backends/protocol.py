@@ -11,7 +11,7 @@ from thalweg.backends.state import Variables
 from thalweg.backends.trace import RunTrace
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
-from thalweg.base.record import Record
+from thalweg.base.record import Record, field
 from thalweg.passes.plan import Interface, Plan
 
 
@@ -23,11 +23,13 @@ class MiniBatches(Record):
         order: int64 [steps, batch], contiguous: the numbers of the rows that each step takes. The
             memory goes on for another batch of numbers, whose rows may be fetched in vain.
         dtype: of what a step is fed; that of the source, or one that can hold all its values.
+        kept: where a backend keeps what it has made of the source, as long as the loop lasts.
     """
 
     source: np.ndarray[Any, Any]
     order: np.ndarray[Any, Any]
     dtype: np.dtype[Any]
+    kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:

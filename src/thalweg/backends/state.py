@@ -36,6 +36,14 @@ class Variables(Protocol):
         """The value of a variable that has memory. It may be that memory, so nobody changes it."""
         ...
 
+    def current(self, name: str) -> Any:
+        """The present value as programs of other devices can take it.
+
+        It is an array of NumPy's, or one that a `DeviceProgram` takes. It is valid until a run
+        writes the variable.
+        """
+        ...
+
     def set(self, name: str, value: np.ndarray[Any, Any]) -> None:
         """Give a variable that has memory a value of its shape and dtype."""
         ...
@@ -64,6 +72,10 @@ class VariableStore:
         return self.buffers[name]
 
     def get(self, name: str) -> np.ndarray[Any, Any]:
+        """The buffer of a variable."""
+        return self.buffers[name]
+
+    def current(self, name: str) -> np.ndarray[Any, Any]:
         """The buffer of a variable."""
         return self.buffers[name]
 

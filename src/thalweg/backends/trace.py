@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,7 +22,8 @@ class Unit(Record, frozen=False, eq=False):
     """What is timed as a whole: a kernel, or an operation. Times are in seconds.
 
     Attributes:
-        ops: names of the operations that it computes.
+        ops: names of the operations that it computes; none if it only prepares for the next unit
+            that has some, by packing what that reads, say.
         label: what it is, for people.
         flops: floating-point operations of a run, as the kernel does them.
         bytes: that it reads and writes in a run, each element counted once.
@@ -90,6 +92,24 @@ class RunTrace(Record, frozen=False, eq=False):
             for number, *rest in zip(*[column.tolist() for column in columns], strict=True):
                 yield Span(units[number], *rest)
 
+    def parts(self) -> Iterator[tuple[Unit, dict[str, float]]]:
+        """The units, each with the share of its time that belongs to each of its operations.
+
+        It goes by the floating-point operations that each would take by itself; where there are
+        none, by the bytes that each would move; and evenly where that is not known either. What an
+        operation takes that several units compute is first divided among these, by what they do.
+        """
+        ops: tuple[str, ...] = ()
+        owned: list[tuple[Unit, tuple[str, ...]]] = []
+        for unit in reversed(self.units):
+            ops = unit.ops or ops
+            owned.append((unit, ops))
+        owned.reverse()
+        flops = _amounts([(u.flops, ops) for u, ops in owned], self.costs, attrgetter("flops"))
+        moved = _amounts([(u.bytes, ops) for u, ops in owned], self.costs, attrgetter("bytes"))
+        for (unit, ops), *amounts in zip(owned, flops, moved, strict=True):
+            yield unit, _parts(ops, *amounts)
+
     @contextmanager
     def excluding(self) -> Iterator[None]:
         """Leave what is done in the block out of the run's time."""
@@ -151,17 +171,33 @@ class RunTrace(Record, frozen=False, eq=False):
             self._kept.append((units, numbers[:room], threads[:room], start[:room], stop[:room]))
 
 
-def parts_of(ops: Sequence[str], costs: Mapping[str, OpCost]) -> dict[str, float]:
-    """What share of a unit's time, FLOPs and bytes belongs to each of its operations.
+def _amounts(
+    units: Sequence[tuple[float, Sequence[str]]],
+    costs: Mapping[str, OpCost],
+    of: Callable[[OpCost], int],
+) -> Iterator[dict[str, float]]:
+    """How much of what each operation takes is done in each unit.
 
-    It goes by the FLOPs that each takes by itself; where none takes any, by the bytes that each
-    moves; and evenly where that is not known either.
+    Args:
+        units: how much each does, and the operations that it computes.
+        costs: what the operations take by themselves.
+        of: which part of that.
     """
-    known = [costs[name] for name in ops if name in costs]
-    for amounts in ({c.name: c.flops for c in known}, {c.name: c.bytes for c in known}):
-        if total := sum(amounts.values()):
-            return {name: amount / total for name, amount in amounts.items()}
-    names = [cost.name for cost in known] or ops
+    around = dict[str, float]()
+    for done, ops in units:
+        for name in ops:
+            around[name] = around.get(name, 0.0) + done
+    for done, ops in units:
+        known = [name for name in ops if name in costs]
+        yield {n: of(costs[n]) * done / around[n] if around[n] else 0.0 for n in known}
+
+
+def _parts(ops: Sequence[str], *amounts: Mapping[str, float]) -> dict[str, float]:
+    """Shares by the first amounts that are not all nothing, or else even ones."""
+    for by_name in amounts:
+        if total := sum(by_name.values()):
+            return {name: amount / total for name, amount in by_name.items()}
+    names = list(amounts[0]) or ops
     return dict.fromkeys(names, 1 / len(names)) if names else {}
 
 

@@ -36,9 +36,12 @@ def memory_bytes(root: str | os.PathLike[str] = "/") -> int:
 
 def cpu_model() -> str:
     """The processor's model, as Linux tells it, or else its architecture."""
-    lines = [line.partition(":") for line in _read("/proc/cpuinfo").splitlines()]
-    models = [value.strip() for key, _, value in lines if key.strip() == "model name"]
-    return models[0] if models else os.uname().machine
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:  # as little of it as will do: it lists every CPU
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return os.uname().machine
 
 
 def device() -> str:

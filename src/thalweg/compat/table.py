@@ -27,7 +27,7 @@ HOMES: Mapping[str, Sequence[str]] = {
     "tensorflow.models.rnn.rnn": ["thalweg.nn"],
     "tensorflow.models.rnn.rnn_cell": ["thalweg.nn.rnn_cell"],
     "tensorflow.python.client.session": ["thalweg"],
-    "tensorflow.python.client.timeline": ["thalweg.profiler.timeline", "thalweg.profiler"],
+    "tensorflow.python.client.timeline": ["thalweg.profiler.timeline"],
     "tensorflow.python.client.device_lib": ["thalweg.session.devices", "thalweg"],
     "tensorflow.python.framework.constant_op": ["thalweg"],
     "tensorflow.python.framework.dtypes": ["thalweg"],

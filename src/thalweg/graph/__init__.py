@@ -3,13 +3,8 @@
 from thalweg.graph.body import Body
 from thalweg.graph.effects import ACTS_ON_HOST, ON_HOST, Effects, Origin, Timing
 from thalweg.graph.executor import OpExecutor, execute
-from thalweg.graph.graph import (
-    FailedOp,
-    Graph,
-    default_graph,
-    failed,
-    reset_default_graph,
-)
+from thalweg.graph.failures import FailedOp, failed
+from thalweg.graph.graph import Graph, default_graph, reset_default_graph
 from thalweg.graph.indexed_slices import Gradient, IndexedSlices
 from thalweg.graph.inference import infer, located
 from thalweg.graph.node import Operation, Tensor

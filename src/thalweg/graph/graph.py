@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from thalweg.base.errors import GraphError, InvalidArgumentError, OpError
+from thalweg.base.errors import GraphError
 from thalweg.base.forks import ForkSafe
-from thalweg.base.record import Record
 from thalweg.base.source import Source, caller
-from thalweg.graph.devices import check_device
+from thalweg.graph.devices import NOWHERE, DeviceLike, DeviceScope
+from thalweg.graph.effects import Origin
 from thalweg.graph.inference import infer
 from thalweg.graph.names import check_name
-from thalweg.graph.node import Operation, Tensor
+from thalweg.graph.node import Hooks, Operation, Tensor
 from thalweg.graph.op import Op, Spec
 from thalweg.graph.printer import show_graph
 
@@ -39,7 +39,7 @@ class Graph(ForkSafe):
         self._collections: dict[str, list[Any]] = {}
         self._scope = ""
         self._control: list[Operation] = []
-        self._device = ""
+        self._devices = NOWHERE
         self._source: Source | None = None
         self._finalized = False
 
@@ -110,11 +110,21 @@ class Graph(ForkSafe):
         with self._lock:
             full = self.unique_name(name)
             before = tuple(dict.fromkeys((*control_inputs, *self._control)))
-            node = Operation(self, full, record, inputs, before, specs, source, self._device)
+            node = Operation(self, full, record, inputs, before, specs, source)
+            self._assign_device(node)
             node.index = len(self.operations)
             self.operations.append(node)
             self._by_name[full] = node
         return node
+
+    def _assign_device(self, op: Operation) -> None:
+        """Note where an operation is to run: with the variable whose handle it takes, if any."""
+        for tensor in op.inputs:
+            if tensor.op.record.origin is Origin.RESOURCE:
+                op.device = tensor.op.device
+                return
+        if self._devices is not NOWHERE:
+            self._devices.assign(op)
 
     def extend(self, op: Operation, record: Op) -> tuple[Tensor, ...]:
         """Let an operation do more than it did: compute other outputs behind those that it has.
@@ -272,19 +282,47 @@ class Graph(ForkSafe):
         found = [self.as_graph_element(element) for element in elements]
         return [item.op if isinstance(item, Tensor) else item for item in found]
 
-    @contextmanager
-    def device(self, device: str | Callable[[Any], str] | None) -> Iterator[None]:
-        """Note the device on operations made inside.
+    def device(self, device_name_or_function: DeviceLike) -> AbstractContextManager[None]:
+        """Note on operations made inside where they are to run; see `tf.device`.
 
         Raises:
-            DeviceError: if there is no such device here.
+            DeviceError: if it is not the name of a device.
         """
-        before = self._device
-        self._device = check_device(device, before)
+        return self._placing(self._devices.inside(device_name_or_function))
+
+    @contextmanager
+    def _placing(self, scope: DeviceScope) -> Iterator[None]:
+        before, self._devices = self._devices, scope
         try:
             yield
         finally:
-            self._device = before
+            self._devices = before
+
+    def colocate_with(self, op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
+        """Let operations made inside run where another one does; see `tf.colocate_with`.
+
+        Raises:
+            GraphError, TypeError: if it is no element of the graph, or None and there is no
+                colocation to ignore.
+        """
+        existing = () if ignore_existing else self._devices.colocated
+        if op is None and ignore_existing:
+            return self._placing(DeviceScope())
+        if op is None:
+            raise GraphError(f"colocate_with: None needs ignore_existing=True\n  at {caller()}")
+        graph = getattr(op, "graph", self)
+        found = (graph if self.sees(graph) else self).as_graph_element(op)
+        other = found.op if isinstance(found, Tensor) else found
+        return self._placing(DeviceScope((), (*existing, other)))
+
+    def placed_as(self, graph: Graph) -> AbstractContextManager[None]:
+        """Let operations made inside run where those of another graph would."""
+        return self._placing(graph._devices)
+
+    @property
+    def in_device_scope(self) -> bool:
+        """Whether something decides where new operations run."""
+        return self._devices is not NOWHERE
 
     @contextmanager
     def made_at(self, source: Source) -> Iterator[None]:
@@ -316,6 +354,21 @@ class Graph(ForkSafe):
     def get_operations(self) -> list[Operation]:
         """All operations, in the order in which they were made."""
         return list(self.operations)
+
+    def as_graph_def(self, from_version: int = 0, add_shapes: bool = False) -> Any:
+        """The operations as data, which `tf.import_graph_def` adds to a graph again.
+
+        Args:
+            from_version: how many operations to leave out, from the first.
+            add_shapes: whether each node has the shapes of its outputs, as `_output_shapes`.
+
+        Returns:
+            A `tf.GraphDef`.
+
+        Raises:
+            GraphError: if an operation holds what is not data, such as the function of `py_func`.
+        """
+        return Hooks.graph_def(self, from_version or 0, add_shapes)
 
     def get_operation_by_name(self, name: str) -> Operation:
         """The operation of that name.
@@ -404,30 +457,6 @@ class UnknownNameError(GraphError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-def failed(op: Operation, problem: object) -> OpError:
-    """The error of an operation that failed in a run; of the problem's kind, if it has one."""
-    return FailedOp.of(op).failed(problem)
-
-
-class FailedOp(Record):
-    """What an error says of an operation that has failed."""
-
-    name: str
-    type: str
-    source: Source
-
-    @staticmethod
-    def of(op: Operation) -> FailedOp:
-        """An operation without its graph."""
-        return FailedOp(op.name, op.type, op.source)
-
-    def failed(self, problem: object) -> OpError:
-        """The error."""
-        where = f"at {self.source}"
-        kind = type(problem) if isinstance(problem, OpError) else InvalidArgumentError
-        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
 
 
 class _Default(threading.local):

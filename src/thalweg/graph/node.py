@@ -28,10 +28,12 @@ class Runner(Protocol):
 class Hooks:
     """What later stages put behind the methods of Tensor and Operation.
 
-    The graph cannot import the session, which fills in its part.
+    The graph cannot import the session and what saves graphs, which fill in their parts.
     """
 
     default_session: Callable[[], Runner | None] = staticmethod(lambda: None)
+    graph_def: Callable[..., Any]
+    node_def: Callable[[Any], Any]
 
 
 def _run(what: Any, feed_dict: Any, session: Runner | None) -> Any:
@@ -112,6 +114,11 @@ class Operation:
         if not hasattr(self.record, name):
             raise GraphError(f"operation {self.name!r} ({self.type}) has no attribute {name!r}")
         return getattr(self.record, name)
+
+    @property
+    def node_def(self) -> Any:
+        """The operation as data: a `tf.NodeDef`."""
+        return Hooks.node_def(self)
 
     def __repr__(self) -> str:
         made = ", ".join(str(Spec(t.spec.shape, t.dtype)) for t in self.outputs)

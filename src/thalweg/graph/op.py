@@ -70,6 +70,7 @@ class Op(Record):
         shape_only: inputs whose shape matters but whose value is never read.
         static: inputs whose value must be known when a run is planned (a shape, say).
         takes_strings: whether a tensor that it reads or makes may hold strings.
+        plan_only: fields that only plans set, and so no part of a saved graph.
         passes_slices: whether `grad` takes `IndexedSlices`; they become dense tensors if not.
     """
 
@@ -79,6 +80,7 @@ class Op(Record):
     shape_only: ClassVar[Container[int]] = ()
     static: ClassVar[tuple[int, ...]] = ()
     takes_strings: ClassVar[bool] = False
+    plan_only: ClassVar[tuple[str, ...]] = ()
     passes_slices: ClassVar[bool] = False
 
     @property

@@ -16,13 +16,18 @@ def graph_of(inputs: Sequence[Tensor]) -> Graph:
 
 @contextmanager
 def outermost(graph: Graph) -> Iterator[Graph]:
-    """Build outside of all bodies and control dependencies, in the name scope of a graph.
+    """Build outside of all bodies and control dependencies, in the scopes of a graph.
 
     Yields:
         the graph that no other one surrounds, which is the default one inside the block.
     """
     root, scope = graph.root, f"{graph.scope}/" if graph.scope else None
-    with root.as_default(), root.control_dependencies(None), root.name_scope(scope):
+    with (
+        root.as_default(),
+        root.control_dependencies(None),
+        root.name_scope(scope),
+        root.placed_as(graph),
+    ):
         yield root
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from thalweg.base.errors import GraphError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, default_graph
+from thalweg.inspect.text import aligned, amount, cut
 from thalweg.session.feeds import feedable
 from thalweg.session.session import Session, get_default_session
 from thalweg.session.staged import StagedProgram
@@ -82,7 +83,7 @@ class Explanation(Record):
         body = self._body(width)
         plans = [f"  {line}" for line in self.why_recompiled]
         lines = [f"{self.fetches or 'nothing'}: {self._totals()}", *body, "", "plans made:", *plans]
-        return "\n".join(_cut(line, width) for line in lines)
+        return "\n".join(cut(line, width) for line in lines)
 
     def _body(self, width: int) -> list[str]:
         if not self.stages:
@@ -105,8 +106,8 @@ class Explanation(Record):
             return "not compiled" if self.listing else "nothing to compute"
         count = len(self.kernels)
         return (
-            f"{count} kernel{'' if count == 1 else 's'}, {_amount(self.flops)}FLOP, "
-            f"{_amount(self.bytes)}B moved, {_amount(self.arena_bytes)}B of temporaries"
+            f"{count} kernel{'' if count == 1 else 's'}, {amount(self.flops)}FLOP, "
+            f"{amount(self.bytes)}B moved, {amount(self.arena_bytes)}B of temporaries"
         )
 
 
@@ -140,7 +141,7 @@ def explain(
     """
     own = session or get_default_session()
     if own is None:
-        with Session(graph=_graph_of(fetches)) as temporary:
+        with Session(graph=graph_of(fetches)) as temporary:
             return explain(fetches, feed_dict, temporary, feed_shapes, formulas)
     feeds = dict(feed_dict or {})
     for key, shape in (feed_shapes or {}).items():
@@ -176,7 +177,7 @@ def _native(program: object) -> _Native | None:
     return program if isinstance(program, _Native) else None
 
 
-def _graph_of(fetches: Any) -> Graph:
+def graph_of(fetches: Any) -> Graph:
     """The graph of the first fetch that has one."""
     for fetch in _leaves(fetches):
         graph = getattr(fetch, "graph", None)
@@ -202,16 +203,9 @@ def _leaves(fetches: Any) -> Iterator[Any]:
 
 def _table(kernels: Sequence[KernelSummary], formulas: bool, width: int) -> list[str]:
     head = ("#", "loops", "tile", "tasks", "FLOP", "bytes")
-    rows = [head, *(_row(n, kernel) for n, kernel in enumerate(kernels))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = {1, 2}
+    starts = aligned([head, *(_row(n, kernel) for n, kernel in enumerate(kernels))], left={1, 2})
     lines = []
-    for row, kernel in zip(rows, (None, *kernels), strict=True):
-        cells = [
-            cell.ljust(size) if n in left else cell.rjust(size)
-            for n, (cell, size) in enumerate(zip(row, widths, strict=True))
-        ]
-        start = "  ".join(cells)
+    for start, kernel in zip(starts, (None, *kernels), strict=True):
         room = width - len(start) - 2
         what = "operations" if kernel is None else _operations(kernel, room)
         lines.append(f"{start}  {what}".rstrip())
@@ -222,20 +216,8 @@ def _table(kernels: Sequence[KernelSummary], formulas: bool, width: int) -> list
 
 def _row(number: int, kernel: KernelSummary) -> tuple[str, ...]:
     loops = " ".join(f"{name}<{extent}" for name, extent in kernel.loops) or "once"
-    flops, size = _amount(kernel.flops).strip(), _amount(kernel.bytes).strip()
+    flops, size = amount(kernel.flops).strip(), amount(kernel.bytes).strip()
     return (str(number), loops, kernel.tile, f"{kernel.tasks:,}", flops, size)
-
-
-def _amount(number: int) -> str:
-    """Three digits and a unit's prefix: 12.3 M."""
-    if number < 1000:
-        return f"{number} "
-    value, prefixes = number / 1000, iter("kMGTPE")
-    prefix = next(prefixes)
-    while value >= 999.5:
-        value, prefix = value / 1000, next(prefixes)
-    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{value:.{digits}f} {prefix}"
 
 
 def _operations(kernel: KernelSummary, room: int) -> str:
@@ -250,7 +232,7 @@ def _operations(kernel: KernelSummary, room: int) -> str:
     parts: list[str] = []
     for scope, group in itertools.groupby(names, key=_scope):
         parts += _gathered(scope, [name.removeprefix(f"{scope}/") for name in group])
-    return _cut(" + ".join(parts), room)
+    return cut(" + ".join(parts), room)
 
 
 def _forward(name: str) -> str:
@@ -271,7 +253,3 @@ def _gathered(scope: str, inner: Sequence[str]) -> Iterable[str]:
     if len(inner) <= MOST_NAMED:
         return [f"{scope}/{{{', '.join(inner)}}}"]
     return [f"{scope} ({len(inner)} ops)"]
-
-
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: max(width - 3, 1)] + "..."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from thalweg.base.record import Record, replace
@@ -25,7 +25,8 @@ class OpCost(Record):
         flops: floating-point operations; see `formula.cost`.
         multiplications: how many of them are multiplications.
         bytes: of the elements that it reads and writes, each counted once.
-        outputs: shapes and dtypes; of an operation in a loop, those of one iteration.
+        outputs: shapes and dtypes of those that something takes; of an operation in a loop, of one
+            iteration.
         inputs: names of the operations that made its inputs.
         is_counted: whether its arithmetic is known; that of an operation without a formula, such as
             a Cholesky decomposition, is not, and counts as nothing.
@@ -55,8 +56,9 @@ def costs(plan: Plan) -> dict[str, OpCost]:
         plan: as `specialise` makes it, in which operations are still those of the user's graph.
     """
     plan = fold(plan)
+    needed = _needed(plan.graph.operations, plan.fetches)
     with plan.trace.paused():
-        return {cost.name: cost for cost in _costs(plan.graph.operations, 1)}
+        return {cost.name: cost for cost in _costs(plan.graph.operations, needed, 1)}
 
 
 def host_cost(op: Operation, outputs: Iterable[Spec], read: int) -> OpCost:
@@ -72,11 +74,22 @@ def host_cost(op: Operation, outputs: Iterable[Spec], read: int) -> OpCost:
     return replace(one, bytes=read + one.output_bytes)
 
 
-def _costs(ops: Iterable[Operation], times: int) -> Iterator[OpCost]:
+def _needed(ops: Iterable[Operation], fetches: Iterable[Tensor]) -> set[Tensor]:
+    """The tensors that something takes."""
+    found = {*fetches}
     for op in ops:
-        yield _cost(op, times)
+        found.update(op.inputs)
         for body in op.record.bodies:
-            yield from _costs(body.operations, times * _iterations(op))
+            found |= _needed(body.operations, body.outputs)
+    return found
+
+
+def _costs(ops: Iterable[Operation], needed: set[Tensor], times: int) -> Iterator[OpCost]:
+    for op in ops:
+        outputs = [tensor for tensor in op.outputs if tensor in needed] or op.outputs
+        yield _cost(op, outputs, times)
+        for body in op.record.bodies:
+            yield from _costs(body.operations, needed, times * _iterations(op))
 
 
 def _iterations(op: Operation) -> int:
@@ -87,9 +100,9 @@ def _iterations(op: Operation) -> int:
     return 1
 
 
-def _cost(op: Operation, times: int) -> OpCost:
-    """The cost of an operation that runs so often."""
-    counted = _counted(op)
+def _cost(op: Operation, outputs: Sequence[Tensor], times: int) -> OpCost:
+    """The cost of an operation that runs so often, for those of its outputs that are needed."""
+    counted = _counted(op, outputs)
     one, moved = counted or (Arithmetic(), 0)
     return OpCost(
         op.name,
@@ -97,7 +110,7 @@ def _cost(op: Operation, times: int) -> OpCost:
         int(one.flops) * times,
         int(one.multiplications) * times,
         int(moved) * times,
-        tuple(_plain(tensor) for tensor in op.outputs),
+        tuple(_plain(tensor) for tensor in outputs),
         _sources(op),
         counted is not None,
         times,
@@ -113,7 +126,7 @@ def _plain(tensor: Tensor) -> Spec:
     return Spec(tuple([int(extent or 0) for extent in tensor.static_shape or ()]), tensor.dtype)
 
 
-def _counted(op: Operation) -> tuple[Arithmetic, int] | None:
+def _counted(op: Operation, outputs: Sequence[Tensor]) -> tuple[Arithmetic, int] | None:
     """The arithmetic of running an operation once, and the bytes moved; None if it is not known."""
     record = op.record
     if record.origin is not None or record.bodies or not op.outputs:
@@ -122,9 +135,10 @@ def _counted(op: Operation) -> tuple[Arithmetic, int] | None:
     made = _lowered(record, operands)
     if made is None:
         return None
-    total = sum(map(arithmetic, made), Arithmetic())
-    moved = sum(bytes_read(formula, operands) for formula in made)
-    for tensor, formula in zip(op.outputs, made, strict=True):
+    total, moved = Arithmetic(), 0
+    for tensor, formula in [(t, made[t.value_index]) for t in outputs]:
+        total += arithmetic(formula)
+        moved += bytes_read(formula, operands)
         if not isinstance(formula, Alias) or record.effects.writes:
             moved += size(known(_plain(tensor).shape)) * tensor.dtype.size
     return total, moved

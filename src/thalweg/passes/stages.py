@@ -1,21 +1,28 @@
-"""Cut a run into stages: segments that a backend compiles, and operations that Python runs.
+"""Cut a run into stages: segments that a device's backend compiles, and what Python runs.
 
-A graph that needs Python nowhere is one segment. Else the operations get *levels*: segments have
-the even ones, the stages of the host the odd ones between them. An operation stands on the lowest
-level that all it depends on, or waits for, allows:
+A graph that needs one device, and Python nowhere, is one segment. Else the operations get *levels*:
+segments have the even ones, the stages of the host the odd ones between them. An operation stands
+on the lowest level that all it depends on, or waits for, allows:
 
     x -> MatMul -> Unique -> Gather -> Assign        x -> Add -> Assign of another variable
     level   0         1        2         2                 0        2, after what may fail
 
+What one level holds for one device is a stage. Stages of one level do not depend on each other, so
+they can run at the same time:
+
+    x -> MatMul on GPU 0 -> Add on the CPU           x -> MatMul on GPU 1 -> the same Add
+    level   0                 2                            0
+
 A tensor that crosses a boundary is fetched from one segment and fed to a later one. So the extents
 that only the run can tell are ordinary open extents of a segment, and a value that decides about
-shapes is known when the segment that needs it is planned.
+shapes is known when the segment that needs it is planned. A variable's value that nobody has
+changed yet crosses to other devices as it is, without a segment of its own device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 from thalweg.base.record import Record
 from thalweg.base.shapes import is_known, known, size
@@ -24,17 +31,22 @@ from thalweg.ops.control.control_flow import ControlFlow
 from thalweg.passes.bodies import collects_until, needs_host, used
 from thalweg.passes.fold import static_sources
 from thalweg.passes.order import order_with_reasons
-from thalweg.passes.prune import NOTHING, prune
+from thalweg.passes.place import Places, has_place
+from thalweg.passes.prune import NOTHING
 
+HOST = "host"  # in the place of a device: Python
 SMALL = 16  # elements of a value that a plan computes with
 UNKNOWN = 1 << 60  # the level of a value that no plan can know
+
+Where: TypeAlias = tuple[int, str]  # the level of a stage, and its device
 
 
 class Stage(Record, eq=False):
     """Operations that run together.
 
     Attributes:
-        level: even for a segment, odd for the host.
+        level: even for a segment, odd for the host; stages of one level are independent.
+        device: on which it runs; HOST if Python runs it.
         ops: in an order in which they can run; those that every stage makes for itself left out.
         feeds: the tensors that it takes, from the user or from stages before it.
         tensors: those made here that later stages or the user need.
@@ -44,6 +56,7 @@ class Stage(Record, eq=False):
     """
 
     level: int
+    device: str
     ops: tuple[Operation, ...]
     feeds: tuple[Tensor, ...]
     tensors: tuple[Tensor, ...]
@@ -54,34 +67,41 @@ class Stage(Record, eq=False):
     @property
     def is_host(self) -> bool:
         """Whether Python runs it."""
-        return self.level % 2 == 1
+        return self.device == HOST
 
 
-def stage_of_body(body: Body) -> Stage:
-    """A body, as what a run of its own does."""
+def stage_of_body(body: Body, device: str) -> Stage:
+    """A body, as what a run of its own does on a device."""
     fetches = dict.fromkeys(t for t in body.outputs if t not in body.inputs)
-    return Stage(0, tuple(body.operations), body.inputs, tuple(fetches), (), None, ())
+    return Stage(0, device, tuple(body.operations), body.inputs, tuple(fetches), (), None, ())
 
 
 class Stages(Record, eq=False):
     """A run in stages.
 
     Attributes:
-        stages: in order.
+        stages: in order of their levels.
+        places: the device of each operation.
         feeds: the tensors of which a run is given the values.
         fetches: what it returns.
         needs: variables that must have a value before it runs.
         writes: variables that have a value afterwards.
+        unchanged: the reads of variables that stages on other devices are fed, which no stage
+            makes: they are the variables' values when the stage begins.
     """
 
     stages: tuple[Stage, ...]
+    places: Places
     feeds: tuple[Tensor, ...]
     fetches: tuple[Tensor, ...]
     needs: frozenset[str]
     writes: frozenset[str]
+    unchanged: frozenset[Tensor] = frozenset()
 
 
 def cut_into_stages(
+    ops: list[Operation],
+    places: Places,
     fetches: Sequence[Tensor],
     targets: Sequence[Operation],
     fed: Collection[Tensor],
@@ -91,24 +111,26 @@ def cut_into_stages(
     """The stages of a run; None if a single segment takes it all.
 
     Args:
+        ops: of the user's graph: what the run needs, in graph order.
+        places: the device of each of them.
         fetches: tensors of the user's graph.
         targets: operations of the user's graph.
         fed: the tensors that are fed.
         done: operations that have run before.
         by_python: operations that Python is to run though they do not ask for it.
     """
-    ops = prune(fetches, targets, fed, done)
     taken = used(ops, fetches)
     host: set[Operation] = set()
     for op in ops:
         if op in by_python or is_host(op, taken) or _may_take_ragged(op, host):
             host.add(op)
     tapes = {op for op in ops if collects_until(op, taken)} - host
-    if not host and not tapes and not _may_need_stages(ops):
+    is_spread = len({places[op] for op in ops if has_place(op)}) > 1
+    if not host and not tapes and not is_spread and not _may_need_stages(ops):
         return None
-    levels = _Levels(ops, fed, host, tapes)
+    levels = _Levels(ops, places, fed, host, tapes)
     is_text = any(tensor.dtype.is_string for tensor in fetches)
-    if not any(levels.of.values()) and not tapes and not is_text:
+    if not any(levels.of.values()) and not tapes and not is_text and not is_spread:
         return None
     return _Cut(levels, fetches, targets, fed).stages(done)
 
@@ -155,9 +177,21 @@ def _is_group(op: Operation) -> bool:
     return not op.outputs and op.record.effects.pure
 
 
+def is_plain_read(op: Operation) -> bool:
+    """Whether an operation reads a variable where it is needed, and not once for all."""
+    effects = op.record.effects
+    is_read = effects.reads and not effects.writes and effects.timing is Timing.BEFORE_WRITES
+    return bool(is_read) and not op.control_inputs
+
+
 def is_free(op: Operation) -> bool:
     """Whether each stage makes the operation's values for itself: they are given, not computed."""
     return op.record.origin is not None
+
+
+def next_level(level: int, device: str) -> int:
+    """The first level from one on that a device has: the host's are odd."""
+    return level + (level % 2 != (device == HOST))
 
 
 class _Levels:
@@ -165,6 +199,7 @@ class _Levels:
 
     Args:
         ops: what the run needs, in graph order.
+        places: the device of each.
         fed: the tensors that are fed.
         host: the operations that Python runs.
         tapes: the loops of which only the end tells how much they collect.
@@ -177,11 +212,14 @@ class _Levels:
     def __init__(
         self,
         ops: list[Operation],
+        places: Places,
         fed: Collection[Tensor],
         host: set[Operation],
         tapes: set[Operation],
     ) -> None:
+        self.places = places
         self._fed, self._host, self._tapes = fed, host, tapes
+        self._behind: dict[Operation, dict[str, int]] = {}
         self.of: dict[Operation, int] = {}
         self.reasons: dict[Operation, str] = {}
         self._known_from: dict[Tensor, int] = {}
@@ -189,13 +227,28 @@ class _Levels:
             self.of[op] = self._level(op, before)
             self._note_values(op)
 
+    def where(self, op: Operation) -> Where:
+        """The stage of an operation."""
+        return self.of[op], self.device(op)
+
+    def device(self, op: Operation) -> str:
+        """Where an operation runs; a group, where the last of its operations do."""
+        if op in self._host:
+            return HOST
+        ends = _is_group(op) and self._behind[op]
+        return max(ends, key=lambda device: ends[device]) if ends else self.places[op]
+
     def _level(self, op: Operation, before: Sequence[Operation]) -> int:
-        earlier = [self.of[one] + 2 * (one in self._tapes) for one in before]
         if _is_group(op) or is_free(op):
-            return max(earlier, default=0)
-        parity = int(op in self._host)
-        lowest = max([level + (level % 2 != parity) for level in earlier], default=parity)
-        if parity:
+            ends = self._behind[op] = self._ends(before)
+            return max(ends.values(), default=0)
+        device = self.device(op)
+        ends = self._ends([one for one in before if not self._crosses_unchanged(one, device)])
+        lowest = max(
+            (level if end == device else next_level(level + 1, device))
+            for end, level in {device: next_level(0, device), **ends}.items()
+        )
+        if device == HOST:
             how = "body by body by" if op.record.bodies else "by"
             self.reasons[op] = f"{op.name!r} ({op.type}) is run {how} Python"
             return lowest
@@ -203,6 +256,25 @@ class _Levels:
             if one in self._tapes and self.of[one] + 2 == lowest:
                 self.reasons[op] = f"only the end of {one.name!r} tells how much it has collected"
         return max(lowest, self._level_of_shapes(op, lowest))
+
+    def _ends(self, before: Sequence[Operation]) -> dict[str, int]:
+        """For each device the last level on which some operations end; a tape ends a stage."""
+        ends: dict[str, int] = {}
+        for one in before:
+            own = self._behind.get(one)
+            if own is None:
+                own = {self.device(one): self.of[one] + 2 * (one in self._tapes)}
+            for device, level in own.items():
+                ends[device] = max(level, ends.get(device, level))
+        return ends
+
+    def _crosses_unchanged(self, op: Operation, device: str) -> bool:
+        """Whether an operation reads a variable of another device than one.
+
+        While nobody writes the variable, its value is there from the start. If somebody does before
+        it is needed, the reader is on a later level than that, and so than the read.
+        """
+        return device not in (HOST, self.places[op]) and is_plain_read(op)
 
     def _level_of_shapes(self, op: Operation, lowest: int) -> int:
         """The level on which what decides about the operation's shape is known."""
@@ -248,7 +320,7 @@ class _Levels:
 
 
 class _Cut:
-    """What crosses the boundaries between levels."""
+    """What crosses the boundaries between stages."""
 
     def __init__(
         self,
@@ -259,9 +331,10 @@ class _Cut:
     ) -> None:
         self._levels, self._fetches, self._fed = levels, fetches, fed
         self._written = _earliest_writes(levels.of)
-        self._feeds: dict[int, dict[Tensor, None]] = {}
-        self._made: dict[int, dict[Tensor, None]] = {}
-        self._targets: dict[int, dict[Operation, None]] = {}
+        self._unchanged: set[Tensor] = set()
+        self._feeds: dict[Where, dict[Tensor, None]] = {}
+        self._made: dict[Where, dict[Tensor, None]] = {}
+        self._targets: dict[Where, dict[Operation, None]] = {}
         for op in levels.of:
             self._note_inputs(op)
             self._note_control(op)
@@ -270,74 +343,81 @@ class _Cut:
         for tensor in fetches:
             if is_free(tensor.op):
                 self._target(tensor.op)
-            self._made.setdefault(self._level_to_fetch(tensor), {})[tensor] = None
+            self._made.setdefault(self._where_to_fetch(tensor), {})[tensor] = None
 
     def stages(self, done: frozenset[Operation]) -> Stages:
         """The stages, those left out in which nothing runs."""
-        by_level: dict[int, list[Operation]] = {}
-        for op, level in self._levels.of.items():
+        inside: dict[Where, list[Operation]] = {}
+        for op in self._levels.of:
             if not is_free(op):
-                by_level.setdefault(level, []).append(op)
+                inside.setdefault(self._levels.where(op), []).append(op)
         stages = []
-        for level in sorted({*by_level, *self._made}):
-            ops = by_level.get(level, [])
-            if level in self._made or level in self._targets:
-                stages.append(self._stage(level, ops, done))
-            done |= {op for op in ops if not (_is_group(op) or self._is_repeated(op))}
+        for where in sorted({*inside, *self._made}):
+            ops = inside.get(where, [])
+            if where in self._made or where in self._targets:
+                stages.append(self._stage(where, ops, done))
+            done |= {op for op in ops if not (_is_group(op) or is_plain_read(op))}
         given = [tensor for tensor in self._fed if any(tensor in s.feeds for s in stages)]
         needs, writes = _variables(self._levels.of)
-        return Stages(tuple(stages), tuple(given), tuple(self._fetches), needs, writes)
+        places, unchanged = self._levels.places, frozenset(self._unchanged)
+        return Stages(
+            tuple(stages), places, tuple(given), tuple(self._fetches), needs, writes, unchanged
+        )
 
-    def _stage(self, level: int, ops: list[Operation], done: frozenset[Operation]) -> Stage:
+    def _stage(self, where: Where, ops: list[Operation], done: frozenset[Operation]) -> Stage:
         reasons = [self._levels.reasons[op] for op in ops if op in self._levels.reasons]
         return Stage(
-            level,
+            *where,
             tuple(ops),
-            tuple(self._feeds.get(level, ())),
-            tuple(self._made.get(level, ())),
-            tuple(self._targets.get(level, ())),
+            tuple(self._feeds.get(where, ())),
+            tuple(self._made.get(where, ())),
+            tuple(self._targets.get(where, ())),
             done,
             tuple(dict.fromkeys(reasons)),
         )
 
     def _note_inputs(self, op: Operation) -> None:
-        """Let an operation's inputs come to the level where it runs."""
-        level = self._levels.of[op]
-        if is_free(op) or self._is_repeated(op):
+        """Let an operation's inputs come to the stage where it runs."""
+        if is_free(op) or is_plain_read(op):
             return
-        for tensor in self._inputs(op, level):
-            self._bring(tensor, level)
+        where = self._levels.where(op)
+        for tensor in self._inputs(op, where):
+            self._bring(tensor, where)
 
-    def _inputs(self, op: Operation, level: int) -> Iterator[Tensor]:
-        """The inputs of an operation, and of those that are made again on its level for it."""
+    def _inputs(self, op: Operation, where: Where) -> Iterator[Tensor]:
+        """The inputs of an operation, and of those that are made again in its stage for it."""
+        level, device = where
         asked = op.record.effects.asks
         for number, tensor in enumerate(op.inputs):
             if number in asked:
                 continue
-            again = tensor not in self._fed and self._is_repeated(tensor.op)
-            again = again and level % 2 == 0 and number not in op.record.static
+            again = tensor not in self._fed and is_plain_read(tensor.op)
+            again = again and self._levels.device(tensor.op) == device
+            again = again and number not in op.record.static
             if again and self._holds(tensor, level):
                 yield from tensor.op.inputs
             else:
                 yield tensor
 
-    def _bring(self, tensor: Tensor, level: int) -> None:
+    def _bring(self, tensor: Tensor, where: Where) -> None:
+        level, device = where
         if tensor in self._fed:
-            self._feeds.setdefault(level, {})[tensor] = None
+            self._feeds.setdefault(where, {})[tensor] = None
             return
         is_handle = tensor.op.record.origin is Origin.RESOURCE
-        if is_free(tensor.op) and not (is_handle and level % 2):
+        if is_free(tensor.op) and not (is_handle and device == HOST):
             return
-        made = level - 1 if is_handle else self._levels.of[tensor.op]
-        if made != level:
-            self._feeds.setdefault(level, {})[tensor] = None
+        made = self._levels.where(tensor.op)
+        if is_handle:
+            made = level - 1, self._levels.places[tensor.op]
+        if made == where:
+            return
+        self._feeds.setdefault(where, {})[tensor] = None
+        crosses = device not in (HOST, made[1]) and is_plain_read(tensor.op)
+        if crosses and self._holds(tensor, level):
+            self._unchanged.add(tensor)
+        else:
             self._made.setdefault(made, {})[tensor] = None
-
-    def _is_repeated(self, op: Operation) -> bool:
-        """Whether an operation reads a variable where it is needed, and not once for all."""
-        effects = op.record.effects
-        is_read = effects.reads and not effects.writes and effects.timing is Timing.BEFORE_WRITES
-        return bool(is_read) and not op.control_inputs
 
     def _holds(self, read: Tensor, level: int) -> bool:
         """Whether a variable has, on this level, still the value that is read."""
@@ -345,7 +425,7 @@ class _Cut:
         return min(written) >= level
 
     def _note_control(self, op: Operation) -> None:
-        """Let what an operation waits for run on its level, though nobody may need its outputs."""
+        """Let what an operation waits for run in its stage, though nobody may need its outputs."""
         given = [tensor.op for tensor in op.inputs if is_free(tensor.op)]
         for earlier in _behind_groups([*op.control_inputs, *given]):
             if self._levels.of.get(earlier, 0) < self._levels.of[op]:
@@ -354,13 +434,15 @@ class _Cut:
     def _target(self, op: Operation) -> None:
         for one in _behind_groups([op]):
             if one in self._levels.of:
-                self._targets.setdefault(self._levels.of[one], {})[one] = None
+                self._targets.setdefault(self._levels.where(one), {})[one] = None
 
-    def _level_to_fetch(self, tensor: Tensor) -> int:
+    def _where_to_fetch(self, tensor: Tensor) -> Where:
         """Where a fetch is made; what is free, in the first stage that may."""
-        level = self._levels.of[tensor.op]
-        parity = int(tensor.dtype.is_string)
-        return level + (level % 2 != parity) if is_free(tensor.op) else level
+        level, device = self._levels.where(tensor.op)
+        if not is_free(tensor.op):
+            return level, device
+        device = HOST if tensor.dtype.is_string else device
+        return next_level(level, device), device
 
 
 def _behind_groups(ops: Iterable[Operation]) -> Iterator[Operation]:

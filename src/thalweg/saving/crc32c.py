@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from thalweg.backends.native.llvm.jit import Jit
     from thalweg.backends.native.llvm.target import Target
 
-__all__ = ["crc32c", "masked_crc32c"]
+__all__ = ["crc32c", "masked", "masked_crc32c"]
 
 # An object with the buffer protocol; `collections.abc.Buffer` needs Python 3.12.
 BytesLike: TypeAlias = Any
@@ -51,7 +51,11 @@ def crc32c(data: BytesLike, start: int = 0) -> int:
 
 def masked_crc32c(data: BytesLike) -> int:
     """The checksum as TensorFlow stores it, masked: data may itself hold checksums."""
-    crc = crc32c(data)
+    return masked(crc32c(data))
+
+
+def masked(crc: int) -> int:
+    """A checksum, masked."""
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & _ONES
 
 

@@ -16,7 +16,14 @@ from typing import BinaryIO
 
 from thalweg.base.errors import DataLossError, NotFoundError
 
-__all__ = ["open_regular", "remove", "remove_abandoned", "sync_folder", "write_atomically"]
+__all__ = [
+    "open_regular",
+    "read_whole",
+    "remove",
+    "remove_abandoned",
+    "sync_folder",
+    "write_atomically",
+]
 
 _PARTIAL = ".partial"
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -121,3 +128,21 @@ def _sync(file: int) -> None:
             fcntl.fcntl(file, full)
             return
     os.fsync(file)
+
+
+def read_whole(path: str | os.PathLike[str], most: int) -> bytes:
+    """What a small file holds.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
+    Raises:
+        NotFoundError: if there is no such file.
+        DataLossError: if it is no regular file, or larger.
+    """
+    with open(open_regular(path), "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise DataLossError(f"{os.fspath(path)!r} has more than {most:,} bytes")
+    return data

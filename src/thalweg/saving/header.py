@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from thalweg.base.errors import DataLossError
 
-__all__ = ["Entry", "parse_header"]
+__all__ = ["MOST_RANK", "Entry", "parse_header", "parse_strings"]
 
 MOST_BYTES = 100_000_000  # of a header: the format's own limit
 MOST_TENSORS = 250_000
@@ -63,6 +63,19 @@ def parse_header(header: memoryview) -> tuple[dict[str, Entry], dict[str, str]]:
     if bytes(header[scanner.at :]).strip(b" "):
         raise DataLossError("its header has something after its end")
     return entries, metadata
+
+
+def parse_strings(text: bytes) -> dict[str, str]:
+    """A JSON object of strings.
+
+    Raises:
+        DataLossError: if it is none.
+    """
+    scanner = _Scanner(memoryview(text))
+    made = scanner.strings()
+    if scanner.at != len(text):
+        raise DataLossError("its metadata has something after its end")
+    return made
 
 
 class _Scanner:

@@ -8,7 +8,7 @@ Files that are written here have three entries of metadata more, which other rea
 
     thalweg.header_crc32c    CRC-32C of the header, with zeros in the place of these eight digits
     thalweg.crc32c           JSON: the CRC-32C of each tensor's bytes, by name
-    thalweg.strings          JSON: the shape of each tensor of strings, by name
+    thalweg.strings          JSON: the shape of each tensor of strings, by name: `2,3`
 
 The format has no strings. A tensor of strings is one of bytes: the length of each string, in eight
 bytes, then all strings.
@@ -20,8 +20,8 @@ import json
 import math
 import mmap
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -31,8 +31,10 @@ from thalweg.base.shapes import show
 from thalweg.base.text import text_array
 from thalweg.saving.crc32c import crc32c
 from thalweg.saving.files import open_regular, write_atomically
-from thalweg.saving.header import Entry, parse_header
+from thalweg.saving.header import MOST_RANK, Entry, parse_header, parse_strings
 from thalweg.saving.tensor_file import Array, Stored, TensorFile
+
+T = TypeVar("T")
 
 __all__ = ["SafetensorsFile", "read_tensors", "write_tensors"]
 
@@ -87,7 +89,7 @@ class SafetensorsFile(TensorFile):
             self._data = _mapped(self.path)
             self._start, self._entries, metadata = _header(self._data)
             self.is_checked = bytes(self._data[8 : 8 + len(_SEALED)]) == _SEALED
-            self._sums = _object(metadata, SUMS, int_of_hex) if self.is_checked else {}
+            self._sums = _object(metadata, SUMS, _sum) if self.is_checked else {}
             shapes = _object(metadata, STRINGS, _shape)
             if (SUMS in metadata) != self.is_checked or (
                 self.is_checked and self._sums.keys() != self._entries.keys()
@@ -191,26 +193,27 @@ def _numpy(name: str) -> Any:
     raise UnimplementedError(f"the element type {name!r} is not known here")
 
 
-def _object(metadata: Mapping[str, str], key: str, convert: Any) -> dict[str, Any]:
-    """An entry of the metadata that is a JSON object, with its values converted."""
+def _object(metadata: Mapping[str, str], key: str, convert: Callable[[str], T]) -> dict[str, T]:
+    """An entry of the metadata that is a JSON object of strings, which are converted."""
     try:
-        found = json.loads(metadata.get(key, "{}"))
+        found = parse_strings(metadata.get(key, "{}").encode())
         return {name: convert(value) for name, value in found.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, DataLossError):
         raise DataLossError(f"its metadata {key!r} is malformed") from None
 
 
-def int_of_hex(value: Any) -> int:
-    """The number of a checksum as it is written: eight hexadecimal digits."""
-    if not isinstance(value, str) or len(value) != len(_NO_SUM):
-        raise ValueError(f"{value!r} is not a checksum")
-    return int(value, 16)
+def _sum(text: str) -> int:
+    if len(text) != len(_NO_SUM):
+        raise ValueError(f"{text!r} is not a checksum")
+    return int(text, 16)
 
 
-def _shape(value: Any) -> tuple[int, ...]:
-    if any(type(extent) is not int or extent < 0 for extent in value):
-        raise ValueError(f"{value!r} is not a shape")
-    return tuple(value)
+def _shape(text: str) -> tuple[int, ...]:
+    """The shape that is written as `2,3`."""
+    parts = text.split(",", MOST_RANK) if text else []
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(f"{text!r} is not a shape")
+    return tuple(int(part) for part in parts)
 
 
 # -- writing
@@ -266,7 +269,7 @@ def _contiguous(array: Array) -> Array:
 
 def _sealed_header(parts: list[_Part], metadata: dict[str, str]) -> bytes:
     sums = {part.name: f"{crc32c(part.bytes):08x}" for part in parts}
-    strings = {part.name: list(part.strings) for part in parts if part.strings is not None}
+    strings = {p.name: ",".join(map(str, p.strings)) for p in parts if p.strings is not None}
     ours = {HEADER_SUM: _NO_SUM, SUMS: _json(sums)}
     if strings:
         ours[STRINGS] = _json(strings)

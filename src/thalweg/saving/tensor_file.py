@@ -13,7 +13,7 @@ from thalweg.base.record import Record
 
 Array = np.ndarray[Any, Any]
 
-__all__ = ["Stored", "TensorFile", "nearest"]
+__all__ = ["Stored", "TensorFile", "nearest", "remark_on_nearest"]
 
 _MOST_COMPARED = 5000  # names, when the nearest is looked for
 
@@ -36,16 +36,24 @@ class TensorFile(Mapping[str, Array]):
     Attributes:
         path: of the file, for people to read.
         stored: the tensors' types and shapes, by name.
+        aliases: further names that tensors can be asked for by, with those in `stored`.
+        metadata: strings that whoever wrote the file has put beside the tensors.
     """
 
     path: str
     stored: Mapping[str, Stored]
+    aliases: Mapping[str, str] = {}
+    metadata: Mapping[str, str] = {}
+
+    def find(self, name: str) -> Stored | None:
+        """What is known of a tensor; None if there is none of this name."""
+        return self.stored.get(self.aliases.get(name, name))
 
     def __getitem__(self, name: str) -> Array:
+        name = self.aliases.get(name, name)
         if name not in self.stored:
-            raise UnknownTensorError(
-                f"there is no tensor {name!r} in {self.path!r}{nearest(name, self.stored)}"
-            )
+            near = remark_on_nearest(name, self.stored)
+            raise UnknownTensorError(f"there is no tensor {name!r} in {self.path!r}{near}")
         return self._read(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -55,7 +63,7 @@ class TensorFile(Mapping[str, Array]):
         return len(self.stored)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.stored
+        return name in self.stored or name in self.aliases
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path!r}, {len(self)} tensors>"
@@ -76,10 +84,15 @@ class UnknownTensorError(NotFoundError, KeyError):
         return str(self.args[0])
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A remark on which of some names may have been meant; nothing if none is similar."""
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Those of some names that may have been meant, the likeliest first."""
     from difflib import get_close_matches  # only for an error
 
     candidates = [one for one, _ in zip(known, range(_MOST_COMPARED), strict=False)]
-    found = get_close_matches(name, candidates)
+    return get_close_matches(name, candidates)
+
+
+def remark_on_nearest(name: str, known: Iterable[str]) -> str:
+    """What to add to an error about a name; nothing if no other is similar."""
+    found = nearest(name, known)
     return f"; the nearest: {', '.join(map(repr, found))}" if found else ""

@@ -55,6 +55,13 @@ class RowOrder:
         self._left = stream[count:]
         return stream[:count]
 
+    def skip(self, count: int) -> None:
+        """Go on behind the next `count` row numbers."""
+        while count > len(self._left):
+            count -= len(self._left)
+            self._left = self._epoch()
+        self._left = self._left[count:]
+
     def _epoch(self) -> Array:
         if self._random is None:
             return np.arange(self._rows, dtype=np.int64)
@@ -69,6 +76,9 @@ class Batches:
         size: how many rows a step takes, which may be more than there are.
         random: shuffles the rows anew for each epoch; None for the rows in order.
 
+    Attributes:
+        taken: how many mini-batches have been taken.
+
     Raises:
         FeedError: if the arrays do not have the same number of rows, or none; if a batch does not
             have the shape of its tensor; if `size` is missing or less than 1.
@@ -78,8 +88,10 @@ class Batches:
         self, arrays: Mapping[Tensor, Array], size: int | None, random: np.random.Generator | None
     ) -> None:
         self._arrays = arrays
+        self._kept: dict[Tensor, dict[Any, Any]] = {tensor: {} for tensor in arrays}
         self._size = _checked_size(arrays, size)
-        self._order = RowOrder(_common_rows(arrays), random)
+        self.taken = 0
+        self._order = RowOrder(common_rows(arrays), random)
         for tensor, batch in self.take(0).items():
             check_shape(tensor, batch.shape)
 
@@ -88,14 +100,19 @@ class Batches:
         """How many steps it is reasonable to take at a time."""
         return max(1, MOST_ROWS // max(1, self._size))
 
+    def skip(self, steps: int) -> None:
+        """Leave out the rows of the next `steps` steps."""
+        self._order.skip(steps * self._size)
+
     def take(self, steps: int) -> dict[Tensor, MiniBatches]:
         """What the next `steps` steps are fed."""
         if not self._arrays:
             return {}
+        self.taken += steps
         numbers = memory.zeros((steps + 1, self._size), np.int64)  # one more: see MiniBatches
         numbers[:steps] = self._order.take(steps * self._size).reshape(steps, self._size)
         return {
-            t: MiniBatches(array, numbers[:steps], t.dtype.numpy)
+            t: MiniBatches(array, numbers[:steps], t.dtype.numpy, self._kept[t])
             for t, array in self._arrays.items()
         }
 
@@ -123,8 +140,12 @@ def is_whole(number: object) -> bool:
     return not isinstance(number, bool)
 
 
-def _common_rows(arrays: Mapping[Tensor, Array]) -> int:
-    """How many rows all arrays have."""
+def common_rows(arrays: Mapping[Tensor, Array]) -> int:
+    """How many rows all arrays have.
+
+    Raises:
+        FeedError: if they do not have as many, or none.
+    """
     for tensor, array in arrays.items():
         if not array.ndim:
             raise FeedError(

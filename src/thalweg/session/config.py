@@ -6,7 +6,12 @@ from thalweg.base.record import Record, field
 
 
 class GPUOptions(Record, frozen=False):
-    """Accepted for TensorFlow 1 and ignored: there is no GPU here."""
+    """Settings of GPUs.
+
+    Attributes:
+        visible_device_list: the GPUs to use, by their numbers: "0,2"; all if it is empty. The
+            others are accepted for TensorFlow 1 and ignored.
+    """
 
     allow_growth: bool = False
     per_process_gpu_memory_fraction: float = 0.0
@@ -37,15 +42,27 @@ class ConfigProto(Record, frozen=False):
 
     Attributes:
         intra_op_parallelism_threads: threads of the session; 0 for as many as the process may use.
-        inter_op_parallelism_threads: accepted for TensorFlow 1 and ignored, as are all that follow
-            up to the last three.
-        backend: "native" for code compiled for this machine, "reference" for NumPy. "llvm" and
-            "numpy" are other names for these.
+        allow_soft_placement: whether an operation runs on the default device if it asks for one
+            that is not there. Else that is an error.
+        log_device_placement: whether the session prints to stderr which operations run where, for
+            each new combination of fetches and feeds.
+        device_count: how many devices of a kind to use, at most. More than one "CPU" are the same
+            processor under several names, and run at the same time.
+        gpu_options: its `visible_device_list` names GPUs by the machine's numbers: with "2,0", the
+            first is "/gpu:0" to the session, and no others are there.
+        backend: "native" for code compiled for this machine, "reference" for NumPy, "xla" for XLA.
+            "llvm" and "numpy" are other names for the first two. It is the backend of the devices
+            that it serves, and of the default one.
+        default_device: where operations run that ask for no device, such as "/gpu:0". If it is
+            empty, and `backend` is "native", the environment variable THALWEG_DEVICE says it, or
+            else the backend has its own: for "native" that is "/cpu:0".
         use_winograd: whether native code may compute convolutions with fewer multiplications. That
             rounds in another way; `docs/how_it_works.md` says by how much.
         check_numerics: whether a run fails at the first operation that makes an infinite number or
             NaN, and names it with its line. Every result is then computed and checked on its own,
             which takes several times as long.
+
+    The others are accepted for TensorFlow 1 and ignored.
     """
 
     intra_op_parallelism_threads: int = 0
@@ -63,3 +80,4 @@ class ConfigProto(Record, frozen=False):
     backend: str = "native"
     use_winograd: bool = True
     check_numerics: bool = False
+    default_device: str = ""

@@ -46,6 +46,7 @@ class Request(Record, frozen=False, eq=False):
         targets: the operations.
         static: the feeds whose values decide about shapes.
         seeds: of the random operations.
+        device: that it runs on, if it is one segment.
         done: operations that earlier segments of the run have done.
         stages: of a run that is more than one segment.
     """
@@ -54,6 +55,7 @@ class Request(Record, frozen=False, eq=False):
     targets: tuple[Operation, ...]
     static: tuple[Tensor, ...]
     seeds: tuple[int, ...]
+    device: str = ""
     done: frozenset[Operation] = NOTHING
     stages: Stages | None = None
 

@@ -113,6 +113,12 @@ class Executor(ForkSafe):
         """Let no run overlap that one of the entry would disturb; by default none at all."""
         return self._turns.alone(entry)
 
+    def reading(self, names: frozenset[str]) -> AbstractContextManager[Ticket]:
+        """Let no run overlap that writes some variables, which have their values."""
+        entry = Entry(None, (), needs=names)
+        self._prepare(entry)
+        return self._turns.alone(entry)
+
     def _execute(self, entry: Entry, feeds: Mapping[Tensor, Feed], work: Work) -> list[Array]:
         """What work returns, when it is the entry's turn, for its program in a free workspace."""
         if not entry.ready:

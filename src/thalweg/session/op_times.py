@@ -2,14 +2,12 @@
 
 A kernel computes several operations at once, and a loop runs it again and again. So an operation
 has one entry: it begins with the first call of its first kernel, after those that share this one
-with it, and lasts for its share of all their time; see `backends.trace.parts_of`.
+with it, and lasts for its share of all their time; see `RunTrace.parts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from thalweg.backends.trace import RunTrace, Unit, parts_of
+from thalweg.backends.trace import RunTrace
 from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.graph import Spec
@@ -38,10 +36,12 @@ class OpTime(Record, frozen=False):
 def op_times(trace: RunTrace) -> dict[str, OpTime]:
     """When each operation ran, by name."""
     found: dict[str, OpTime] = {}
-    for unit in trace.units:
-        for name, start, seconds in _times(unit, trace):
+    for unit, parts in trace.parts():
+        start = unit.first + trace.epoch
+        for name, part in parts.items():
             time = found.setdefault(name, OpTime(start, 0.0, unit.thread))
-            time.seconds += seconds
+            time.seconds += part * unit.seconds
+            start += part * unit.seconds
     return found
 
 
@@ -51,14 +51,6 @@ def step_stats(trace: RunTrace, device: str = DEVICE) -> StepStats:
     nodes.sort(key=lambda node: node.all_start_nanos)
     names = {n: f"thread {n}" for n in range(trace.threads)}
     return StepStats([DeviceStepStats(device, nodes, names)])
-
-
-def _times(unit: Unit, trace: RunTrace) -> Iterator[tuple[str, float, float]]:
-    """The operations of a unit, with when they began, one after the other, and their seconds."""
-    start = unit.first + trace.epoch
-    for name, part in parts_of(unit.ops, trace.costs).items():
-        yield name, start, part * unit.seconds
-        start += part * unit.seconds
 
 
 def _node(name: str, time: OpTime, cost: OpCost | None) -> NodeExecStats:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from thalweg.backends.constants import ConstantProgram
-from thalweg.backends.protocol import Backend, Feed, MiniBatches, Program
+from thalweg.backends.protocol import Feed, MiniBatches, Program
 from thalweg.base import forks
 from thalweg.base.bounded_dict import BoundedDict
 from thalweg.base.dims import Given
@@ -26,10 +27,12 @@ from thalweg.passes.check_numbers import check_numbers
 from thalweg.passes.costs import OpCost, costs
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
+from thalweg.passes.place import Places, has_place, place, show_places
 from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature, with_inner
 from thalweg.passes.specialise import given, seeds, specialise, static_feeds
 from thalweg.passes.stages import Stage, Stages, cut_into_stages, takes_elements
+from thalweg.session.devices import SessionDevices
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
 from thalweg.session.fetches import Fetches
@@ -48,9 +51,10 @@ class Planner(ForkSafe):
     """Finds the compiled plan of a run, or makes it: one thread at a time, while others run.
 
     Args:
-        make_backend: called when something has to be compiled for the first time.
+        devices: what plans are compiled for.
         store: the variables, which are allocated as plans need them.
         checks_numbers: whether a run fails where a number becomes infinite or NaN.
+        logs_places: whether each new request prints where its operations run.
 
     Attributes:
         why: what was new about the runs that plans were made for.
@@ -61,17 +65,16 @@ class Planner(ForkSafe):
 
     def __init__(
         self,
-        make_backend: Callable[[], Backend],
+        devices: SessionDevices,
         store: SessionVariables,
         checks_numbers: bool = False,
+        logs_places: bool = False,
     ) -> None:
         super().__init__()
-        self._checks_numbers = checks_numbers
+        self._checks_numbers, self._logs_places = checks_numbers, logs_places
         self.why = WhyRecompiled()
         self.is_closed = False
-        self._make_backend = make_backend
-        self._backend: Backend | None = None
-        self._store = store
+        self._devices, self._store = devices, store
         self._recent: dict[Any, Choice] = BoundedDict()
         self._choices: dict[Any, Choice] = BoundedDict()
         self._requests: dict[Any, Request] = BoundedDict()
@@ -99,7 +102,7 @@ class Planner(ForkSafe):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
-        done: frozenset[Operation] | None = None,
+        stage: Stage | None = None,
     ) -> Choice:
         """What to compute for fetches, none of which is fed, with feeds of these shapes.
 
@@ -107,13 +110,13 @@ class Planner(ForkSafe):
             fetches: the tensors.
             targets: the operations.
             feeds: arrays by tensor.
-            done: what earlier stages have done, if it is a segment; else it is a run.
+            stage: if it is a segment of a run; else it is a run.
 
         Raises:
             FeedError: a feed has not the shape of its tensor.
         """
         fed = frozenset([(t, feed.shape, _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, fed, done)
+        key = (fetches, targets, fed, stage)
         choice = self._choices.get(key)
         if choice is None:
             for tensor, feed in feeds.items():
@@ -122,7 +125,7 @@ class Planner(ForkSafe):
             with self._planning():
                 choice = self._choices.get(key)
                 if choice is None:  # nor has another thread just made it
-                    request = self._request(fetches, targets, feeds, done)
+                    request = self._request(fetches, targets, feeds, stage)
                     choice = self._choices[key] = Choice(request, request.fetches)
         return choice
 
@@ -166,7 +169,7 @@ class Planner(ForkSafe):
             self.forget_plans()
             self._requests.clear()
             self.why.clear()
-            self._backend = None
+            self._devices.clear()
 
     @contextmanager
     def _planning(self) -> Iterator[None]:
@@ -182,12 +185,12 @@ class Planner(ForkSafe):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
-        done: frozenset[Operation] | None,
+        stage: Stage | None,
     ) -> Request:
         kinds = frozenset([(t, len(feed.shape), _source_dtype(feed)) for t, feed in feeds.items()])
-        key = (fetches, targets, kinds, done)
+        key = (fetches, targets, kinds, stage)
         if key not in self._requests:
-            self._requests[key] = self._new_request(fetches, targets, feeds, done)
+            self._requests[key] = self._new_request(fetches, targets, feeds, stage)
         return self._requests[key]
 
     def _new_request(
@@ -195,14 +198,24 @@ class Planner(ForkSafe):
         fetches: tuple[Tensor, ...],
         targets: tuple[Operation, ...],
         feeds: Mapping[Tensor, Feed],
-        done: frozenset[Operation] | None,
+        stage: Stage | None,
     ) -> Request:
-        if done is None and (stages := cut_into_stages(fetches, targets, feeds)):
+        done = stage.done if stage else None
+        ops = prune(fetches, targets, feeds, done or NOTHING)
+        places = dict.fromkeys(ops, stage.device) if stage else self._places(ops)
+        if done is None and (stages := cut_into_stages(ops, places, fetches, targets, feeds)):
             return Request(fetches, targets, (), (), stages=stages)
-        done = done or NOTHING
-        ops = prune(fetches, targets, feeds, done)
+        device = stage.device if stage else self._devices.find("")
+        device = next((places[op] for op in ops if has_place(op)), device)
         static, words = static_feeds(ops, feeds), seeds(ops)
-        return Request(fetches, targets, tuple(static), tuple(words), done)
+        return Request(fetches, targets, tuple(static), tuple(words), device, done or NOTHING)
+
+    def _places(self, ops: list[Operation]) -> Places:
+        """The devices of the operations of a run."""
+        places = place(ops, self._devices.find)
+        if self._logs_places:
+            print(show_places(places), file=sys.stderr)
+        return places
 
     def _new(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]
@@ -235,8 +248,10 @@ class Planner(ForkSafe):
         self, request: Request, feeds: Mapping[Tensor, Feed], ops: Sequence[Operation]
     ) -> Entry | None:
         """An entry in which Python runs some operations; None if it cannot be cut at them."""
-        fetches, targets = request.fetches, request.targets
-        request.stages = cut_into_stages(fetches, targets, feeds, request.done, ops)
+        fetches, targets, done = request.fetches, request.targets, request.done
+        needed = prune(fetches, targets, feeds, done)
+        places = dict.fromkeys(needed, request.device)
+        request.stages = cut_into_stages(needed, places, fetches, targets, feeds, done, ops)
         return self._staged(request, request.stages, feeds) if request.stages else None
 
     def _fitting(
@@ -268,13 +283,13 @@ class Planner(ForkSafe):
         key: Any = (stage, *[array.shape for array in feeds.values()])
         choice = self._recent.get(key)
         if choice is None:
-            choice = self.choice(stage.tensors, stage.targets, feeds, stage.done)
+            choice = self.choice(stage.tensors, stage.targets, feeds, stage)
             self._recent[key] = choice
         return choice.only or self.entry(choice, feeds)
 
     def segment_costs(self, stage: Stage, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
         """What the operations of a segment cost, each by itself."""
-        return self.costs(self.choice(stage.tensors, stage.targets, feeds, stage.done), feeds)
+        return self.costs(self.choice(stage.tensors, stage.targets, feeds, stage), feeds)
 
     def costs(self, choice: Choice, feeds: Mapping[Tensor, Array]) -> dict[str, OpCost]:
         """What the operations of a run cost, each by itself, before any is fused or simplified.
@@ -284,7 +299,7 @@ class Planner(ForkSafe):
         request = choice.request
         if request.stages:
             return {}
-        static = {tensor: feeds[tensor] for tensor in request.static}
+        static = {tensor: np.asarray(feeds[tensor]) for tensor in request.static}
         key = choice, tuple([array.tobytes() for array in static.values()])
         if key not in self._costs:
             shapes = {tensor: feed.shape for tensor, feed in feeds.items()}
@@ -323,7 +338,8 @@ class Planner(ForkSafe):
     ) -> Entry | None:
         """An entry from a plan that is cached under this signature, if there is one."""
         entry = Entry(None, _taken(fed, values), static=tuple(values), remark=CACHED)
-        found = self.backend.recall(text, _given(entry, fed, request.seeds), self._store.store)
+        device, args = request.device, _given(entry, fed, request.seeds)
+        found = self._devices.backend(device).recall(text, args, self._store.on(device))
         if found is None:
             return None
         entry.program, plan = found
@@ -354,15 +370,11 @@ class Planner(ForkSafe):
         program: Program | None = ConstantProgram.of(plan)
         seen = interface(plan)
         if program is None:
-            program = self.backend.compile(plan, seen, self._store.store, batched_feeds, text)
+            device = request.device
+            program = self._devices.backend(device).compile(
+                plan, seen, self._store.on(device), batched_feeds, text
+            )
         return Entry(program, taken, seen.needs, seen.writes, static=tuple(values))
-
-    @property
-    def backend(self) -> Backend:
-        """What compiles the plans, made when it is first needed."""
-        if self._backend is None:
-            self._backend = self._make_backend()
-        return self._backend
 
 
 def _check_fed(ops: Iterable[Operation], feeds: Mapping[Tensor, Feed]) -> None:
@@ -391,12 +403,12 @@ def _replayed(
         feeds: what is fed.
         words: of the seeds.
     """
-    for place in reversed(range(len(planned))):
-        entry = planned[place]
+    for number in reversed(range(len(planned))):
+        entry = planned[number]
         if entry.program is not None:
             program = entry.program.at(_given(entry, feeds, words))
             if program is not None:
-                planned.append(planned.pop(place))
+                planned.append(planned.pop(number))
                 return replace(entry, program=program, ready=False, remark="", others={})
     return None
 
@@ -414,4 +426,4 @@ def _known(tensor: Tensor, feed: Feed) -> Array:
             f"batches: the value of {describe(tensor)} decides about shapes, so it cannot be "
             f"another one in each step\n  it was made at {tensor.op.source}"
         )
-    return feed
+    return np.asarray(feed)  # it may be on another device

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
 
-from thalweg.backends.protocol import Backend, BackendSettings, Feed, Program
-from thalweg.backends.registry import make_backend, registered
+from thalweg.backends.protocol import Feed, Program
 from thalweg.backends.trace import RunTrace
-from thalweg.base import settings
 from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.node import Hooks
 from thalweg.ops.control.ragged import regular
 from thalweg.ops.state.variable import Variable
-from thalweg.session.batches import Batches, batch_random
+from thalweg.session.batches import Batches, batch_random, common_rows
 from thalweg.session.config import ConfigProto
+from thalweg.session.devices import DeviceAttributes, SessionDevices
 from thalweg.session.entry import Entry
 from thalweg.session.executor import Executor
 from thalweg.session.feeds import Feeds, check_shape, feed_array
 from thalweg.session.fetches import Structures, exhausted
 from thalweg.session.planner import Planner
+from thalweg.session.progress import Loops, Progress, Snapshot
 from thalweg.session.steps import StepLoop, check_counts
 from thalweg.session.variables import SessionVariables
 from thalweg.session.why_recompiled import RecompilationLog
@@ -52,20 +52,30 @@ class Session:
     ) -> None:
         self._graph = _of_kind("graph", graph, Graph) or default_graph()
         self._config = _of_kind("config", config, ConfigProto) or ConfigProto()
-        registered(self._config.backend)
+        self._devices = SessionDevices(self._config)
         self._structures = Structures(self._graph)
         self._feeds = Feeds(self._graph)
-        self._store = SessionVariables(lambda: self._planner.backend.new_state())
+        self._store = SessionVariables(
+            self._device_of, lambda device: self._devices.backend(device).new_state()
+        )
         self._planner = Planner(
-            lambda: _new_backend(self._config), self._store, self._config.check_numerics
+            self._devices,
+            self._store,
+            self._config.check_numerics,
+            self._config.log_device_placement,
         )
         self._executor = Executor(self._graph, self._planner, self._store)
+        self._loops = Loops()
         self._entered: list[ExitStack] = []
 
     @property
     def graph(self) -> Graph:
         """The graph that it runs parts of."""
         return self._graph
+
+    def list_devices(self) -> list[DeviceAttributes]:
+        """The devices that the session can use, by their full names."""
+        return self._devices.present()
 
     @property
     def why_recompiled(self) -> RecompilationLog:
@@ -155,7 +165,8 @@ class Session:
             batch_size: rows of a batch; it may be more than there are.
             shuffle: takes the rows of each epoch in another random order, and not as they lie.
             seed: of the order; together with the graph's seed and the number of the run it decides
-                about the order as it does about a random operation's numbers.
+                about the order as it does about a random operation's numbers. A session that was
+                restored in the middle of a loop goes on with the rows that were to come.
             every: how many steps make a report.
             callback: called after every report as `callback(step, values)`, with how many steps
                 have been made, from 1, and with what `run` would return.
@@ -174,9 +185,13 @@ class Session:
         fetched = self._structures.of(fetches)
         feeds = self._feeds.arrays({} if feed_dict is None else feed_dict)
         arrays = self._feeds.rows({} if batches is None else batches, feeds)
-        random = batch_random(self._graph, seed, self._executor.runs) if shuffle else None
-        loop = StepLoop(self._run_slice, fetched, feeds, Batches(arrays, batch_size, random))
-        return fetched.pack(loop.run(steps, every, callback))
+        start = self._loops.begin(self._executor.runs, common_rows(arrays), batch_size, shuffle)
+        random = batch_random(self._graph, seed, start.run) if shuffle else None
+        mini_batches = Batches(arrays, batch_size, random)
+        mini_batches.skip(start.batches)
+        loop = StepLoop(self._run_slice, fetched, feeds, mini_batches)
+        with self._loops.running(start, mini_batches):
+            return fetched.pack(loop.run(steps, every, callback))
 
     def program(
         self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None
@@ -228,19 +243,59 @@ class Session:
 
         return call
 
+    # -- state
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come: with its variables, all that a later session needs to go on."""
+        return Progress(self._executor.runs, self._loops.position())
+
+    @contextmanager
+    def reading(self, variables: Iterable[Variable]) -> Iterator[Snapshot]:
+        """Inside the block, the values of variables at one moment: no run that writes them begins.
+
+        The arrays are read-only, and may be the session's own memory: what is to outlive the block
+        must be copied. Variables without a value are given their initial ones.
+
+        Args:
+            variables: of the session's graph.
+        """
+        self._check_open()
+        names = frozenset(variable.op.name for variable in variables)
+        with self._executor.reading(names):
+            values = {name: _read_only(self._store.get(name)) for name in sorted(names)}
+            yield Snapshot(values, self.progress)
+
+    def restore(self, values: Mapping[Variable, Any], progress: Progress | None = None) -> None:
+        """Set variables' values, all of them or, if one does not fit, none.
+
+        Args:
+            values: by variable.
+            progress: of the session whose values they are, if this one is to go on where that was.
+
+        Raises:
+            FeedError: if a value has not the variable's shape, or cannot have its dtype.
+        """
+        self._check_open()
+        arrays = {}
+        for variable, value in values.items():
+            array = arrays[variable.op.name] = feed_array(variable.handle, value)
+            check_shape(variable.handle, array.shape)
+        with self._executor.alone(Entry(None, (), writes=frozenset(arrays))):
+            for name, array in arrays.items():
+                self._store.allocate(name, array.shape, array.dtype)
+                self._store.set(name, array)
+            self._store.initialised.update(arrays)
+            if progress is not None:
+                self._executor.runs, self._loops.interrupted = progress.runs, progress.loop
+
     def load(self, variable: Variable, value: Any) -> None:
         """Set a variable's value.
 
         Raises:
             FeedError: if the value has not the variable's shape, or cannot have its dtype.
         """
-        self._check_open()
-        array, name = feed_array(variable.handle, value), variable.op.name
-        check_shape(variable.handle, array.shape)
-        with self._executor.alone(Entry(None, (), writes=frozenset([name]))):
-            self._store.allocate(name, array.shape, array.dtype)
-            self._store.set(name, array)
-            self._store.initialised.add(name)
+        self.restore({variable: value})
 
     def _run_slice(
         self,
@@ -256,6 +311,10 @@ class Session:
             return self._executor.run_steps(entry, feeds, steps)
         except MemoryError as error:
             raise exhausted(fetches, targets, error) from error
+
+    def _device_of(self, variable: str) -> str:
+        """The device that a variable of the graph is on."""
+        return self._devices.find(self._graph.root.get_operation_by_name(variable).device)
 
     # -- life
 
@@ -352,6 +411,7 @@ def _of_kind(name: str, value: T | None, kind: type[T]) -> T | None:
     return value
 
 
-def _new_backend(config: ConfigProto) -> Backend:
-    threads = config.intra_op_parallelism_threads or settings.num_threads()
-    return make_backend(config.backend, BackendSettings(threads, config.use_winograd))
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +15,7 @@ from thalweg.backends.protocol import Feed, MiniBatches, Program
 from thalweg.backends.trace import RunTrace, Unit
 from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
+from thalweg.base.record import Record
 from thalweg.base.shapes import compatible, show
 from thalweg.graph import Body, Op, Operation, Spec, Tensor, execute, failed
 from thalweg.ops.control.control_flow import ControlFlow, RunBody
@@ -20,6 +23,7 @@ from thalweg.ops.control.ragged import is_ragged, regular
 from thalweg.ops.evaluation import checked_outputs
 from thalweg.passes.costs import OpCost, host_cost
 from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
+from thalweg.session.at_once import at_once
 from thalweg.session.entry import Entry
 from thalweg.session.steps import joined
 from thalweg.session.variables import SessionVariables
@@ -42,9 +46,11 @@ class Segments(Protocol):
 
 
 class StagedProgram:
-    """Stages one after the other. What one makes and another needs is handed on as a feed.
+    """Stages level by level. What one makes and another needs is handed on as a feed.
 
-    A segment is planned when it first runs, since only then the extents of its feeds are known.
+    Segments of one level run at the same time, each on its device. A value stays in the memory of
+    the device that has made it until another one needs it. A segment is planned when it first runs,
+    since only then the extents of its feeds are known.
 
     Args:
         stages: of the run.
@@ -64,7 +70,7 @@ class StagedProgram:
         self.finished = 0
         self._segments, self._store = segments, store
         self._workspace = workspace
-        self._release = _last_uses(stages)
+        self._levels = _levels(stages)
         self._latest: dict[Stage, Program] = {}
         self._bodies: dict[Body, Stage] = {}
 
@@ -73,49 +79,65 @@ class StagedProgram:
         return self._run(feeds, run_counter, None)
 
     def trace(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace) -> list[Array]:
-        """Run every stage once, and note what ran when; see `Program`."""
+        """Run every stage once, one after the other, and note what ran when; see `Program`."""
         return self._run(feeds, run_counter, trace)
 
     def _run(self, feeds: Sequence[Array], run_counter: int, trace: RunTrace | None) -> list[Array]:
-        values = dict(zip(self.stages.feeds, feeds, strict=True))
-        for stage, release in zip(self.stages.stages, self._release, strict=True):
-            if stage.is_host:
-                self._run_by_python(stage, values, run_counter, trace)
+        values: dict[Tensor, Any] = dict(zip(self.stages.feeds, feeds, strict=True))
+        for stages, release in self._levels:
+            if stages[0].is_host:
+                self._run_by_python(stages[0], values, run_counter, trace)
             else:
-                self._run_segment(stage, values, run_counter, trace)
+                self._run_segments(stages, values, run_counter, trace)
             for tensor in release:
                 values.pop(tensor, None)
-        return [values[tensor] for tensor in self.stages.fetches]
+        return [np.asarray(values[tensor]) for tensor in self.stages.fetches]
 
-    def _run_segment(
+    def _run_segments(
         self,
-        stage: Stage,
-        values: dict[Tensor, Array],
+        stages: Sequence[Stage],
+        values: dict[Tensor, Any],
         run_counter: int,
-        trace: RunTrace | None = None,
+        trace: RunTrace | None,
     ) -> None:
-        fed = {tensor: values[tensor] for tensor in stage.feeds}
+        """Run segments that do not depend on each other, at the same time if nothing is noted."""
+        segments = [self._segment(stage, values, trace) for stage in stages]
+        calls = [partial(segment.run, run_counter, trace) for segment in segments]
+        made = at_once(calls) if trace is None else [call() for call in calls]
+        for stage, tensors in zip(stages, made, strict=True):
+            values.update(zip(stage.tensors, tensors, strict=True))
+
+    def _segment(
+        self, stage: Stage, values: Mapping[Tensor, Any], trace: RunTrace | None
+    ) -> _Segment:
+        """The program of a segment, with what it is fed."""
+        fed = {tensor: self._fed(tensor, values) for tensor in stage.feeds}
         entry = self._segments.segment(stage, fed)
-        if entry.program is not None:
-            program = self._latest[stage] = self._placed(entry, entry.program)
-            arrays = [fed[tensor] for tensor in entry.feeds]
-            if trace is None:
-                made = program.run(arrays, run_counter)
-            else:
-                with trace.excluding():
-                    trace.costs |= self._segments.segment_costs(stage, fed)
-                made = program.trace(arrays, run_counter, trace)
-            values.update(zip(stage.tensors, map(np.asarray, made), strict=True))
+        if entry.program is None:
+            return _Segment(None, [])
+        if trace is not None:
+            with trace.excluding():
+                trace.costs = self._segments.segment_costs(stage, fed) | trace.costs
+        program = self._latest[stage] = self._placed(entry, entry.program)
+        return _Segment(program, [fed[tensor] for tensor in entry.feeds])
+
+    def _fed(self, tensor: Tensor, values: Mapping[Tensor, Any]) -> Any:
+        """The value of what a segment is fed."""
+        if tensor in self.stages.unchanged:
+            (handle,) = tensor.op.inputs
+            return self._store.current(handle.op.name)
+        return values[tensor]
 
     def _run_by_python(
         self,
         stage: Stage,
-        values: dict[Tensor, Array],
+        values: dict[Tensor, Any],
         run_counter: int,
         trace: RunTrace | None,
     ) -> None:
         run_body = partial(self._run_body, run_counter, trace)
-        run = _HostRun(dict(values), run_counter, self._store, run_body)
+        fed = {tensor: np.asarray(values[tensor]) for tensor in stage.feeds}
+        run = _HostRun(fed, run_counter, self._store, run_body)
         with np.errstate(all="ignore"):
             for op in stage.ops:
                 run.execute_traced(op, trace)
@@ -129,11 +151,16 @@ class StagedProgram:
     ) -> list[Array]:
         """The outputs of a body, which is compiled as a run of its own."""
         if body not in self._bodies:
-            self._bodies[body] = stage_of_body(body)
+            self._bodies[body] = stage_of_body(body, self._device_of(body))
         arrays = [np.asarray(value, order="C") for value in inputs]
         values = dict(zip(body.inputs, arrays, strict=True))
-        self._run_segment(self._bodies[body], values, run_counter, trace)
+        self._run_segments([self._bodies[body]], values, run_counter, trace)
         return [values[tensor] for tensor in body.outputs]
+
+    def _device_of(self, body: Body) -> str:
+        """The device of the operation that has a body."""
+        places = self.stages.places.items()
+        return next(device for op, device in places if body in op.record.bodies)
 
     def _placed(self, entry: Entry, program: Program) -> Program:
         """The program of a segment in this one's workspace."""
@@ -177,8 +204,9 @@ class StagedProgram:
 
     def parts(self) -> list[tuple[list[str], Program | None]]:
         """For each stage what it is, in lines, and its program if it is a segment that has run."""
-        stages = enumerate(self.stages.stages)
-        return [(_described(n, stage), self._latest.get(stage)) for n, stage in stages]
+        stages = self.stages.stages
+        several = len({stage.device for stage in stages if not stage.is_host}) > 1
+        return [(_described(n, s, several), self._latest.get(s)) for n, s in enumerate(stages)]
 
     def describe(self) -> str:
         """The stages, why each is one, what they are fed, and the programs of those that ran."""
@@ -188,6 +216,31 @@ class StagedProgram:
             if program:
                 lines += ["    " + line for line in program.describe().splitlines()]
         return "\n".join(lines)
+
+
+class _Segment(Record, eq=False):
+    """A segment that is about to run.
+
+    Attributes:
+        program: None if there is nothing to compute.
+        feeds: as the program takes them, from wherever they are.
+    """
+
+    program: Program | None
+    feeds: list[Any]
+
+    def run(self, run_counter: int, trace: RunTrace | None) -> list[Any]:
+        """The values of the segment's tensors, wherever the program makes them."""
+        if self.program is None:
+            return []
+        on_device = getattr(self.program, "run_on_device", None)
+        if on_device is not None and trace is None:
+            made: list[Any] = on_device(self.feeds, run_counter)
+            return made
+        arrays = [np.asarray(value, order="C") for value in self.feeds]
+        if trace is not None:
+            return self.program.trace(arrays, run_counter, trace)
+        return [np.asarray(value) for value in self.program.run(arrays, run_counter)]
 
 
 class _HostRun(Run):
@@ -259,15 +312,16 @@ class _HostRun(Run):
             )
 
 
-def _last_uses(stages: Stages) -> list[list[Tensor]]:
-    """For each stage the tensors that none after it needs."""
+def _levels(stages: Stages) -> list[tuple[list[Stage], list[Tensor]]]:
+    """The stages of each level, and the tensors that none after it needs."""
     needed = set(stages.fetches)
-    release: list[list[Tensor]] = []
-    for stage in reversed(stages.stages):
-        last = {t for t in (*stage.feeds, *stage.tensors) if t not in needed}
-        release.append(list(last))
+    levels: list[tuple[list[Stage], list[Tensor]]] = []
+    for _, group in groupby(reversed(stages.stages), attrgetter("level")):
+        together = list(group)[::-1]
+        last = {t for s in together for t in (*s.feeds, *s.tensors) if t not in needed}
+        levels.append((together, list(last)))
         needed |= last
-    return release[::-1]
+    return levels[::-1]
 
 
 def _nothing(tensor: Tensor) -> Array:
@@ -276,8 +330,10 @@ def _nothing(tensor: Tensor) -> Array:
     return np.empty((0, *[extent or 0 for extent in extents]), tensor.dtype.numpy)
 
 
-def _described(number: int, stage: Stage) -> list[str]:
+def _described(number: int, stage: Stage, with_device: bool) -> list[str]:
     what = "operations that Python runs" if stage.is_host else "segment"
+    if with_device and not stage.is_host:
+        what += f" on {stage.device}"
     named = _listed([f"{op.name} ({op.type})" for op in stage.ops])
     lines = [f"stage {number}: {what}: {named}"]
     lines += [f"  because {reason}" for reason in stage.reasons]

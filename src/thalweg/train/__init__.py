@@ -1,5 +1,9 @@
 """Training: TensorFlow 1's `tf.train`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from thalweg.graph import calls as _calls
 from thalweg.train.adadelta import AdadeltaOptimizer
 from thalweg.train.adagrad import AdagradOptimizer
@@ -18,22 +22,87 @@ from thalweg.train.schedules import (
     polynomial_decay,
 )
 
+if TYPE_CHECKING:
+    from thalweg.saving.checkpoint import (
+        CheckpointReader,
+        NewCheckpointReader,
+        checkpoint_exists,
+        get_checkpoint_mtimes,
+        list_variables,
+        load_checkpoint,
+        load_variable,
+        remove_checkpoint,
+    )
+    from thalweg.saving.checkpoint_state import (
+        CheckpointState,
+        generate_checkpoint_state_proto,
+        get_checkpoint_state,
+        latest_checkpoint,
+        update_checkpoint_state,
+    )
+    from thalweg.saving.saver import Saver, SaverDef, SaveReport
+
+# Imported when they are first used: a program that saves nothing starts without them.
+_LATER = {
+    "CheckpointReader": "thalweg.saving.checkpoint",
+    "NewCheckpointReader": "thalweg.saving.checkpoint",
+    "checkpoint_exists": "thalweg.saving.checkpoint",
+    "get_checkpoint_mtimes": "thalweg.saving.checkpoint",
+    "list_variables": "thalweg.saving.checkpoint",
+    "load_checkpoint": "thalweg.saving.checkpoint",
+    "load_variable": "thalweg.saving.checkpoint",
+    "remove_checkpoint": "thalweg.saving.checkpoint",
+    "CheckpointState": "thalweg.saving.checkpoint_state",
+    "generate_checkpoint_state_proto": "thalweg.saving.checkpoint_state",
+    "get_checkpoint_state": "thalweg.saving.checkpoint_state",
+    "latest_checkpoint": "thalweg.saving.checkpoint_state",
+    "update_checkpoint_state": "thalweg.saving.checkpoint_state",
+    "Saver": "thalweg.saving.saver",
+    "SaverDef": "thalweg.saving.saver",
+    "SaveReport": "thalweg.saving.saver",
+}
+
 __all__ = [
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
+    "CheckpointReader",
+    "CheckpointState",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
     "MomentumOptimizer",
+    "NewCheckpointReader",
     "Optimizer",
     "ProximalAdagradOptimizer",
     "ProximalGradientDescentOptimizer",
     "RMSPropOptimizer",
+    "SaveReport",
+    "Saver",
+    "SaverDef",
+    "checkpoint_exists",
     "exponential_decay",
+    "generate_checkpoint_state_proto",
+    "get_checkpoint_mtimes",
+    "get_checkpoint_state",
     "inverse_time_decay",
+    "latest_checkpoint",
+    "list_variables",
+    "load_checkpoint",
+    "load_variable",
     "natural_exp_decay",
     "piecewise_constant",
     "polynomial_decay",
+    "remove_checkpoint",
+    "update_checkpoint_state",
 ]
 
-_calls.explain_errors(globals(), __all__)
+_calls.explain_errors(globals(), set(__all__) - _LATER.keys())
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value

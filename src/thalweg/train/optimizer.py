@@ -87,9 +87,9 @@ class Optimizer(ABC):
             loss: a floating tensor, usually a scalar.
             global_step: a variable that goes up by one with each run of the operation.
             var_list: the variables to change; by default all trainable ones of the graph.
-            gate_gradients: of no effect; kept for TensorFlow's programs, as the next two.
+            gate_gradients: of no effect; kept for TensorFlow's programs, as the next one.
             aggregation_method: one of `tf.AggregationMethod`, of no effect.
-            colocate_gradients_with_ops: of no effect.
+            colocate_gradients_with_ops: see `tf.gradients`.
             name: of the operation.
             grad_loss: the gradient to start from, of the shape of the loss; ones by default.
 
@@ -97,7 +97,12 @@ class Optimizer(ABC):
             ValueError: if the loss depends on none of the variables.
         """
         pairs = self.compute_gradients(
-            loss, var_list, gate_gradients, aggregation_method, grad_loss=grad_loss
+            loss,
+            var_list,
+            gate_gradients,
+            aggregation_method,
+            colocate_gradients_with_ops,
+            grad_loss,
         )
         if all(gradient is None for gradient, _ in pairs):
             names = [str(variable) for _, variable in pairs]
@@ -124,9 +129,9 @@ class Optimizer(ABC):
         Args:
             loss: a floating tensor.
             var_list: the variables; by default all trainable ones of the graph.
-            gate_gradients: of no effect, as the next two.
+            gate_gradients: of no effect, as the next one.
             aggregation_method: one of `tf.AggregationMethod`.
-            colocate_gradients_with_ops: of no effect.
+            colocate_gradients_with_ops: see `tf.gradients`.
             grad_loss: the gradient to start from, of the shape of the loss.
 
         Raises:
@@ -146,7 +151,11 @@ class Optimizer(ABC):
         variables = _variables(var_list, total.graph)
         with total.graph.as_default():
             found = gradients(
-                total, variables, grad_ys=grad_loss, aggregation_method=aggregation_method
+                total,
+                variables,
+                grad_loss,
+                colocate_gradients_with_ops=colocate_gradients_with_ops,
+                aggregation_method=aggregation_method,
             )
         return list(zip(found, variables, strict=True))
 
@@ -231,7 +240,7 @@ class Optimizer(ABC):
     # -- what they are made of
 
     def _apply(self, graph: Graph, gradient: Any, variable: Variable) -> list[Tensor]:
-        with graph.name_scope(f"update_{variable.op.name}"):
+        with graph.name_scope(f"update_{variable.op.name}"), graph.colocate_with(variable):
             if isinstance(gradient, IndexedSlices):
                 _check_slices(gradient, variable)
                 return [*self._update_rows(gradient, variable)]
@@ -257,12 +266,13 @@ class Optimizer(ABC):
         """The slot of a variable, of its shape and dtype, named after variable and optimiser."""
         slots = self._slots.setdefault(slot, {})
         if variable not in slots:
-            value = convert(initial, hint=variable.dtype)
-            slots[variable] = Variable(
-                fill(variable.static_shape, value),
-                trainable=False,
-                name=f"{variable.op.name}/{name or self._name}",
-            )
+            with variable.graph.colocate_with(variable):
+                value = convert(initial, hint=variable.dtype)
+                slots[variable] = Variable(
+                    fill(variable.static_shape, value),
+                    trainable=False,
+                    name=f"{variable.op.name}/{name or self._name}",
+                )
         return slots[variable]
 
     def _make_scalar(self, name: str, value: Any, graph: Graph) -> Variable:

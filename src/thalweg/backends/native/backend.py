@@ -233,8 +233,10 @@ class NativeProgram:
                 rows, costs = self._layout.rows(SMALL_WORK), self._summaries(itertools.repeat(1))
                 self._tracer = Tracer(rows, self._parts, costs, self._threads, most)
         apart = self._is_apart(time.perf_counter())
-        self._tracer.run(1 if apart else self._tuner.choose(), trace)
+        seconds = self._tracer.run(1 if apart else self._tuner.choose(), trace)
         self._ended = time.perf_counter()
+        if not apart:
+            self._tuner.took(seconds)
         self._raise_failure()
 
     def _is_apart(self, now: float) -> bool:

@@ -73,6 +73,12 @@ class Measured(Record):
     pieces: int
     is_member: bool
 
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """The operations that it computes; none if the compiler has added it."""
+        named = zip(self.summary.ops, self.summary.types, strict=True)
+        return tuple(name for name, kind in named if kind)
+
 
 class Tracer:
     """A program once more, traced.
@@ -108,17 +114,24 @@ class Tracer:
         self._trace = RunTrace()
         self._units: list[Unit] = []
 
-    def run(self, threads: int, trace: RunTrace) -> None:
-        """Run the program to its end, and note in the trace what ran when."""
+    def run(self, threads: int, trace: RunTrace) -> float:
+        """Run the program to its end, and note in the trace what ran when.
+
+        Returns:
+            how many seconds it took, without what the tracing of loops takes in between.
+        """
         with trace.excluding():
             self._trace = trace
-            self._units = [Unit(one.summary.ops, _label(one.summary)) for one in self._measured]
+            self._units = [Unit(one.ops, _label(one.summary)) for one in self._measured]
             self._logs[:, LogLayout.COUNT // 8] = 0
+        start = time.perf_counter() - trace.excluded
         self._slices.run_program(self._program, threads)
+        seconds = time.perf_counter() - trace.excluded - start
         with trace.excluding():
             self._drain()
             trace.units += [unit for unit in self._units if unit.calls]
             self._trace = RunTrace()
+        return seconds
 
     def _timed(self, rows: Sequence[Row], parts: Sequence[Part]) -> Iterator[Row]:
         """The rows, of which those with a kernel run one that times it."""

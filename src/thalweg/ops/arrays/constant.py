@@ -30,6 +30,7 @@ class Constant(Op):
     type: ClassVar[str] = "Const"
     takes_strings: ClassVar[bool] = True
     origin: ClassVar[Origin | None] = Origin.CONSTANT
+    plan_only: ClassVar[tuple[str, ...]] = ("planned", "shape")
     value: Attribute
     planned: Node | None = None
     shape: tuple[int, ...] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -155,7 +155,9 @@ def guarded(conditions: Sequence[Expr], value: Expr, other: float) -> Expr:
 # -- indexing
 
 
-_Bounds = tuple[int | None, int | None, int | None]
+_Bounds: TypeAlias = tuple[int | None, int | None, int | None]
+_Part: TypeAlias = int | str | None
+Item: TypeAlias = int | str | tuple[_Part, _Part, _Part]
 
 
 COMPUTED = "?"  # in the place of a bound that is an input
@@ -173,7 +175,7 @@ class StridedSlice(Op):
 
     type: ClassVar[str] = "StridedSlice"
     takes_strings: ClassVar[bool] = True
-    items: tuple[Any, ...]
+    items: tuple[Item, ...]
 
     @cached_property
     def static(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -227,7 +229,7 @@ class StridedSliceGrad(Op):
     type: ClassVar[str] = "StridedSliceGrad"
     shown = StridedSlice.shown
     shape_only: ClassVar[tuple[int, ...]] = (1,)
-    items: tuple[Any, ...]
+    items: tuple[Item, ...]
 
     @cached_property
     def static(self) -> tuple[int, ...]:  # type: ignore[override]

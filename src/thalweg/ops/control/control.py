@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 from thalweg.base.errors import GraphError
 from thalweg.graph import Graph, Op, Operation, Tensor, default_graph, home
+from thalweg.graph.devices import DeviceLike
 from thalweg.ops.arrays.reshape import identity
 
 
@@ -76,13 +77,40 @@ def control_dependencies(control_inputs: Sequence[Any] | None) -> AbstractContex
     return default_graph().control_dependencies(control_inputs)
 
 
-def device(device_name: str | Callable[[Any], str] | None) -> AbstractContextManager[None]:
-    """Note the device on operations made inside.
+def device(device_name_or_function: DeviceLike) -> AbstractContextManager[None]:
+    """Say where operations made inside are to run.
+
+        with tf.device("/job:worker"), tf.device("/gpu:1"):
+            y = tf.matmul(a, b)  # y.device is "/job:worker/device:GPU:1"
+
+    Blocks inside each other add up; of two that name the same field the inner one wins. Operations
+    that read or write a variable run on its device, whatever block they are made in. Whether
+    there is such a device is only asked when a session runs them.
+
+    Args:
+        device_name_or_function: a name such as "/gpu:0", "/device:XLA_CPU:1", "/gpu:*" for any, or
+            "/job:ps/task:2/cpu:0"; a `tf.DeviceSpec`; "" for nothing new; None to forget the blocks
+            around. A function is called with each operation that is made, and returns a name; in
+            `op.device` it finds what the blocks inside its own have chosen, which it replaces.
 
     Raises:
-        DeviceError: if there is no such device here.
+        DeviceError: if it is not the name of a device.
     """
-    return default_graph().device(device_name)
+    return default_graph().device(device_name_or_function)
+
+
+def colocate_with(op: Any, ignore_existing: bool = False) -> AbstractContextManager[None]:
+    """Let operations made inside run where another one does. It wins over `tf.device`.
+
+    Args:
+        op: an operation, tensor or variable; None for nothing, with `ignore_existing`.
+        ignore_existing: whether blocks of `colocate_with` around this one are forgotten.
+
+    Raises:
+        GraphError: if it is of another graph, or None without `ignore_existing`.
+        TypeError: if it is no element of a graph.
+    """
+    return default_graph().colocate_with(op, ignore_existing)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ class BodyGraph(Graph):
         self.after: list[Any] = []
         self._collections = outer._collections
         self._scope = outer._scope
+        self._devices = outer._devices
 
     @property
     def depth(self) -> int:

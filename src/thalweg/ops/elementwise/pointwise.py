@@ -14,7 +14,7 @@ import numpy as np
 
 from thalweg.base import shapes
 from thalweg.base.dtypes import DType
-from thalweg.base.errors import DTypeError
+from thalweg.base.errors import DTypeError, ShapeError
 from thalweg.formula import FUNCTIONS, Lowered, Operand, apply, pointwise
 from thalweg.formula.functions import ANY, BOOLEAN, FLOATING, KINDS, NUMERIC
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
@@ -40,11 +40,13 @@ class Pointwise(Op):
         function: the scalar function that it applies; none if it is a composition.
         kind: of the dtypes that it takes, by default those of its function.
         result: the dtype of the output, by default that of its function.
+        arity: how many inputs it takes, by default as many as its function.
     """
 
     function: ClassVar[str] = ""
     kind: ClassVar[str] = NUMERIC
     result: ClassVar[DType | None] = None
+    arity: ClassVar[int] = 2
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take what is known of the function."""
@@ -52,9 +54,11 @@ class Pointwise(Op):
         if "function" in vars(cls):
             function = FUNCTIONS[cls.function]
             cls.kind = vars(cls).get("kind", function.kind)
-            cls.result = function.result
+            cls.result, cls.arity = function.result, function.arity
 
     def infer(self, *inputs: Spec) -> Spec:
+        if len(inputs) != self.arity:
+            raise ShapeError(f"takes {self.arity} inputs, not {len(inputs)}")
         first = inputs[0]
         shape = first.shape
         for other in inputs[1:]:
@@ -78,10 +82,9 @@ class Pointwise(Op):
     @classmethod
     def bad_samples(cls) -> Iterable[Sample]:
         wrong = {BOOLEAN: np.float32, ANY: None}.get(cls.kind, np.bool_)
-        arity = len(next(iter(cls.samples())).inputs)
         if wrong is not None:
-            yield Sample(cls(), (np.ones(2, wrong),) * arity, f"takes {cls.kind} tensors, not")
-        if arity == 2:
+            yield Sample(cls(), (np.ones(2, wrong),) * cls.arity, f"takes {cls.kind} tensors, not")
+        if cls.arity == 2:
             good: np.ndarray[Any, Any] = np.ones(
                 (2, 3), np.bool_ if cls.kind == BOOLEAN else np.int32
             )
@@ -106,6 +109,7 @@ WITHIN_ONE = np.sin(MIXED) * np.float32(0.97)
 class Unary(Pointwise):
     """A function of one argument."""
 
+    arity: ClassVar[int] = 1
     domain: ClassVar[np.ndarray[Any, Any]] = MIXED
     smooth: ClassVar[bool] = True
 

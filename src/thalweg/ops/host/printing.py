@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +23,6 @@ class Print(Op):
         message: what is printed before the data.
         first_n: how often at most; always if negative.
         summarize: how many elements of each tensor; 3 if None, all if negative.
-        calls: counts the times that it has run; None where they are not limited.
     """
 
     type: ClassVar[str] = "Print"
@@ -31,13 +31,17 @@ class Print(Op):
     message: str = ""
     first_n: int = -1
     summarize: int | None = None
-    calls: Iterator[int] | None = None
+
+    @cached_property
+    def _calls(self) -> Iterator[int]:
+        """Counts the times that it has run."""
+        return itertools.count()
 
     def infer(self, input: Spec, *data: Spec) -> Spec:
         return input
 
     def evaluate(self, xp: Any, input: Any, *data: Any) -> Any:
-        if self.calls is None or next(self.calls) < self.first_n:
+        if self.first_n < 0 or next(self._calls) < self.first_n:
             shown = "".join(summary(array, self.summarize) for array in data)
             print(f"{self.message}{shown}", file=sys.stderr, flush=True)
         return input
@@ -78,6 +82,5 @@ def Print_(  # noqa: N802  TensorFlow's name
     """
     inputs = [convert(item) for item in (input_, *data)]
     limit = -1 if first_n is None else int(first_n)
-    calls = itertools.count() if limit >= 0 else None
-    record = Print(str(message or ""), limit, summarize, calls)
+    record = Print(str(message or ""), limit, summarize)
     return inputs[0].graph.add(record, inputs, name).outputs[0]

@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from thalweg.backends.native.cache.annotations import Test, field_tests
+from thalweg.base.annotations import Test, field_tests
 from thalweg.base.dims import REPLAYED, Dim, Node, Trace, plain
 from thalweg.base.dtypes import NAMES, DType, as_dtype
 from thalweg.base.record import Record, astuple

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from benchmarks import roofline
+from thalweg.backends.native import peak
 from thalweg.backends.native.llvm.jit import IrSource, Jit
 
 
@@ -19,7 +19,7 @@ def jit() -> Jit:
 def aligned(values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[int, object]:
     """An address that is a multiple of 64, and the array that keeps it alive."""
     memory = np.zeros(len(values) + 16, np.float32)
-    address = roofline._aligned(memory)
+    address = peak._aligned(memory)
     start = (address - memory.ctypes.data) // 4
     memory[start : start + len(values)] = values
     return address, memory[start : start + len(values)]
@@ -27,18 +27,18 @@ def aligned(values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[int, 
 
 def test_multiply_adds(jit: Jit) -> None:
     width = jit.target.vector_bits // 32
-    (code,) = jit.compile([IrSource.of(roofline.multiply_adds(width, jit.target.attributes))])
-    address, out = aligned(np.zeros(roofline.ACCUMULATORS * width, np.float32))
+    (code,) = jit.compile([IrSource.of(peak.multiply_adds(width, jit.target.attributes))])
+    address, out = aligned(np.zeros(peak.ACCUMULATORS * width, np.float32))
     ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(code)(3, address)
     # a -> a / 2 + 1, three times, of 0, 1, 2 ...: exact in float32
-    expected = (np.arange(roofline.ACCUMULATORS) - 2) / 8 + 2
+    expected = (np.arange(peak.ACCUMULATORS) - 2) / 8 + 2
     np.testing.assert_array_equal(out, np.repeat(expected, width))
 
 
 def test_update(jit: Jit) -> None:
     width = jit.target.vector_bits // 32
-    (code,) = jit.compile([IrSource.of(roofline.update(width, jit.target.attributes))])
-    count = 3 * roofline.VECTORS * width
+    (code,) = jit.compile([IrSource.of(peak.update(width, jit.target.attributes))])
+    count = 3 * peak.VECTORS * width
     x, y = np.arange(count, dtype=np.float32), np.full(count, 7, np.float32)
     (x_address, x_memory), (y_address, y_memory) = aligned(x), aligned(y)
     pointer = ctypes.c_void_p
@@ -50,5 +50,25 @@ def test_update(jit: Jit) -> None:
 
 def test_all_threads_work_and_are_waited_for() -> None:
     seen: list[int] = []
-    assert roofline.best_seconds(seen.append, threads=3, trials=2) >= 0.0
+    assert peak.best_seconds(seen.append, threads=3, trials=2) >= 0.0
     assert sorted(seen) == [0, 0, 1, 1, 2, 2]
+
+
+def test_what_a_machine_needs_at_least() -> None:
+    machine = peak.Peak(2, 100.0, ((10, 50.0), (20, 20.0), (100, 5.0)))
+    assert machine.seconds(200, 0) == 2.0
+    assert machine.seconds(1, 10) == 0.2
+    assert machine.seconds(1, 20) == 1.0
+    assert machine.seconds(0, 1000) == 200.0
+
+
+def test_a_machine_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak, "SIZES", (1 << 10, 1 << 11))
+    peak.machine_peak.cache_clear()
+    first = peak.machine_peak(1)
+    assert 1e8 < first.flops < 1e13
+    assert all(1e7 < rate < 1e13 for _, rate in first.bandwidths)
+    peak.machine_peak.cache_clear()
+    monkeypatch.setattr(peak, "measure", lambda *_: pytest.fail("measured again"))
+    assert peak.machine_peak(1) == first
+    peak.machine_peak.cache_clear()

@@ -8,8 +8,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from thalweg.backends.native.cache.annotations import _kind, field_tests
 from thalweg.backends.native.cache.encoding import may_be_named
+from thalweg.base.annotations import field_kind, field_tests
 from thalweg.base.record import Record
 from thalweg.ops import catalogue
 
@@ -69,5 +69,5 @@ def test_annotations_are_read_as_python_reads_them(record: type[Record]) -> None
     package = sys.modules[record.__module__.rpartition(".")[0]]
     expected = get_type_hints(record, localns=vars(package))
     for name in record.fields:
-        assert _kind(record, name) == expected[name]
+        assert field_kind(record, name) == expected[name]
     assert len(field_tests(record)) == len(record.fields) + len(record.remembered)

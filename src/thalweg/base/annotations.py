@@ -1,4 +1,4 @@
-"""Whether values are what the annotations of a record's fields say.
+"""What the annotations of a record's fields say, and whether values are so.
 
 Many records are tested at once: a test takes all values that a field has in them.
 """
@@ -29,11 +29,11 @@ def field_tests(cls: type[Record]) -> tuple[Test, ...]:
     Raises:
         AttributeError, TypeError, ValueError: an annotation is not made of what is known here.
     """
-    return tuple(_test(_kind(cls, name)) for name in (*cls.fields, *cls.remembered))
+    return tuple(_test(field_kind(cls, name)) for name in (*cls.fields, *cls.remembered))
 
 
-def _kind(cls: type[Record], name: str) -> Any:
-    """What the annotation of a field or a cached property says."""
+def field_kind(cls: type[Record], name: str) -> Any:
+    """The type that the annotation of a field or of a cached property stands for."""
     for base in cls.__mro__:
         own, found = base.__dict__.get(name), get_annotations(base).get(name, "")
         if isinstance(own, cached_property):

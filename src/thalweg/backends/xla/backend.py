@@ -1,0 +1,51 @@
+"""The backend: plans to programs of XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from thalweg.backends.protocol import BackendSettings
+from thalweg.backends.xla.computation import Computation
+from thalweg.backends.xla.devices import device_of
+from thalweg.backends.xla.function import PlanFunction
+from thalweg.backends.xla.program import XlaProgram
+from thalweg.backends.xla.variables import DeviceVariables
+from thalweg.base.dims import Given
+from thalweg.base.dtypes import DType
+from thalweg.passes.plan import Interface, Plan
+
+
+class XlaBackend:
+    """Compiles plans with XLA for one device.
+
+    Each shape has a program of its own: XLA knows all extents when it compiles.
+
+    Raises:
+        ImportError: JAX is not installed.
+        DeviceError: the device is not there.
+    """
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._device = device_of(settings.device)
+        self._precision = "highest"
+
+    def new_state(self) -> DeviceVariables:
+        return DeviceVariables(self._device)
+
+    def recall(self, signature: str, given: Sequence[Given], state: DeviceVariables) -> None:
+        """Nothing: XLA's own cache finds what was compiled, once it is traced."""
+        return None
+
+    def compile(
+        self,
+        plan: Plan,
+        seen: Interface,
+        state: DeviceVariables,
+        batched_feeds: Mapping[int, DType],
+        signature: str | None = None,
+    ) -> XlaProgram:
+        with plan.trace.paused():
+            function = PlanFunction(plan, seen)
+            computation = Computation(function, self._device, self._precision, batched_feeds)
+        plan.trace.close()
+        return XlaProgram(computation, state)
