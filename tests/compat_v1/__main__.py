@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import thalweg as tf
-from tests.compat_v1.bench import run
+from tests.compat_v1.bench import run, store
 from tests.compat_v1.catalogue import FAILING, PROGRAMS
 from tests.compat_v1.compare import Results, differences, results_of
 
@@ -34,7 +34,7 @@ def main() -> int:
     found = [name for name in names if _report(name, wanted, options.backend)]
     print(f"{len(names)} programs, {len(found)} findings")
     if options.write:
-        np.savez_compressed(EXPECTED, **wanted)
+        store(EXPECTED, wanted)
     return bool(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.compat_v1.bench import Bench, Program, numbers
+from tests.compat_v1.bench import Bench, Program, floats, ints, numbers
 
 X = numbers(4, 5, 3)
 IDS = np.array([2, 0, 2, 3], np.int32)
@@ -109,9 +109,9 @@ VALUES: dict[str, Values] = {
     "unique_with_counts": lambda tf, b: list(tf.unique_with_counts(b.feed(REPEATED, [None]))),
     "unique_strings": lambda tf, b: list(tf.unique(b.feed(["b", "a", "b"], [3]))),
     "setdiff1d": lambda tf, b: list(tf.setdiff1d(b.feed(REPEATED, [None]), [1, 9])),
-    "invert_permutation": lambda tf, b: tf.invert_permutation(b.feed(np.int32([2, 0, 1]), [3])),
+    "invert_permutation": lambda tf, b: tf.invert_permutation(b.feed(ints(2, 0, 1), [3])),
     "one_hot": lambda tf, b: tf.one_hot(b.feed(IDS, [None]), 4, 2.0, -1.0, axis=0),
-    "one_hot_outside": lambda tf, b: tf.one_hot(b.feed(np.int32([-1, 9, 1]), [3]), 4),
+    "one_hot_outside": lambda tf, b: tf.one_hot(b.feed(ints(-1, 9, 1), [3]), 4),
     "range": lambda tf, b: tf.range(b.feed(np.int32(2), []), 11, 3),
     "range_float": lambda tf, b: tf.range(0.5, b.feed(np.float32(2.6), []), 0.5),
     "range_backwards": lambda tf, b: tf.range(b.feed(np.int32(5), []), 0, -2),
@@ -120,16 +120,16 @@ VALUES: dict[str, Values] = {
     "shape_int64": lambda tf, b: tf.shape(b.feed(X), out_type=tf.int64),
     "argmax": lambda tf, b: [tf.argmax(b.feed(X), 1), tf.argmin(b.feed(X), 0)],
     "argmax_constant_axis": lambda tf, b: tf.argmax(b.feed(X, [4, 5, 3]), tf.constant(1)),
-    "argmax_ties": lambda tf, b: tf.argmax(b.feed(np.float32([1, 3, 3, 2]), [4]), 0),
+    "argmax_ties": lambda tf, b: tf.argmax(b.feed(floats(1, 3, 3, 2), [4]), 0),
     "in_top_k": lambda tf, b: tf.nn.in_top_k(b.feed(X[0], [5, 3]), [0, 1, 2, 0, 1], 2),
     "string_join": lambda tf, b: tf.string_join([b.feed(["a", "b"], [2]), "x"], "-"),
     "as_string": lambda tf, b: [
-        tf.as_string(b.feed(np.float32([1.5, -2, 1e9]), [3])),
-        tf.as_string(b.feed(np.int32([7, -3]), [2]), width=4, fill="0"),
-        tf.as_string(b.feed(np.float32([3.14159]), [1]), precision=2),
-        tf.as_string(b.feed(np.float32([31415.9]), [1]), scientific=True),
-        tf.as_string(b.feed(np.float32([0.5, 100.0]), [2]), shortest=True),
-        tf.as_string(b.feed(np.bool_([True, False]), [2])),
+        tf.as_string(b.feed(floats(1.5, -2, 1e9), [3])),
+        tf.as_string(b.feed(ints(7, -3), [2]), width=4, fill="0"),
+        tf.as_string(b.feed(floats(3.14159), [1]), precision=2),
+        tf.as_string(b.feed(floats(31415.9), [1]), scientific=True),
+        tf.as_string(b.feed(floats(0.5, 100.0), [2]), shortest=True),
+        tf.as_string(b.feed(np.array([True, False]), [2])),
     ],
     "string_to_number": lambda tf, b: [
         tf.string_to_number(b.feed(["1.5", "-2", "3e2"], [3])),
@@ -159,9 +159,9 @@ VALUES: dict[str, Values] = {
         tf.reduce_any(b.feed(X > 2, [4, 5, 3])),
     ],
     "integer_division": lambda tf, b: [
-        b.feed(np.int32([7, -7, 7, -7]), [4]) // [2, 2, -2, -2],
-        b.feed(np.int32([7, -7, 7, -7]), [4]) % [2, 2, -2, -2],
-        b.feed(np.int32([7, -7]), [2]) / 2,
+        b.feed(ints(7, -7, 7, -7), [4]) // [2, 2, -2, -2],
+        b.feed(ints(7, -7, 7, -7), [4]) % [2, 2, -2, -2],
+        b.feed(ints(7, -7), [2]) / 2,
     ],
     "integer_sums": lambda tf, b: [
         tf.reduce_sum(b.feed(REPEATED, [6])),

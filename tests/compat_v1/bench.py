@@ -5,7 +5,7 @@ It imports neither Thalweg nor TensorFlow: a program is given the module that it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,6 +58,16 @@ def numbers(*shape: int, seed: int = 0, dtype: Any = np.float32) -> Array:
     return np.asarray(np.random.RandomState(seed).standard_normal(shape), dtype)
 
 
+def ints(*values: int) -> Array:
+    """A vector of int32."""
+    return np.array(values, np.int32)
+
+
+def floats(*values: float) -> Array:
+    """A vector of float32."""
+    return np.array(values, np.float32)
+
+
 def run(tf: Any, program: Program, config: Any = None) -> dict[str, Array]:
     """The results of a program by number, or what it fails with."""
     with tf.Graph().as_default(), tf.Session(config=config) as session:
@@ -92,6 +102,12 @@ def _plain(value: Any) -> Array:
         return array
     made: Array = np.array([bytes(item) for item in array.flat], "S").reshape(array.shape)
     return made
+
+
+def store(file: Any, results: Mapping[str, Array]) -> None:
+    """Write results to an npz file."""
+    entries: Any = results
+    np.savez_compressed(file, **entries)
 
 
 def run_all(tf: Any, programs: Iterable[tuple[str, Program]]) -> dict[str, Array]:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-
-import numpy as np
+from importlib import import_module
+from typing import Any
 
 
 def main(out: str, names: list[str]) -> None:
     """Write the results of the programs, of all of them if no names are given, to a file."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"  # which has the cells of recurrent networks
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import tensorflow.compat.v1 as tf
-
-    from tests.compat_v1.bench import run_all
+    from tests.compat_v1.bench import run_all, store
     from tests.compat_v1.catalogue import PROGRAMS
 
+    tf: Any = import_module("tensorflow.compat.v1")
     tf.disable_v2_behavior()
     tf.logging.set_verbosity(tf.logging.ERROR)
-    np.savez_compressed(out, **run_all(tf, [(name, PROGRAMS[name]) for name in names or PROGRAMS]))
+    store(out, run_all(tf, [(name, PROGRAMS[name]) for name in names or PROGRAMS]))
 
 
 if __name__ == "__main__":

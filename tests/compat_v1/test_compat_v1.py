@@ -9,7 +9,7 @@ import pytest
 
 import thalweg as tf
 from tests.compat_v1.__main__ import EXPECTED
-from tests.compat_v1.bench import Array, run
+from tests.compat_v1.bench import Array, floats, run
 from tests.compat_v1.catalogue import FAILING, PROGRAMS
 from tests.compat_v1.compare import differences, results_of
 from tests.shares import one_in
@@ -31,12 +31,13 @@ def test_results_are_tensorflow_s(name: str) -> None:
 
 
 def test_differences_are_found() -> None:
-    wanted = {"0": np.float32([1, 2]), "1": np.array(["a"], "S")}
-    same = {**wanted, "0": np.float32([1, 2.0001])}
-    assert not list(differences(same, wanted, fails=False))
-    for number, other in [("0", [1, 2.01]), ("0", [1]), ("1", ["b"]), ("0", [1, np.nan])]:
-        made = np.array(other, wanted[number].dtype)
-        assert list(differences({**wanted, number: made}, wanted, fails=False))
-    assert list(differences({**wanted, "0": np.float64([1, 2])}, wanted, fails=False))
+    wanted: dict[str, Array] = {"0": floats(1, 2), "1": np.array(["a"], "S")}
+    assert not list(differences({**wanted, "0": floats(1, 2.0001)}, wanted, fails=False))
+    others: list[tuple[str, Array]] = [
+        ("0", floats(1, 2.01)), ("0", floats(1)), ("0", floats(1, np.nan)),
+        ("0", np.array([1.0, 2.0])), ("1", np.array(["b"], "S")),
+    ]  # fmt: skip
+    for number, other in others:
+        assert list(differences({**wanted, number: other}, wanted, fails=False))
     assert list(differences({"failed": np.array("why")}, wanted, fails=False))
     assert list(differences(wanted, wanted, fails=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.compat_v1.bench import Bench, Program, numbers
+from tests.compat_v1.bench import Bench, Program, ints, numbers
 
 TABLE = numbers(6, 3)
 IDS = np.array([4, 1, 4], np.int32)
@@ -92,7 +92,7 @@ def _scattered(name: str) -> Program:
     def program(tf: Any, b: Bench) -> Any:
         table = tf.Variable(TABLE)
         rows = b.feed(numbers(2, 3, seed=7) + 2, [None, 3])
-        b.train(getattr(tf, f"scatter_{name}")(table, b.feed(np.int32([4, 1]), [None]), rows), 2)
+        b.train(getattr(tf, f"scatter_{name}")(table, b.feed(ints(4, 1), [None]), rows), 2)
         return table
 
     return program
@@ -114,10 +114,12 @@ def assign_in_order(tf: Any, b: Bench) -> Any:
 
 
 def reuse_variables(tf: Any, b: Bench) -> Any:
-    for _ in range(2):
+    def made() -> Any:
         with tf.variable_scope("net", reuse=tf.AUTO_REUSE):
-            w = tf.get_variable("w", [3], initializer=tf.constant_initializer(2.0))
-    return [w, str(len(tf.global_variables())), str(w.name)]
+            return tf.get_variable("w", [3], initializer=tf.constant_initializer(2.0))
+
+    first, second = made(), made()
+    return [first + second, str(len(tf.global_variables())), str(second.name)]
 
 
 def regularised(tf: Any, b: Bench) -> Any:
