@@ -34,7 +34,7 @@ def main() -> int:
     found = [name for name in names if _report(name, wanted, options.backend)]
     print(f"{len(names)} programs, {len(found)} findings")
     if options.write:
-        store(EXPECTED, wanted)
+        store(EXPECTED, _kept(wanted))
     return bool(found)
 
 
@@ -45,6 +45,17 @@ def _report(name: str, wanted: Results, backend: str) -> bool:
     for line in lines:
         print(f"{name}: {line}", flush=True)
     return bool(lines)
+
+
+def _kept(wanted: Results) -> Results:
+    """These results, and those that are kept already of other programs that there still are."""
+    if not EXPECTED.exists():
+        return wanted
+    made = {key.rpartition("/")[0] for key in wanted}
+    with np.load(EXPECTED, allow_pickle=False) as before:
+        names = {key: key.rpartition("/")[0] for key in before.files}
+        left = [key for key, name in names.items() if name in PROGRAMS and name not in made]
+        return {**{key: before[key] for key in left}, **wanted}
 
 
 def _by_tensorflow(python: str | None, names: list[str]) -> Results:

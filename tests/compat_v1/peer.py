@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +18,7 @@ def main(out: str, names: list[str]) -> None:
 
     tf: Any = import_module("tensorflow.compat.v1")
     tf.disable_v2_behavior()
+    warnings.simplefilter("ignore")  # about what TensorFlow 2 does another way
     tf.logging.set_verbosity(tf.logging.ERROR)
     store(out, run_all(tf, [(name, PROGRAMS[name]) for name in names or PROGRAMS]))
 
