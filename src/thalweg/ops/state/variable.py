@@ -201,6 +201,14 @@ class Variable(Operators):
         record = VariableHandle(self.initial_value.dtype, known(shape), scope[:-1])
         return graph.add(record, (), scope).outputs[0]
 
+    def initialize_with(self, value: Any) -> None:
+        """Let it have another initial value, in sessions that have not given it one yet."""
+        graph, scope = self.graph, f"{self.op.name}/"
+        with graph.as_default(), graph.control_dependencies(None), graph.name_scope(scope):
+            self.initial_value = convert(value, self.dtype, "initial_value")
+            assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
+        self.initializer = assigned
+
     def _join(self, graph: Graph, collections: Iterable[str] | None) -> None:
         names = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
         if self.trainable and GraphKeys.TRAINABLE_VARIABLES not in names:
