@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = [DOCS / f"{name}.md" for name in ("how_it_works", "profile", "checkpoints", "xla")]
+NAMES = ("how_it_works", "profile", "checkpoints", "models", "xla")
+PAGES = [DOCS / f"{name}.md" for name in NAMES]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"
 MEASURED = " (measured)"
