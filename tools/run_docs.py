@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = [DOCS / "how_it_works.md", DOCS / "profile.md"]
+PAGES = [
+    DOCS / name for name in ("how_it_works.md", "notebooks.md", "profile.md", "tensorflow1.md")
+]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"
 MEASURED = " (measured)"
