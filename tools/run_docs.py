@@ -9,6 +9,7 @@ of which the check looks at words only; a measured one is not compared.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import linecache
@@ -23,7 +24,8 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = [
-    DOCS / name for name in ("how_it_works.md", "notebooks.md", "profile.md", "tensorflow1.md")
+    DOCS / f"{name}.md"
+    for name in ("how_it_works", "profile", "checkpoints", "notebooks", "tensorflow1")
 ]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"
@@ -94,9 +96,13 @@ def main() -> int:
     changed: list[str] = []
     with tempfile.TemporaryDirectory() as cache:
         os.environ.update(THALWEG_CACHE_DIR=cache, THALWEG_STRICT="1", THALWEG_NUM_THREADS="2")
+        import thalweg  # now that it finds this environment
+
         for path in PAGES:
+            thalweg.reset_default_graph()
             page = path.read_text()
-            new = rewritten(page)
+            with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+                new = rewritten(page)
             if "--check" in sys.argv:
                 changed += differences(page, new)
             else:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from thalweg.saving.export_meta_graph import export_meta_graph, write_graph
     from thalweg.saving.import_saver import import_meta_graph
+    from thalweg.saving.init_from_checkpoint import init_from_checkpoint
     from thalweg.saving.saver import Saver, SaverDef, SaveReport
 
 # Imported when they are first used: a program that saves nothing starts without them.
@@ -73,6 +74,7 @@ _LATER = {
     "get_checkpoint_state": "thalweg.saving.checkpoint_state",
     "latest_checkpoint": "thalweg.saving.checkpoint_state",
     "update_checkpoint_state": "thalweg.saving.checkpoint_state",
+    "init_from_checkpoint": "thalweg.saving.init_from_checkpoint",
     "Saver": "thalweg.saving.saver",
     "SaverDef": "thalweg.saving.saver",
     "SaveReport": "thalweg.saving.saver",
@@ -115,6 +117,7 @@ __all__ = [
     "get_checkpoint_mtimes",
     "get_checkpoint_state",
     "import_meta_graph",
+    "init_from_checkpoint",
     "inverse_time_decay",
     "latest_checkpoint",
     "list_variables",

@@ -139,6 +139,7 @@ class Variable(Operators):
         expected_shape: accepted for TensorFlow 1; checked if given.
         import_scope: accepted for TensorFlow 1 and ignored.
         constraint: a function that optimisers apply to the new value after an update.
+        use_resource: accepted for TensorFlow 1 and ignored: all variables are resources.
 
     Raises:
         ValueError: without an initial value.
@@ -159,6 +160,7 @@ class Variable(Operators):
         expected_shape: Any = None,
         import_scope: str | None = None,
         constraint: Callable[[Any], Any] | None = None,
+        use_resource: bool | None = None,
     ) -> None:
         if initial_value is None or variable_def is not None:
             raise ValueError("a variable needs an initial_value, and takes no variable_def")
@@ -198,6 +200,14 @@ class Variable(Operators):
             shapes.merge(shape, shapes.as_shape(expected))
         record = VariableHandle(self.initial_value.dtype, known(shape), scope[:-1])
         return graph.add(record, (), scope).outputs[0]
+
+    def initialize_with(self, value: Any) -> None:
+        """Let it have another initial value, in sessions that have not given it one yet."""
+        graph, scope = self.graph, f"{self.op.name}/"
+        with graph.as_default(), graph.control_dependencies(None), graph.name_scope(scope):
+            self.initial_value = convert(value, self.dtype, "initial_value")
+            assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
+        self.initializer = assigned
 
     def _join(self, graph: Graph, collections: Iterable[str] | None) -> None:
         names = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
