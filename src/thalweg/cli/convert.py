@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from thalweg.cli.command import CliError, Commands
+
+if TYPE_CHECKING:
+    from thalweg.saving.tensor_file import Array
 
 __all__ = ["add"]
 
@@ -54,7 +59,7 @@ def _convert(source: str, target: str) -> int:
     return len(tensors)
 
 
-def _write_bundle(prefix: str, tensors: dict[str, object], metadata: dict[str, str]) -> None:
+def _write_bundle(prefix: str, tensors: dict[str, Array], metadata: Mapping[str, str]) -> None:
     """Write a tensor bundle; the progress of a session is one of its tensors."""
     import numpy as np
 
