@@ -20,6 +20,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "glossary.md",
         "how_it_works.md",
         "mnist.md",
+        "models.md",
         "performance_notes.md",
         "profile.md",
     )
