@@ -18,6 +18,7 @@ PUBLIC_MODULES = {
     "gfile",
     "initializers",
     "graph_util",
+    "layers",
     "linalg",
     "logging",
     "losses",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from thalweg import (
     contrib,
     initializers,
+    layers,
     linalg,
     losses,
     math,
@@ -376,6 +377,7 @@ __all__ = [
     "int64",
     "invert_permutation",
     "is_variable_initialized",
+    "layers",
     "linalg",
     "local_variables",
     "local_variables_initializer",

@@ -232,3 +232,33 @@ def test_googlenet_costs_what_is_published() -> None:
     # Table 1 of Szegedy and others (2015) has 128 M for 3a and 304 M for 3b.
     assert round(profile.block("inception_3a").multiplications / 1e6) == 128
     assert round(profile.block("inception_3b").multiplications / 1e6) == 304
+
+
+def test_notebooks_show_blocks_that_open(cnn: Network) -> None:
+    from html.parser import HTMLParser
+
+    with tf.Session(graph=cnn.graph) as session:
+        feeds = cnn.feeds(np.ones((2, 784)), np.ones((2, 10)), 1.0)
+        measured = tf.profile(cnn.train, feeds, session, steps=1)
+    for profile in (measured, tf.profile(cnn.loss, feed_shapes=shapes(cnn, 1))):
+        shown = profile._repr_html_()
+        opened: list[str] = []
+
+        class Parser(HTMLParser):
+            def handle_starttag(
+                self,
+                tag: str,
+                attrs: Any,
+                opened: list[str] = opened,
+            ) -> None:
+                opened.append(tag)
+
+            def handle_endtag(self, tag: str, opened: list[str] = opened) -> None:
+                assert opened.pop() == tag
+
+        Parser().feed(shown)
+        assert not opened
+        assert shown.count("<details>") >= len(PARAMETERS)
+        assert ">conv1</span><span>832</span>" in shown
+        assert "conv1/Conv2D" in shown
+        assert "http" not in shown

@@ -34,7 +34,11 @@ svg.thalweg { font: 12px system-ui, sans-serif; color-scheme: light dark; max-wi
 @media (prefers-color-scheme: dark) { svg.thalweg:root { color: #ddd; } }
 """
 
-TABLES: Final = ".thalweg-table th, .thalweg-table td { text-align: left; vertical-align: top; }"
+TABLES: Final = """
+.thalweg-table th, .thalweg-table td {
+  text-align: left; vertical-align: top; padding: .15em .8em .15em 0;
+}
+"""
 
 LEGEND: Final = (
     "click a box with a thick border to open or close it; the mouse shows what a box is linked to"
