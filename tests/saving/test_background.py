@@ -11,6 +11,7 @@ import pytest
 from thalweg.saving import copies
 from thalweg.saving.background import BackgroundWork
 from thalweg.saving.copies import Copies
+from thalweg.saving.tensor_file import Array
 
 
 def fail() -> None:
@@ -19,7 +20,12 @@ def fail() -> None:
 
 def test_one_piece_at_a_time() -> None:
     work, gate, done = BackgroundWork(), threading.Event(), list[int]()
-    work.start(lambda: (gate.wait(10), done.append(1)), "the first")
+
+    def first() -> None:
+        gate.wait(10)
+        done.append(1)
+
+    work.start(first, "the first")
     assert work.is_running
     threading.Timer(0.05, gate.set).start()
     work.start(lambda: done.append(2), "the second")  # waits for the first
@@ -49,14 +55,15 @@ def test_a_failure_that_nobody_asks_for_is_printed(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == expected
 
 
-def test_copies_use_their_memory_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    for large in (1 << 30, 0):  # alone, and with a second thread
-        monkeypatch.setattr(copies, "_LARGE", large)
-        made = Copies()
-        arrays = {"a": np.arange(7.0), "b": np.float32(3).reshape(()), "c": np.zeros((0, 2))}
-        first = made.of(arrays)
-        assert all(np.array_equal(first[name], arrays[name]) for name in arrays)
-        second = made.of({"a": arrays["a"] + 1, "b": np.arange(2)})
-        assert second["a"] is first["a"]
-        assert second["a"].tolist() == (arrays["a"] + 1).tolist()
-        assert second["b"].tolist() == [0, 1]
+@pytest.mark.parametrize("large", [1 << 30, 0], ids=["alone", "with a second thread"])
+def test_copies_use_their_memory_again(monkeypatch: pytest.MonkeyPatch, large: int) -> None:
+    monkeypatch.setattr(copies, "_LARGE", large)
+    made = Copies()
+    a, b = np.arange(7.0), np.array(3, np.float32)
+    arrays: dict[str, Array] = {"a": a, "b": b, "empty": np.zeros((0, 2))}
+    first = made.of(arrays)
+    assert all(np.array_equal(first[name], arrays[name]) for name in arrays)
+    second = made.of({"a": a + 1, "b": np.arange(2)})
+    assert second["a"] is first["a"]
+    assert second["a"].tolist() == (a + 1).tolist()
+    assert second["b"].tolist() == [0, 1]
