@@ -20,8 +20,11 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "glossary.md",
         "how_it_works.md",
         "mnist.md",
+        "models.md",
+        "notebooks.md",
         "performance_notes.md",
         "profile.md",
+        "tensorflow1.md",
     )
 ]
 # Where a path in a page may begin.
