@@ -38,6 +38,7 @@ BESIDE = {
     "python": {"profiler"},
     "compat": set(STAGES) | {"", "datasets", "platform"},
     "python_io": {"graph", "saving"},
+    "board": {"base", "graph", "ops", "protos", "saving"},
     "summary": {"base", "graph", "ops", "protos", "saving"},
     "saving": {"base", "graph", "ops", "backends", "session"},
 }
