@@ -49,9 +49,9 @@ def get(address: str, path: str) -> Any:
 
 def when_there(address: str, path: str, run: str = "train") -> Any:
     """What it answers, once it has read a run."""
-    end = time.monotonic() + WAIT
-    while time.monotonic() < end:
-        if run in (answer := get(address, path)):
-            return answer
+    end, answer = time.monotonic() + WAIT, get(address, path)
+    while run not in answer and time.monotonic() < end:
         time.sleep(0.2)
-    raise AssertionError(f"{path} has no run {run!r}: {answer}")
+        answer = get(address, path)
+    assert run in answer
+    return answer

@@ -104,7 +104,12 @@ def test_tensorboard_is_started_on_this_machine_alone(
 ) -> None:
     pytest.importorskip("tensorboard")
     calls: list[list[str]] = []
-    monkeypatch.setattr("subprocess.call", lambda command: calls.append(command) or 0)
+
+    def call(command: list[str]) -> int:
+        calls.append(command)
+        return 0
+
+    monkeypatch.setattr("subprocess.call", call)
     assert main(["board", str(tmp_path), "--port", "7", "--samples", "images=3"]) == 0
     assert calls[0][3:] == [
         f"--logdir={tmp_path}", "--host=127.0.0.1", "--port=7", "--samples_per_plugin=images=3",

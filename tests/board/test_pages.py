@@ -17,7 +17,7 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT = 60_000  # milliseconds, on a busy machine
-SIZE = {"width": 1200, "height": 760}
+WIDTH, HEIGHT = 1200, 760
 # What each page shows when it has drawn itself: a selector, in which there is this text.
 SHOWN = {
     "scalars": ("tf-scalar-card", "cross_entropy_1"),
@@ -36,7 +36,7 @@ def browser() -> Iterator[Any]:
         running = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
-        page = running.new_page(viewport=SIZE)
+        page = running.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(WAIT)
         yield page
         running.close()
