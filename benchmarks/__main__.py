@@ -120,7 +120,8 @@ def run(options: argparse.Namespace) -> Report:
     threads = options.threads
     cores = settings.cpu_count()
     confine(threads)
-    systems = [system(name, threads, options.patience) for name in options.peers or PEERS]
+    usual = [name for name, peer in PEERS.items() if peer.is_usual]
+    systems = [system(name, threads, options.patience) for name in options.peers or usual]
     there = [s for s in systems if not s.not_run]
     if options.busy and systems[0].peer is THALWEG:
         systems.insert(1, replace(systems[0], peer=SINGLE, threads=1))

@@ -18,12 +18,14 @@ class Peer:
         package: what a program that uses it imports.
         requirements: of its environment, as pip takes them; empty for Thalweg, which runs in the
             environment of the command.
+        is_usual: whether it is measured if no peers are named.
     """
 
     name: str
     label: str
     package: str
     requirements: tuple[str, ...] = ()
+    is_usual: bool = True
 
     @property
     def module(self) -> str:
@@ -44,6 +46,7 @@ PEERS = {
     peer.name: peer
     for peer in (
         THALWEG,
+        Peer("thalweg_xla", "Thalweg on XLA", "thalweg", is_usual=False),
         Peer("torch", "PyTorch", "torch", ("torch==2.13.0", "numpy")),
         Peer("tensorflow", "TensorFlow", "tensorflow", TENSORFLOW),
         Peer("jax", "JAX", "jax", ("jax==0.10.2", "numpy")),

@@ -16,6 +16,8 @@ tf: Any = thalweg  # its names come from many modules; mypy takes them for priva
 
 Variables = Mapping[str, Any]
 
+BACKEND = ["native"]  # of all sessions; a worker may put another one here
+
 
 class GraphModel(FedModel):
     """Trains in a session of its own, fed batch after batch.
@@ -62,13 +64,23 @@ class GraphModel(FedModel):
 
     def tune(self) -> None:
         """Measure the kernels of a step."""
-        inputs, labels = self.batches[0]
-        feeds = {self._inputs: inputs, self._labels: labels, **self._kept}
-        self.session.tune(self._train, feeds)
+        self.session.tune(self._train, self._feeds(*self.batches[0]))
+
+    def program(self) -> Any:
+        """What a step runs."""
+        return self.session.program(self._train, self._feeds(*self.batches[0]))[1]
+
+    def finish(self) -> None:
+        """Wait for all steps, which XLA has perhaps only begun: a variable's value comes last."""
+        if BACKEND[0] == "xla":
+            self.session.run(min(self._variables.values(), key=lambda v: v.shape.num_elements()))
 
     def step(self, inputs: Array, labels: Array) -> None:
         """Make a step."""
-        self.session.run(self._train, {self._inputs: inputs, self._labels: labels, **self._kept})
+        self.session.run(self._train, self._feeds(inputs, labels))
+
+    def _feeds(self, inputs: Array, labels: Array) -> dict[Any, Any]:
+        return {self._inputs: inputs, self._labels: labels, **self._kept}
 
     def checked_step(self, inputs: Array, labels: Array) -> float:
         """Make a step without dropout."""
@@ -134,8 +146,9 @@ def optimiser(recipe: Recipe) -> Any:
 
 
 def session(threads: int) -> Any:
-    """A session with so many threads."""
-    return tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads))
+    """A session with so many threads, on the backend of this process."""
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, backend=BACKEND[0])
+    return tf.Session(config=config)
 
 
 def load(session: Any, variables: Variables, weights: Mapping[str, Array]) -> None:

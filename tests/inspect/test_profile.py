@@ -220,3 +220,45 @@ def test_the_reference_backend() -> None:
         profile = tf.profile(tf.matmul(x, x), session=session, steps=2)
     assert profile.op("MatMul").seconds > 0
     assert profile.op("MatMul").multiplications == 50**3
+
+
+def test_googlenet_costs_what_is_published() -> None:
+    from examples.googlenet import googlenet
+
+    images = tf.placeholder(tf.float32, [None, 224, 224, 3], name="images")
+    profile = tf.profile(googlenet(images), feed_shapes={images: [1, 224, 224, 3]})
+    assert profile.parameters == 6_998_552
+    assert profile.block("inception_3a").parameters == 163_696
+    # Table 1 of Szegedy and others (2015) has 128 M for 3a and 304 M for 3b.
+    assert round(profile.block("inception_3a").multiplications / 1e6) == 128
+    assert round(profile.block("inception_3b").multiplications / 1e6) == 304
+
+
+def test_notebooks_show_blocks_that_open(cnn: Network) -> None:
+    from html.parser import HTMLParser
+
+    with tf.Session(graph=cnn.graph) as session:
+        feeds = cnn.feeds(np.ones((2, 784)), np.ones((2, 10)), 1.0)
+        measured = tf.profile(cnn.train, feeds, session, steps=1)
+    for profile in (measured, tf.profile(cnn.loss, feed_shapes=shapes(cnn, 1))):
+        shown = profile._repr_html_()
+        opened: list[str] = []
+
+        class Parser(HTMLParser):
+            def handle_starttag(
+                self,
+                tag: str,
+                attrs: Any,
+                opened: list[str] = opened,
+            ) -> None:
+                opened.append(tag)
+
+            def handle_endtag(self, tag: str, opened: list[str] = opened) -> None:
+                assert opened.pop() == tag
+
+        Parser().feed(shown)
+        assert not opened
+        assert shown.count("<details>") >= len(PARAMETERS)
+        assert ">conv1</span><span>832</span>" in shown
+        assert "conv1/Conv2D" in shown
+        assert "http" not in shown

@@ -210,6 +210,11 @@ class Profile(Record, eq=False):
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str:
+        from thalweg.inspect.profile_html import html  # only in a notebook
+
+        return html(self)
+
     def text(self, depth: int = 1, width: int = profile_text.WIDTH) -> str:
         """Tables of blocks as text.
 

@@ -142,7 +142,7 @@ def read_whole(path: str | os.PathLike[str], most: int) -> bytes:
         DataLossError: if it is no regular file, or larger.
     """
     with open(open_regular(path), "rb") as file:
-        data = file.read(most + 1)
+        data = file.read(min(os.fstat(file.fileno()).st_size, most) + 1)
     if len(data) > most:
         raise DataLossError(f"{os.fspath(path)!r} has more than {most:,} bytes")
     return data

@@ -60,8 +60,8 @@ def _not_found(
     wanted = variables[first]
     unused = [name for name in tensors if name not in variables]
     lines = [
-        f"Key {first} not found in checkpoint {tensors.path!r}{_candidates(first, unused, tensors)}"
-        f"{_made(wanted, first)}",
+        f"Key {first} not found in checkpoint {tensors.path!r}"
+        f"{_candidates(first, wanted, unused, tensors)}{_made(wanted, first)}",
         f"the graph has {len(variables)} variables to restore: {rest} are in the checkpoint, "
         f"{len(missing)} are not: {_listed(missing)}",
         f"the checkpoint has {len(tensors)} tensors: {len(unused)} are not used"
@@ -70,11 +70,15 @@ def _not_found(
     return "\n  ".join(lines)
 
 
-def _candidates(name: str, unused: Sequence[str], tensors: TensorFile) -> str:
-    """The names there that are most like one, with what is called so."""
-    found = [(other, tensors.stored[other]) for other in nearest(name, unused)]
-    listed = [f"{other!r} ({_kind(stored)} {show(stored.shape)})" for other, stored in found]
-    return f"; the nearest there: {', '.join(listed)}" if listed else ""
+def _candidates(name: str, variable: Variable, unused: Sequence[str], tensors: TensorFile) -> str:
+    """The names there that are most like one; else those of tensors that would fit."""
+    if found := nearest(name, unused):
+        listed = [(other, tensors.stored[other]) for other in found]
+        shown = [f"{other!r} ({_kind(stored)} {show(stored.shape)})" for other, stored in listed]
+        return f"; the nearest there: {', '.join(shown)}"
+    wanted = Stored(variable.dtype.numpy, variable.static_shape)
+    fitting = [other for other in unused if tensors.stored[other] == wanted]
+    return f"; of its shape there: {_listed(fitting)}" if fitting else ""
 
 
 def _made(variable: Variable, name: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thalweg.graph import calls as _calls
+from thalweg.graph.later import later as _later
 from thalweg.protos.examples import (
     BytesList,
     Example,
@@ -53,6 +54,9 @@ if TYPE_CHECKING:
         latest_checkpoint,
         update_checkpoint_state,
     )
+    from thalweg.saving.export_meta_graph import export_meta_graph, write_graph
+    from thalweg.saving.import_saver import import_meta_graph
+    from thalweg.saving.init_from_checkpoint import init_from_checkpoint
     from thalweg.saving.saver import Saver, SaverDef, SaveReport
 
 # Imported when they are first used: a program that saves nothing starts without them.
@@ -70,9 +74,13 @@ _LATER = {
     "get_checkpoint_state": "thalweg.saving.checkpoint_state",
     "latest_checkpoint": "thalweg.saving.checkpoint_state",
     "update_checkpoint_state": "thalweg.saving.checkpoint_state",
+    "init_from_checkpoint": "thalweg.saving.init_from_checkpoint",
     "Saver": "thalweg.saving.saver",
     "SaverDef": "thalweg.saving.saver",
     "SaveReport": "thalweg.saving.saver",
+    "export_meta_graph": "thalweg.saving.export_meta_graph",
+    "import_meta_graph": "thalweg.saving.import_saver",
+    "write_graph": "thalweg.saving.export_meta_graph",
 }
 
 __all__ = [
@@ -104,9 +112,12 @@ __all__ = [
     "SummaryWriter",
     "checkpoint_exists",
     "exponential_decay",
+    "export_meta_graph",
     "generate_checkpoint_state_proto",
     "get_checkpoint_mtimes",
     "get_checkpoint_state",
+    "import_meta_graph",
+    "init_from_checkpoint",
     "inverse_time_decay",
     "latest_checkpoint",
     "list_variables",
@@ -118,15 +129,9 @@ __all__ = [
     "remove_checkpoint",
     "summary_iterator",
     "update_checkpoint_state",
+    "write_graph",
 ]
 
 _calls.explain_errors(globals(), set(__all__) - _LATER.keys())
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
-    return value
+__getattr__ = _later(__name__, _LATER)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.xla.samples import SAMPLED, check_samples
+from tests.xla.samples import DIFFERENTIABLE, SAMPLED, check_gradients, check_samples
 from thalweg.graph import Op
 
 
 @pytest.mark.parametrize("record", SAMPLED)
 def test_outputs_are_the_reference_s(record: type[Op]) -> None:
     check_samples(record, ["float32"])
+
+
+@pytest.mark.parametrize("record", DIFFERENTIABLE)
+def test_gradients_are_the_reference_s(record: type[Op]) -> None:
+    check_gradients(record)

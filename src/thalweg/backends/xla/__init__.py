@@ -6,13 +6,22 @@ from thalweg.backends.protocol import Backend, BackendSettings
 from thalweg.backends.registry import LocalDevice, register
 
 
+def _need_jax() -> None:
+    try:
+        import jax  # noqa: F401
+    except ImportError as error:
+        raise ImportError("the backend 'xla' needs `pip install thalweg[xla]`") from error
+
+
 def _make(settings: BackendSettings) -> Backend:
-    from thalweg.backends.xla.backend import XlaBackend  # only when needed, as it loads JAX
+    _need_jax()
+    from thalweg.backends.xla.backend import XlaBackend  # only when needed
 
     return XlaBackend(settings)
 
 
 def _devices() -> Sequence[LocalDevice]:
+    _need_jax()
     from thalweg.backends.xla.devices import local_devices
 
     return local_devices()

@@ -67,8 +67,7 @@ class Computation:
         """One run: from variables, constants, feeds and the run's number to what it makes."""
         if self._step is None:
             noted = Checks()
-            specs = [*map(_specs, self.function.specs()), _spec((), INT64)]
-            self._step = self._compiled(self.traceable(noted), noted, specs)
+            self._step = self._compiled(self._traceable(noted), noted, self._specs)
         return self._step
 
     def loop(self, feeds: Sequence[Any], batch: int) -> Compiled:
@@ -113,7 +112,24 @@ class Computation:
         ]
         return "\n".join([*lines, "", *self.function.lines()])
 
-    def traceable(self, noted: Checks) -> Callable[..., Any]:
+    def stablehlo(self, platform: str) -> str:
+        """One run as the text that XLA compiles for a platform, which need not be there.
+
+        Args:
+            platform: as JAX calls it: "cpu", "cuda", "rocm" or "tpu".
+        """
+        from jax import export
+
+        with compiling(self._precision):
+            step = jax.jit(self._traceable(Checks()), donate_argnums=0)
+            return str(export.export(step, platforms=[platform])(*self._specs).mlir_module())
+
+    @property
+    def _specs(self) -> list[Any]:
+        """The shapes and dtypes of the arguments of one run."""
+        return [*map(_specs, self.function.specs()), _spec((), INT64)]
+
+    def _traceable(self, noted: Checks) -> Callable[..., Any]:
         """One run, for JAX to trace."""
         run = self._run(noted)
 

@@ -148,5 +148,9 @@ class XlaProgram:
         """The same program: JAX keeps the memory of runs apart."""
         return XlaProgram(self._computation, self._state)
 
+    def stablehlo(self, platform: str) -> str:
+        """What XLA compiles for a platform, "cuda" or "tpu" say, which need not be there."""
+        return self._computation.stablehlo(platform)
+
     def describe(self) -> str:
         return self._computation.describe()

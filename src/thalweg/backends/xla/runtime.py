@@ -9,12 +9,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from thalweg.base import settings
+import jax
 
-try:
-    import jax
-except ImportError as error:
-    raise ImportError("the backend 'xla' needs `pip install thalweg[xla]`") from error
+from thalweg.base import settings
 
 __all__ = ["compiling", "exact_types", "jax", "out_of_memory", "wait"]
 

@@ -1,4 +1,4 @@
-"""Regularisers and initialisers: TensorFlow 1's `tf.contrib.layers`."""
+"""Regularisers, initialisers and `flatten`: TensorFlow 1's `tf.contrib.layers`."""
 
 from thalweg.contrib.layers.initializers import (
     variance_scaling_initializer,
@@ -13,9 +13,11 @@ from thalweg.contrib.layers.regularizers import (
     sum_regularizer,
 )
 from thalweg.graph import calls as _calls
+from thalweg.layers.dense import flatten
 
 __all__ = [
     "apply_regularization",
+    "flatten",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",

@@ -199,11 +199,30 @@ class Variable(Operators):
         record = VariableHandle(self.initial_value.dtype, known(shape), scope[:-1])
         return graph.add(record, (), scope).outputs[0]
 
+    def initialize_with(self, value: Any) -> None:
+        """Let it have another initial value, in sessions that have not given it one yet."""
+        graph, scope = self.graph, f"{self.op.name}/"
+        with graph.as_default(), graph.control_dependencies(None), graph.name_scope(scope):
+            self.initial_value = convert(value, self.dtype, "initial_value")
+            assigned = graph.add(Assign(), (self.handle, self.initial_value), "Assign")
+        self.initializer = assigned
+
     def _join(self, graph: Graph, collections: Iterable[str] | None) -> None:
         names = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
         if self.trainable and GraphKeys.TRAINABLE_VARIABLES not in names:
             names.append(GraphKeys.TRAINABLE_VARIABLES)
         graph.add_to_collections([*names, GraphKeys.ALL_VARIABLES], self)
+
+    @classmethod
+    def of_operations(
+        cls, initializer: Operation, initial_value: Tensor, read: Tensor, trainable: bool
+    ) -> Variable:
+        """The variable that operations of a graph already make up; it joins no collection."""
+        made = cls.__new__(cls)
+        made.handle, made.initial_value = initializer.inputs[0], initial_value
+        made.initializer, made._read = initializer, read
+        made.trainable, made.constraint = trainable, None
+        return made
 
     # -- what it is
 
@@ -382,6 +401,9 @@ class Variable(Operators):
 
     def __bool__(self) -> bool:
         return bool(self._as_tensor())
+
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
 
     def __repr__(self) -> str:
         return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype}>"

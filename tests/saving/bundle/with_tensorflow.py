@@ -1,11 +1,12 @@
 """Real TensorFlow's side of checkpoints: run by its own Python, never imported by ours.
 
-with_tensorflow.py write FOLDER      bundles of every kind
-with_tensorflow.py read PREFIX       prints what TensorFlow reads, as JSON
+python -m tests.saving.bundle.with_tensorflow write FOLDER     bundles of every kind
+python -m tests.saving.bundle.with_tensorflow read PREFIX      what TensorFlow reads, as JSON
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -13,35 +14,17 @@ from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-import ml_dtypes
 import numpy as np
-import tensorflow as tf  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
+from tests.saving.bundle.samples import described, samples
+
+tf: Any = importlib.import_module("tensorflow")
 v1: Any = tf.compat.v1
-
-NUMPY = ["float32", "float64", "int32", "uint8", "int16", "int8", "complex64", "int64", "bool"]
-NUMPY += ["uint16", "complex128", "float16", "uint32", "uint64"]
-ML_DTYPES = ["bfloat16", "float8_e5m2", "float8_e4m3fn", "int4", "uint4"]
-
-
-def values() -> dict[str, Any]:
-    """Arrays of every dtype, and the shapes that are special."""
-    made: dict[str, Any] = {}
-    for name in NUMPY:
-        made[f"numbers/{name}"] = np.arange(6).reshape(2, 3).astype(name)
-    for name in ML_DTYPES:
-        made[f"numbers/{name}"] = np.arange(6).reshape(2, 3).astype(getattr(ml_dtypes, name))
-    made["words"] = np.array([["a", "", "longer"], ["ü", "x" * 200, "z"]], object)
-    made["word"] = np.array("one", object)
-    made["scalar"] = np.float32(1.5)
-    made["empty"] = np.zeros((0, 3), np.float32)
-    made["deep/er/name"] = np.ones((2, 1, 2, 1, 2), np.float32)
-    return made
 
 
 def write_plain(folder: str) -> None:
     """Every dtype, by the operation that savers use."""
-    made = values()
+    made = samples()
     names = sorted(made)
     with tf.Graph().as_default(), v1.Session() as session:
         tensors = [tf.constant(made[name]) for name in names]
@@ -71,7 +54,7 @@ def write_training(folder: str) -> None:
         ) + tf.reduce_sum(tf.convert_to_tensor(wide) * np.arange(130, dtype=np.float32))
         train = v1.train.AdamOptimizer(0.1).minimize(loss, step)
         session.run(v1.global_variables_initializer())
-        saver = v1.train.Saver(max_to_keep=2)
+        saver = v1.train.Saver(max_to_keep=1)
         for _ in range(3):
             session.run(train)
             saver.save(session, os.path.join(folder, "training"), step, write_meta_graph=False)
@@ -79,7 +62,7 @@ def write_training(folder: str) -> None:
             name: v1.train.load_variable(os.path.join(folder, "training-3"), name)
             for name, _ in v1.train.list_variables(os.path.join(folder, "training-3"))
         }
-    np.savez(os.path.join(folder, "training.npz"), **expected)
+    np.savez_compressed(os.path.join(folder, "training.npz"), **expected)
 
 
 def write_objects(folder: str) -> None:
@@ -91,18 +74,10 @@ def write_objects(folder: str) -> None:
 
 
 def read(prefix: str) -> None:
-    """Print each tensor: dtype, shape and bytes in hexadecimal digits, or its strings."""
-    reader = tf.train.load_checkpoint(prefix)
-    made = {}
-    for name in reader.get_variable_to_shape_map():
-        array = reader.get_tensor(name)
-        plain = np.asarray(array)
-        text = plain.dtype.kind in "OS"
-        data = (
-            [item.hex() for item in plain.reshape(-1).tolist()] if text else plain.tobytes().hex()
-        )
-        made[name] = ["string" if text else plain.dtype.name, list(plain.shape), data]
-    print(json.dumps(made))
+    """Print every tensor of a bundle."""
+    reader = tf.train.load_checkpoint(prefix)  # of a folder, by its state file
+    names = reader.get_variable_to_shape_map()
+    print(json.dumps({name: described(reader.get_tensor(name)) for name in names}))
 
 
 if __name__ == "__main__":
