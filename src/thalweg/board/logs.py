@@ -202,8 +202,7 @@ def _scalars_of(record: bytes) -> Iterator[tuple[str, int, str, str]]:
 def _hint(path: str, runs: tuple[Run, ...]) -> str:
     """Why TensorBoard would show nothing; "" if it would show something."""
     if not os.path.isdir(path):
-        near = os.path.dirname(os.path.abspath(path))
-        return f"There is no such folder. Is it another one in {near}?"
+        return f"There is no such folder: {os.path.basename(path)!r}."
     if not runs:
         count = sum(len(files) for _, _, files in os.walk(path))
         above = os.path.dirname(os.path.abspath(path))
