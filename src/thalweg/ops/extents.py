@@ -21,6 +21,58 @@ from thalweg.ops.build import (
     planned_value,
     to_array,
 )
+from thalweg.ops.evaluation import outputs
+
+_MOST_OPERATIONS = 64  # that the value of an argument is looked for behind
+
+
+def known_value(tensor: Tensor) -> np.ndarray[Any, Any] | None:
+    """The value of a tensor, if it follows from a few constants, as `tf.rank(x) - 1` does."""
+    found: dict[Tensor, np.ndarray[Any, Any]] = {}
+    waiting, left = [tensor], _MOST_OPERATIONS
+    while waiting and left:
+        part = waiting[-1]
+        op, constant = part.op, constant_value(part)
+        missing = [x for x in op.inputs if x not in found]
+        if constant is not None:
+            found[part] = constant
+        elif op.record.origin is not None or not op.record.effects.pure or op.record.bodies:
+            return None
+        elif missing:
+            waiting.extend(missing)
+            left -= 1
+            continue
+        else:
+            kinds = [output.dtype for output in op.outputs]
+            found.update(
+                zip(
+                    op.outputs,
+                    outputs(op.record, [found[x] for x in op.inputs], kinds),
+                    strict=True,
+                )
+            )
+        waiting.pop()
+    return found.get(tensor)
+
+
+def axis_numbers(value: Any) -> tuple[int, ...]:
+    """The axes that an argument names.
+
+    Raises:
+        DTypeError: if they are not integers.
+        ShapeError: if they are in a tensor that only a run computes.
+    """
+    holds_tensors = first_dtype(value) is not None
+    given = convert(value, hint=INDEX) if holds_tensors else value
+    array = known_value(given) if holds_tensors else to_array(value)
+    if array is None:
+        raise ShapeError(
+            f"an axis must follow from constants, and {given.name!r} is computed by the run: "
+            "give a number, or choose with tf.cond between operations along different axes"
+        )
+    if not (array.dtype.kind in "iu" or array.size == 0):
+        raise DTypeError(f"an axis must be an integer, not {value!r}")
+    return tuple(int(v) for v in array.reshape(-1))
 
 
 def static_constant(what: str, tensor: Tensor) -> Constant:
@@ -60,9 +112,12 @@ def _element(array: np.ndarray[Any, Any], place: int) -> int:
 
 def static_ints(what: str, value: Any) -> tuple[int, ...]:
     """Integers that must be known when the graph is built."""
-    if isinstance(value, Tensor):
-        return tuple(int(v) for v in static_constant(what, value).pinned.reshape(-1))
-    array = to_array(value)
+    if first_dtype(value) is not None:
+        tensor = convert(value, hint=INDEX)
+        found = known_value(tensor)
+        array = static_constant(what, tensor).pinned if found is None else found
+    else:
+        array = to_array(value)
     if not (array.dtype.kind in "iu" or array.size == 0):
         raise DTypeError(f"{what} needs integers, not {value!r}")
     return tuple(int(v) for v in array.reshape(-1))

@@ -22,11 +22,12 @@ changed yet crosses to other devices as it is, without a segment of its own devi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from thalweg.base.record import Record
 from thalweg.base.shapes import is_known, known, size
 from thalweg.graph import Body, Operation, Origin, Tensor, Timing
+from thalweg.ops.control.control_flow import ControlFlow
 from thalweg.passes.bodies import collects_until, needs_host, used
 from thalweg.passes.fold import static_sources
 from thalweg.passes.order import order_with_reasons
@@ -119,7 +120,10 @@ def cut_into_stages(
         by_python: operations that Python is to run though they do not ask for it.
     """
     taken = used(ops, fetches)
-    host = {op for op in ops if is_host(op, taken) or op in by_python}
+    host: set[Operation] = set()
+    for op in ops:
+        if op in by_python or is_host(op, taken) or _may_take_ragged(op, host):
+            host.add(op)
     tapes = {op for op in ops if collects_until(op, taken)} - host
     is_spread = len({places[op] for op in ops if has_place(op)}) > 1
     if not host and not tapes and not is_spread and not _may_need_stages(ops):
@@ -142,6 +146,25 @@ def is_host(op: Operation, used: set[Tensor]) -> bool:
         return True
     strings = op.record.takes_strings and any(t.dtype.is_string for t in (*op.inputs, *op.outputs))
     return strings or (bool(op.record.bodies) and needs_host(op, used))
+
+
+def _may_take_ragged(op: Operation, host: set[Operation]) -> bool:
+    """Whether a loop takes what one on the host has collected, each time of another shape maybe."""
+    loops = [tensor for tensor in op.inputs if tensor.op in host and tensor.op.record.bodies]
+    return bool(loops) and takes_elements(op, [t for t in loops if not _has_known_elements(t)])
+
+
+def _has_known_elements(tensor: Tensor) -> bool:
+    shape = tensor.static_shape
+    return shape is not None and is_known(shape[1:])
+
+
+def takes_elements(op: Operation, tensors: Collection[Tensor]) -> bool:
+    """Whether an operation is a loop over the elements of one of some tensors."""
+    if not op.record.bodies:
+        return False
+    is_sequence = cast("ControlFlow", op.record).is_sequence
+    return any(is_sequence(number) and tensor in tensors for number, tensor in enumerate(op.inputs))
 
 
 def _may_need_stages(ops: Sequence[Operation]) -> bool:

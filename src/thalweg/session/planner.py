@@ -21,6 +21,7 @@ from thalweg.base.garbage import collection_paused
 from thalweg.base.record import replace
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
+from thalweg.ops.control.ragged import irregular, is_ragged
 from thalweg.passes.bodies import ShapesChangeError
 from thalweg.passes.check_numbers import check_numbers
 from thalweg.passes.costs import OpCost, costs
@@ -30,7 +31,7 @@ from thalweg.passes.place import Places, has_place, place, show_places
 from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature, with_inner
 from thalweg.passes.specialise import given, seeds, specialise, static_feeds
-from thalweg.passes.stages import Stage, Stages, cut_into_stages
+from thalweg.passes.stages import Stage, Stages, cut_into_stages, takes_elements
 from thalweg.session.devices import SessionDevices
 from thalweg.session.entry import Choice, Entry, Request
 from thalweg.session.feeds import check_shape, describe, missing
@@ -119,7 +120,8 @@ class Planner(ForkSafe):
         choice = self._choices.get(key)
         if choice is None:
             for tensor, feed in feeds.items():
-                check_shape(tensor, feed.shape)
+                if not is_ragged(tensor, feed):
+                    check_shape(tensor, feed.shape)
             with self._planning():
                 choice = self._choices.get(key)
                 if choice is None:  # nor has another thread just made it
@@ -221,24 +223,36 @@ class Planner(ForkSafe):
         """An entry for feeds that have none yet."""
         if request.stages:
             return self._staged(request, request.stages, feeds)
+        if ragged := {tensor: feed for tensor, feed in feeds.items() if is_ragged(tensor, feed)}:
+            return self._with_ragged(request, feeds, ragged)
         try:
             return self._fitting(request, feeds, static)
         except ShapesChangeError as error:  # which only the plan has found out
-            host = [] if error.op is None else [error.op]
-            request.stages = self._cut_again(request, feeds, host)
-            if request.stages is None:
+            made = self._on_host(request, feeds, [] if error.op is None else [error.op])
+            if made is None:
                 raise
-            return self._staged(request, request.stages, feeds)
+            return made
 
-    @staticmethod
-    def _cut_again(
-        request: Request, feeds: Mapping[Tensor, Feed], by_python: Sequence[Operation]
-    ) -> Stages | None:
-        """The stages of a segment, with some operations that Python runs."""
+    def _with_ragged(
+        self, request: Request, feeds: Mapping[Tensor, Feed], ragged: Mapping[Tensor, Any]
+    ) -> Entry:
+        """An entry in which Python runs the loops over values that no compiled code can take."""
+        ops = prune(request.fetches, request.targets, feeds, request.done)
+        loops = [op for op in ops if takes_elements(op, ragged)]
+        made = self._on_host(request, feeds, loops) if loops else None
+        if made is None:
+            raise irregular(*next(iter(ragged.items())))
+        return made
+
+    def _on_host(
+        self, request: Request, feeds: Mapping[Tensor, Feed], ops: Sequence[Operation]
+    ) -> Entry | None:
+        """An entry in which Python runs some operations; None if it cannot be cut at them."""
         fetches, targets, done = request.fetches, request.targets, request.done
-        ops = prune(fetches, targets, feeds, done)
-        places = dict.fromkeys(ops, request.device)
-        return cut_into_stages(ops, places, fetches, targets, feeds, done, by_python)
+        needed = prune(fetches, targets, feeds, done)
+        places = dict.fromkeys(needed, request.device)
+        request.stages = cut_into_stages(needed, places, fetches, targets, feeds, done, ops)
+        return self._staged(request, request.stages, feeds) if request.stages else None
 
     def _fitting(
         self, request: Request, feeds: Mapping[Tensor, Feed], static: Mapping[Tensor, Array]

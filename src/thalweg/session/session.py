@@ -14,6 +14,7 @@ from thalweg.backends.trace import RunTrace
 from thalweg.base.errors import SessionClosedError
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.node import Hooks
+from thalweg.ops.control.ragged import regular
 from thalweg.ops.state.variable import Variable
 from thalweg.session.batches import Batches, batch_random, common_rows
 from thalweg.session.config import ConfigProto
@@ -125,6 +126,8 @@ class Session:
                 values = self._executor.trace(entry, feeds, trace)
         except MemoryError as error:
             raise exhausted(fetched.tensors, fetched.targets, error) from error
+        if choice.request.stages:
+            values = [regular(*one) for one in zip(choice.fetches, values, strict=True)]
         if choice.fetches is not fetched.tensors:
             made = dict(zip(choice.fetches, values, strict=True))
             values = [made[t] if t in made else feeds[t].copy() for t in fetched.tensors]

@@ -19,6 +19,7 @@ from thalweg.base.record import Record
 from thalweg.base.shapes import compatible, show
 from thalweg.graph import Body, Op, Operation, Spec, Tensor, execute, failed
 from thalweg.ops.control.control_flow import ControlFlow, RunBody
+from thalweg.ops.control.ragged import is_ragged, regular
 from thalweg.ops.evaluation import checked_outputs
 from thalweg.passes.costs import OpCost, host_cost
 from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
@@ -178,12 +179,13 @@ class StagedProgram:
         made = []
         for n in range(steps):
             fed = [feed.batch(n) if isinstance(feed, MiniBatches) else feed for feed in feeds]
-            made.append(self.run(fed, run_counter + n))
+            values = zip(self.stages.fetches, self.run(fed, run_counter + n), strict=True)
+            made.append([regular(*one) for one in values])
             self.finished += 1
         if not made:
             return [_nothing(tensor) for tensor in self.stages.fetches]
-        values = zip(self.stages.fetches, zip(*made, strict=True), strict=True)
-        return [joined(t, [v[np.newaxis] for v in one]) for t, one in values]
+        every = zip(self.stages.fetches, zip(*made, strict=True), strict=True)
+        return [joined(t, [v[np.newaxis] for v in one]) for t, one in every]
 
     def tune(self) -> dict[str, float]:
         """Tune the segments that have run; see `Program`."""
@@ -271,7 +273,8 @@ class _HostRun(Run):
             self.provide(tensor)
         execute(op, self)
         for tensor in op.outputs:
-            if self.values[tensor].shape != tensor.static_shape:
+            value = self.values[tensor]
+            if value.shape != tensor.static_shape and not is_ragged(tensor, value):
                 self._check(tensor)
 
     def execute_traced(self, op: Operation, trace: RunTrace | None) -> None:

@@ -19,6 +19,7 @@ from thalweg.ops.arrays.reshape import reshape
 from thalweg.ops.arrays.shape import shape
 from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise.conversion import cast
+from thalweg.ops.extents import axis_numbers
 from thalweg.ops.samples import CUBE, TABLE, wave
 from thalweg.ops.scatter import scatter_add
 
@@ -293,7 +294,7 @@ def gather(
     indices: Any,
     validate_indices: bool | None = None,
     name: str | None = None,
-    axis: int = 0,
+    axis: Any = 0,
 ) -> Tensor:
     """Slices of `params` along an axis: `y[i, ...] = params[indices[i], ...]` for axis 0.
 
@@ -310,4 +311,5 @@ def gather(
         InvalidArgumentError: in a run, if an index is not in `[0, extent of the axis)`.
     """
     table = convert(params)
-    return emit(Gather(axis), table, convert(indices), name=name or "Gather")
+    along = axis_numbers(axis)[0]
+    return emit(Gather(along), table, convert(indices), name=name or "Gather")

@@ -7,15 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from thalweg.base.errors import ShapeError, UnimplementedError
+from thalweg.base.errors import InvalidArgumentError, ShapeError
 from thalweg.base.shapes import known, show
 from thalweg.formula import Formula, Lowered, Operand, axes, inside
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.boxes import slice_
-from thalweg.ops.arrays.shape import shape
+from thalweg.ops.arrays.join import joined
+from thalweg.ops.arrays.reshape import identity
+from thalweg.ops.arrays.shape import shape, size_along
 from thalweg.ops.arrays.slicing import guarded, strided
-from thalweg.ops.build import convert, emit
-from thalweg.ops.extents import check_ints, computed_ints, planned_ints
+from thalweg.ops.arrays.window import window
+from thalweg.ops.build import checking, constant_like, convert, emit, scope
+from thalweg.ops.extents import check_ints, computed_ints, planned_ints, static_ints
 from thalweg.ops.samples import TABLE
 
 Grads = Sequence[Tensor | None]
@@ -124,17 +127,35 @@ def pad(
     Args:
         tensor: what to pad.
         paddings: integers [rank, 2]: a list, which may hold scalar tensors, or a tensor.
-        mode: "CONSTANT".
+        mode: "CONSTANT"; "REFLECT" or "SYMMETRIC" for elements of the tensor in place of the
+            constant, mirrored at its edge, without or with the outermost element.
         name: of the operation.
         constant_values: the constant.
 
     Raises:
         ShapeError: if there is not a pair for each axis, or a padding is negative.
-        UnimplementedError: for the modes REFLECT and SYMMETRIC.
+        InvalidArgumentError: for another mode; in a run, if there are fewer elements to mirror.
     """
+    if mode.upper() in ("REFLECT", "SYMMETRIC"):
+        return _mirrored(convert(tensor), paddings, int(mode.upper() == "REFLECT"), name)
     if mode.upper() != "CONSTANT":
-        raise UnimplementedError(f"pad: mode {mode!r} is not supported, only 'CONSTANT'")
+        raise InvalidArgumentError(f"pad: there is no mode {mode!r}")
     flat = computed_ints("pad", paddings)
     if isinstance(flat, Tensor):
         return emit(DynamicPad(constant_values), convert(tensor), flat, name=name or "Pad")
     return emit(_padding(flat, constant_values), convert(tensor), name=name)
+
+
+def _mirrored(x: Tensor, paddings: Any, first: int, name: str | None) -> Tensor:
+    """A tensor padded with what lies at its edges, from the element `first` of either end on."""
+    flat = static_ints("pad", paddings)
+    with checking("pad", tensor=x):
+        _padding(flat, 0).infer(x.spec)
+    with scope(name, "MirrorPad", x) as full:
+        for axis, (before, after) in enumerate(zip(flat[::2], flat[1::2], strict=True)):
+            start = constant_like(x.graph, np.int32(first + before - 1))
+            end = size_along(x, (axis,)) - (1 + first)
+            parts = [window(x, start, before, axis, -1), x, window(x, end, after, axis, -1)]
+            counts = (before, 1, after)
+            x = joined(axis, [part for part, n in zip(parts, counts, strict=True) if n])
+        return identity(x, name=full)

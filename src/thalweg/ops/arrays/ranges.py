@@ -22,6 +22,7 @@ from thalweg.ops.build import (
     constant_value,
     convert,
     emit,
+    is_planned,
     scope,
     to_array,
 )
@@ -153,7 +154,7 @@ def range_(
             numbers = [_bound(b) for b in bounds]
             if None not in numbers:
                 _check_bounds(*numbers)
-        if any(isinstance(b, Tensor) for b in bounds):
+        if None in numbers:
             tensors = [convert(b, hint=kind) for b in bounds]
             if dtype is not None:
                 tensors = [b if b.dtype == kind else cast(b, kind) for b in tensors]
@@ -164,7 +165,10 @@ def range_(
 
 def _bound(value: Any) -> Any:
     """The number that a bound is, if it is known already."""
-    array = constant_value(value) if isinstance(value, Tensor) else to_array(value)
+    if isinstance(value, Tensor):
+        array = None if is_planned(value) else constant_value(value)
+    else:
+        array = to_array(value)
     if array is not None and array.ndim:
         raise ShapeError(f"a bound must be a scalar, not {show(array.shape)}")
     return None if array is None else array.item()

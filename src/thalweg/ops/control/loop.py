@@ -21,6 +21,7 @@ from thalweg.ops.control.control_flow import (
     check_inputs,
     selected,
 )
+from thalweg.ops.control.ragged import element_of, stacked
 from thalweg.ops.elementwise.arithmetic import add, multiply
 from thalweg.ops.elementwise.comparison import less
 from thalweg.ops.samples import TABLE
@@ -237,7 +238,7 @@ def _elements(record: Loop, sequences: Sequence[Any]) -> Iterable[Sequence[Any]]
 
 def _walk(record: Loop, sequences: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
     for n in reversed(range(count)) if record.reverse else range(count):
-        yield [sequence[n, ...] for sequence in sequences]  # an array, of strings too
+        yield [element_of(sequence, n) for sequence in sequences]
 
 
 def _gathered(record: Loop, collected: list[Sequence[Any]], xp: Any) -> Iterator[Any]:
@@ -247,7 +248,7 @@ def _gathered(record: Loop, collected: list[Sequence[Any]], xp: Any) -> Iterator
     for number, tensor in enumerate(record.body.outputs[record.carried :]):
         parts = [items[number] for items in collected]
         extents = [0 if extent is None else extent for extent in tensor.static_shape or ()]
-        yield xp.stack(parts) if parts else xp.zeros((0, *extents), tensor.dtype.numpy)
+        yield stacked(parts, xp) if parts else xp.zeros((0, *extents), tensor.dtype.numpy)
 
 
 def _element(sequence: Spec) -> Spec:

@@ -15,7 +15,7 @@ from thalweg.ops.elementwise.broadcasting import binary, broadcast_together, una
 from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.elementwise.pointwise import MIXED, Binary, Elementary, Flat, Grads
 
-__all__ = ["div", "divide", "floordiv", "mod", "reciprocal", "truediv"]
+__all__ = ["div", "divide", "floordiv", "floormod", "mod", "reciprocal", "truediv"]
 
 
 class Div(Binary):
@@ -94,6 +94,11 @@ def floordiv(x: Any, y: Any, name: str | None = None) -> Tensor:
 def mod(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`x - floor(x / y) * y`, Python's `x % y`."""
     return binary(FloorMod(), x, y, name, "FloorMod")
+
+
+def floormod(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """The same as `mod`."""
+    return mod(x, y, name)
 
 
 def reciprocal(x: Any, name: str | None = None) -> Tensor:

@@ -28,7 +28,7 @@ from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise.arithmetic import Add, Mul
 from thalweg.ops.elementwise.conversion import cast
 from thalweg.ops.elementwise.pointwise import check_kind
-from thalweg.ops.reduction.reduction import axis_numbers
+from thalweg.ops.extents import axis_numbers
 from thalweg.ops.samples import CUBE, TABLE, VALUES
 
 Grads = Sequence[Tensor | None]

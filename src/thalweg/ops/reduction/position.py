@@ -16,10 +16,10 @@ from thalweg.formula.functions import NUMERIC
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.build import convert, emit
 from thalweg.ops.elementwise.pointwise import check_kind
+from thalweg.ops.extents import axis_numbers
 from thalweg.ops.reduction.reduction import (
     CUBE,
     Grads,
-    axis_numbers,
     reduced_shape,
     reduction,
     resolve_axes,

@@ -28,12 +28,12 @@ from thalweg.ops.elementwise.exponential import Exp, Log
 from thalweg.ops.elementwise.logical import LogicalAnd
 from thalweg.ops.elementwise.pointwise import check_kind
 from thalweg.ops.elementwise.selection import Select
+from thalweg.ops.extents import axis_numbers
 from thalweg.ops.reduction.reduction import (
     Axes,
     Grads,
     Reduction,
     Sum,
-    axis_numbers,
     resolve_axes,
     spread,
 )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thalweg.base.dtypes import as_dtype
-from thalweg.base.errors import DTypeError, ShapeError
+from thalweg.base.errors import ShapeError
 from thalweg.base.shapes import Shape, axis_index, is_known, known
 from thalweg.formula import Axis, Expr, Formula, Lowered, Operand, reduce
 from thalweg.formula import axes as new_axes
@@ -16,7 +16,7 @@ from thalweg.formula.functions import BOOLEAN, NUMERIC
 from thalweg.graph import Op, Operation, Sample, Spec, Tensor
 from thalweg.ops.arrays.broadcast import Broadcast, accumulated_sum, accumulator
 from thalweg.ops.arrays.reshape import Reshape
-from thalweg.ops.build import constant_value, emit, to_array
+from thalweg.ops.build import emit
 from thalweg.ops.elementwise.pointwise import check_kind
 
 Grads = Sequence[Tensor | None]
@@ -177,15 +177,3 @@ class Sum(Reduction):
 
     def grad(self, node: Operation, dy: Tensor) -> Grads:
         return [spread(dy, node.inputs[0], self.axes)]
-
-
-def axis_numbers(value: Any) -> tuple[int, ...]:
-    """The axes that an argument names.
-
-    Raises:
-        DTypeError: if they are not integers that are known.
-    """
-    array = constant_value(value) if isinstance(value, Tensor) else to_array(value)
-    if array is None or not (array.dtype.kind in "iu" or array.size == 0):
-        raise DTypeError(f"an axis must be a known integer, not {value!r}")
-    return tuple(int(v) for v in array.reshape(-1))

@@ -139,6 +139,7 @@ class Variable(Operators):
         expected_shape: accepted for TensorFlow 1; checked if given.
         import_scope: accepted for TensorFlow 1 and ignored.
         constraint: a function that optimisers apply to the new value after an update.
+        use_resource: accepted for TensorFlow 1 and ignored: all variables are resources.
 
     Raises:
         ValueError: without an initial value.
@@ -159,6 +160,7 @@ class Variable(Operators):
         expected_shape: Any = None,
         import_scope: str | None = None,
         constraint: Callable[[Any], Any] | None = None,
+        use_resource: bool | None = None,
     ) -> None:
         if initial_value is None or variable_def is not None:
             raise ValueError("a variable needs an initial_value, and takes no variable_def")
