@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "run",
     "board",
+    "convert",
 )  # fmt: skip
 
 
