@@ -36,6 +36,7 @@ BESIDE = {
         "graph",
         "ops",
         "nn",
+        "initializers",
         "layers",
         "train",
         "session",

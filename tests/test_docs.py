@@ -21,8 +21,10 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "how_it_works.md",
         "mnist.md",
         "models.md",
+        "notebooks.md",
         "performance_notes.md",
         "profile.md",
+        "tensorflow1.md",
     )
 ]
 # Where a path in a page may begin.

@@ -25,7 +25,10 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = [DOCS / f"{name}.md" for name in ("how_it_works", "profile", "checkpoints", "models")]
+PAGES = [
+    DOCS / f"{name}.md"
+    for name in ("how_it_works", "profile", "checkpoints", "models", "notebooks", "tensorflow1")
+]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"
 MEASURED = " (measured)"

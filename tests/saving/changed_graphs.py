@@ -1,6 +1,7 @@
 """Graphs as data, changed at random: what is read is a graph, or one of our errors comes.
 
 python -m tests.saving.changed_graphs --seed 0 --count 10000
+python -m tests.saving.changed_graphs --samples --run 1 --count 2000
 
 Bytes are flipped, cut off and put together, and values of the JSON are replaced by others of it
 and by hostile ones. A graph that can still be read is run as well, in native code.
@@ -16,12 +17,16 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import thalweg as tf
+from tests.ops.running import build
 from thalweg.base.errors import ThalwegError
+from thalweg.graph import Op
+from thalweg.ops.catalogue import ALL
 
 HOSTILE: list[Any] = [
     None, True, -1, 0, 1, 2, 3, 2**31, 2**63, 10**40, 0.5, -1e308, "", "x", "x:0", "^x", "y:9",
@@ -40,10 +45,26 @@ def originals() -> list[bytes]:
     return [made() for made in (_dense, _images, _loops, _words)]
 
 
-def _graph(build: Callable[[], Any]) -> bytes:
+def samples() -> list[bytes]:
+    """The samples of all operations, a graph for each."""
+    return [
+        _graph(partial(_build_samples, record)) for record in ALL if record.type not in _NOT_SAVED
+    ]
+
+
+_NOT_SAVED = {"PyFunc"}
+
+
+def _build_samples(record: type[Op]) -> None:
+    for sample in record.samples():
+        for dynamic in (False, True):
+            build(tf.get_default_graph(), sample, "float32", dynamic)
+
+
+def _graph(fill: Callable[[], Any]) -> bytes:
     with tf.Graph().as_default():
         tf.set_random_seed(1)
-        build()
+        fill()
         data: bytes = tf.train.export_meta_graph().SerializeToString()
         return data
 
@@ -181,8 +202,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--run", type=int, default=10, help="run each so-manieth")
+    parser.add_argument("--samples", action="store_true", help="change samples of operations")
     given = parser.parse_args()
-    made, outcomes, slowest = originals(), dict[str, int](), 0.0
+    made, outcomes, slowest = samples() if given.samples else originals(), dict[str, int](), 0.0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for seed in range(given.seed, given.seed + given.count):
         data = changed(made[seed % len(made)], made, random.Random(seed))

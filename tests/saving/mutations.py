@@ -155,6 +155,8 @@ class Index(Format):
         try:
             entries = [(key, bytes(value)) for key, value in read_table(memoryview(data))]
         except tf.errors.OpError:
+            entries = []
+        if not entries:
             entries = [(k, bytes(v)) for k, v in read_table(memoryview(self.sound[0]))]
         draw = random.Random(data)
         place = draw.randrange(len(entries))

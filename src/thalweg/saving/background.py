@@ -50,7 +50,7 @@ class BackgroundWork:
             Exception: what the work before has raised.
         """
         self.wait()
-        self._thread = Thread(target=self._run, args=(work, what), name=what)
+        self._thread = Thread(target=_run, args=(work, what, self._failure), name=what)
         self._thread.start()
 
     def wait(self) -> None:
@@ -66,9 +66,10 @@ class BackgroundWork:
         if error is not None:
             raise error
 
-    def _run(self, work: Callable[[], object], what: str) -> None:
-        try:
-            work()
-        except BaseException as error:
-            error.add_note(f"raised in the background: {what}")
-            self._failure.error = error
+
+def _run(work: Callable[[], object], what: str, failure: _Failure) -> None:
+    try:
+        work()
+    except BaseException as error:
+        error.add_note(f"raised in the background: {what}")
+        failure.error = error

@@ -18,6 +18,7 @@ from thalweg.base.errors import NotFoundError, OpError, UnimplementedError
 from thalweg.saving.bundle.bundle import BundleFile
 from thalweg.saving.files import open_regular
 from thalweg.saving.safetensors import SafetensorsFile
+from thalweg.saving.shards import SHARDS, ShardedFile
 from thalweg.saving.tensor_file import TensorFile, remark_on_nearest
 
 __all__ = ["INDEX", "VALUES", "files_of", "is_checkpoint", "is_whole", "open_tensors", "prefix_of"]
@@ -53,7 +54,7 @@ def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
 
     Args:
         path: a checkpoint's prefix, or one of its files, of whatever format; or any safetensors
-            file.
+            file, or the index of several.
 
     Raises:
         NotFoundError: if there is no such checkpoint.
@@ -61,6 +62,8 @@ def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
         UnimplementedError: if it is in a format that is not known here.
     """
     name = os.fspath(path)
+    if name.endswith(SHARDS):
+        return ShardedFile(name)
     prefix = name if os.path.isfile(name) and name.endswith(VALUES) else prefix_of(name)
     suffix = VALUES if prefix.endswith(VALUES) else _format(prefix)
     if suffix == VALUES:
