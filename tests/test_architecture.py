@@ -36,6 +36,7 @@ BESIDE = {
         "graph",
         "ops",
         "nn",
+        "initializers",
         "layers",
         "train",
         "session",
@@ -51,6 +52,7 @@ BESIDE = {
     "saved_model": {"base", "graph", "ops", "session", "saving"},
     "graph_util": {"graph", "saving"},
     "python_io": {"graph", "saving"},
+    "board": {"base", "graph", "ops", "protos", "saving"},
     "summary": {"base", "graph", "ops", "protos", "saving"},
     "saving": {"base", "graph", "ops", "backends", "session"},
 }

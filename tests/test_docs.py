@@ -9,19 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from tools.run_docs import differences, rewritten
+from tools.run_docs import differences, rewritten, with_commands_run
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
     ROOT / "docs" / name
     for name in (
         "benchmarks.md",
+        "board.md",
         "checkpoints.md",
         "glossary.md",
         "how_it_works.md",
         "mnist.md",
+        "models.md",
+        "notebooks.md",
         "performance_notes.md",
         "profile.md",
+        "tensorflow1.md",
     )
 ]
 # Where a path in a page may begin.
@@ -56,6 +60,12 @@ def test_sizes_that_depend_on_the_processor_may_differ() -> None:
     page = "```text (depends on the processor)\n0  i<100 j<10  16j 5i     80  1.57 M  MatMul\n```\n"
     assert not differences(page, page.replace("16j 5i     80", "8j 8r 4"))
     assert differences(page, page.replace("MatMul", "Sum"))
+
+
+def test_commands_are_run_when_pages_are_written() -> None:
+    page = "```sh\npython -c print(1+1)\n```\n\n```text (measured)\nold\n```\n\nmore\n"
+    assert with_commands_run(page) == page.replace("old", "2")
+    assert rewritten(page) == page
 
 
 def test_what_was_measured_may_differ() -> None:

@@ -4,7 +4,8 @@ python tools/run_docs.py            write it
 python tools/run_docs.py --check    only say whether it is up to date
 
 All blocks of a page are one program. What depends on the processor stands in a block that says so,
-of which the check looks at words only; a measured one is not compared.
+of which the check looks at words only; a measured one is not compared. A command is run when the
+pages are written, on a machine that has nothing else to do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import io
 import linecache
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,11 +25,24 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = [DOCS / f"{name}.md" for name in ("how_it_works", "profile", "checkpoints")]
+PAGES = [
+    DOCS / f"{name}.md"
+    for name in (
+        "how_it_works",
+        "profile",
+        "board",
+        "checkpoints",
+        "models",
+        "notebooks",
+        "tensorflow1",
+    )
+]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"
 MEASURED = " (measured)"
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:\n```text(?P<note>[^\n]*)\n.*?```\n)?", re.S)
+
+COMMAND = re.compile(r"```sh\npython (?P<words>.*)\n```\n\n```text \(measured\)\n(?s:.*?)```\n")
 
 
 def rewritten(page: str) -> str:
@@ -47,6 +62,17 @@ def rewritten(page: str) -> str:
         return f"```python\n{code}```\n{shown}"
 
     return BLOCK.sub(run, page)
+
+
+def with_commands_run(page: str) -> str:
+    """The page with what its commands print now."""
+
+    def run(block: re.Match[str]) -> str:
+        command = [sys.executable, *block["words"].split()]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=DOCS.parent)
+        return f"```sh\npython {block['words']}\n```\n\n```text{MEASURED}\n{done.stdout}```\n"
+
+    return COMMAND.sub(run, page)
 
 
 class Program:
@@ -103,7 +129,7 @@ def main() -> int:
             if "--check" in sys.argv:
                 changed += differences(page, new)
             else:
-                path.write_text(new)
+                path.write_text(with_commands_run(new))
     print("\n".join(changed))
     return 1 if changed else 0
 

@@ -12,6 +12,7 @@ import pytest
 import thalweg as tf
 from tests.inspect.graphs import layers, softmax
 from thalweg.inspect import draw, picture
+from thalweg.inspect.drawing import svg
 from thalweg.inspect.scopes import Box, boxes_of, is_aside
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -19,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(graph: tf.Graph) -> ElementTree.Element:
-    return ElementTree.fromstring(picture(graph))
+    return ElementTree.fromstring(svg(graph, opens=True))
 
 
 def shown_paths(svg: ElementTree.Element, path: str = "") -> list[str]:
@@ -35,6 +36,12 @@ def test_the_tutorial_s_graph_has_a_box_for_each_name() -> None:
     assert shown_paths(svg) == [*main, "gradients", "GradientDescent", "init"]
     texts = {text.text for text in svg.iter(f"{SVG}text")}
     assert {"? × 784", "784 × 10", "? × 10"} <= texts  # noqa: RUF001
+
+
+def test_a_picture_has_the_outermost_boxes_only() -> None:
+    found = ElementTree.fromstring(picture(softmax()))
+    every = [g.get("data-path") for g in found.iter(f"{SVG}g") if g.get("data-path")]
+    assert every == shown_paths(drawn(softmax()))
 
 
 def test_what_makes_a_variable_s_first_value_is_inside_it() -> None:

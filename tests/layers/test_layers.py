@@ -44,6 +44,18 @@ def test_dense_over_the_last_of_several_axes(session: tf.Session) -> None:
     assert len(tf.global_variables()) == 1
 
 
+def test_fully_connected(session: tf.Session) -> None:
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    y = tf.contrib.layers.fully_connected(tf.constant(x), 5)
+    double = tf.contrib.layers.fully_connected(y, 2, None, lambda made: made * 2, scope="out")
+    names = ["fully_connected/weights", "fully_connected/biases", "out/weights"]
+    assert [variable.op.name for variable in tf.global_variables()] == names
+    weights, biases, last = values(session, *names)
+    hidden = np.maximum(x @ weights + biases, 0)
+    np.testing.assert_allclose(session.run(y), hidden, atol=ATOL)
+    np.testing.assert_allclose(session.run(double), hidden @ last * 2, atol=ATOL)
+
+
 def test_names_are_made_unique_and_a_given_one_is_used_again(session: tf.Session) -> None:
     x = tf.ones([2, 3])
     tf.layers.dense(x, 4)

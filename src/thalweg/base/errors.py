@@ -8,7 +8,15 @@ class ThalwegError(Exception):
 
 
 class OpError(ThalwegError):
-    """A failure tied to running a graph; the root of TensorFlow's `tf.errors`."""
+    """A failure tied to running a graph; the root of TensorFlow's `tf.errors`.
+
+    Attributes:
+        finished: of many steps in one call, how many were made before it; None for a single run.
+        is_located: whether it names the operation and the user's line.
+    """
+
+    finished: int | None = None
+    is_located: bool = False
 
 
 class InvalidArgumentError(OpError, ValueError):

@@ -23,6 +23,8 @@ __all__ = ["main"]
 COMMANDS = (
     "train",
     "run",
+    "board",
+    "convert",
 )  # fmt: skip
 
 

@@ -61,8 +61,12 @@ HOMES: Mapping[str, Sequence[str]] = {
     "tensorflow.python.platform.tf_logging": ["thalweg.platform.logging"],
     "tensorflow.python.saved_model.builder": ["thalweg.saved_model.builder"],
     "tensorflow.python.saved_model.loader": ["thalweg.saved_model.loader"],
-    "tensorflow.python.saved_model.signature_constants": ["thalweg.saved_model"],
-    "tensorflow.python.saved_model.signature_def_utils": ["thalweg.saved_model"],
+    "tensorflow.python.saved_model.signature_constants": [
+        "thalweg.saved_model.signature_constants"
+    ],
+    "tensorflow.python.saved_model.signature_def_utils": [
+        "thalweg.saved_model.signature_def_utils"
+    ],
     "tensorflow.python.saved_model.tag_constants": ["thalweg.saved_model.tag_constants"],
     "tensorflow.python.saved_model.utils": ["thalweg.saved_model.utils"],
     "tensorflow.python.summary.summary": ["thalweg.summary"],

@@ -3,7 +3,7 @@
 from thalweg.graph.body import Body
 from thalweg.graph.effects import ACTS_ON_HOST, ON_HOST, Effects, Origin, Timing
 from thalweg.graph.executor import OpExecutor, execute
-from thalweg.graph.failures import FailedOp, failed
+from thalweg.graph.failures import FailedOp, failed, in_iteration, with_place
 from thalweg.graph.graph import Graph, default_graph, reset_default_graph
 from thalweg.graph.indexed_slices import Gradient, IndexedSlices
 from thalweg.graph.inference import infer, located
@@ -33,8 +33,10 @@ __all__ = [
     "failed",
     "graph_of",
     "home",
+    "in_iteration",
     "infer",
     "located",
     "outermost",
     "reset_default_graph",
+    "with_place",
 ]

@@ -9,8 +9,26 @@ from thalweg.graph.node import Operation
 
 
 def failed(op: Operation, problem: object) -> OpError:
-    """The error of an operation that failed in a run; of the problem's kind, if it has one."""
+    """The error of an operation that failed in a run; of the problem's kind, if it has one.
+
+    That of a loop or a branch is the error of what failed inside.
+    """
+    if op.record.bodies and isinstance(problem, OpError) and problem.is_located:
+        return problem
     return FailedOp.of(op).failed(problem)
+
+
+def with_place(error: OpError, place: str) -> OpError:
+    """The same error with a further line, on where in a run it happened."""
+    made = type(error)(f"{error}\n  {place}")
+    made.is_located = error.is_located
+    return made
+
+
+def in_iteration(error: OpError, number: int) -> OpError:
+    """The error of an iteration of a loop, with its number; the first one is 0."""
+    is_inner = "\n  in iteration " in str(error)
+    return with_place(error, f"in iteration {number}{' of the loop around it' if is_inner else ''}")
 
 
 class FailedOp(Record):
@@ -29,4 +47,6 @@ class FailedOp(Record):
         """The error."""
         where = f"at {self.source}"
         kind = type(problem) if isinstance(problem, OpError) else InvalidArgumentError
-        return kind(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
+        error = kind(f"{self.name!r} ({self.type}) failed: {problem}\n  {where}")
+        error.is_located = True
+        return error

@@ -23,9 +23,9 @@ def draw(graph: Graph) -> str:
 
 def picture(graph: Graph) -> str:
     """The graph as an SVG picture with all scopes closed."""
-    from thalweg.inspect.drawing import picture
+    from thalweg.inspect.drawing import svg
 
-    return picture(graph)
+    return svg(graph, opens=False)
 
 
 def _html(item: object) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from thalweg.graph import Graph, Operation, Tensor
-from thalweg.inspect.drawing import picture
+from thalweg.inspect.drawing import svg
 from thalweg.inspect.explain import Explanation, operations
 from thalweg.inspect.style import LEGEND, SCRIPT, TABLES
 from thalweg.inspect.text import amount
@@ -49,7 +49,7 @@ def html_of(item: object) -> str | None:
 def _graph(graph: Graph) -> str:
     many = f"{len(graph.operations):,} operation{'' if len(graph.operations) == 1 else 's'}"
     head = f"<p>graph of {many}; {LEGEND}</p>"
-    drawn = f'<div style="overflow: auto; max-height: 90vh">{picture(graph)}</div>'
+    drawn = f'<div style="overflow: auto; max-height: 90vh">{svg(graph, opens=True)}</div>'
     return f'<div class="thalweg-graph">{head}{drawn}<script>{SCRIPT}</script></div>'
 
 

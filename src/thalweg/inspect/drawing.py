@@ -18,7 +18,7 @@ from thalweg.inspect.layering import layered
 from thalweg.inspect.scopes import Box, boxes_of, is_aside
 from thalweg.inspect.style import STYLE
 
-__all__ = ["picture"]
+__all__ = ["svg"]
 
 HEIGHT, GAP, ROW_GAP, ASIDE_GAP = 30.0, 26.0, 42.0, 60.0
 CHARACTER, LONGEST = 6.7, 30  # the width of one, and how many are shown
@@ -58,16 +58,22 @@ class _Inside(Record, frozen=False, eq=False):
     height: float = 0.0
 
 
-def picture(graph: Graph) -> str:
-    """The graph as SVG that needs nothing else. Without the script, scopes stay closed."""
+def svg(graph: Graph, opens: bool) -> str:
+    """The graph as SVG that needs nothing else.
+
+    Args:
+        graph: the graph.
+        opens: whether the insides of scopes are part of it, for the script to show.
+    """
     root = boxes_of(graph)
     every = links(root)
     inside = _inside(root, every)
+    drawn = "".join(_drawn(inside, every if opens else None, True))
     width, height = inside.width + 16, inside.height + 16
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="thalweg" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="-8 -8 {width:.0f} {height:.0f}">'
-        f"<style>{STYLE}</style>{''.join(_drawn(inside, every, True))}</svg>"
+        f"<style>{STYLE}</style>{drawn}</svg>"
     )
 
 
@@ -227,7 +233,7 @@ def _spread(inside: _Inside) -> None:
 # -- drawing; the places of what is hidden are left to the script
 
 
-def _drawn(inside: _Inside, every: dict[Box, Links], is_shown: bool) -> Iterator[str]:
+def _drawn(inside: _Inside, every: dict[Box, Links] | None, is_shown: bool) -> Iterator[str]:
     hidden = "" if is_shown else ' hidden=""'
     yield f'<g class="inside"{hidden}>'
     seen: set[tuple[int, str]] = set()
@@ -240,7 +246,7 @@ def _drawn(inside: _Inside, every: dict[Box, Links], is_shown: bool) -> Iterator
     yield "</g>"
 
 
-def _shown(item: _Item, every: dict[Box, Links], is_shown: bool) -> Iterator[str]:
+def _shown(item: _Item, every: dict[Box, Links] | None, is_shown: bool) -> Iterator[str]:
     middle = f'y="{item.height / 2 + 4:.0f}"'
     place = f'data-row="{item.row}" data-at="{item.centre:.0f} {item.width:.0f} {item.height:.0f}"'
     size = f'height="{item.height:.0f}"'
@@ -258,7 +264,7 @@ def _shown(item: _Item, every: dict[Box, Links], is_shown: bool) -> Iterator[str
     yield f"<title>{html.escape(_tip(box))}</title>"
     yield f'<rect {size} rx="{15 if kind in ("operation", "constant") else 5}"/>'
     yield f"<text {middle}>{html.escape(_title(box))}</text>"
-    if box.inner:
+    if box.inner and every is not None:
         yield from _drawn(_inside(box, every), every, False)
     yield "</g>"
 

@@ -36,13 +36,18 @@ class Dense(Weighted):
 
     def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
         """The outputs: the inputs' shape, with `units` in place of its last extent."""
-        shape = inputs.static_shape
-        if len(shape) == 2:
-            return self.finished(matmul(inputs, self.kernel))
-        rows = matmul(reshape(inputs, [-1, shape[-1]]), self.kernel)
-        made = reshape(rows, concat([shape_of(inputs)[:-1], [self.units]], 0))
-        made.set_shape([*shape[:-1], self.units])
-        return self.finished(made)
+        return self.finished(over_last_axis(inputs, self.kernel, self.units))
+
+
+def over_last_axis(inputs: Tensor, kernel: Any, units: int) -> Tensor:
+    """The product of the inputs, [..., features], with a kernel, [features, units]."""
+    shape = inputs.static_shape
+    if shape is None or len(shape) == 2:
+        return matmul(inputs, kernel)
+    rows = matmul(reshape(inputs, [-1, shape[-1]]), kernel)
+    made = reshape(rows, concat([shape_of(inputs)[:-1], [units]], 0))
+    made.set_shape([*shape[:-1], units])
+    return made
 
 
 def dense(

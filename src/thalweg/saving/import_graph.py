@@ -142,10 +142,10 @@ class _Importer:
         for tensor in (inputs[number] for number in record.effects.handles):
             if tensor.op.record.origin is not Origin.RESOURCE:
                 raise GraphError(f"{tensor.name!r} is no variable")
-        if record.origin is Origin.RUN_COUNTER:
-            return run_counter(self._graph).op  # of which a graph has one
         on_device = self._graph.device(node.device) if node.device else nullcontext()
         with self._graph.made_at(_source(node.source)), on_device:
+            if record.origin is Origin.RUN_COUNTER:
+                return run_counter(self._graph).op  # of which a graph has one
             op = self._graph.add(record, inputs, node.name, control)
         if output_shapes is not None:
             _refine(op, output_shapes)

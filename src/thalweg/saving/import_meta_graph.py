@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from thalweg.base.errors import DataLossError, GraphError
+from thalweg.base.errors import DataLossError, UnimplementedError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
@@ -107,7 +107,7 @@ def read_meta_graph_file(filename: str | os.PathLike[str]) -> MetaGraphDef:
     """
     try:
         return MetaGraphDef.FromString(read_file(filename))
-    except (DataLossError, GraphError) as error:
+    except (DataLossError, UnimplementedError) as error:
         raise type(error)(f"{os.fspath(filename)!r}: {error}") from None
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from thalweg.backends.constants import ConstantProgram
 from thalweg.backends.protocol import Feed, Program
 from thalweg.backends.trace import RunTrace
+from thalweg.base.errors import OpError
 from thalweg.base.forks import ForkSafe
 from thalweg.graph import Graph, Tensor
 from thalweg.session.entry import Entry
@@ -178,6 +179,9 @@ class Executor(ForkSafe):
             self.runs = number + steps
         try:
             return program.run_steps(fed, number, steps)
+        except OpError as error:
+            error.finished = program.finished
+            raise
         finally:  # also when a step fails, or Ctrl-C was raised as the native code returned
             self._give_back(number + program.finished, number + steps)
             if program.finished:

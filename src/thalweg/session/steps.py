@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from thalweg.backends.protocol import Feed, MiniBatches
-from thalweg.base.errors import InvalidArgumentError
-from thalweg.graph import Operation, Tensor, failed
+from thalweg.base.errors import InvalidArgumentError, OpError
+from thalweg.graph import Operation, Tensor, failed, with_place
 from thalweg.passes.prune import prune
 from thalweg.passes.rebuild import effects
 from thalweg.session.batches import Batches, is_whole
@@ -61,6 +61,7 @@ class StepLoop:
         self._wanted = tuple(tensor for tensor in fetched.tensors if tensor not in fed)
         self._effects = tuple(effects(prune(self._wanted, fetched.targets, fed)))
         self._slice = 1
+        self._finished = 0
 
     def run(self, steps: int, every: int, callback: Callback | None) -> list[Array]:
         """The values of each fetched tensor, along a new first axis."""
@@ -89,14 +90,31 @@ class StepLoop:
 
     def _skip(self, steps: int) -> None:
         for part in self._slices(steps):
-            self._run_slice((), self._effects, self._next_feeds(part), part)
+            self._made((), self._effects, self._next_feeds(part), part)
 
     def _values(self, steps: int) -> list[Array]:
         """What the next steps compute, and what they are fed if that is fetched."""
         feeds = self._next_feeds(steps)
-        made = self._run_slice(self._wanted, self._fetched.targets, feeds, steps)
+        made = self._made(self._wanted, self._fetched.targets, feeds, steps)
         known = dict(zip(self._wanted, made, strict=True))
         return [known[t] if t in known else _fed(feeds[t], steps) for t in self._fetched.tensors]
+
+    def _made(
+        self,
+        fetches: tuple[Tensor, ...],
+        targets: tuple[Operation, ...],
+        feeds: Mapping[Tensor, Feed],
+        steps: int,
+    ) -> list[Array]:
+        """What the next steps make; an error names the step, of which the first is 0."""
+        try:
+            made = self._run_slice(fetches, targets, feeds, steps)
+        except OpError as error:
+            if error.finished is None:
+                raise
+            raise with_place(error, f"in step {self._finished + error.finished}") from error
+        self._finished += steps
+        return made
 
     def _next_feeds(self, steps: int) -> dict[Tensor, Feed]:
         return {**self._feeds, **self._batches.take(steps)}

@@ -38,6 +38,7 @@ from thalweg.base.dtypes import DType
 from thalweg.base.errors import OpError
 from thalweg.base.fallback import first_working
 from thalweg.base.record import replace
+from thalweg.graph import in_iteration
 from thalweg.kernels.kernel import Kernel, Kernels
 from thalweg.kernels.memory import plan_memory
 from thalweg.passes.plan import RUN_TIME, Interface, Plan
@@ -313,7 +314,10 @@ class NativeProgram:
         number = int(verdicts[:, 0].nonzero()[0][0])
         words = verdicts[number].tolist()
         verdicts[:] = 0
-        return self._checked[number].error(words, self._sizes)
+        error = self._checked[number].error(words, self._sizes)
+        for place in self._layout.counters.get(number, ()):
+            error = in_iteration(error, int(self._arguments.words[place]))
+        return error
 
     def _bind(self, arrays: Sequence[Array], run_counter: int) -> None:
         """Write the addresses of feeds and results to their places, and the run's number."""

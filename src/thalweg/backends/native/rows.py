@@ -75,6 +75,8 @@ class Layout:
     Attributes:
         loops: their words.
         spans: once there are rows, the first and the last of each loop.
+        counters: once there are rows, for the number of a check the places of the counters of the
+            loops around it, from the innermost.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Layout:
         self.loops: dict[Repeat, LoopWords] = {}
         self.choices: dict[Choice, int] = {}
         self.spans: dict[Repeat, tuple[int, int]] = {}
+        self.counters: dict[int, tuple[int, ...]] = {}
         self._prepare(self.flow)
         arguments.close()
 
@@ -158,6 +161,7 @@ class _Rows:
         self.made: list[Row] = []
         self._layout, self._arguments = layout, layout.arguments
         self._small_work = small_work
+        self._around: tuple[int, ...] = ()
         self._starts: Iterator[int] = iter(layout.starts)
         self._add(layout.flow)
 
@@ -186,6 +190,7 @@ class _Rows:
             code = part.steps[0].code
             self.made.append((code.address, arguments.at(places[0]), part.tasks, flags))
         decided = [n for step in part.steps for n in _decided(step.code.nest)]
+        self._layout.counters.update(dict.fromkeys(decided, self._around))
         self.made += [(0, arguments.verdict(n), 0, VERDICT) for n in decided]
 
     def _repeat(self, loop: Repeat) -> None:
@@ -200,7 +205,9 @@ class _Rows:
             self.made.append((0, at(words.predicate), 0, BRANCH))
         else:
             self.made.append((0, at(self._arguments.zero), int(count == 0), REPEAT))
+        around, self._around = self._around, (words.counter, *self._around)
         self._add(loop.body)
+        self._around = around
         self._move(moves.next())
         if count is None:
             self.made.append((entry + 1, at(words.predicate), 1, BRANCH))
@@ -245,7 +252,8 @@ class _LoopMoves:
         self._loop, self._words, self._sizes = loop, words, sizes
         self._at: Callable[[int], int] = arguments.at
         self._moving, self._zero = arguments.moving, arguments.zero
-        self._counts = loop.count is not None or bool(loop.elements)
+        is_checked = len(arguments.verdicts) > 0  # whose errors name the iteration
+        self._counts = loop.count is not None or bool(loop.elements) or is_checked
 
     def begin(self) -> list[Move]:
         """Before the first iteration."""

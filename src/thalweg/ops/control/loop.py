@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from thalweg.base import dtypes, shapes
-from thalweg.base.errors import DTypeError, InvalidArgumentError, ShapeError
+from thalweg.base.errors import DTypeError, InvalidArgumentError, OpError, ShapeError
 from thalweg.base.shapes import is_known
-from thalweg.graph import Body, Sample, Spec, Tensor
+from thalweg.graph import Body, Sample, Spec, Tensor, in_iteration
 from thalweg.ops.control.control_flow import (
     ControlFlow,
     RunBody,
@@ -138,12 +138,15 @@ class Loop(ControlFlow):
         """
         carried, sequences, captured = self.parts(inputs)
         collected: list[Sequence[Any]] = []
-        for element in _elements(self, sequences):
+        for number, element in enumerate(_elements(self, sequences)):
             if self.condition is not None:
                 (goes_on,) = run(self.condition, [*carried, *captured])
                 if not goes_on:
                     break
-            made = list(run(self.body, [*carried, *element, *captured]))
+            try:
+                made = list(run(self.body, [*carried, *element, *captured]))
+            except OpError as error:
+                raise in_iteration(error, number) from error
             carried = made[: self.carried]
             collected.append(made[self.carried :])
         return [*carried, *_gathered(self, collected, xp)]

@@ -65,7 +65,8 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor
 
     Raises:
         InvalidArgumentError: in a run, if an element is infinite or NaN: with the message, the
-            place of the first one, the operation and its line. No variable has changed then.
+            place of the first one, the operation and its line; in a loop also the iteration, and
+            in `run_steps` the step, both counted from 0. No variable has changed then.
     """
     return emit(CheckNumerics(str(message)), convert(tensor), name=name)
 
