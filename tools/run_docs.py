@@ -30,6 +30,7 @@ PAGES = [
     for name in (
         "how_it_works",
         "profile",
+        "board",
         "checkpoints",
         "models",
         "notebooks",
