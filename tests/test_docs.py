@@ -16,6 +16,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
     ROOT / "docs" / name
     for name in (
         "benchmarks.md",
+        "board.md",
         "checkpoints.md",
         "glossary.md",
         "how_it_works.md",

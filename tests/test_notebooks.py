@@ -25,7 +25,7 @@ def test_a_notebook_shows_what_is_committed(name: str) -> None:
 
 def kinds(notebook: Any) -> list[str]:
     """What is shown: text, pictures, or what a page can show."""
-    return [kind for output in outputs(notebook) for kind in output.get("data", ["text"])]
+    return [kind for output in outputs(notebook) for kind in sorted(output.get("data", ["text"]))]
 
 
 def accuracy(notebook: Any) -> float:

@@ -27,7 +27,15 @@ from typing import Any
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = [
     DOCS / f"{name}.md"
-    for name in ("how_it_works", "profile", "checkpoints", "models", "notebooks", "tensorflow1")
+    for name in (
+        "how_it_works",
+        "profile",
+        "board",
+        "checkpoints",
+        "models",
+        "notebooks",
+        "tensorflow1",
+    )
 ]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"

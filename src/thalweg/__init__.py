@@ -80,6 +80,8 @@ from thalweg.ops.arrays.indexing import strided_slice
 from thalweg.ops.arrays.join import concat, split, stack, unstack
 from thalweg.ops.arrays.join import stack as pack
 from thalweg.ops.arrays.join import unstack as unpack
+from thalweg.ops.arrays.lookups import gather_nd, reverse, sequence_mask
+from thalweg.ops.arrays.lookups import reverse as reverse_v2
 from thalweg.ops.arrays.pad import pad
 from thalweg.ops.arrays.ranges import range_ as range
 from thalweg.ops.arrays.reshape import (
@@ -347,6 +349,7 @@ __all__ = [
     "foldl",
     "foldr",
     "gather",
+    "gather_nd",
     "get_collection",
     "get_collection_ref",
     "get_default_graph",
@@ -436,6 +439,8 @@ __all__ = [
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
+    "reverse",
+    "reverse_v2",
     "saved_model",
     "scalar_summary",
     "scan",
@@ -448,6 +453,7 @@ __all__ = [
     "scatter_update",
     "self_adjoint_eig",
     "self_adjoint_eigvals",
+    "sequence_mask",
     "set_random_seed",
     "setdiff1d",
     "shape",

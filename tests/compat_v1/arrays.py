@@ -48,6 +48,15 @@ PARTS: dict[str, Part] = {
     "gather_axis": lambda tf, x, n: tf.gather(x, [[0, n], [n, 1]], axis=1),
     "gather_last": lambda tf, x, n: tf.gather(x, [1, n], axis=-1),
     "gather_outside": lambda tf, x, n: tf.gather(x, [n, 9]),
+    "gather_nd_rows": lambda tf, x, n: tf.gather_nd(x, [[n], [0]]),
+    "gather_nd_elements": lambda tf, x, n: tf.gather_nd(x, [[[n, 0, 1]], [[0, 4, n]]]),
+    "gather_nd_pairs": lambda tf, x, n: tf.gather_nd(x, tf.stack([[n, 1], [n, 1], [0, n]])),
+    "gather_nd_outside": lambda tf, x, n: tf.gather_nd(x, [[0, 5]]),
+    "reverse": lambda tf, x, n: tf.reverse(x, [0, -1]),
+    "sequence_mask": lambda tf, x, n: (
+        tf.sequence_mask([[n, 0], [1, 7]], 3, tf.float32) * x[0, 0, 0]
+    ),
+    "sequence_mask_longest": lambda tf, x, n: tf.sequence_mask([n, 1], dtype=tf.float32),
     "reshape": lambda tf, x, n: tf.reshape(x, [-1, n * 5]),
     "reshape_like": lambda tf, x, n: tf.reshape(x, [tf.shape(x)[0], -1]),
     "tile": lambda tf, x, n: tf.tile(x, [1, n, 1]),

@@ -111,3 +111,19 @@ def test_messages_call_tensors_by_kind_name_type_and_shape() -> None:
     assert describe(x) == "the placeholder 'x' (float32 [?, 3])"
     assert describe(tf.negative(x, name="y")) == "the tensor 'y' (float32 [?, 3])"
     assert str(missing(x)).startswith("the placeholder 'x' (float32 [?, 3]) was not fed\n  it was")
+
+
+def test_a_key_can_be_a_tuple_of_tensors() -> None:
+    """The state of a recurrent cell is fed as a whole."""
+    cell = tf.nn.rnn_cell.MultiRNNCell([tf.nn.rnn_cell.BasicLSTMCell(2) for _ in range(2)])
+    state = cell.zero_state(1, tf.float32)
+    total = tf.add_n([part for layer in state for part in layer])
+    pairs = tuple((np.full([1, 2], n), np.ones([1, 2])) for n in (1, 2))
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(total, {state: pairs}), [[5, 5]])
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="has 2 tensors, but its value has 1"
+        ):
+            session.run(total, {state: pairs[:1]})
+        with pytest.raises(tf.errors.InvalidArgumentError, match="but its value has ndarray"):
+            session.run(total, {state: np.zeros([2, 2, 1, 2])})

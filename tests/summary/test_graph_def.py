@@ -90,3 +90,19 @@ def test_the_bytes_are_a_graph_to_others() -> None:
     tf.matmul(tf.placeholder(tf.float32, [2, 3]), tf.ones([3, 4]), transpose_b=False, name="y")
     data = graph_def(tf.get_default_graph()).SerializeToString()
     assert GraphDef.FromString(data).versions.producer == 27
+
+
+def test_the_counter_of_runs_is_not_drawn() -> None:
+    tf.random_normal([2], name="noise")
+    tf.foldl(lambda h, x: h + x * tf.random_uniform([]), tf.ones([3]), 0.0)
+    found = nodes()
+    inputs_exist(found)
+    assert not any(node.op == "RunCounter" for node in found.values())
+
+
+def test_slots_of_optimisers_stay_in_scopes() -> None:
+    with tf.name_scope("layer"):
+        w = tf.Variable(tf.ones([2]), name="w")
+    with tf.name_scope("train"):
+        tf.train.AdamOptimizer().minimize(tf.reduce_sum(w * w))
+    assert not any(name.startswith("Fill") for name in nodes())

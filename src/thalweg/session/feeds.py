@@ -31,15 +31,18 @@ class Feeds:
         self._tensors: dict[Any, Tensor] = BoundedDict()  # by what users call them
 
     def arrays(self, feed_dict: Mapping[Any, Any]) -> dict[Tensor, Array]:
-        """The arrays of a feed_dict.
+        """The arrays of a feed_dict. A key that is a tuple of tensors has a tuple of values.
 
         Raises:
-            FeedError: as `feedable` and `feed_array` do.
+            FeedError: as `feedable` and `feed_array` do, and for tuples of different sizes.
         """
         _check_mapping("feed_dict", feed_dict)
-        feeds = {}
+        feeds: dict[Tensor, Array] = {}
         for key, value in feed_dict.items():
             tensor = self._tensors.get(key)
+            if tensor is None and isinstance(key, tuple):
+                feeds.update(self.arrays(_pairs(key, value)))
+                continue
             if tensor is None:
                 tensor = self._feedable(key)
             feeds[tensor] = feed_array(tensor, value)
@@ -73,6 +76,14 @@ class Feeds:
     def _feedable(self, key: Any) -> Tensor:
         tensor = self._tensors[key] = feedable(self._graph, key)
         return tensor
+
+
+def _pairs(keys: tuple[Any, ...], values: Any) -> dict[Any, Any]:
+    """What the parts of a structure of tensors, such as the state of a cell, are fed."""
+    if not isinstance(values, tuple | list) or len(values) != len(keys):
+        found = f"{len(values)}" if isinstance(values, tuple | list) else type(values).__name__
+        raise FeedError(f"a key of feed_dict has {len(keys)} tensors, but its value has {found}")
+    return dict(zip(keys, values, strict=True))
 
 
 def feedable(graph: Graph, key: Any) -> Tensor:

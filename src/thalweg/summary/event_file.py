@@ -81,8 +81,9 @@ def _created(folder: str, suffix: str) -> tuple[str, int]:
     """The path of a file that did not exist, and its descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
     while True:
-        source = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        path = os.path.join(folder, f"events.out.tfevents.{source}{suffix}")
+        when, number = f"{int(time.time()):010d}", f"{next(_numbers):04d}"
+        name = f"events.out.tfevents.{when}.{socket.gethostname()}.{os.getpid()}.{number}{suffix}"
+        path = os.path.join(folder, name)
         try:
             return path, os.open(path, flags, 0o666)
         except FileExistsError:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.base.dtypes import DType
-from thalweg.graph import Body, Graph, Operation, Tensor
+from thalweg.graph import Body, Graph, Operation, Origin, Tensor
 from thalweg.graph.op import Attribute
 from thalweg.protos.graphs import AttrValue, GraphDef, NodeDef
 from thalweg.protos.tensors import DATA_TYPES, make_tensor_proto, shape_proto
@@ -46,6 +46,8 @@ class _Drawing:
 
     def add(self, op: Operation, name: str) -> None:
         """Add an operation under a name, and before it the bodies that it holds."""
+        if _is_hidden(op):
+            return
         name = self._names[op] = self._unique(name)
         inputs = [self._reference(tensor) for tensor in op.inputs]
         if op.record.bodies:
@@ -53,7 +55,7 @@ class _Drawing:
             inputs = [*self._control_free(op, inputs), *self._bodies(op, name, inputs)]
         node = self.result.node.add(name=name, op=op.type, device=op.device)
         before = [f"^{self._names[o]}" for o in op.control_inputs if o in self._names]
-        node.input = list(dict.fromkeys(inputs)) + before
+        node.input = [*filter(None, dict.fromkeys(inputs)), *before]
         _set_attributes(node, op)
 
     def _unique(self, name: str) -> str:
@@ -64,6 +66,9 @@ class _Drawing:
         return found
 
     def _reference(self, tensor: Tensor) -> str:
+        """How an operation names an input; "" for one that is not drawn."""
+        if _is_hidden(tensor.op):
+            return ""
         name = self._names[tensor.op]
         return f"{name}:{tensor.value_index}" if tensor.value_index else name
 
@@ -87,7 +92,12 @@ class _Drawing:
         for inner in dict.fromkeys((*[t.op for t in body.inputs], *body.operations)):
             self.add(inner, f"{scope}/{_inside(inner.name, op.name)}")
             if inner.outputs and inner.outputs[0] in given:
-                self.result.node[-1].input = [given[inner.outputs[0]]]
+                self.result.node[-1].input = [*filter(None, [given[inner.outputs[0]]])]
+
+
+def _is_hidden(op: Operation) -> bool:
+    """Whether it is the counter of runs, which edges from all random operations would lead to."""
+    return op.record.origin is Origin.RUN_COUNTER
 
 
 def _inside(name: str, outer: str) -> str:

@@ -266,13 +266,11 @@ class Optimizer(ABC):
         """The slot of a variable, of its shape and dtype, named after variable and optimiser."""
         slots = self._slots.setdefault(slot, {})
         if variable not in slots:
-            with variable.graph.colocate_with(variable):
-                value = convert(initial, hint=variable.dtype)
-                slots[variable] = Variable(
-                    fill(variable.static_shape, value),
-                    trainable=False,
-                    name=f"{variable.op.name}/{name or self._name}",
-                )
+            graph, full = variable.graph, f"{variable.op.name}/{name or self._name}"
+            with graph.colocate_with(variable):
+                with graph.name_scope(f"{full}/Initializer"):
+                    value = fill(variable.static_shape, convert(initial, hint=variable.dtype))
+                slots[variable] = Variable(value, trainable=False, name=full)
         return slots[variable]
 
     def _make_scalar(self, name: str, value: Any, graph: Graph) -> Variable:

@@ -88,6 +88,13 @@ def test_a_computed_bound_is_known_when_the_next_segment_begins() -> None:
             session.run(x[:: count * 0], {x: np.ones((3, 2))})
 
 
+def test_strings_have_parts_too() -> None:
+    x, n = tf.placeholder(tf.string, [None]), tf.placeholder(tf.int32, [])
+    with tf.Session() as session:
+        made = session.run([x[n], x[-n:], x[:n]], {x: ["a", "b", "c"], n: 2})
+    assert [np.asarray(part).tolist() for part in made] == [b"c", [b"b", b"c"], [b"a", b"b"]]
+
+
 def test_tensorflows_strided_slice_is_pythons_indexing() -> None:
     x, n = tf.constant(X), tf.placeholder(tf.int32, [])
     cases = [

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.base.errors import ShapeError
 
 
 def v(name: str = "v", **arguments: Any) -> tf.Variable:
@@ -447,3 +448,16 @@ def test_variables_of_branches_are_initialised_outside() -> None:
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         assert session.run([made, *losses]) == [[2], 0.25, 0.25]
+
+
+def test_validate_shape_cannot_change_a_shape() -> None:
+    v, x = tf.Variable(tf.zeros([3])), tf.placeholder(tf.float32, [None])
+    with pytest.raises(ShapeError, match=r"validate_shape=False cannot[^$]*test_variable_scope"):
+        tf.assign(v, tf.zeros([5]), validate_shape=False)
+    step = tf.assign(v, x, validate_shape=False)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        np.testing.assert_array_equal(session.run(step, {x: [1, 2, 3]}), [1, 2, 3])
+        with pytest.raises(ShapeError, match=r"\[3\], the value \[4\]"):
+            session.run(step, {x: [1, 2, 3, 4]})
+        np.testing.assert_array_equal(session.run(v), [1, 2, 3])

@@ -53,6 +53,8 @@ def read_data_sets(
     reshape: bool = True,
     validation_size: int = 5000,
     seed: int | None = None,
+    *,
+    fake_data: bool = False,
 ) -> Datasets:
     """MNIST in three parts that hand out batches, as TensorFlow 1's tutorials read it.
 
@@ -64,6 +66,7 @@ def read_data_sets(
         reshape: whether images are [n, 784], and not [n, 28, 28, 1].
         validation_size: how many of the training file's examples, its first, are for validation.
         seed: of the order of the batches; None for another order each time.
+        fake_data: accepted for TensorFlow 1: `next_batch(fake_data=True)` makes fake batches.
 
     Returns:
         `train` (55,000 examples unless told otherwise), `validation` (5,000) and `test` (10,000).

@@ -30,6 +30,7 @@ class FromEnd(Op):
     """
 
     type: ClassVar[str] = "FromEnd"
+    takes_strings: ClassVar[bool] = True
     shape_only: ClassVar[tuple[int, ...]] = (1,)
     axis: int
 

@@ -193,8 +193,8 @@ class Variable(Operators):
         if not is_known(shape):
             made = self.initial_value.op.source
             raise ShapeError(
-                f"variable {scope[:-1]!r}: the shape of the initial value must be fully known; "
-                f"it is {show(shape)}\n  it was made at {made}"
+                f"variable {scope[:-1]!r}: the shape of the initial value must be fully known, "
+                f"also with validate_shape=False; it is {show(shape)}\n  it was made at {made}"
             )
         if expected is not None:
             shapes.merge(shape, shapes.as_shape(expected))
@@ -422,8 +422,27 @@ def assign(
     use_locking: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """Replace a variable's value; see `Variable.assign`."""
+    """Replace a variable's value; see `Variable.assign`.
+
+    A variable keeps the shape that it was made with. With `validate_shape=False` TensorFlow lets it
+    take another one; here that is an error, too, which says so.
+
+    Raises:
+        ShapeError: if the value has another shape; where only the run can tell, by the run.
+    """
+    if not validate_shape:
+        _check_keeps_shape(ref, value)
     return ref.assign(value, name=name)
+
+
+def _check_keeps_shape(ref: Variable, value: Any) -> None:
+    new = ref._operand(value).static_shape
+    if not shapes.compatible(ref.handle.static_shape, new):
+        raise ShapeError(
+            f"the variable {ref.name!r} has the shape {show(ref.handle.static_shape)}, the value "
+            f"{show(new)}: validate_shape=False cannot change the shape of a variable here; make "
+            "it as large as it may become, and use the first rows of it"
+        )
 
 
 def assign_add(
