@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _NAME = "checkpoint"
-_MOST_BYTES = 16 << 20
+_MOST_BYTES = 1 << 20  # ten thousand checkpoints
 
 
 class CheckpointState(Record, frozen=False):
