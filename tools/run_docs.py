@@ -35,6 +35,7 @@ PAGES = [
         "models",
         "notebooks",
         "tensorflow1",
+        "xla",
     )
 ]
 PROGRAM = "example.py"  # what the user's lines in messages belong to

@@ -229,6 +229,7 @@ from thalweg.session.config import (
     GPUOptions,
     GraphOptions,
     OptimizerOptions,
+    XlaOptions,
 )
 from thalweg.session.run_metadata import RunMetadata, RunOptions
 from thalweg.session.session import InteractiveSession, Session, get_default_session
@@ -285,6 +286,7 @@ __all__ = [
     "TensorShape",
     "Variable",
     "VariableScope",
+    "XlaOptions",
     "add_check_numerics_ops",
     "add_to_collection",
     "add_to_collections",

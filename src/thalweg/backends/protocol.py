@@ -156,11 +156,13 @@ class BackendSettings(Record):
         threads: how many threads a program may use.
         use_winograd: whether convolutions may be computed with fewer multiplications.
         device: the one that it is to use, by kind and number: "GPU:0"; "" for the one it prefers.
+        matmul_precision: of XLA's products of float32 matrices.
     """
 
     threads: int
     use_winograd: bool = True
     device: str = ""
+    matmul_precision: str = "highest"
 
 
 class Backend(Protocol):

@@ -107,7 +107,7 @@ class Explanation(Record):
         if not self.kernels and self.stages:
             return "not yet run"
         if not self.kernels:
-            return "not compiled" if self.listing else "nothing to compute"
+            return "no kernels" if self.listing else "nothing to compute"
         count = len(self.kernels)
         return (
             f"{count} kernel{'' if count == 1 else 's'}, {amount(self.flops)}FLOP, "

@@ -31,6 +31,7 @@ class OpCost(Record):
         is_counted: whether its arithmetic is known; that of an operation without a formula, such as
             a Cholesky decomposition, is not, and counts as nothing.
         iterations: how often it runs; what a loop's condition decides counts as once.
+        slots: the numbers of these outputs; () for all of them.
     """
 
     name: str
@@ -42,6 +43,7 @@ class OpCost(Record):
     inputs: tuple[str, ...] = ()
     is_counted: bool = True
     iterations: int = 1
+    slots: tuple[int, ...] = ()
 
     @property
     def output_bytes(self) -> int:
@@ -114,6 +116,7 @@ def _cost(op: Operation, outputs: Sequence[Tensor], times: int) -> OpCost:
         _sources(op),
         counted is not None,
         times,
+        tuple(tensor.value_index for tensor in outputs),
     )
 
 

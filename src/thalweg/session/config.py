@@ -37,6 +37,18 @@ class GraphOptions(Record, frozen=False):
     infer_shapes: bool = True
 
 
+class XlaOptions(Record, frozen=False):
+    """How XLA computes.
+
+    Attributes:
+        matmul_precision: of products of float32 matrices and of convolutions: "highest" computes
+            in float32. "high" and "default" let a GPU or TPU take its tensor cores, with numbers
+            of fewer digits: TensorFloat-32 or bfloat16. A CPU always computes in float32.
+    """
+
+    matmul_precision: str = "highest"
+
+
 class ConfigProto(Record, frozen=False):
     """Settings of a session.
 
@@ -61,6 +73,7 @@ class ConfigProto(Record, frozen=False):
         check_numerics: whether a run fails at the first operation that makes an infinite number or
             NaN, and names it with its line. Every result is then computed and checked on its own,
             which takes several times as long.
+        xla_options: how XLA computes, on the devices that it serves.
 
     The others are accepted for TensorFlow 1 and ignored.
     """
@@ -81,3 +94,4 @@ class ConfigProto(Record, frozen=False):
     use_winograd: bool = True
     check_numerics: bool = False
     default_device: str = ""
+    xla_options: XlaOptions = field(default_factory=XlaOptions)

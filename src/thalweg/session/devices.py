@@ -98,7 +98,8 @@ class SessionDevices:
             local = self._local(device)
             config = self._config
             threads = config.intra_op_parallelism_threads or settings.num_threads()
-            asked = BackendSettings(threads, config.use_winograd, local.name)
+            precision = config.xla_options.matmul_precision
+            asked = BackendSettings(threads, config.use_winograd, local.name, precision)
             self._backends[device] = self._serving[local.kind].make(asked)
         return self._backends[device]
 

@@ -70,7 +70,9 @@ def _node(name: str, time: OpTime, cost: OpCost | None) -> NodeExecStats:
     if cost is not None:
         size = cost.output_bytes
         node.memory = [AllocatorMemoryUsed("cpu", size, size, size)] if size else []
-        node.output = [NodeOutput(slot, _tensor(spec)) for slot, spec in enumerate(cost.outputs)]
+        slots = cost.slots or range(len(cost.outputs))
+        pairs = zip(slots, cost.outputs, strict=True)
+        node.output = [NodeOutput(slot, _tensor(spec)) for slot, spec in pairs]
         node.timeline_label = f"{name} = {cost.type}({', '.join(cost.inputs)})"
     return node
 

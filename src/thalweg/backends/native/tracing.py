@@ -158,10 +158,10 @@ class Tracer:
         """Empty the logs into the trace."""
         counts = self._logs[:, LogLayout.COUNT // 8]
         kept = [events[:count] for events, count in zip(self._events, counts, strict=True)]
-        numbers, start, stop, tasks = np.concatenate(kept).T
+        numbers, *ticks, tasks = np.concatenate(kept).T
         threads = np.repeat(np.arange(len(kept)), [len(events) for events in kept])
-        clock = _clock()
-        self._trace.note(self._units, numbers, threads, clock.seconds(start), clock.seconds(stop))
+        start, stop = _clock().seconds(np.stack(ticks))  # at one pace
+        self._trace.note(self._units, numbers, threads, start, stop)
         self._count(numbers, tasks)
         counts[:] = 0
 

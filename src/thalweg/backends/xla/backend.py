@@ -14,6 +14,8 @@ from thalweg.base.dims import Given
 from thalweg.base.dtypes import DType
 from thalweg.passes.plan import Interface, Plan
 
+PRECISIONS = ("default", "high", "highest")
+
 
 class XlaBackend:
     """Compiles plans with XLA for one device.
@@ -23,11 +25,15 @@ class XlaBackend:
     Raises:
         ImportError: JAX is not installed.
         DeviceError: the device is not there.
+        ValueError: there is no such precision of products.
     """
 
     def __init__(self, settings: BackendSettings) -> None:
         self._device = device_of(settings.device)
-        self._precision = "highest"
+        self._precision = settings.matmul_precision
+        if self._precision not in PRECISIONS:
+            known = ", ".join(map(repr, PRECISIONS))
+            raise ValueError(f"matmul_precision is one of {known}, not {self._precision!r}")
 
     def new_state(self) -> DeviceVariables:
         return DeviceVariables(self._device)
