@@ -76,6 +76,21 @@ def test_what_was_measured_may_differ() -> None:
     assert differences(page, page.replace(" (measured)", ""))
 
 
+def test_the_blocks_of_the_readme_are_one_program(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert len(blocks) >= 4
+    program = "\n".join(blocks).replace("range(1000)", "range(50)").replace("5500", "500")
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    accuracy, _, profile = done.stdout.partition("\n")
+    assert float(accuracy) > 0.7
+    assert "multiplications" in profile
+    assert (tmp_path / "logs" / "checkpoint").exists()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_and_links_lead_somewhere(page: Path) -> None:
     text = prose(page)

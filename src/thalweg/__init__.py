@@ -196,12 +196,9 @@ from thalweg.ops.state.scatter import (
     scatter_sub,
     scatter_update,
 )
-from thalweg.ops.state.variable import (
-    Variable,
+from thalweg.ops.state.variable import Variable, assign, assign_add, assign_sub
+from thalweg.ops.state.variable_lists import (
     all_variables,
-    assign,
-    assign_add,
-    assign_sub,
     global_variables,
     global_variables_initializer,
     initialize_all_variables,

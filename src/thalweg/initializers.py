@@ -20,9 +20,9 @@ from thalweg.ops.state.initializers import (
     lecun_normal,
     lecun_uniform,
 )
-from thalweg.ops.state.variable import global_variables_initializer as global_variables
-from thalweg.ops.state.variable import local_variables_initializer as local_variables
-from thalweg.ops.state.variable import variables_initializer as variables
+from thalweg.ops.state.variable_lists import global_variables_initializer as global_variables
+from thalweg.ops.state.variable_lists import local_variables_initializer as local_variables
+from thalweg.ops.state.variable_lists import variables_initializer as variables
 
 __all__ = [
     "Initializer",

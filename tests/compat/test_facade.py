@@ -13,7 +13,6 @@ import thalweg
 from thalweg import compat
 from thalweg.compat.facade import MissingModuleError, MissingNameError
 from thalweg.compat.nearest import nearest
-from thalweg.datasets import mnist
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +71,11 @@ def test_it_says_that_it_is_tensorflow_1() -> None:
 
 def test_the_digits_are_those_of_the_package() -> None:
     read = imported("tensorflow.examples.tutorials.mnist.input_data").read_data_sets
-    assert read is mnist.read_data_sets
+    data = read("MNIST_data/", False, True, dtype=thalweg.float32, validation_size=0, seed=1)
+    assert data.train.images.shape == (60000, 784)
+    assert data.train.labels.shape == (60000, 10)
+    with pytest.raises(thalweg.errors.OpError, match="fake data"):
+        read("MNIST_data/", fake_data=True)
 
 
 def test_a_missing_name_says_which_one_where_and_the_nearest() -> None:

@@ -80,7 +80,6 @@ def test_times_are_those_of_the_runs(cnn: Network) -> None:
     assert min(parts) > 0
     assert sum(parts) == pytest.approx(profile.total.seconds)
     assert profile.total.of_peak > 0
-    assert profile.block("conv2").seconds > profile.block("dense2").seconds
 
 
 def test_text(cnn: Network) -> None:

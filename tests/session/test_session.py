@@ -30,7 +30,7 @@ from thalweg.ops.elementwise import math as m
 from thalweg.ops.linalg.matmul import matmul
 from thalweg.ops.random.random import random_normal
 from thalweg.ops.reduction import reduce as r
-from thalweg.ops.state import variable as v
+from thalweg.ops.state import variable_lists as v
 from thalweg.ops.state.variable import Variable
 from thalweg.session.config import ConfigProto
 from thalweg.session.session import InteractiveSession, Session, get_default_session

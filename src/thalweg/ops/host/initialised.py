@@ -13,7 +13,8 @@ from thalweg.ops.arrays.join import stack
 from thalweg.ops.build import emit
 from thalweg.ops.elementwise.logical import logical_not
 from thalweg.ops.host.boolean_mask import boolean_mask
-from thalweg.ops.state.variable import Variable, global_variables, local_variables
+from thalweg.ops.state.variable import Variable
+from thalweg.ops.state.variable_lists import global_variables, local_variables
 
 
 class IsVariableInitialized(Op):
