@@ -23,6 +23,8 @@ PUBLIC_MODULES = {
     "math",
     "nn",
     "profiler",
+    "python_io",
+    "summary",
     "test",
     "train",
 }

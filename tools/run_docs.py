@@ -1,10 +1,10 @@
-"""Runs the Python blocks of docs/how_it_works.md, and writes what they print in the blocks below.
+"""Runs the Python blocks of pages in docs/, and writes what they print in the blocks below.
 
 python tools/run_docs.py            write it
 python tools/run_docs.py --check    only say whether it is up to date
 
-All blocks are one program. What depends on the processor stands in a block that says so; of that
-one the check looks at words only.
+All blocks of a page are one program. What depends on the processor stands in a block that says so,
+of which the check looks at words only; a measured one is not compared.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "how_it_works.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES = [DOCS / "how_it_works.md", DOCS / "profile.md"]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
 VARIES = " (depends on the processor)"
+MEASURED = " (measured)"
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:\n```text(?P<note>[^\n]*)\n.*?```\n)?", re.S)
 
 
@@ -71,11 +73,13 @@ def differences(old: str, new: str) -> list[str]:
 
 
 def _comparable(page: str) -> Iterator[str]:
-    varies = False
+    varies = measured = False
     for line in page.splitlines():
         if line.startswith("```"):
-            varies = line.endswith(VARIES)
-        yield " ".join(re.findall(r"[A-Za-z_/]+", _without_tiles(line))) if varies else line
+            varies, measured = line.endswith(VARIES), line.endswith(MEASURED)
+            yield line
+        elif not measured:
+            yield " ".join(re.findall(r"[A-Za-z_/]+", _without_tiles(line))) if varies else line
 
 
 def _without_tiles(line: str) -> str:
@@ -84,15 +88,17 @@ def _without_tiles(line: str) -> str:
 
 
 def main() -> int:
-    """Writes or checks the page; returns the exit status."""
+    """Writes or checks the pages; returns the exit status."""
+    changed: list[str] = []
     with tempfile.TemporaryDirectory() as cache:
         os.environ.update(THALWEG_CACHE_DIR=cache, THALWEG_STRICT="1", THALWEG_NUM_THREADS="2")
-        page = PAGE.read_text()
-        new = rewritten(page)
-    if "--check" not in sys.argv:
-        PAGE.write_text(new)
-        return 0
-    changed = differences(page, new)
+        for path in PAGES:
+            page = path.read_text()
+            new = rewritten(page)
+            if "--check" in sys.argv:
+                changed += differences(page, new)
+            else:
+                path.write_text(new)
     print("\n".join(changed))
     return 1 if changed else 0
 

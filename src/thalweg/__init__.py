@@ -6,7 +6,18 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
-from thalweg import contrib, initializers, linalg, losses, math, nn, profiler, train
+from thalweg import (
+    contrib,
+    initializers,
+    linalg,
+    losses,
+    math,
+    nn,
+    profiler,
+    python_io,
+    summary,
+    train,
+)
 from thalweg.autodiff.gradients import AggregationMethod, gradients
 from thalweg.base import errors
 from thalweg.base.dtypes import (
@@ -201,7 +212,14 @@ from thalweg.ops.state.variable_scope import (
     variable_op_scope,
     variable_scope,
 )
+from thalweg.ops.summaries.histogram import histogram_summary
+from thalweg.ops.summaries.image import image_summary
+from thalweg.ops.summaries.merge import merge_all_summaries, merge_summary
+from thalweg.ops.summaries.scalar import scalar_summary
 from thalweg.platform import app, flags, gfile, logging, test
+from thalweg.protos.events import Event, LogMessage, SessionLog
+from thalweg.protos.summaries import HistogramProto, Summary, SummaryMetadata
+from thalweg.protos.tensors import make_ndarray, make_tensor_proto
 from thalweg.saving.graph_def import GraphDef, NodeDef
 from thalweg.saving.import_graph import import_graph_def
 from thalweg.session.config import (
@@ -221,15 +239,18 @@ __all__ = [
     "DType",
     "DeviceSpec",
     "Dimension",
+    "Event",
     "Explanation",
     "GPUOptions",
     "Graph",
     "GraphDef",
     "GraphKeys",
     "GraphOptions",
+    "HistogramProto",
     "IndexedSlices",
     "IndexedSlicesValue",
     "InteractiveSession",
+    "LogMessage",
     "NodeDef",
     "Operation",
     "OptimizerOptions",
@@ -238,6 +259,9 @@ __all__ = [
     "RunMetadata",
     "RunOptions",
     "Session",
+    "SessionLog",
+    "Summary",
+    "SummaryMetadata",
     "Tensor",
     "TensorArray",
     "TensorShape",
@@ -320,7 +344,9 @@ __all__ = [
     "gradients",
     "group",
     "half",
+    "histogram_summary",
     "identity",
+    "image_summary",
     "import_graph_def",
     "initialize_all_variables",
     "initialize_variables",
@@ -337,6 +363,8 @@ __all__ = [
     "log_matrix_determinant",
     "logging",
     "losses",
+    "make_ndarray",
+    "make_tensor_proto",
     "map_fn",
     "math",
     "matmul",
@@ -348,6 +376,8 @@ __all__ = [
     "matrix_solve_ls",
     "matrix_transpose",
     "matrix_triangular_solve",
+    "merge_all_summaries",
+    "merge_summary",
     "name_scope",
     "nn",
     "no_op",
@@ -366,6 +396,7 @@ __all__ = [
     "profile",
     "profiler",
     "py_func",
+    "python_io",
     "qr",
     "random_normal",
     "random_normal_initializer",
@@ -384,6 +415,7 @@ __all__ = [
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
+    "scalar_summary",
     "scan",
     "scatter_add",
     "scatter_div",
@@ -408,6 +440,7 @@ __all__ = [
     "string_join",
     "string_to_number",
     "substr",
+    "summary",
     "svd",
     "test",
     "tile",

@@ -220,3 +220,15 @@ def test_the_reference_backend() -> None:
         profile = tf.profile(tf.matmul(x, x), session=session, steps=2)
     assert profile.op("MatMul").seconds > 0
     assert profile.op("MatMul").multiplications == 50**3
+
+
+def test_googlenet_costs_what_is_published() -> None:
+    from examples.googlenet import googlenet
+
+    images = tf.placeholder(tf.float32, [None, 224, 224, 3], name="images")
+    profile = tf.profile(googlenet(images), feed_shapes={images: [1, 224, 224, 3]})
+    assert profile.parameters == 6_998_552
+    assert profile.block("inception_3a").parameters == 163_696
+    # Table 1 of Szegedy and others (2015) has 128 M for 3a and 304 M for 3b.
+    assert round(profile.block("inception_3a").multiplications / 1e6) == 128
+    assert round(profile.block("inception_3b").multiplications / 1e6) == 304

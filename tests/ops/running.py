@@ -32,6 +32,11 @@ def run(graph: Graph, fetches: Any, feeds: Feeds, backend: str = "llvm") -> Any:
             session.close()
 
 
+def as_array(value: Any) -> Array:
+    """A result of a run as an array; a string stays the object that it is."""
+    return np.asarray(value, object if isinstance(value, bytes) else None)
+
+
 def placeholder(graph: Graph, array: Array, dynamic: bool = False) -> Tensor:
     """A placeholder for an array, whose extents are all unknown if `dynamic`."""
     shape = (None,) * array.ndim if dynamic else array.shape

@@ -9,6 +9,7 @@ from tests.ops.running import (
     HALVES,
     Array,
     Case,
+    as_array,
     build,
     check_close,
     epsilon,
@@ -91,7 +92,7 @@ def test_outputs_are_the_reference_s(record: type[Op], dynamic: bool) -> None:
         for case, values in zip(cases, results, strict=True):
             for value, expected in zip(values, case.expected, strict=True):
                 assert np.shape(value) == expected.shape
-                _check(case, np.asarray(value), expected)
+                _check(case, as_array(value), expected)
 
 
 def _consumed(graph: Graph, tensor: Tensor, other: Tensor) -> list[Tensor]:

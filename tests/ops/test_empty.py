@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from tests.ops.running import Array, run
+from tests.ops.running import Array, as_array, run
 from tests.shares import one_in
 from thalweg.autodiff.gradients import gradients
 from thalweg.autodiff.indexed_slices import dense
@@ -68,7 +68,7 @@ def build(
 
 def outcome(fetches: list[Tensor], feeds: dict[Tensor, Array], backend: str) -> list[Array] | str:
     try:
-        return [np.asarray(v) for v in run(fetches[0].graph, fetches, feeds, backend)]
+        return [as_array(v) for v in run(fetches[0].graph, fetches, feeds, backend)]
     except ThalwegError as error:
         return str(error)
 

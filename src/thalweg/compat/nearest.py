@@ -10,7 +10,7 @@ import thalweg
 
 __all__ = ["nearest"]
 
-CUTOFF = 0.72  # of difflib's ratio: what is less alike is no help
+CUTOFF = 0.76  # of difflib's ratio: what is less alike is no help
 MOST = 3
 
 

@@ -448,6 +448,9 @@ class Graph(ForkSafe):
     def __str__(self) -> str:
         return show_graph(self)
 
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
+
     def __repr__(self) -> str:
         return f"<tf.Graph with {len(self.operations)} operations>"
 

@@ -26,14 +26,16 @@ class Runner(Protocol):
 
 
 class Hooks:
-    """What later stages put behind the methods of Tensor and Operation.
+    """What later stages put behind the methods of graphs, tensors and operations.
 
-    The graph cannot import the session and what saves graphs, which fill in their parts.
+    The graph cannot import the session, what saves graphs and what shows them; they fill in their
+    parts.
     """
 
     default_session: Callable[[], Runner | None] = staticmethod(lambda: None)
     graph_def: Callable[..., Any]
     node_def: Callable[[Any], Any]
+    html: Callable[[object], str | None] = staticmethod(lambda item: None)
 
 
 def _run(what: Any, feed_dict: Any, session: Runner | None) -> Any:
@@ -120,6 +122,9 @@ class Operation:
         """The operation as data: a `tf.NodeDef`."""
         return Hooks.node_def(self)
 
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
+
     def __repr__(self) -> str:
         made = ", ".join(str(Spec(t.spec.shape, t.dtype)) for t in self.outputs)
         return f"<tf.Operation '{self.name}' type={self.type}{' makes ' + made if made else ''}>"
@@ -196,6 +201,9 @@ class Tensor(Operators):
     def eval(self, feed_dict: Any = None, session: Runner | None = None) -> Any:
         """The value, computed by the session or by the default one."""
         return _run(self, feed_dict, session)
+
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
 
     def __repr__(self) -> str:
         return f"<tf.Tensor '{self.name}' shape={self.shape} dtype={self.dtype}>"

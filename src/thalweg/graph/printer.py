@@ -140,4 +140,6 @@ def _array(array: np.ndarray[Any, Any]) -> str:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, bytes):
+        return repr(value.decode(errors="backslashreplace"))
     return f"{float(value):g}" if np.issubdtype(value.dtype, np.floating) else str(value)

@@ -12,6 +12,7 @@ import numpy as np
 from thalweg.base.errors import GraphError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, default_graph
+from thalweg.graph.node import Hooks
 from thalweg.inspect.text import aligned, amount, cut
 from thalweg.session.feeds import feedable
 from thalweg.session.session import Session, get_default_session
@@ -77,6 +78,9 @@ class Explanation(Record):
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
 
     def text(self, width: int = WIDTH) -> str:
         """The explanation as text, in lines of at most `width` characters."""
@@ -207,7 +211,7 @@ def _table(kernels: Sequence[KernelSummary], formulas: bool, width: int) -> list
     lines = []
     for start, kernel in zip(starts, (None, *kernels), strict=True):
         room = width - len(start) - 2
-        what = "operations" if kernel is None else _operations(kernel, room)
+        what = "operations" if kernel is None else operations(kernel, room)
         lines.append(f"{start}  {what}".rstrip())
         if kernel is not None and formulas:
             lines += ["      " + line for line in kernel.formulas]
@@ -220,7 +224,7 @@ def _row(number: int, kernel: KernelSummary) -> tuple[str, ...]:
     return (str(number), loops, kernel.tile, f"{kernel.tasks:,}", flops, size)
 
 
-def _operations(kernel: KernelSummary, room: int) -> str:
+def operations(kernel: KernelSummary, room: int) -> str:
     """What the kernel computes: names without the minor ones, gathered by scope.
 
     conv1/Conv2D, conv1/add, conv1/Relu               ->  conv1/{Conv2D, add, Relu}

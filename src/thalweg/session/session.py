@@ -352,6 +352,9 @@ class Session:
         self._entered.pop().close()
         self.close()
 
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
+
     def __repr__(self) -> str:
         state = "closed" if self._planner.is_closed else self._config.backend
         plans = len(self.why_recompiled) + self.why_recompiled.dropped

@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thalweg.graph import calls as _calls
+from thalweg.protos.examples import (
+    BytesList,
+    Example,
+    Feature,
+    FeatureList,
+    FeatureLists,
+    Features,
+    FloatList,
+    Int64List,
+    SequenceExample,
+)
+from thalweg.summary.event_file import summary_iterator
+from thalweg.summary.file_writer import FileWriter as SummaryWriter
 from thalweg.train.adadelta import AdadeltaOptimizer
 from thalweg.train.adagrad import AdagradOptimizer
 from thalweg.train.adam import AdamOptimizer
@@ -66,10 +79,18 @@ __all__ = [
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
+    "BytesList",
     "CheckpointReader",
     "CheckpointState",
+    "Example",
+    "Feature",
+    "FeatureList",
+    "FeatureLists",
+    "Features",
+    "FloatList",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
+    "Int64List",
     "MomentumOptimizer",
     "NewCheckpointReader",
     "Optimizer",
@@ -79,6 +100,8 @@ __all__ = [
     "SaveReport",
     "Saver",
     "SaverDef",
+    "SequenceExample",
+    "SummaryWriter",
     "checkpoint_exists",
     "exponential_decay",
     "generate_checkpoint_state_proto",
@@ -93,6 +116,7 @@ __all__ = [
     "piecewise_constant",
     "polynomial_decay",
     "remove_checkpoint",
+    "summary_iterator",
     "update_checkpoint_state",
 ]
 

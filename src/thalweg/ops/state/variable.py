@@ -383,6 +383,9 @@ class Variable(Operators):
     def __bool__(self) -> bool:
         return bool(self._as_tensor())
 
+    def _repr_html_(self) -> str | None:
+        return Hooks.html(self)
+
     def __repr__(self) -> str:
         return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype}>"
 

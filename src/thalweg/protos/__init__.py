@@ -1,0 +1,1 @@
+"""TensorFlow's messages, in the wire format of protocol buffers but without that package."""
