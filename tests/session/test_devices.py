@@ -390,7 +390,7 @@ class RandomProgram:
             return [session.run(wanted)[:-1] for _ in range(2)] + [session.run(self.variables)]
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", [*range(12), 141, 168, 226, 363])
 def test_a_random_program_computes_the_same_on_any_devices(seed: int) -> None:
     program = RandomProgram(seed)
     expected = program.results()

@@ -88,8 +88,8 @@ class Stages(Record, eq=False):
         fetches: what it returns.
         needs: variables that must have a value before it runs.
         writes: variables that have a value afterwards.
-        unchanged: the reads of variables that stages on other devices are fed, which no stage
-            makes: they are the variables' values when the stage begins.
+        unchanged: the reads of variables that stages on other devices are fed: where no stage has
+            made one before, it is the variable's value when the stage begins.
     """
 
     stages: tuple[Stage, ...]

@@ -121,8 +121,8 @@ class StagedProgram:
         return _Segment(program, [fed[tensor] for tensor in entry.feeds])
 
     def _fed(self, tensor: Tensor, values: Mapping[Tensor, Any]) -> Any:
-        """The value of what a segment is fed."""
-        if tensor in self.stages.unchanged:
+        """The value of what a segment is fed, perhaps what a variable has held from the start."""
+        if tensor not in values and tensor in self.stages.unchanged:
             (handle,) = tensor.op.inputs
             return self._store.current(handle.op.name)
         return values[tensor]
