@@ -6,6 +6,8 @@ keeps TensorFlow 1's names: build a graph of tensor operations, differentiate it
 session.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from thalweg import (
     contrib,
     initializers,
@@ -43,6 +45,7 @@ from thalweg.graph import default_graph as get_default_graph
 from thalweg.graph.devices import DeviceSpec
 from thalweg.graph.indexed_slices import IndexedSlicesValue
 from thalweg.graph.keys import GraphKeys
+from thalweg.graph.later import later as _later
 from thalweg.initializers import constant as constant_initializer
 from thalweg.initializers import glorot_normal as glorot_normal_initializer
 from thalweg.initializers import glorot_uniform as glorot_uniform_initializer
@@ -220,8 +223,7 @@ from thalweg.platform import app, flags, gfile, logging, test
 from thalweg.protos.events import Event, LogMessage, SessionLog
 from thalweg.protos.summaries import HistogramProto, Summary, SummaryMetadata
 from thalweg.protos.tensors import make_ndarray, make_tensor_proto
-from thalweg.saving.graph_def import GraphDef, NodeDef
-from thalweg.saving.import_graph import import_graph_def
+from thalweg.saving import hooks as _hooks
 from thalweg.session.config import (
     ConfigProto,
     GPUOptions,
@@ -230,6 +232,21 @@ from thalweg.session.config import (
 )
 from thalweg.session.run_metadata import RunMetadata, RunOptions
 from thalweg.session.session import InteractiveSession, Session, get_default_session
+
+if _TYPE_CHECKING:
+    from thalweg import graph_util, saved_model
+    from thalweg.saving.graph_def import GraphDef, NodeDef
+    from thalweg.saving.import_graph import import_graph_def
+    from thalweg.saving.meta_graph import MetaGraphDef
+
+_LATER = {
+    "GraphDef": "thalweg.saving.graph_def",
+    "MetaGraphDef": "thalweg.saving.meta_graph",
+    "NodeDef": "thalweg.saving.graph_def",
+    "graph_util": "thalweg.graph_util",
+    "import_graph_def": "thalweg.saving.import_graph",
+    "saved_model": "thalweg.saved_model",
+}
 
 __all__ = [
     "AUTO_REUSE",
@@ -251,6 +268,7 @@ __all__ = [
     "IndexedSlicesValue",
     "InteractiveSession",
     "LogMessage",
+    "MetaGraphDef",
     "NodeDef",
     "Operation",
     "OptimizerOptions",
@@ -342,6 +360,7 @@ __all__ = [
     "glorot_normal_initializer",
     "glorot_uniform_initializer",
     "gradients",
+    "graph_util",
     "group",
     "half",
     "histogram_summary",
@@ -415,6 +434,7 @@ __all__ = [
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
+    "saved_model",
     "scalar_summary",
     "scan",
     "scatter_add",
@@ -475,4 +495,7 @@ double = float64
 half = float16
 
 _operators.define_operators()
-_calls.explain_errors(globals(), __all__)
+_hooks.connect()
+_calls.explain_errors(globals(), set(__all__) - _LATER.keys())
+
+__getattr__ = _later(__name__, _LATER)

@@ -7,6 +7,7 @@ import inspect
 import pickle
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -76,11 +77,16 @@ def complaint(function: Callable[..., Any], args: list[Any], kwargs: dict[str, A
         call(function, args, kwargs)
     except ThalwegError as error:
         return str(error)
+    except OSError:  # of a file that cannot be written
+        return ""
     return ""
 
 
 @pytest.mark.parametrize(("name", "function"), PUBLIC.items(), ids=list(PUBLIC))
-def test_errors_have_the_line_of_the_call(name: str, function: Callable[..., Any]) -> None:
+def test_errors_have_the_line_of_the_call(
+    name: str, function: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     with tf.Graph().as_default():
         for args, kwargs in arguments(function):
             said = complaint(function, args, kwargs)

@@ -261,7 +261,7 @@ def nested(depth: int) -> list[Any]:
         ([PLACEHOLDER, node(op="MatMul", input=["x", "x"])], "rank"),
         ([PLACEHOLDER, node(op="Square", input=["x", "x"])], "takes 1 inputs, not 2"),
         ([PLACEHOLDER, node(op="ReadVariable", input=["x"])], "x:0' is no variable"),
-        ([PLACEHOLDER, node(op="Square", input=["x"], device="/gpu:99")], "device"),
+        ([PLACEHOLDER, node(op="Square", input=["x"], device="nowhere!")], "device"),
         ([PLACEHOLDER, node(op="Square", input=["x"], attr={"_output_shapes": [[3]]})], "not comp"),
         ([node(name=1)], "'name' of a node is a int"),
         ([node(code="x")], "a node is an object with"),

@@ -1,5 +1,13 @@
 """What TensorFlow 1 has under `tf.contrib`."""
 
-from thalweg.contrib import layers, opt, rnn
+from typing import TYPE_CHECKING
 
-__all__ = ["layers", "opt", "rnn"]
+from thalweg.contrib import layers, opt, rnn
+from thalweg.graph.later import later as _later
+
+if TYPE_CHECKING:
+    from thalweg.contrib import predictor
+
+__all__ = ["layers", "opt", "predictor", "rnn"]
+
+__getattr__ = _later(__name__, {"predictor": "thalweg.contrib.predictor"})

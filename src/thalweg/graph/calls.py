@@ -28,7 +28,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LINE = "\n  at "  # what an error that has a line holds
-LIBRARIES = ("numpy", "ml_dtypes", "contextlib", "functools")  # that work for us
+# That work for us.
+LIBRARIES = ("numpy", "ml_dtypes", "contextlib", "functools", "posixpath", "genericpath")
 
 
 def explained(function: Callable[P, R], name: str = "") -> Callable[P, R]:

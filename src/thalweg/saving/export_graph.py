@@ -9,7 +9,6 @@ from thalweg.base.errors import GraphError
 from thalweg.base.shapes import Shape
 from thalweg.graph import Body, Graph, Operation, Tensor
 from thalweg.graph.inference import infer
-from thalweg.graph.node import Hooks
 from thalweg.saving.fields import FieldError, fields_to_plain
 from thalweg.saving.graph_def import GraphDef, NodeDef, Nodes
 from thalweg.saving.plain import Plain
@@ -74,6 +73,3 @@ def _body(body: Body) -> Plain:
         "input": list(map(input_name, body.inputs)),
         "output": list(map(input_name, body.outputs)),
     }
-
-
-Hooks.graph_def, Hooks.node_def = graph_def_of, node_def

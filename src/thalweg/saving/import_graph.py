@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from thalweg.base.errors import DataLossError, GraphError, ThalwegError
 from thalweg.base.record import Record, replace
-from thalweg.base.shapes import Shape, merge
+from thalweg.base.shapes import merge
 from thalweg.base.source import Source
 from thalweg.graph import Body, Graph, Operation, Origin, Spec, Tensor, default_graph
 from thalweg.graph.op import Op
@@ -22,6 +22,7 @@ from thalweg.saving.export_graph import OUTPUT_SHAPES
 from thalweg.saving.fields import record_of
 from thalweg.saving.graph_def import MOST_DEPTH, GraphDef, NodeDef, nodes_of
 from thalweg.saving.plain import Plain
+from thalweg.saving.signatures import shape_of
 
 _SOURCE = re.compile(r"([^/\\\0]{1,255}):(\d{1,9})")
 _INPUT = re.compile(r"(.+?)(?::(\d{1,9}))?", re.DOTALL)
@@ -297,19 +298,7 @@ def _refine(op: Operation, output_shapes: Plain) -> None:
     if not isinstance(output_shapes, list) or len(output_shapes) != len(op.outputs):
         raise DataLossError(f"{OUTPUT_SHAPES} are the shapes of all outputs")
     for tensor, dims in zip(op.outputs, output_shapes, strict=True):
-        tensor.spec = Spec(merge(tensor.spec.shape, _shape(dims)), tensor.dtype)
-
-
-def _shape(dims: Plain) -> Shape:
-    if dims is None:
-        return None
-    if not isinstance(dims, list) or not all(map(_is_extent, dims)):
-        raise DataLossError(f"{dims!r} is not a shape")
-    return tuple(dims)
-
-
-def _is_extent(n: Plain) -> bool:
-    return n is None or (type(n) is int and 0 <= n < 2**63)
+        tensor.spec = Spec(merge(tensor.spec.shape, shape_of(dims)), tensor.dtype)
 
 
 def _located(error: Exception, node: NodeDef) -> Exception:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, final
 
-from thalweg.base.errors import InvalidArgumentError, UnimplementedError
+from thalweg.base.errors import GraphError, InvalidArgumentError, UnimplementedError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, Tensor, default_graph
 from thalweg.graph.keys import GraphKeys
@@ -18,9 +19,11 @@ from thalweg.saving.bundle.bundle import MANIFEST_KEY
 from thalweg.saving.checkpoint import FORMATS, open_checkpoint, remove_checkpoint, write_checkpoint
 from thalweg.saving.checkpoint_state import update_checkpoint_state
 from thalweg.saving.copies import Copies
+from thalweg.saving.export_meta_graph import export_meta_graph, write_message
 from thalweg.saving.files import remove_abandoned
 from thalweg.saving.manifest import progress_of
 from thalweg.saving.matching import matched
+from thalweg.saving.meta_graph import MetaGraphDef, SaverSettings
 from thalweg.saving.retention import Retention
 from thalweg.session.progress import Progress, Snapshot
 from thalweg.session.session import Session
@@ -137,6 +140,7 @@ class Saver:
             self.saver_def.max_to_keep, self.saver_def.keep_checkpoint_every_n_hours
         )
         self._background, self._copies = BackgroundWork(), Copies()
+        self._exported: tuple[Graph, Any, MetaGraphDef] | None = None
         if not defer_build:
             self.build()
 
@@ -193,6 +197,7 @@ class Saver:
         self.wait()
         prefix = self._prefix(sess, save_path, global_step, latest_filename)
         variables = self._of_graph(sess.graph)
+        meta = self._meta_graph(sess.graph) if write_meta_graph else None
         state = (latest_filename or "checkpoint") if write_state else None
         with sess.reading(variables.values()) as live:
             values = {name: live.values[v.op.name] for name, v in variables.items()}
@@ -200,7 +205,7 @@ class Saver:
             if background:
                 values, report.copied_bytes = self._copies.of(values), report.bytes
             snapshot = Snapshot(values, live.progress)
-            work = partial(self._write, snapshot, report, begin, state, meta_graph_suffix)
+            work = partial(self._write, snapshot, report, begin, state, meta, meta_graph_suffix)
             if not background:
                 work()
         self.last_save = report
@@ -208,6 +213,58 @@ class Saver:
             self._background.start(work, f"saving {prefix!r}")
         report.blocked_seconds = time.perf_counter() - begin
         return prefix
+
+    def export_meta_graph(
+        self,
+        filename: str | None = None,
+        collection_list: Collection[str] | None = None,
+        as_text: bool = False,
+        export_scope: str | None = None,
+        clear_devices: bool = False,
+        clear_extraneous_savers: bool = False,
+        strip_default_attrs: bool = False,
+        save_debug_info: bool = False,
+    ) -> MetaGraphDef:
+        """The graph of its variables as data, with its own settings.
+
+        See `tf.train.export_meta_graph` for the arguments.
+        """
+        variables = self._variables or {}
+        graph = next((one.graph for one in variables.values()), default_graph())
+        return export_meta_graph(
+            filename,
+            saver_def=self._settings(),
+            collection_list=collection_list,
+            graph=graph,
+            export_scope=export_scope,
+            clear_devices=clear_devices,
+        )
+
+    def _settings(self) -> SaverSettings:
+        """The saver as data."""
+        made, variables = self.saver_def, self._variables or {}
+        return SaverSettings(
+            made.max_to_keep,
+            made.keep_checkpoint_every_n_hours,
+            made.sharded,
+            made.version,
+            self._format,
+            {name: variable.name for name, variable in variables.items()},
+        )
+
+    def _meta_graph(self, graph: Graph) -> MetaGraphDef | None:
+        """The graph as data; that it cannot be saved is no reason not to save the values."""
+        keys = graph.get_all_collection_keys()
+        size = len(graph.operations), [len(graph.get_collection_ref(key)) for key in keys]
+        if self._exported is not None and self._exported[:2] == (graph, size):
+            return self._exported[2]
+        try:
+            meta = export_meta_graph(saver_def=self._settings(), graph=graph)
+            self._exported = graph, size, meta
+            return meta
+        except GraphError as error:
+            warnings.warn(f"the graph is not saved beside the values: {error}", stacklevel=3)
+            return None
 
     def wait(self) -> None:
         """Wait for a save in the background.
@@ -218,12 +275,20 @@ class Saver:
         self._background.wait()
 
     def _write(
-        self, snapshot: Snapshot, report: SaveReport, begin: float, state: str | None, suffix: str
+        self,
+        snapshot: Snapshot,
+        report: SaveReport,
+        begin: float,
+        state: str | None,
+        meta: MetaGraphDef | None,
+        suffix: str,
     ) -> None:
         """Write a checkpoint; then the state file; then remove what is not kept."""
         prefix = report.path
         folder = os.path.dirname(prefix) or "."
         remove_abandoned(folder)
+        if meta is not None:
+            write_message(f"{prefix}.{suffix}", meta)
         write_checkpoint(prefix, snapshot.values, snapshot.progress, self._format)
         if state is not None:
             old = self._retention.add(prefix)

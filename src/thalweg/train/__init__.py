@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thalweg.graph import calls as _calls
+from thalweg.graph.later import later as _later
 from thalweg.protos.examples import (
     BytesList,
     Example,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
         latest_checkpoint,
         update_checkpoint_state,
     )
+    from thalweg.saving.export_meta_graph import export_meta_graph, write_graph
+    from thalweg.saving.import_saver import import_meta_graph
     from thalweg.saving.saver import Saver, SaverDef, SaveReport
 
 # Imported when they are first used: a program that saves nothing starts without them.
@@ -73,6 +76,9 @@ _LATER = {
     "Saver": "thalweg.saving.saver",
     "SaverDef": "thalweg.saving.saver",
     "SaveReport": "thalweg.saving.saver",
+    "export_meta_graph": "thalweg.saving.export_meta_graph",
+    "import_meta_graph": "thalweg.saving.import_saver",
+    "write_graph": "thalweg.saving.export_meta_graph",
 }
 
 __all__ = [
@@ -104,9 +110,11 @@ __all__ = [
     "SummaryWriter",
     "checkpoint_exists",
     "exponential_decay",
+    "export_meta_graph",
     "generate_checkpoint_state_proto",
     "get_checkpoint_mtimes",
     "get_checkpoint_state",
+    "import_meta_graph",
     "inverse_time_decay",
     "latest_checkpoint",
     "list_variables",
@@ -118,15 +126,9 @@ __all__ = [
     "remove_checkpoint",
     "summary_iterator",
     "update_checkpoint_state",
+    "write_graph",
 ]
 
 _calls.explain_errors(globals(), set(__all__) - _LATER.keys())
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
-    return value
+__getattr__ = _later(__name__, _LATER)

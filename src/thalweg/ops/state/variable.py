@@ -205,6 +205,17 @@ class Variable(Operators):
             names.append(GraphKeys.TRAINABLE_VARIABLES)
         graph.add_to_collections([*names, GraphKeys.ALL_VARIABLES], self)
 
+    @classmethod
+    def of_operations(
+        cls, initializer: Operation, initial_value: Tensor, read: Tensor, trainable: bool
+    ) -> Variable:
+        """The variable that operations of a graph already make up; it joins no collection."""
+        made = cls.__new__(cls)
+        made.handle, made.initial_value = initializer.inputs[0], initial_value
+        made.initializer, made._read = initializer, read
+        made.trainable, made.constraint = trainable, None
+        return made
+
     # -- what it is
 
     @property

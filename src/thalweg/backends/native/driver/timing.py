@@ -14,11 +14,9 @@ from thalweg.backends.native.driver.chain import chain_kernel
 from thalweg.backends.native.llvm.jit import Address, IrSource, Jit
 from thalweg.base.record import Record
 
-# What counts on at one pace, whatever the CPU's own, and alike on all CPUs.
-_CLOCK = {
-    "x86_64": "@llvm.readcyclecounter()",
-    "aarch64": 'asm sideeffect "mrs $0, cntvct_el0", "=r"()',
-}
+# What counts on at one pace, whatever the CPU's own, and alike on all CPUs: `rdtsc` on x86, and
+# `cntvct_el0` on ARM. (LLVM before 20 read another register there, which a program may not.)
+_CLOCK = "@llvm.readcyclecounter()"
 
 _NOTE = """
 @kernel = constant [3 x ptr] [ptr @timed, ptr @timed_chain, ptr @ticks]
@@ -103,14 +101,14 @@ class Timing(Record):
 
 def load_timing(jit: Jit) -> Timing:
     """Compile the code, or find it compiled."""
-    (table,) = jit.compile([IrSource.of(_text(jit.target.architecture))])
+    (table,) = jit.compile([IrSource.of(_text())])
     kernel, chain, ticks = (ctypes.c_int64 * 3).from_address(table)
     return Timing(kernel, chain, ctypes.CFUNCTYPE(ctypes.c_int64)(ticks), table)
 
 
-def _text(architecture: str) -> str:
+def _text() -> str:
     words = {
-        "CLOCK": _CLOCK[architecture],
+        "CLOCK": _CLOCK,
         "EVENT_WORDS": layouts.EVENT_WORDS,
         "log": layouts.LogLayout,
         "timed": layouts.TimedLayout,
