@@ -360,7 +360,8 @@ class RandomProgram:
             self._add(self._random.choice(["assign", "after", "python", "read", "sub"]))
 
     def _add(self, kind: str) -> None:
-        a, b, v = map(self._random.choice, (self.tensors, self.tensors, self.variables))
+        a, b = self._random.choices(self.tensors, k=2)
+        v = self._random.choice(self.variables)
         if kind == "assign":
             self.steps.append(v.assign_add(a * 0.25))
         elif kind == "after" and self.steps:

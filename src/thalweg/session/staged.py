@@ -21,7 +21,8 @@ from thalweg.graph import Body, Op, Operation, Spec, Tensor, execute, failed
 from thalweg.ops.control.control_flow import ControlFlow, RunBody
 from thalweg.ops.evaluation import checked_outputs
 from thalweg.passes.costs import OpCost, host_cost
-from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
+from thalweg.passes.levels import is_free
+from thalweg.passes.stages import Stage, Stages, stage_of_body
 from thalweg.session.at_once import at_once
 from thalweg.session.entry import Entry
 from thalweg.session.steps import joined
