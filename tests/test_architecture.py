@@ -47,7 +47,7 @@ BESIDE = {
     "datasets": set[str](),
     "platform": {"base", "graph", "session"},
     "profiler": {"base", "graph", "session", "inspect"},
-    "python": {"profiler"},
+    "python": {"profiler", "session"},
     "compat": set(STAGES) | {"", "datasets", "platform"},
     "saved_model": {"base", "graph", "ops", "session", "saving"},
     "graph_util": {"graph", "saving"},

@@ -11,9 +11,10 @@ import pytest
 import thalweg as tf
 from thalweg.base.errors import DeviceError
 from thalweg.graph import Operation, Tensor
+from thalweg.passes.levels import HOST
 from thalweg.passes.place import place, show_places
 from thalweg.passes.prune import prune
-from thalweg.passes.stages import HOST, Stages, cut_into_stages
+from thalweg.passes.stages import Stages, cut_into_stages
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +129,7 @@ def test_what_is_made_of_constants_is_made_where_it_is_used() -> None:
     places = place(zeros.graph.operations, find)
     assert places[zeros.op] == "GPU:0"
     assert places[both.op] == "CPU:0"
-    assert (0, "CPU:0") in where(cut(a, b))
+    assert where(cut(a, b)) == [(0, "CPU:0"), (2, "GPU:0"), (2, "GPU:1")]
 
 
 def test_what_waits_for_a_group_waits_for_all_its_devices() -> None:
@@ -157,3 +158,33 @@ def test_a_loop_is_where_its_body_asks_to_be() -> None:
     z = loop("/gpu:1", "/gpu:0")
     with pytest.raises(DeviceError, match=r"runs on one device, but .* GPU:1 and .* GPU:0\n  at "):
         place([z.op], find)
+
+
+def test_what_depends_on_nothing_makes_no_segment_of_its_own() -> None:
+    x = tf.random_normal([3])
+    with tf.device("/gpu:0"):
+        noise = tf.exp(tf.random_uniform([3]))
+        y = x + noise
+    made = cut(y)
+    assert where(made) == [(0, "CPU:0"), (2, "GPU:0")]
+    assert made
+    assert noise.op in made.stages[1].ops
+
+
+def test_other_devices_wait_for_no_more_than_they_need() -> None:
+    """The tower on the device that splits the batch runs when the others do."""
+    batch = tf.placeholder(tf.float32, [4, 3])
+    towers = []
+    for n, part in enumerate(tf.split(batch * 2.0, 2)):
+        with tf.device(f"/gpu:{n}"):
+            towers.append(tf.reduce_sum(tf.exp(part)))
+    with tf.device("/gpu:0"):
+        total = tf.add_n(towers)
+    ops = prune([total], [], [batch])
+    places = {op: find(op.device or "GPU:0") for op in ops}
+    made = cut_into_stages(ops, places, [total], [], [batch])
+    assert where(made) == [(0, "GPU:0"), (2, "GPU:0"), (2, "GPU:1"), (4, "GPU:0")]
+    assert made
+    before, tower, _, after = [{op.type for op in stage.ops} for stage in made.stages]
+    assert "Exp" in tower
+    assert not {"Exp", "Sum"} & (before | after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from thalweg.backends.protocol import BackendSettings
 from thalweg.backends.reference.backend import ReferenceBackend, ReferenceProgram
 from thalweg.backends.registry import LocalDevice
 from thalweg.base.errors import DeviceError
+from thalweg.session.devices import list_local_devices
 
 HERE = "/job:localhost/replica:0/task:0/device:"
 FOUR = {"CPU": 4}
@@ -331,3 +333,68 @@ def test_python_and_loops_between_devices(npus: Log) -> None:
     with tf.Session() as session:
         np.testing.assert_allclose(session.run(total), 4 * np.exp([0, 1]), rtol=1e-6)
     assert {settings.device for settings in npus.asked} == {"NPU:0", "NPU:1"}
+
+
+def test_devices_are_listed_without_a_session(npus: Log) -> None:
+    from thalweg.python.client import device_lib
+
+    assert device_lib.list_local_devices is list_local_devices
+    names = [one.name for one in device_lib.list_local_devices()]
+    assert names == ["/device:CPU:0", "/device:NPU:0", "/device:NPU:1", "/device:GPU:0"]
+    hidden = device_lib.list_local_devices(tf.ConfigProto(device_count={"NPU": 0}))
+    assert [one.name for one in hidden] == ["/device:CPU:0", "/device:GPU:0"]
+    assert tf.test.is_gpu_available()
+    assert tf.test.gpu_device_name() == "/device:GPU:0"
+    assert tf.test.is_gpu_available(cuda_only=True) == tf.test.is_built_with_cuda()
+
+
+class RandomProgram:
+    """Operations of a few kinds on random tensors, and the devices that they ask for."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self.variables = [tf.Variable(np.full(3, n, np.float32)) for n in (1, 2)]
+        self.tensors = [tf.constant([0.5, 1.0, 2.0]), tf.random_uniform([3], seed=7)]
+        self.steps: list[tf.Tensor] = []
+        for _ in range(self._random.randint(3, 9)):
+            self._add(self._random.choice(["assign", "after", "python", "read", "sub"]))
+
+    def _add(self, kind: str) -> None:
+        a, b = self._random.choices(self.tensors, k=2)
+        v = self._random.choice(self.variables)
+        if kind == "assign":
+            self.steps.append(v.assign_add(a * 0.25))
+        elif kind == "after" and self.steps:
+            with tf.control_dependencies([self._random.choice(self.steps)]):
+                self.tensors.append(a + v.read_value())
+        elif kind == "python":
+            made = tf.py_func(np.tanh, [a], tf.float32)
+            made.set_shape([3])
+            self.tensors.append(made)
+        elif kind == "read":
+            self.tensors.append(tf.tanh(a * v))
+        else:
+            self.tensors.append(tf.tanh(a) - b)
+
+    def spread(self) -> None:
+        """Let the operations ask for random devices; what takes a handle stays with it."""
+        for op in self.tensors[0].graph.operations:
+            handles = [tensor.op for tensor in op.inputs[:1] if tensor.op.type == "VariableV2"]
+            wish = self._random.choice(["/device:CPU:0", "/device:CPU:1", "/device:CPU:2", ""])
+            op.device = handles[0].device if handles else wish
+
+    def results(self) -> list[Any]:
+        """What two runs compute, and the variables after them."""
+        config = tf.ConfigProto(device_count=FOUR, backend="reference")
+        with tf.Session(config=config) as session:
+            wanted = [*self.tensors, tf.group(*self.steps)]
+            return [session.run(wanted)[:-1] for _ in range(2)] + [session.run(self.variables)]
+
+
+@pytest.mark.parametrize("seed", [*range(12), 141, 168, 226, 363])
+def test_a_random_program_computes_the_same_on_any_devices(seed: int) -> None:
+    program = RandomProgram(seed)
+    expected = program.results()
+    program.spread()
+    for one, other in zip(expected, program.results(), strict=True):
+        np.testing.assert_array_equal(one, other)

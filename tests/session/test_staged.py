@@ -205,3 +205,9 @@ def test_explain_shows_the_stages() -> None:
     assert "because 'Positive' (Positive) is run by Python" in text
     assert "makes mul:0 float32[?]" in text
     assert "mul[i] = x[i] * 2" in text
+
+
+def test_a_variable_that_is_only_fetched_gets_its_initial_value() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.Variable(2.0)
+        assert session.run([v, tf.py_func(lambda: np.float32(1), [], tf.float32)]) == [2, 1]

@@ -25,6 +25,7 @@ COMMANDS = (
     "run",
     "board",
     "convert",
+    "devices",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from thalweg.platform.temporary import get_temp_dir
+from thalweg.session.devices import list_local_devices
 
 if TYPE_CHECKING:
     from thalweg.platform.test_case import TestCase as TestCase
@@ -37,17 +38,25 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def is_built_with_cuda() -> bool:
-    """False: there is no CUDA in Thalweg itself."""
-    return False
+    """Whether JAX's support for NVIDIA's GPUs is installed; Thalweg itself has none."""
+    from importlib.util import find_spec
+
+    return any(find_spec(f"jax_cuda{version}_plugin") for version in (12, 13))
 
 
 def is_gpu_available(
     cuda_only: bool = False, min_cuda_compute_capability: tuple[int, int] | None = None
 ) -> bool:
-    """Whether native code can run on a GPU: never."""
-    return False
+    """Whether there is a GPU; to find out loads JAX, if it is installed.
+
+    Args:
+        cuda_only: whether only NVIDIA's count.
+        min_cuda_compute_capability: accepted for TensorFlow 1 and ignored.
+    """
+    return bool(gpu_device_name()) and (is_built_with_cuda() or not cuda_only)
 
 
 def gpu_device_name() -> str:
-    """The name of a GPU; empty, as there is none."""
-    return ""
+    """The name of the first GPU, "/device:GPU:0"; empty if there is none."""
+    gpus = [one.name for one in list_local_devices() if one.device_type == "GPU"]
+    return gpus[0] if gpus else ""

@@ -10,7 +10,7 @@ from thalweg.backends.protocol import Backend, BackendSettings
 from thalweg.backends.registry import LocalDevice, Registered, registered, serving
 from thalweg.base import settings
 from thalweg.base.errors import DeviceError, InvalidArgumentError
-from thalweg.base.record import Record
+from thalweg.base.record import Record, replace
 from thalweg.graph.devices import DeviceSpec
 from thalweg.session.config import ConfigProto
 
@@ -185,6 +185,19 @@ class SessionDevices:
         return self._of_kind(spec.device_type or "")[spec.device_index or 0]
 
 
+def list_local_devices(session_config: ConfigProto | None = None) -> list[DeviceAttributes]:
+    """The devices of this process, which are found without a session. It loads JAX, if installed.
+
+    Args:
+        session_config: may hide some; see `ConfigProto`.
+
+    Raises:
+        ValueError: for a configuration that cannot be.
+    """
+    found = SessionDevices(session_config or ConfigProto()).present()
+    return [replace(one, name=one.name.removeprefix(TASK)) for one in found]
+
+
 def _full(kind: str, index: int | str) -> str:
     return f"{TASK}/device:{kind}:{index}"
 
@@ -196,6 +209,12 @@ def listed(backend: Registered) -> tuple[LocalDevice, ...]:
         return tuple(backend.devices())
     except ImportError:
         return ()
+
+
+def missing_extras() -> dict[str, tuple[str, ...]]:
+    """The extras of the package that backends lack, with the kinds of devices they are for."""
+    backends = {*serving().values()}
+    return {one.extra: one.kinds for one in backends if one.extra and not _is_installed(one)}
 
 
 def _is_installed(backend: Registered) -> bool:

@@ -22,7 +22,8 @@ from thalweg.ops.control.control_flow import ControlFlow, RunBody
 from thalweg.ops.control.ragged import is_ragged, regular
 from thalweg.ops.evaluation import checked_outputs
 from thalweg.passes.costs import OpCost, host_cost
-from thalweg.passes.stages import Stage, Stages, is_free, stage_of_body
+from thalweg.passes.levels import is_free
+from thalweg.passes.stages import Stage, Stages, stage_of_body
 from thalweg.session.at_once import at_once
 from thalweg.session.entry import Entry
 from thalweg.session.steps import joined
@@ -122,8 +123,8 @@ class StagedProgram:
         return _Segment(program, [fed[tensor] for tensor in entry.feeds])
 
     def _fed(self, tensor: Tensor, values: Mapping[Tensor, Any]) -> Any:
-        """The value of what a segment is fed."""
-        if tensor in self.stages.unchanged:
+        """The value of what a segment is fed, perhaps what a variable has held from the start."""
+        if tensor not in values and tensor in self.stages.unchanged:
             (handle,) = tensor.op.inputs
             return self._store.current(handle.op.name)
         return values[tensor]
