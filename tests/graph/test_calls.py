@@ -26,7 +26,7 @@ JUNK: list[Any] = [
     -(2**70), [-1], [1.5], ["a"], np.zeros(2, [("a", "f4")]), np.array([None]), 1j, int, slice(1),
     lambda: 1,
 ]  # fmt: skip
-# Classes that take no arguments or are numbers, and what prints or forgets what it is given.
+# Classes that are numbers, and what prints or forgets what it is given.
 LEFT_OUT = {"Dimension", "Graph", "GraphKeys", "Operation", "Optimizer", "explain"}
 LEFT_OUT |= {"reset_default_graph", "Initializer", "RNNCell", "AggregationMethod"}
 
@@ -36,11 +36,19 @@ MODULES = [
 ]
 
 
+def by_place(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters that take an argument by its place."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
 def public() -> Iterator[tuple[str, Callable[..., Any]]]:
     for module in MODULES:
         for name in module.__all__:
             item = getattr(module, name)
             if callable(item) and not isinstance(item, ModuleType) and name not in LEFT_OUT:
+                if isinstance(item, type) and not by_place(item):
+                    continue  # Python itself says that it takes no such arguments
                 yield f"{module.__name__}.{name}", item
 
 
@@ -49,16 +57,15 @@ PUBLIC = dict(public())
 
 def arguments(function: Callable[..., Any]) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Junk in each place, with tensors and variables in the others."""
-    parameters = list(inspect.signature(function).parameters.values())
-    by_place = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    needed = max(1, sum(p.default is p.empty for p in by_place))
+    parameters = by_place(function)
+    needed = max(1, sum(p.default is p.empty for p in parameters))
     fitting = [tf.zeros([2, 3]), tf.Variable(tf.zeros([2, 3])), tf.placeholder(tf.float32)]
     for junk in JUNK:
         yield [junk] * needed, {}
         for other in fitting:
             for place in range(needed):
                 yield [*[other] * place, junk, *[other] * (needed - place - 1)], {}
-            for parameter in by_place[needed:]:
+            for parameter in parameters[needed:]:
                 yield [other] * needed, {parameter.name: junk}
 
 

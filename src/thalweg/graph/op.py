@@ -104,6 +104,10 @@ class Op(Record):
         """Whether it collects values until a condition fails: only its end tells how many."""
         return False
 
+    def iterations(self, *inputs: Tensor) -> int:
+        """How often its bodies run, as far as known shapes tell; 1 where they do not."""
+        return 1
+
     @abstractmethod
     def infer(self, *inputs: Any) -> Spec | tuple[Spec, ...]:
         """The specs of the outputs, from those of the inputs.

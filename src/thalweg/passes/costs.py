@@ -11,7 +11,6 @@ from thalweg.formula import Alias, Operand
 from thalweg.formula.cost import Arithmetic, arithmetic, bytes_read
 from thalweg.graph import Operation, Spec, Tensor
 from thalweg.graph.op import Op
-from thalweg.ops.control.loop import Loop
 from thalweg.passes.fold import fold
 from thalweg.passes.plan import Plan
 
@@ -90,16 +89,9 @@ def _costs(ops: Iterable[Operation], needed: set[Tensor], times: int) -> Iterato
     for op in ops:
         outputs = [tensor for tensor in op.outputs if tensor in needed] or op.outputs
         yield _cost(op, outputs, times)
+        inner = times * op.record.iterations(*op.inputs)
         for body in op.record.bodies:
-            yield from _costs(body.operations, needed, times * _iterations(op))
-
-
-def _iterations(op: Operation) -> int:
-    """How often the bodies of an operation run, as far as shapes tell."""
-    record = op.record
-    if isinstance(record, Loop) and record.sequences:
-        return int(known(op.inputs[record.carried].static_shape)[0])
-    return 1
+            yield from _costs(body.operations, needed, inner)
 
 
 def _cost(op: Operation, outputs: Sequence[Tensor], times: int) -> OpCost:

@@ -76,7 +76,9 @@ class SessionDevices:
             spec = self._asked
             kinds = registered(self._config.backend).kinds
             if spec.device_type is None:
-                there = [kind for kind in kinds if self._of_kind(kind)] or kinds
+                there = [kind for kind in kinds if self._of_kind(kind)]
+                if not there:
+                    raise DeviceError(self._without_devices())
                 spec = DeviceSpec(spec.job, spec.replica, spec.task, there[0], spec.device_index)
             self._default = self._there(spec)
         return self._default
@@ -167,6 +169,13 @@ class SessionDevices:
                 "  ConfigProto(allow_soft_placement=True) takes the default device instead"
             )
         return "\n".join(lines)
+
+    def _without_devices(self) -> str:
+        """What to say where the session's backend has no device."""
+        own = registered(self._config.backend)
+        if own.extra and not _is_installed(own):
+            return f"the backend {own.name!r} needs `pip install thalweg[{own.extra}]`"
+        return f"the backend {own.name!r} finds no device here"
 
     def _of_kind(self, kind: str) -> list[LocalDevice]:
         """The devices of a kind that the session may use, in the order of its own numbers."""

@@ -33,7 +33,7 @@ sys.modules["jax"] = None
 import thalweg as tf
 try:
     tf.Session(config=tf.ConfigProto(backend="xla")).run(tf.Variable(1.0))
-except ImportError as error:
+except tf.errors.OpError as error:
     print(error)
 """
 

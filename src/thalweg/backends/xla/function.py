@@ -13,7 +13,7 @@ from thalweg.backends.xla.tracer import Tracer
 from thalweg.base.record import Record
 from thalweg.base.shapes import known
 from thalweg.graph import Operation, Origin, Tensor
-from thalweg.ops.arrays.constant import Constant
+from thalweg.ops.arrays.constant import constant_of
 from thalweg.passes.order import order
 from thalweg.passes.plan import RUN_TIME, Interface, Plan
 
@@ -117,7 +117,5 @@ class PlanFunction:
 
 
 def _is_large(op: Operation) -> bool:
-    record = op.record
-    if not isinstance(record, Constant) or record.array.nbytes < LARGE_BYTES:
-        return False
-    return not record.is_uniform
+    record = constant_of(op.outputs[0]) if op.outputs else None
+    return record is not None and record.array.nbytes >= LARGE_BYTES and not record.is_uniform

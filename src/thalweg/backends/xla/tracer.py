@@ -13,9 +13,8 @@ from thalweg.backends.xla.checks import Checks
 from thalweg.backends.xla.control_flow import CONTROL_FLOW
 from thalweg.backends.xla.overrides import OVERRIDES
 from thalweg.base.errors import ThalwegError, UnimplementedError
-from thalweg.graph import Body, Operation, Origin, Tensor, execute, failed
-from thalweg.ops.arrays.constant import Constant
-from thalweg.ops.state.scatter import ScatterUpdate
+from thalweg.graph import Body, Operation, Origin, Tensor, Timing, execute, failed
+from thalweg.ops.arrays.constant import constant_of
 
 CAPACITY = 64  # iterations that a loop collects values of before it asks for more room
 
@@ -74,7 +73,7 @@ class Tracer:
 
     def write(self, op: Operation) -> None:
         inputs = self._inputs(op)
-        in_place = isinstance(op.record, ScatterUpdate)
+        in_place = op.record.effects.timing is Timing.IN_TURN  # an update of rows
         if in_place:
             inputs = self._rows_that_stay(inputs)
         made = self._evaluated(op, inputs)
@@ -108,10 +107,10 @@ class Tracer:
 
     def array(self, tensor: Tensor) -> Any:
         """The value of a tensor, if it is a constant in the way that makes the least of it."""
-        record = tensor.op.record
+        record = constant_of(tensor)
         if tensor in self._arrays:
             return self._arrays[tensor]
-        if isinstance(record, Constant) and record.is_uniform:
+        if record is not None and record.is_uniform:
             made = jnp.full(record.array.shape, record.array.flat[0])
         else:
             made = jnp.asarray(self.values[tensor])

@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg.base import dtypes, shapes
 from thalweg.base.errors import DTypeError, InvalidArgumentError, OpError, ShapeError
-from thalweg.base.shapes import is_known
+from thalweg.base.shapes import is_known, known
 from thalweg.graph import Body, Sample, Spec, Tensor, in_iteration
 from thalweg.ops.control.control_flow import (
     ControlFlow,
@@ -77,6 +77,9 @@ class Loop(ControlFlow):
         count = len(self.body.inputs)
         outside = [n for n in range(count) if not self.is_sequence(n)]
         return (tuple(range(count)), tuple(outside))[: len(self.bodies)]
+
+    def iterations(self, *inputs: Tensor) -> int:
+        return known(inputs[self.carried].static_shape)[0] if self.sequences else 1
 
     @property
     def collects_until(self) -> bool:

@@ -54,9 +54,9 @@ def check_numbers(spec: Spec) -> None:
         raise DTypeError(f"takes numbers, not {spec.dtype}: use tf.cast or tf.summary.text")
 
 
-def clean_tag(name: str) -> str:
+def clean_tag(name: object) -> str:
     """A name with `_` for what a name must not hold, and without slashes in front."""
-    return re.sub(r"[^-/\w.]", "_", name, flags=re.ASCII).lstrip("/")
+    return re.sub(r"[^-/\w.]", "_", str(name), flags=re.ASCII).lstrip("/")
 
 
 @contextmanager
@@ -71,8 +71,8 @@ def summary_scope(name: str, family: str | None, tensor: Tensor) -> Iterator[tup
     Yields:
         the tag, and the name for the operation.
     """
-    own = clean_tag(str(name))
-    group = clean_tag(str(family)) if family is not None else None
+    own = clean_tag(name)
+    group = clean_tag(family) if family is not None else None
     with scope(own if group is None else f"{group}/{own}", "summary", tensor) as full:
         tag = full.rstrip("/")
         yield (tag if group is None else f"{group}/{tag}"), full

@@ -51,6 +51,7 @@ _MODULES = frozenset(
         "formula.expressions",
         "formula.formulas",
         "formula.indices",
+        "graph.failures",
         "graph.graph",
         "graph.op",
         "passes.fold",
