@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "run",
     "board",
+    "playground",
     "convert",
     "devices",
 )  # fmt: skip
