@@ -56,6 +56,7 @@ BESIDE = {
     "board": {"base", "graph", "ops", "protos", "saving"},
     "summary": {"base", "graph", "ops", "protos", "saving"},
     "saving": {"base", "graph", "ops", "backends", "session"},
+    "cluster": {"base", "graph", "ops", "session", "saving", "train"},
 }
 
 

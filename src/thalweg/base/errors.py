@@ -51,6 +51,14 @@ class ResourceExhaustedError(OpError, MemoryError):
     """There is not enough memory."""
 
 
+class AbortedError(OpError):
+    """What was asked for began, and cannot be ended, since a task of the cluster began anew."""
+
+
+class UnavailableError(OpError):
+    """A task of the cluster cannot be reached, or does not answer."""
+
+
 class UnimplementedError(OpError):
     """The operation is known but not supported here."""
 

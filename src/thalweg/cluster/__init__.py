@@ -1,0 +1,1 @@
+"""Several processes: tasks that hold variables and compiled segments, and sessions over them."""
