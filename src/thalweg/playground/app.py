@@ -227,7 +227,7 @@ def make_app(guard: Guard, limits: Limits | None = None) -> ASGIApp:
 
     routes = [
         Route("/", page),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
         WebSocketRoute("/train", train),
     ]
     return Guarded(Starlette(routes=routes, lifespan=lifespan), guard)

@@ -70,7 +70,7 @@ class Flag(Setting):
         return value
 
     def write(self, value: Any) -> str:
-        """ "true" or "false"."""
+        """The word of a link."""
         return "true" if value else "false"
 
 
