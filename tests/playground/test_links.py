@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.base.errors import InvalidArgumentError
@@ -426,6 +426,7 @@ def test_a_link_without_a_seed_gets_one() -> None:
     assert all(seed.startswith("0.") for seed in seeds)
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=200))
 def test_any_text_is_a_link(text: str) -> None:
     state = parsed(text)

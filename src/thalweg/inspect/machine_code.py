@@ -42,7 +42,7 @@ def machine_code(
         FetchError, FeedError, SessionClosedError: as `Session.run` does.
     """
     _, program = session.program(fetches, feed_dict)
-    if not isinstance(program, _Assembled):
+    if program is None or not isinstance(program, _Assembled):
         return ["" for _ in kernels]
     return [_readable(program.assembly(number)) for number in kernels]
 

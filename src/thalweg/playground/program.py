@@ -144,13 +144,13 @@ def _first_values(begun: Beginning) -> list[str]:
         return ["first_weights = [", *weights, "]", "first_biases = [", *biases, "]"]
     structure, seed = begun.structure, f"{begun.data.state['seed']}/{begun.trial}"
     is_zero = not any(array.any() for array in begun.biases)
-    weights, bias = "random.uniform(-0.5, 0.5, shape).astype(np.float32)", 0.1
+    weight, bias = "random.uniform(-0.5, 0.5, shape).astype(np.float32)", 0.1
     if is_zero:
-        weights, bias = "np.zeros(shape, np.float32)", 0.0
+        weight, bias = "np.zeros(shape, np.float32)", 0.0
     return [
         f"sizes = {list(structure.sizes)}",
         f"random = np.random.default_rng(list({seed.encode()!r}))",
-        f"first_weights = [{weights} for shape in zip(sizes, sizes[1:])]",
+        f"first_weights = [{weight} for shape in zip(sizes, sizes[1:])]",
         f"first_biases = [np.full(size, {bias}, np.float32) for size in sizes[1:]]",
     ]
 
