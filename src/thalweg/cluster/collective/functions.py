@@ -119,8 +119,8 @@ def broadcast_variables(variables: Any, root_rank: int = 0) -> Operation:
 def broadcast_global_variables(root_rank: int = 0) -> Operation:
     """An operation that sets all variables of the graph to their values on one rank.
 
-        session.run(tf.global_variables_initializer())
-        session.run(cluster.broadcast_global_variables(0))
+    session.run(tf.global_variables_initializer())
+    session.run(cluster.broadcast_global_variables(0))
     """
     variables = default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)
     return broadcast_variables(variables, root_rank)

@@ -190,9 +190,8 @@ def connect(
             connections[member.rank] = connection
         listener.settimeout(patience.give_up)
         while len(connections) < len(members) - 1:
-            other, connection = _caller(listener, token)
-            if connection is not None and rank < other < len(members):
-                connections[other] = connection
+            if (caller := _caller(listener, token)) and rank < caller[0] < len(members):
+                connections[caller[0]] = caller[1]
     except (ThalwegError, OSError) as error:
         missing = [m.described for m in members if m.rank not in {rank, *connections}]
         raise LostRankError(f"cannot connect with {', '.join(missing)}: {error}") from None
@@ -204,13 +203,13 @@ def connect(
     return Peers(rank, members, connections, patience)
 
 
-def _caller(listener: socket.socket, token: str) -> tuple[int, Connection | None]:
+def _caller(listener: socket.socket, token: str) -> tuple[int, Connection] | None:
+    """The rank of who has called, and its connection; None for a stranger."""
     connection = accepted(listener.accept()[0], token)
     if connection is None:
-        return -1, None
+        return None
     connection.settimeout(HELLO_SECONDS)
     message = connection.receive()
-    connection.settimeout(None)
     if message.kind != RANK or type(message.meta) is not int:
         raise DataLossError("a process of the group does not tell its rank")
     return message.meta, connection

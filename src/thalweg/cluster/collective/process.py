@@ -253,8 +253,9 @@ def _by_mpi() -> Place:
         ) from None
     world: Any = MPI.COMM_WORLD
     is_first = world.Get_rank() == 0
-    told = world.bcast((_own_address(), secrets.token_hex(16)) if is_first else None, root=0)
-    return Place(world.Get_rank(), world.Get_size(), *told, hosts=is_first)
+    own = (_own_address(), secrets.token_hex(16)) if is_first else None
+    address, token = world.bcast(own, root=0)
+    return Place(world.Get_rank(), world.Get_size(), address, token, hosts=is_first)
 
 
 def _own_address() -> str:

@@ -169,9 +169,9 @@ def _reach(address: str, token: str, seconds: float) -> tuple[Connection, str]:
 
 def _member(meta: Any, size: int) -> Member:
     """A member from what it says of itself, checked."""
-    rank, address, machine, pid = meta if isinstance(meta, list) and len(meta) == 4 else [None] * 4
-    texts = [text for text in (address, machine) if isinstance(text, str)]
-    numbers = [number for number in (rank, pid) if type(number) is int and number >= 0]
-    if len(texts) < 2 or len(numbers) < 2 or max(map(len, texts)) > MOST_TEXT or rank >= size:
-        raise InvalidArgumentError(f"no process of a group of {size} introduces itself so: {meta}")
-    return Member(rank, address, machine, pid)
+    match meta:
+        case [int(rank), str(address), str(machine), int(pid)]:
+            short = max(len(address), len(machine)) <= MOST_TEXT
+            if 0 <= rank < size and pid >= 0 and short:
+                return Member(rank, address, machine, pid)
+    raise InvalidArgumentError(f"no process of a group of {size} introduces itself so")

@@ -65,9 +65,7 @@ class SharedBytes:
         finally:
             if rank == 0:
                 os.unlink(path)  # it lives while somebody maps it, and leaves nothing behind
-        self.areas = [
-            whole[n * self.capacity : (n + 1) * self.capacity] for n in range(size)
-        ]
+        self.areas = [whole[n * self.capacity : (n + 1) * self.capacity] for n in range(size)]
         self.result = whole[size * self.capacity :]
 
 
