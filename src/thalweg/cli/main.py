@@ -25,6 +25,7 @@ COMMANDS = (
     "run",
     "launch",
     "board",
+    "playground",
     "convert",
     "devices",
 )  # fmt: skip
