@@ -43,6 +43,7 @@ def by_turns() -> list[Any]:
         # Together with the halved rows, as the processes compute them: what is computed together is
         # compiled together, and a sum's last bit may depend on that.
         dense, bias, table = [gradient for gradient, _ in pairs]
+        assert isinstance(table, tf.IndexedSlices)
         given: list[Any] = [dense, bias, table.values / 2, table.indices, loss]
         means = [tf.placeholder(tf.float32, v.shape) for v in network.variables[:2]]
         slices = tf.IndexedSlices(
