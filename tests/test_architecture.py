@@ -30,6 +30,7 @@ BESIDE = {
     "math": {"graph", "ops", "nn"},
     "initializers": {"graph", "ops"},
     "losses": {"base", "graph", "ops", "nn"},
+    "metrics": {"base", "graph", "ops"},
     "layers": {"base", "graph", "ops", "nn", "initializers"},
     "contrib": {
         "base",

@@ -62,13 +62,6 @@ if TYPE_CHECKING:
         Coordinator,
         LooperThread,
     )
-    from thalweg.train.global_step import (
-        assert_global_step,
-        create_global_step,
-        get_global_step,
-        get_or_create_global_step,
-        global_step,
-    )
     from thalweg.train.hooks import (
         FeedFnHook,
         FinalOpsHook,
@@ -117,6 +110,13 @@ if TYPE_CHECKING:
     from thalweg.train.supervisor import (
         Supervisor,
     )
+    from thalweg.train.training_util import (
+        assert_global_step,
+        create_global_step,
+        get_global_step,
+        get_or_create_global_step,
+        global_step,
+    )
 
 # Imported when they are first used: a program that saves nothing starts without them.
 _LATER = {
@@ -140,11 +140,11 @@ _LATER = {
     "export_meta_graph": "thalweg.saving.export_meta_graph",
     "import_meta_graph": "thalweg.saving.import_saver",
     "write_graph": "thalweg.saving.export_meta_graph",
-    "assert_global_step": "thalweg.train.global_step",
-    "create_global_step": "thalweg.train.global_step",
-    "get_global_step": "thalweg.train.global_step",
-    "get_or_create_global_step": "thalweg.train.global_step",
-    "global_step": "thalweg.train.global_step",
+    "assert_global_step": "thalweg.train.training_util",
+    "create_global_step": "thalweg.train.training_util",
+    "get_global_step": "thalweg.train.training_util",
+    "get_or_create_global_step": "thalweg.train.training_util",
+    "global_step": "thalweg.train.training_util",
     "Coordinator": "thalweg.train.coordinator",
     "LooperThread": "thalweg.train.coordinator",
     "FeedFnHook": "thalweg.train.hooks",

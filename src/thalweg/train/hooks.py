@@ -11,13 +11,13 @@ import numpy as np
 from thalweg.graph import Tensor, default_graph
 from thalweg.ops.state.variable import Variable
 from thalweg.platform import logging
-from thalweg.train.global_step import get_global_step
 from thalweg.train.session_run_hook import (
     SessionRunArgs,
     SessionRunContext,
     SessionRunHook,
     SessionRunValues,
 )
+from thalweg.train.training_util import get_global_step
 
 
 def needed_global_step(hook: SessionRunHook) -> Variable:

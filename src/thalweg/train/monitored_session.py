@@ -344,7 +344,7 @@ def MonitoredTrainingSession(  # noqa: N802  TensorFlow's name
     if folder and log_step_count_steps:
         every.append(StepCounterHook(log_step_count_steps, output_dir=folder))
     if folder and any(summaries):
-        every.append(SummarySaverHook(*summaries, scaffold=made, output_dir=folder))
+        every.append(SummarySaverHook(summaries[0], summaries[1], folder, scaffold=made))
     if checkpoint_dir and any(saves):
         every.append(CheckpointSaverHook(checkpoint_dir, saves[1], saves[0], scaffold=made))
     chief = ChiefSessionCreator(made, master, config, checkpoint_dir)

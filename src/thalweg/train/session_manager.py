@@ -155,7 +155,7 @@ class SessionManager:
             FailedPreconditionError: if they have no values by then. TensorFlow 1 has its
                 `DeadlineExceededError` here.
         """
-        end = time.monotonic() + (float("inf") if max_wait_secs is None else max_wait_secs)
+        end = time.monotonic() + max_wait_secs
         while True:
             session = Session(master, graph=self._graph, config=config)
             trouble = self._initialise_locals(session) or self._lacking(session, self._ready_op)

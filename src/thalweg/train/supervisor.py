@@ -25,10 +25,10 @@ from thalweg.saving.saver import Saver
 from thalweg.session.session import Session
 from thalweg.summary.file_writer import FileWriter
 from thalweg.train.coordinator import Coordinator, LooperThread
-from thalweg.train.global_step import get_global_step
 from thalweg.train.queue_runner import start_queue_runners
 from thalweg.train.scaffold import Scaffold
 from thalweg.train.session_manager import SessionManager
+from thalweg.train.training_util import get_global_step
 
 _DEFAULT: Any = object()
 
