@@ -35,6 +35,7 @@ PAGES = [
         "models",
         "notebooks",
         "tensorflow1",
+        "training",
         "xla",
     )
 ]

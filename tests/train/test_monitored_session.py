@@ -202,9 +202,10 @@ def test_hooks_that_stop_log_and_measure(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number() -> None:
     loss = tf.log(tf.placeholder_with_default(-1.0, []))
-    with tf.train.MonitoredSession(hooks=[tf.train.NanTensorHook(loss)]) as session:
-        with pytest.raises(tf.train.NanLossDuringTrainingError, match="NaN loss"):
-            session.run(loss)
+    session = tf.train.MonitoredSession(hooks=[tf.train.NanTensorHook(loss)])
+    with pytest.raises(tf.train.NanLossDuringTrainingError, match="NaN loss"):
+        session.run(loss)
+    session.close()
     hook = tf.train.NanTensorHook(loss, fail_on_nan_loss=False)
     with tf.train.MonitoredSession(hooks=[hook]) as session:
         session.run(loss)
