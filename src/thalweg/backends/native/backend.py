@@ -368,6 +368,11 @@ class NativeProgram:
             for step in part.steps
         )
 
+    def assembly(self, number: int) -> str:
+        """The machine code of a kernel, by its place in `summary`."""
+        code = self.steps[number].code
+        return shared_library().assembly(code.nest, code.schedule)
+
     def describe(self) -> str:
         """Every kernel with what was fused into it, its tile and its cost."""
         lines = [f"{len(self.steps)} kernels, arena of {self.arena_bytes:,} bytes"]
