@@ -36,6 +36,7 @@ PAGES = [
         "notebooks",
         "tensorflow1",
         "xla",
+        "allreduce",
     )
 ]
 PROGRAM = "example.py"  # what the user's lines in messages belong to
