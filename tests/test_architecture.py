@@ -52,7 +52,7 @@ BESIDE = {
     "saved_model": {"base", "graph", "ops", "session", "saving"},
     "graph_util": {"graph", "saving"},
     "python_io": {"graph", "saving"},
-    "playground": {"", "base", "datasets", "session"},
+    "playground": {"", "base", "datasets", "session", "inspect"},
     "board": {"base", "graph", "ops", "protos", "saving"},
     "summary": {"base", "graph", "ops", "protos", "saving"},
     "saving": {"base", "graph", "ops", "backends", "session"},

@@ -101,6 +101,21 @@ def is_strict() -> bool:
     return os.environ.get("THALWEG_STRICT", "0") not in ("", "0")
 
 
+def of_group(name: str) -> str:
+    """What `thalweg launch` has told this process of its group: `THALWEG_` and the name.
+
+    Args:
+        name: RANK, SIZE, LOCAL_RANK, LOCAL_SIZE, RENDEZVOUS or TOKEN; or WARN_SECONDS or
+            GIVE_UP_SECONDS, how long to wait for other processes.
+    """
+    return os.environ.get(f"THALWEG_{name}", "").strip()
+
+
+def mpi_rank(name: str) -> str:
+    """What Open MPI's `mpirun` has told this process: RANK, SIZE, LOCAL_RANK or LOCAL_SIZE."""
+    return os.environ.get(f"OMPI_COMM_WORLD_{name}", "").strip()
+
+
 def _whole_number(name: str, least: int) -> int | None:
     text = os.environ.get(name, "").strip()
     if not text:

@@ -23,6 +23,7 @@ __all__ = ["main"]
 COMMANDS = (
     "train",
     "run",
+    "launch",
     "board",
     "playground",
     "convert",

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from thalweg.base.record import Record
 from thalweg.playground.guard import Guard
+from thalweg.playground.inspection import measure_machine
 from thalweg.playground.room import Room
 
 __all__ = ["Limits", "make_app"]
@@ -75,6 +76,10 @@ class Hall:
         self._busy = 0
         self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="playground")
+
+    def begin(self) -> None:
+        """Find out what the machine can do, while the first page is being opened."""
+        self._pool.submit(measure_machine)
 
     async def turn(self, room: Room, messages: list[Any]) -> tuple[list[Any], bytes | None]:
         """A room's turn, on one of the threads."""
@@ -222,6 +227,7 @@ def make_app(guard: Guard, limits: Limits | None = None) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        hall.begin()
         yield
         hall.close()
 

@@ -23,10 +23,9 @@ __all__ = ["Engine", "Measure", "Values", "initial_values", "structure_of"]
 
 Array = NDArray[Any]
 
-MOST_PARAMETERS = 100_000
+MOST_PARAMETERS = 60_000
 FIRST_STEPS = 20  # of a network whose speed is not known yet
 MOST_STEPS = 200_000  # in a frame
-TESTED = 1_000  # digits of which the loss is computed in each frame
 
 
 class Values(Record, eq=False):
@@ -148,14 +147,22 @@ class Engine:
             **self.network.rates(*rates),
         }
 
-    def train(self, state: State, steps: int) -> None:
-        """Make steps, one right after the other, without Python in between."""
+    def train(self, state: State, steps: int, runs: int) -> None:
+        """Make steps, one right after the other, without Python in between.
+
+        Args:
+            state: what is set.
+            steps: how many.
+            runs: the number of the first, from which random numbers follow.
+        """
         if not steps or not self.data.train:
             return
-        # Random numbers follow from the number of the run, and pictures are runs as well.
-        self.session.restore({}, Progress(self.step))
+        feeds = self.feeds(state)
+        if not self.seconds_per_step:
+            self.session.program(self.network.train, feeds)  # compiling is no part of a step
+        self.session.restore({}, Progress(runs))  # pictures are runs as well
         start = time.perf_counter()
-        self.session.run_steps(self.network.train, steps, self.feeds(state))
+        self.session.run_steps(self.network.train, steps, feeds)
         took = (time.perf_counter() - start) / steps
         self.seconds_per_step = _smoothed(self.seconds_per_step, took)
         self.step += steps
@@ -220,7 +227,7 @@ class Engine:
 
     def measure(self, part: str) -> Measure:
         """How good it is on the rows of "train" or "test"."""
-        inputs, labels = (array[:TESTED] for array in self.data.part(part))
+        inputs, labels = self.data.part(part)
         if not len(labels):
             return Measure(0.0, None, None)
         fetches = [self.network.loss, self.network.predictions]

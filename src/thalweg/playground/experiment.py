@@ -73,7 +73,7 @@ class Experiment:
     def train(self, steps: int) -> None:
         """Make steps with what is set."""
         if self.data.train and steps:
-            self.engine.train(self.state, steps)
+            self.engine.train(self.state, steps, record.runs(self.journal))
             self._write(record.steps(self.state, steps))
 
     # -- what a person does

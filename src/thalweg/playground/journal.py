@@ -12,7 +12,7 @@ from thalweg.playground.network import Structure
 from thalweg.playground.points import Data
 from thalweg.playground.state import State
 
-__all__ = ["Beginning", "Edit", "Entry", "Journal", "Steps", "written"]
+__all__ = ["Beginning", "Edit", "Entry", "Journal", "Steps", "runs", "steps", "written"]
 
 Array = NDArray[Any]
 
@@ -93,6 +93,16 @@ def written(journal: Journal, entry: Entry) -> Journal:
         case Data(), Data():
             return Journal(journal.beginning, (*entries[:-1], entry))
     return Journal(journal.beginning, (*entries, entry))
+
+
+def runs(journal: Journal) -> int:
+    """How many runs a program needs for it, from which random numbers follow.
+
+    The first one gives the variables their values; then each step is one, and to edit one weight it
+    must read the others.
+    """
+    steps = sum(entry.count for entry in journal.entries if isinstance(entry, Steps))
+    return 1 + steps + sum(isinstance(entry, Edit) for entry in journal.entries)
 
 
 def steps(state: State, count: int) -> Steps:

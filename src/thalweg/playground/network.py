@@ -223,10 +223,12 @@ class _Builder:
         with tf.control_dependencies(before):
             step = optimizer.minimize(loss)
         by = self.learning_rate * self.regularization_rate
+        updates = []
         with tf.control_dependencies([step]):
-            return tf.group(
-                *[w.assign_sub(by * b) for w, b in zip(self.weights, before, strict=True)]
-            )
+            for w, b in zip(self.weights, before, strict=True):
+                with tf.name_scope(f"update_{w.op.name}"):
+                    updates.append(w.assign_sub(by * b))
+            return tf.group(*updates)
 
     def _step_towards_zero(self, optimizer: Any, loss: tf.Tensor) -> tf.Operation:
         """The step, and then what L1 takes off; a weight that crosses 0 by that stays there."""
@@ -241,14 +243,9 @@ class _Builder:
         updates = []
         with tf.control_dependencies([step]):
             for w, b, lives in zip(self.weights, before, alive, strict=True):
-                stepped = w.read_value()
-                shrunk = stepped - by * tf.sign(b)
-                crosses = tf.less(stepped * shrunk, 0.0)
-                moved = tf.where(crosses, tf.zeros_like(shrunk), shrunk)
-                still = tf.logical_and(tf.greater(lives, 0.0), tf.logical_not(crosses))
-                updates.append(w.assign(tf.where(tf.greater(lives, 0.0), moved, b)))
-                updates.append(lives.assign(tf.cast(still, tf.float32)))
-        return tf.group(*updates)
+                with tf.name_scope(f"update_{w.op.name}"):
+                    updates += _shrink(w, by * tf.sign(b), b, lives)
+            return tf.group(*updates)
 
     def _outputs(self, inputs: tf.Tensor, keep_prob: tf.Tensor | None) -> list[tf.Tensor]:
         """Those of every layer, features first."""
@@ -260,7 +257,7 @@ class _Builder:
             with tf.name_scope(f"layer{number}"):
                 value = activate(activation, tf.matmul(value, weights) + biases)
                 if keep_prob is not None and number < last:
-                    value = tf.nn.dropout(value, keep_prob)
+                    value = tf.nn.dropout(value, keep_prob, seed=number)
             values.append(value)
         return values
 
@@ -291,6 +288,18 @@ class _Builder:
         columns = tf.gather(tf.concat([*outputs[:-1], shown], axis=1), chosen, axis=1)
         levels = tf.clip_by_value(tf.transpose(columns) * 127.5 + 127.5, 0.0, 255.0)
         return tf.cast(levels, tf.uint8)
+
+
+def _shrink(w: tf.Variable, by: tf.Tensor, before: tf.Tensor, alive: tf.Variable) -> list[Any]:
+    """Take something off weights that have made a step, unless they were at 0 for good."""
+    stepped = w.read_value()
+    shrunk = stepped - by
+    crosses = tf.less(stepped * shrunk, 0.0)
+    moved = tf.where(crosses, tf.zeros_like(shrunk), shrunk)
+    lives = tf.greater(alive, 0.0)
+    still = tf.logical_and(lives, tf.logical_not(crosses))
+    update = w.assign(tf.where(lives, moved, before))
+    return [update, alive.assign(tf.cast(still, tf.float32))]
 
 
 def activate(name: str, value: tf.Tensor) -> tf.Tensor:

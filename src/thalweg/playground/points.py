@@ -75,12 +75,16 @@ def make_data(state: State, own: NDArray[np.float64] | None = None) -> Data:
         rows = np.zeros((0, 3)) if own is None else own
     else:
         make = getattr(generators, name.replace("-", "_"))
-        count = REGRESSED if is_regression else CLASSIFIED
-        rows = make(random, count, state["noise"] / 100, state["classes"])
+        rows = make(random, points_made(state), state["noise"] / 100, state["classes"])
     rows = rows[random.permutation(len(rows))]
     classes = 0 if is_regression else number_of_classes(state, rows[:, 2], name)
     points, labels = rows[:, :2].astype(np.float32), labels_of(rows[:, 2], classes)
     return Data(points, labels, share(state, len(rows)), classes, name, state, own)
+
+
+def points_made(state: State) -> int:
+    """How many points a data set has."""
+    return REGRESSED if state["problem"] == "regression" else CLASSIFIED
 
 
 def random_numbers(seed: str) -> np.random.Generator:
@@ -118,9 +122,8 @@ def _mnist() -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """The 10,000 test images as rows of numbers from 0 to 1, and their digits."""
     from thalweg.datasets import mnist
 
-    _, (images, labels) = mnist.load_data()
-    rows = images.reshape(-1, PIXELS**2).astype(np.float32) / np.float32(255)
-    return rows, labels.astype(np.int32)
+    digits = mnist.read_data_sets(validation_size=0).test
+    return digits.images, digits.labels.astype(np.int32)
 
 
 def points_of_csv(text: str, is_regression: bool) -> NDArray[np.float64]:

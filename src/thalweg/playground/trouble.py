@@ -26,11 +26,11 @@ def explain(experiment: Experiment, before: Values, journal: Journal) -> dict[st
         journal: of that time.
     """
     engine = experiment.engine
-    last = _last_finite(experiment, before)
+    last = _last_finite(experiment, before, record.runs(journal))
     made = last.step - before.step
     entries = record.written(journal, record.steps(experiment.state, made)) if made else journal
     engine.restore(last)
-    layer, size = _layer(experiment)
+    layer, size = _layer(experiment, record.runs(entries))
     experiment.go_back(last, entries)
     return {
         "type": "nan",
@@ -40,13 +40,14 @@ def explain(experiment: Experiment, before: Values, journal: Journal) -> dict[st
     }
 
 
-def _last_finite(experiment: Experiment, before: Values) -> Values:
+def _last_finite(experiment: Experiment, before: Values, runs: int) -> Values:
     """What it knew before the first step that fails, found by halving."""
     engine = experiment.engine
     good, failed = before, engine.step
     while failed - good.step > 1:
         engine.restore(good)
-        engine.train(experiment.state, (failed - good.step) // 2)
+        made = good.step - before.step
+        engine.train(experiment.state, (failed - good.step) // 2, runs + made)
         if engine.is_finite():
             good = engine.values()
         else:
@@ -54,7 +55,7 @@ def _last_finite(experiment: Experiment, before: Values) -> Values:
     return good
 
 
-def _layer(experiment: Experiment) -> tuple[int, float]:
+def _layer(experiment: Experiment, runs: int) -> tuple[int, float]:
     """The layer in which it goes wrong, and the largest number there was before that.
 
     The first layer whose outputs are not finite; if all are, the last one whose weights are not
@@ -68,7 +69,7 @@ def _layer(experiment: Experiment) -> tuple[int, float]:
     for layer, size in enumerate(sizes):
         if not np.isfinite(size):
             return layer, max(finite, default=0.0)
-    engine.train(experiment.state, 1)
+    engine.train(experiment.state, 1, runs)
     return _last_broken(engine), max(finite, default=0.0)
 
 

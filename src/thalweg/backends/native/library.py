@@ -128,6 +128,14 @@ class Library:
                     self._give_up(nest)
             raise
 
+    def assembly(self, nest: Nest, schedule: Schedule) -> str:
+        """The machine code of a kernel, for people to read.
+
+        Raises:
+            CompilerError: LLVM rejects the code.
+        """
+        return self._jit.assembly(self._source(nest, schedule).write())
+
     def _is_compiled(self, nest: Nest, schedule: Schedule) -> bool:
         try:
             return bool(self._jit.compile([self._source(nest, schedule)]))

@@ -1,0 +1,1 @@
+"""All-reduce: processes that train one model together, each on its own part of the data."""

@@ -1,0 +1,1 @@
+"""`thalweg launch`: the processes of a program, started, watched, and started again."""
