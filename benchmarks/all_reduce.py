@@ -4,8 +4,9 @@
 
 Each process has mini-batches of `--rows`, so that two processes do twice the work of one. The other
 side is PyTorch's DistributedDataParallel over gloo, run eagerly. Sides take turns, and the fastest
-round counts: the others were disturbed by something. Two free cores are needed for the efficiency
-to mean something.
+round counts: the others were disturbed by something. The last column is the time of one process
+relative to that of two, which is their efficiency. Where other programs use the machine, CPU times
+tell more than times.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from benchmarks.environments import ensure
 from benchmarks.peers import PEERS
@@ -25,11 +27,24 @@ from thalweg.cluster.launch.local import LocalStarter, free_addresses
 from thalweg.cluster.launch.supervisor import Plan, Supervisor
 from thalweg.cluster.launch.task import Task
 
-__all__ = ["step_times", "thalweg_steps"]
+__all__ = ["Times", "thalweg_steps"]
 
 
-def thalweg_steps(workers: int, rows: int, steps: int, local_steps: int = 1) -> list[list[float]]:
-    """The seconds of each step of each process."""
+@dataclass(frozen=True)
+class Times:
+    """What a process took.
+
+    Attributes:
+        seconds: of each step.
+        cpu: seconds of CPUs a step, its own waiting left out.
+    """
+
+    seconds: list[float]
+    cpu: float
+
+
+def thalweg_steps(workers: int, rows: int, steps: int, local_steps: int = 1) -> list[Times]:
+    """The times of each process."""
     module = "benchmarks.peers.thalweg_all_reduce"
     command = sys.executable, "-m", module, str(rows), str(steps), str(local_steps)
     lines: list[str] = []
@@ -43,10 +58,10 @@ def thalweg_steps(workers: int, rows: int, steps: int, local_steps: int = 1) -> 
     plan = Plan(command, workers, threads=1)
     if Supervisor(plan, LocalStarter(), say).run() or len(lines) != workers:
         raise RuntimeError("a process has failed")
-    return [json.loads(line)["seconds"] for line in lines]
+    return [Times(**json.loads(line)) for line in lines]
 
 
-def torch_steps(workers: int, rows: int, steps: int) -> list[list[float]]:
+def torch_steps(workers: int, rows: int, steps: int) -> list[Times]:
     """The same of PyTorch's."""
     peer = PEERS["torch"]
     command = [str(ensure(peer)), "-m", "benchmarks.peers.torch_all_reduce"]
@@ -62,12 +77,12 @@ def torch_steps(workers: int, rows: int, steps: int) -> list[list[float]]:
         for rank in range(workers)
     ]
     outputs = [process.communicate(timeout=600)[0] for process in processes]
-    return [json.loads(output)["seconds"] for output in outputs]
+    return [Times(**json.loads(output)) for output in outputs]
 
 
-def step_times(seconds: Sequence[Sequence[float]]) -> float:
-    """The seconds of a usual step of the slowest process."""
-    return max(statistics.median(one) for one in seconds)
+def usual(times: Sequence[Times]) -> tuple[float, float]:
+    """The seconds of a usual step of the slowest process, and its CPU time."""
+    return max(statistics.median(one.seconds) for one in times), max(one.cpu for one in times)
 
 
 def main() -> None:
@@ -78,21 +93,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-torch", action="store_true")
     arguments = parser.parse_args()
-    sides: dict[str, Callable[[int, int, int], list[list[float]]]] = {"Thalweg": thalweg_steps}
+    sides: dict[str, Callable[[int, int, int], list[Times]]] = {"Thalweg": thalweg_steps}
     if not arguments.no_torch:
         sides["PyTorch"] = torch_steps
-    best: dict[tuple[str, int], float] = {}
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for _ in range(arguments.rounds):
         for name, run in sides.items():
             for workers in (1, 2):
-                seconds = step_times(run(workers, arguments.rows, arguments.steps))
-                best[name, workers] = min(seconds, best.get((name, workers), seconds))
+                times = usual(run(workers, arguments.rows, arguments.steps))
+                found.setdefault((name, workers), []).append(times)
     print(f"{arguments.rows} rows a process; milliseconds a step, the best of the rounds")
     for name in sides:
-        one, two = best[name, 1] * 1e3, best[name, 2] * 1e3
-        print(
-            f"{name:8} 1 process {one:6.1f}   2 processes {two:6.1f}   efficiency {one / two:.2f}"
-        )
+        for number, what in enumerate(("time", "CPU")):
+            one, two = [1e3 * min(t[number] for t in found[name, n]) for n in (1, 2)]
+            print(
+                f"{name:8} {what:4}  1 process {one:6.1f}  2 processes {two:6.1f}  {one / two:.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def measured(steps: int) -> Costs:
     """The costs of this machine: messages go through the loopback address."""
     # Two processes that have nothing to do with each other, as two workers share the machine.
     both = at_once([lambda: thalweg_steps(1, 50, steps)] * 2)
-    alone = [seconds for (one,) in both for seconds in one]
+    alone = [seconds for (one,) in both for seconds in one.seconds]
     latency, byte = _message_costs()
     a, b = np.ones(BYTES // 4, np.float32), np.ones(BYTES // 4, np.float32)
     adding = _seconds(lambda: combine([a, b], a, True)) / BYTES
@@ -245,7 +245,7 @@ def main() -> None:
     checks: list[tuple[str, float, float]] = []
     for way, local in (("all-reduce", 1), (f"local steps ({LOCAL})", LOCAL)):
         real = thalweg_steps(2, 50, arguments.steps, local)
-        seconds = max(statistics.mean(one) for one in real)
+        seconds = max(statistics.mean(one.seconds) for one in real)
         checks.append((way, WAYS[way](here, 2), 2 / seconds))
     tables = {}
     for name, (latency, bits) in NETWORKS.items():
