@@ -198,7 +198,7 @@ def _message_costs() -> tuple[float, float]:
     times = {}
     for name, arrays in (("small", []), ("large", large)):
 
-        def there_and_back(arrays: Sequence[np.ndarray] = arrays) -> None:  # type: ignore[type-arg]
+        def there_and_back(arrays: Sequence[np.ndarray] = arrays) -> None:
             ends[0].send(Message(1, None, arrays))
             ends[0].receive()
 

@@ -9,13 +9,14 @@ variables.
 """
 
 import argparse
+from typing import Any
 
 import thalweg as tf
 import thalweg.cluster as cluster
 from thalweg.datasets import mnist
 
 BATCH = 50  # of all processes together
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "plain": {},
     "bf16": {"compression": cluster.Compression.bf16},
     "fp16": {"compression": cluster.Compression.fp16},
