@@ -85,7 +85,13 @@ def _checked(checks: Checks) -> list[str]:
         f"| {way} | {predicted:.1f} steps/s | {real:.1f} steps/s | {real / predicted:.2f} |"
         for way, predicted, real in checks
     ]
-    return [*lines, "", "Other ways were not run for this table.", ""]
+    return [
+        *lines,
+        "",
+        "Local steps copy the variables in every step, which the simulation leaves out. Other ways were "
+        "not run for this table.",
+        "",
+    ]
 
 
 def _predicted(tables: Tables, workers: Sequence[int]) -> list[str]:
