@@ -91,6 +91,7 @@ def set_up(lock: str, *as_good: str) -> None:
     STAMP.unlink(missing_ok=True)
     must_run("making .venv", [sys.executable, "-m", "venv", "--clear", str(VENV)])
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--no-compile"]  # most modules are never imported; Python compiles those that are
     locked = ["--require-hashes", "--only-binary=:all:", "-r", str(lock_file(lock))]
     must_run("installing the locked packages", [*pip, *locked])
     must_run("installing thalweg", [*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
