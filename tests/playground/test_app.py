@@ -50,10 +50,11 @@ def opened(port: int, path: str = "/train", host: str = "", **more: Any) -> Clie
     made = socket.create_connection(("127.0.0.1", port))
     try:
         name = host or f"127.0.0.1:{port}"
-        return connect(f"ws://{name}{path}", sock=made, max_size=None, **more)
+        page: ClientConnection = connect(f"ws://{name}{path}", sock=made, max_size=None, **more)
     except BaseException:
         made.close()
         raise
+    return page
 
 
 def refusal(port: int, path: str = "/train", host: str = "", **more: Any) -> int | None:
@@ -191,7 +192,9 @@ def test_the_command_serves() -> None:
             page.send(HELLO)
             kinds = [json.loads(page.recv())["type"] for _ in range(4)]
             assert kinds == ["presets", "state", "network", "data"]
-            assert unpacked(page.recv())[0]["step"] == 0
+            frame = page.recv()
+            assert isinstance(frame, bytes)
+            assert unpacked(frame)[0]["step"] == 0
             page.send('{"type": "run"}')
             last = 0
             while last < 1000:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from thalweg.base.errors import InvalidArgumentError
 from thalweg.playground.points import make_data, own_points, points_of_csv
@@ -67,7 +70,7 @@ def test_more_classes(name: str, classes: int) -> None:
     assert np.abs(data.inputs).max() < 8
 
 
-def _columns(link: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _columns(link: str) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]:
     data = make_data(parsed(link))
     return data.inputs[:, 0], data.inputs[:, 1], data.labels
 
