@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from thalweg.base.errors import DataLossError, UnimplementedError
-from thalweg.saving.bundle.wire import read_varint, varint
+from thalweg.protos.wire import read_varint, varint
 from thalweg.saving.crc32c import masked_crc32c
 
 __all__ = ["read_table", "write_table"]
