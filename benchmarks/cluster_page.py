@@ -88,8 +88,8 @@ def _checked(checks: Checks) -> list[str]:
     return [
         *lines,
         "",
-        "Local steps copy the variables in every step, which the simulation leaves out. Other ways were "
-        "not run for this table.",
+        "Local steps copy the variables in every step, which the simulation leaves out. "
+        "Other ways were not run for this table.",
         "",
     ]
 
