@@ -24,6 +24,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "models.md",
         "notebooks.md",
         "performance_notes.md",
+        "playground.md",
         "profile.md",
         "tensorflow1.md",
         "xla.md",

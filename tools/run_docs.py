@@ -34,6 +34,7 @@ PAGES = [
         "checkpoints",
         "models",
         "notebooks",
+        "playground",
         "tensorflow1",
         "xla",
     )
