@@ -91,10 +91,21 @@ def set_up(lock: str, *as_good: str) -> None:
     STAMP.unlink(missing_ok=True)
     must_run("making .venv", [sys.executable, "-m", "venv", "--clear", str(VENV)])
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--no-compile"]  # which takes it most of a minute, on one CPU
     locked = ["--require-hashes", "--only-binary=:all:", "-r", str(lock_file(lock))]
     must_run("installing the locked packages", [*pip, *locked])
     must_run("installing thalweg", [*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+    compile_all()
     STAMP.write_text(stamp(lock))
+
+
+def compile_all() -> None:
+    """Writes the bytecode of all packages and of thalweg, on all CPUs.
+
+    Some packages hold files for other Pythons, which cannot be compiled, so its status says little.
+    """
+    command = [str(PYTHON), "-m", "compileall", "-qq", "-j", "0", str(VENV), str(ROOT / "src")]
+    subprocess.call(command)
 
 
 def check_python() -> None:

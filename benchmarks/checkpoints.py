@@ -61,6 +61,8 @@ class Thalweg:
 
     def round(self, times: Times) -> None:
         """Save and restore once in every way."""
+        # Each format goes first in turn: the first write after a pause waits for new memory.
+        self._savers = dict(reversed(self._savers.items()))
         for format, saver in self._savers.items():
             path = self._folder / format
             save = partial(saver.save, self._session, path, write_meta_graph=False)

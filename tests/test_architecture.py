@@ -69,7 +69,7 @@ BESIDE = {
     "playground": {"", "base", "datasets", "session", "inspect"},
     "board": {"base", "graph", "ops", "protos", "saving"},
     "summary": {"base", "graph", "ops", "protos", "saving"},
-    "saving": {"base", "graph", "ops", "backends", "session"},
+    "saving": {"base", "protos", "graph", "ops", "backends", "session"},
     "cluster": {"base", "graph", "ops", "session", "saving", "train"},
 }
 

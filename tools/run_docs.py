@@ -34,9 +34,11 @@ PAGES = [
         "checkpoints",
         "models",
         "notebooks",
+        "playground",
         "tensorflow1",
         "training",
         "xla",
+        "allreduce",
     )
 ]
 PROGRAM = "example.py"  # what the user's lines in messages belong to

@@ -165,8 +165,8 @@ def _line(node: ast.AST) -> int:
 def _asked_for(node: ast.AST, places: Mapping[str, str]) -> set[str]:
     """The classes of operations that a test of a class names."""
     tested: list[ast.AST] = []
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
-        tested = [node.args[1]]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        tested = [*node.args[1:]] if node.func.id in ("isinstance", "issubclass") else []
     elif isinstance(node, ast.match_case):
         patterns = (n for n in ast.walk(node.pattern) if isinstance(n, ast.MatchClass))
         tested = [pattern.cls for pattern in patterns]

@@ -61,20 +61,10 @@ from thalweg.initializers import zeros as zeros_initializer
 from thalweg.inspect.explain import Explanation, explain
 from thalweg.inspect.profile import Profile, profile
 from thalweg.ops import operators as _operators
+from thalweg.ops.arrays import create as _create
 from thalweg.ops.arrays.boxes import slice_ as slice
 from thalweg.ops.arrays.broadcast import broadcast_to, tile
-from thalweg.ops.arrays.create import (
-    constant,
-    convert_to_tensor,
-    fill,
-    one_hot,
-    ones,
-    ones_like,
-    placeholder,
-    placeholder_with_default,
-    zeros,
-    zeros_like,
-)
+from thalweg.ops.arrays.create import *
 from thalweg.ops.arrays.gather import gather
 from thalweg.ops.arrays.indexing import strided_slice
 from thalweg.ops.arrays.join import concat, split, stack, unstack
@@ -93,20 +83,9 @@ from thalweg.ops.arrays.reshape import (
     transpose,
 )
 from thalweg.ops.arrays.shape import rank, shape, size
+from thalweg.ops.control import control as _control
 from thalweg.ops.control.branches import case, cond
-from thalweg.ops.control.control import (
-    add_to_collection,
-    add_to_collections,
-    colocate_with,
-    control_dependencies,
-    device,
-    get_collection,
-    get_collection_ref,
-    group,
-    name_scope,
-    no_op,
-    op_scope,
-)
+from thalweg.ops.control.control import *
 from thalweg.ops.control.control import tuple_ as tuple
 from thalweg.ops.control.folds import foldl, foldr, map_fn, scan
 from thalweg.ops.control.numerics import add_check_numerics_ops, check_numerics
@@ -128,20 +107,9 @@ from thalweg.ops.elementwise.saturation import *
 from thalweg.ops.elementwise.selection import *
 from thalweg.ops.elementwise.special import *
 from thalweg.ops.elementwise.trigonometric import *
+from thalweg.ops.host import asserts as _asserts
 from thalweg.ops.host.assertion import Assert_ as Assert
-from thalweg.ops.host.asserts import (
-    assert_equal,
-    assert_greater,
-    assert_greater_equal,
-    assert_less,
-    assert_less_equal,
-    assert_negative,
-    assert_non_negative,
-    assert_non_positive,
-    assert_positive,
-    assert_rank,
-    assert_rank_at_least,
-)
+from thalweg.ops.host.asserts import *
 from thalweg.ops.host.boolean_mask import boolean_mask
 from thalweg.ops.host.initialised import is_variable_initialized, report_uninitialized_variables
 from thalweg.ops.host.partition import dynamic_partition, dynamic_stitch, invert_permutation
@@ -165,6 +133,7 @@ from thalweg.ops.random.random import (
     truncated_normal,
 )
 from thalweg.ops.random.seeds import set_random_seed
+from thalweg.ops.reduction import reduce as _reduce
 from thalweg.ops.reduction.clipping import (
     clip_by_average_norm,
     clip_by_global_norm,
@@ -176,38 +145,13 @@ from thalweg.ops.reduction.norm import norm
 from thalweg.ops.reduction.position import argmax, argmin
 from thalweg.ops.reduction.position import argmax as arg_max
 from thalweg.ops.reduction.position import argmin as arg_min
-from thalweg.ops.reduction.reduce import (
-    reduce_all,
-    reduce_any,
-    reduce_logsumexp,
-    reduce_max,
-    reduce_mean,
-    reduce_min,
-    reduce_prod,
-    reduce_sum,
-)
+from thalweg.ops.reduction.reduce import *
+from thalweg.ops.state import scatter as _scatter
+from thalweg.ops.state import variable_lists as _variable_lists
 from thalweg.ops.state.get_variable import get_local_variable, get_variable, no_regularizer
-from thalweg.ops.state.scatter import (
-    scatter_add,
-    scatter_div,
-    scatter_max,
-    scatter_min,
-    scatter_mul,
-    scatter_sub,
-    scatter_update,
-)
+from thalweg.ops.state.scatter import *
 from thalweg.ops.state.variable import Variable, assign, assign_add, assign_sub
-from thalweg.ops.state.variable_lists import (
-    all_variables,
-    global_variables,
-    global_variables_initializer,
-    initialize_all_variables,
-    initialize_variables,
-    local_variables,
-    local_variables_initializer,
-    trainable_variables,
-    variables_initializer,
-)
+from thalweg.ops.state.variable_lists import *
 from thalweg.ops.state.variable_scope import (
     AUTO_REUSE,
     VariableScope,
@@ -289,9 +233,6 @@ __all__ = [
     "VariableScope",
     "XlaOptions",
     "add_check_numerics_ops",
-    "add_to_collection",
-    "add_to_collections",
-    "all_variables",
     "app",
     "arg_max",
     "arg_min",
@@ -299,17 +240,6 @@ __all__ = [
     "argmin",
     "as_dtype",
     "as_string",
-    "assert_equal",
-    "assert_greater",
-    "assert_greater_equal",
-    "assert_less",
-    "assert_less_equal",
-    "assert_negative",
-    "assert_non_negative",
-    "assert_non_positive",
-    "assert_positive",
-    "assert_rank",
-    "assert_rank_at_least",
     "assign",
     "assign_add",
     "assign_sub",
@@ -324,24 +254,18 @@ __all__ = [
     "clip_by_average_norm",
     "clip_by_global_norm",
     "clip_by_norm",
-    "colocate_with",
     "concat",
     "cond",
-    "constant",
     "constant_initializer",
     "contrib",
-    "control_dependencies",
-    "convert_to_tensor",
     "cumprod",
     "cumsum",
-    "device",
     "double",
     "dynamic_partition",
     "dynamic_stitch",
     "errors",
     "expand_dims",
     "explain",
-    "fill",
     "flags",
     "float16",
     "float32",
@@ -350,8 +274,6 @@ __all__ = [
     "foldr",
     "gather",
     "gather_nd",
-    "get_collection",
-    "get_collection_ref",
     "get_default_graph",
     "get_default_session",
     "get_local_variable",
@@ -359,20 +281,15 @@ __all__ = [
     "get_variable_scope",
     "gfile",
     "global_norm",
-    "global_variables",
-    "global_variables_initializer",
     "glorot_normal_initializer",
     "glorot_uniform_initializer",
     "gradients",
     "graph_util",
-    "group",
     "half",
     "histogram_summary",
     "identity",
     "image_summary",
     "import_graph_def",
-    "initialize_all_variables",
-    "initialize_variables",
     "initializers",
     "int8",
     "int16",
@@ -382,8 +299,6 @@ __all__ = [
     "is_variable_initialized",
     "layers",
     "linalg",
-    "local_variables",
-    "local_variables_initializer",
     "log_matrix_determinant",
     "logging",
     "losses",
@@ -403,21 +318,13 @@ __all__ = [
     "merge_all_summaries",
     "merge_summary",
     "metrics",
-    "name_scope",
     "nn",
-    "no_op",
     "no_regularizer",
     "norm",
-    "one_hot",
-    "ones",
     "ones_initializer",
-    "ones_like",
-    "op_scope",
     "orthogonal_initializer",
     "pack",
     "pad",
-    "placeholder",
-    "placeholder_with_default",
     "profile",
     "profiler",
     "py_func",
@@ -429,14 +336,6 @@ __all__ = [
     "random_uniform_initializer",
     "range",
     "rank",
-    "reduce_all",
-    "reduce_any",
-    "reduce_logsumexp",
-    "reduce_max",
-    "reduce_mean",
-    "reduce_min",
-    "reduce_prod",
-    "reduce_sum",
     "report_uninitialized_variables",
     "reset_default_graph",
     "reshape",
@@ -445,13 +344,6 @@ __all__ = [
     "saved_model",
     "scalar_summary",
     "scan",
-    "scatter_add",
-    "scatter_div",
-    "scatter_max",
-    "scatter_min",
-    "scatter_mul",
-    "scatter_sub",
-    "scatter_update",
     "self_adjoint_eig",
     "self_adjoint_eigvals",
     "sequence_mask",
@@ -474,7 +366,6 @@ __all__ = [
     "test",
     "tile",
     "train",
-    "trainable_variables",
     "transpose",
     "truncated_normal",
     "truncated_normal_initializer",
@@ -488,14 +379,14 @@ __all__ = [
     "unstack",
     "variable_op_scope",
     "variable_scope",
-    "variables_initializer",
     "variance_scaling_initializer",
     "while_loop",
-    "zeros",
     "zeros_initializer",
-    "zeros_like",
 ]
 
+# Modules whose names are all public here say them themselves.
+for _family in (_asserts, _control, _create, _reduce, _scatter, _variable_lists):
+    __all__.extend(_family.__all__)
 __all__.extend(_elementwise.NAMES)
 
 __version__ = "0.1.0"

@@ -8,7 +8,7 @@ from tests import shares
 from tests.networks.catalogue import NETWORKS
 from tests.networks.compare import differences, trained
 
-QUICK = ["densenet", "googlenet", "mobilenet_v1", "unet", "gan"]  # a few seconds each
+QUICK = ["densenet", "mobilenet_v1", "unet", "gan"]  # a few seconds each
 
 
 @pytest.mark.parametrize("name", NETWORKS if shares.ALL else QUICK)

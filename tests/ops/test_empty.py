@@ -73,7 +73,7 @@ def outcome(fetches: list[Tensor], feeds: dict[Tensor, Array], backend: str) -> 
         return str(error)
 
 
-@pytest.mark.parametrize(("record", "is_open"), one_in(2, BOTH))
+@pytest.mark.parametrize(("record", "is_open"), one_in(3, BOTH))
 def test_every_record_takes_empty_tensors(record: type[Op], is_open: bool) -> None:
     for sample in record.samples():
         for arrays in emptied(sample):

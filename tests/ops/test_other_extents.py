@@ -104,7 +104,7 @@ def _content(array: Array) -> object:
 PAIRS = [(r, list(CHANGES)[(n + m) % 3]) for n, r in enumerate(SAMPLED) for m in range(3)]
 
 
-@pytest.mark.parametrize(("record", "change"), one_in(3, PAIRS))
+@pytest.mark.parametrize(("record", "change"), one_in(7, PAIRS))
 def test_a_program_for_other_extents_is_what_planning_would_make(
     record: type[Op], change: str
 ) -> None:

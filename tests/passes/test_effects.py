@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +15,9 @@ from thalweg.graph import Effects, Op, Operation, Spec, Tensor, Timing, execute
 from thalweg.ops.elementwise.arithmetic import Add
 from thalweg.passes.make_plan import make_plan
 from thalweg.session.config import ConfigProto
+from tools.structure import questions
 
 BACKENDS = ("llvm", "numpy")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Say(Op):
@@ -189,9 +186,6 @@ def test_every_kind_of_record_is_executed_in_its_own_way() -> None:
 
 
 def test_only_rules_of_algebra_ask_for_the_class_of_a_record() -> None:
-    command = [sys.executable, str(ROOT / "tools" / "structure.py"), "--list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    section = done.stdout.partition("records asked for by class outside their family\n")[2]
-    asking = {line.strip().partition(":")[0] for line in section.splitlines() if ": [" in line}
+    asking = {question.partition(":")[0].rpartition("/")[2] for question in questions()}
     rules = {"simplify.py", "stable_logs.py", "link.py"}  # the last makes loops of `Loop`s
-    assert {Path(path).name for path in asking} == rules, "declare it in the record: see Effects"
+    assert asking == rules, "declare it in the record: see Effects"

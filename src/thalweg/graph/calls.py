@@ -50,7 +50,7 @@ def explained(function: Callable[P, R], name: str = "") -> Callable[P, R]:
         with _Explaining(what, function, args, kwargs) as explaining:
             made = function(*args, **kwargs)
         is_block = isinstance(made, contextlib._GeneratorContextManager)
-        return cast("R", _Block(made, explaining)) if is_block else made
+        return cast("R", _ExplainingContext(made, explaining)) if is_block else made
 
     return call
 
@@ -112,7 +112,7 @@ class _Explaining:
                 raise told from (None if isinstance(error, ThalwegError) else error)
 
 
-class _Block(AbstractContextManager[Any]):
+class _ExplainingContext(AbstractContextManager[Any]):
     """A context that may only find out as it is entered what it was given."""
 
     def __init__(self, block: Any, explaining: _Explaining) -> None:

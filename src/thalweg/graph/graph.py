@@ -233,11 +233,6 @@ class Graph(ForkSafe):
         """The name of the scope that is open, without a slash; "" at the root."""
         return self._scope
 
-    @property
-    def scope(self) -> str:
-        """The name scope that is open."""
-        return self._scope
-
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Prefix the names made inside; yields the scope's name with a slash.

@@ -71,6 +71,8 @@ class Op(Record):
         static: inputs whose value must be known when a run is planned (a shape, say).
         takes_strings: whether a tensor that it reads or makes may hold strings.
         plan_only: fields that only plans set, and so no part of a saved graph.
+        borrows: whether it keeps none of the arrays that it is given, and those that it returns may
+            be overwritten by the next run; of what Python runs.
         passes_slices: whether `grad` takes `IndexedSlices`; they become dense tensors if not.
     """
 
@@ -81,6 +83,7 @@ class Op(Record):
     static: ClassVar[tuple[int, ...]] = ()
     takes_strings: ClassVar[bool] = False
     plan_only: ClassVar[tuple[str, ...]] = ()
+    borrows: ClassVar[bool] = False
     passes_slices: ClassVar[bool] = False
 
     @property

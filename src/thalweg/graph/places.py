@@ -21,7 +21,8 @@ def outermost(graph: Graph) -> Iterator[Graph]:
     Yields:
         the graph that no other one surrounds, which is the default one inside the block.
     """
-    root, scope = graph.root, f"{graph.scope}/" if graph.scope else None
+    root, open_scope = graph.root, graph.get_name_scope()
+    scope = f"{open_scope}/" if open_scope else None
     with (
         root.as_default(),
         root.control_dependencies(None),

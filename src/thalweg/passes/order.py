@@ -20,7 +20,7 @@ def order(plan: Plan) -> list[Operation]:
     for it waits for the writes. Where these wishes form a circle, data
     and control dependencies win and the earliest write goes first.
     """
-    return _Scheduler(plan.graph.operations).run()
+    return _Ordering(plan.graph.operations).run()
 
 
 def order_with_reasons(ops: list[Operation]) -> dict[Operation, list[Operation]]:
@@ -29,14 +29,14 @@ def order_with_reasons(ops: list[Operation]) -> dict[Operation, list[Operation]]
     Args:
         ops: in graph order.
     """
-    scheduler = _Scheduler(ops)
+    ordering = _Ordering(ops)
     done: dict[Operation, list[Operation]] = {}
-    for op in scheduler.run():
-        done[op] = [earlier for earlier in scheduler.reasons(op) if earlier in done]
+    for op in ordering.run():
+        done[op] = [earlier for earlier in ordering.reasons(op) if earlier in done]
     return done
 
 
-class _Scheduler:
+class _Ordering:
     """Takes the earliest operation that is ready, again and again."""
 
     def __init__(self, ops: list[Operation]) -> None:

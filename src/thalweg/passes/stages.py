@@ -41,6 +41,7 @@ from thalweg.passes.levels import (
 )
 from thalweg.passes.place import Places, has_place
 from thalweg.passes.prune import NOTHING
+from thalweg.passes.sink import sink
 from thalweg.passes.stagger import stagger
 
 UNKNOWN = 1 << 60  # the level of a value that no plan can know
@@ -137,6 +138,7 @@ def cut_into_stages(
     is_text = any(tensor.dtype.is_string for tensor in fetches)
     if not any(levels.of.values()) and not tapes and not is_text and not is_spread:
         return None
+    sink(levels)
     if is_spread:
         stagger(levels)
     return _Cut(levels, fetches, targets, fed).stages(done)

@@ -67,37 +67,51 @@ class Hall:
     """All rooms, and the threads on which they take turns.
 
     A room hands in one turn and waits for it before it hands in another, and turns are taken in the
-    order in which they came: so that of many rooms each has its share.
+    order in which they came, so that of many rooms each has its share. What a person asks for has
+    a thread of its own: it need not wait until all others have trained, nor they until another
+    network is compiled.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.rooms = 0
         self._busy = 0
-        self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="playground")
+        # More threads than that would only wait for each other, since half of a turn is Python.
+        self._trainers = min(4, max(1, _processors() - 1))
+        self._training = ThreadPoolExecutor(self._trainers, thread_name_prefix="training")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="asking")
 
     def begin(self) -> None:
         """Find out what the machine can do, while the first page is being opened."""
-        self._pool.submit(measure_machine)
+        self._asking.submit(measure_machine)
 
     async def turn(self, room: Room, messages: list[Any]) -> tuple[list[Any], bytes | None]:
         """A room's turn, on one of the threads."""
+        asks = any(message.get("type") != "ack" for message in messages)
+        pool = self._asking if asks else self._training
         self._busy += 1
         try:
-            seconds = self.limits.turn_s * min(1.0, self._workers / self._busy)
+            seconds = self.limits.turn_s * min(1.0, self._trainers / self._busy)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, room.turn, messages, seconds)
+            return await loop.run_in_executor(pool, room.turn, messages, seconds)
         finally:
             self._busy -= 1
 
     async def leave(self, room: Room) -> None:
         """Free a room's memory, when its turn is over."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, room.close)
+        await asyncio.get_running_loop().run_in_executor(self._asking, room.close)
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._training, self._asking):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Visit:
@@ -241,10 +255,13 @@ def make_app(guard: Guard, limits: Limits | None = None) -> ASGIApp:
 
 async def _visit(hall: Hall, guard: Guard, socket: WebSocket) -> None:
     """Let a page in, if there is room for it."""
-    if not guard.admits_socket(socket.headers, socket.query_params.get("token", "")):
+    if not guard.admits_socket(socket.headers):
         await socket.close(POLICY_VIOLATION)
         return
     await socket.accept()
+    if not guard.admits_token(socket.query_params.get("token", "")):
+        await socket.close(POLICY_VIOLATION, "the link must contain the token")
+        return
     if hall.rooms >= hall.limits.rooms:
         await socket.close(TRY_LATER, "all rooms are taken")
         return

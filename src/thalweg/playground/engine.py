@@ -26,6 +26,7 @@ Array = NDArray[Any]
 MOST_PARAMETERS = 60_000
 FIRST_STEPS = 20  # of a network whose speed is not known yet
 MOST_STEPS = 200_000  # in a frame
+CALL_S = 0.0005  # about what a call takes besides the steps
 
 
 class Values(Record, eq=False):
@@ -123,14 +124,17 @@ class Engine:
         self, structure: Structure, data: Data, weights: Sequence[Array], biases: Sequence[Array]
     ) -> None:
         self.structure, self.data = structure, data
-        self.network: Network = build(structure, weights, biases)
+        self.network: Network = build(structure)
         # A step takes microseconds, so that other threads would only be waited for.
         config = tf.ConfigProto(intra_op_parallelism_threads=1)
         self.session = tf.Session(graph=self.network.graph, config=config)
         with self.network.graph.as_default():
             self._variables: list[tf.Variable] = tf.global_variables()
+        first = zip([*self.network.weights, *self.network.biases], [*weights, *biases], strict=True)
+        self.session.restore(dict(first))
         self.step = self.rows = 0
         self.seconds_per_step = 0.0
+        self._latest = 0, 0.0  # steps of the latest call, and seconds that they took
 
     def close(self) -> None:
         """Free its memory."""
@@ -161,18 +165,23 @@ class Engine:
         if not self.seconds_per_step:
             self.session.program(self.network.train, feeds)  # compiling is no part of a step
         self.session.restore({}, Progress(runs))  # pictures are runs as well
-        start = time.perf_counter()
+        start = time.thread_time()  # in which waiting for other rooms does not count
         self.session.run_steps(self.network.train, steps, feeds)
-        took = (time.perf_counter() - start) / steps
-        self.seconds_per_step = _smoothed(self.seconds_per_step, took)
+        self._latest = steps, time.thread_time() - start
+        self.seconds_per_step = _smoothed(self.seconds_per_step, self._latest[1] / steps)
         self.step += steps
         self.rows += steps * state["batchSize"]
 
     def steps_in(self, seconds: float) -> int:
-        """How many steps can be made in that time, by what the latest ones took."""
-        if not self.seconds_per_step:
+        """How many steps can be made in that time, by what the latest ones took.
+
+        At most twice as many as those, since of few steps the call takes more than they do.
+        """
+        steps, took = self._latest
+        if not steps:
             return FIRST_STEPS
-        return min(max(int(seconds / self.seconds_per_step), 1), MOST_STEPS)
+        wanted = int(steps * (seconds + CALL_S) / max(took, 1e-6))
+        return min(max(wanted, 1), 2 * steps, MOST_STEPS)
 
     @property
     def epoch(self) -> float:
@@ -244,9 +253,10 @@ class Engine:
             size: of the pictures, in points; the first row is the top.
         """
         network = self.network
-        feeds = {network.inputs: grid(size), network.chosen: np.array(neurons, np.int32)}
+        chosen = np.array([*neurons, neurons[-1]], np.int32)  # of a single one the plan is another
+        feeds = {network.inputs: grid(size), network.chosen: chosen}
         found = self.session.run(network.pictures, feeds)
-        return np.asarray(found).reshape(len(neurons), size, size)
+        return np.asarray(found)[:-1].reshape(-1, size, size)
 
     def weight_images(self) -> Array:
         """The weights of the first layer as images: uint8, [neurons, 28, 28]; 128 is 0."""

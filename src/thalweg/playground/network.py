@@ -137,18 +137,20 @@ class Network(Record, eq=False):
         return fed
 
 
-def build(structure: Structure, weights: Sequence[Array], biases: Sequence[Array]) -> Network:
-    """The network in a graph of its own, with these values to begin with."""
+def build(structure: Structure) -> Network:
+    """The network in a graph of its own.
+
+    Its weights begin with zeros, until a session is given others: were they constants of the graph,
+    no two rooms could share the code that sets them.
+    """
     with tf.Graph().as_default() as graph:
-        return _Builder(structure, weights, biases).network(graph)
+        return _Builder(structure).network(graph)
 
 
 class _Builder:
     """Makes the parts of a network in the default graph, in the order of an exported program."""
 
-    def __init__(
-        self, structure: Structure, weights: Sequence[Array], biases: Sequence[Array]
-    ) -> None:
+    def __init__(self, structure: Structure) -> None:
         self._structure = structure
         kind = tf.int32 if structure.has_softmax else tf.float32
         width = 2 if structure.features else structure.sizes[0]
@@ -162,11 +164,13 @@ class _Builder:
         if structure.has_dropout:
             self.keep_prob = tf.placeholder(tf.float32, [], name="keep_prob")
         self.position = tf.Variable(0, trainable=False, name="position")
+        shapes = list(zip(structure.sizes, structure.sizes[1:], strict=False))
         self.weights = tuple(
-            tf.Variable(value, name=f"weights{n}") for n, value in enumerate(weights, 1)
+            tf.Variable(tf.zeros(shape), name=f"weights{n}") for n, shape in enumerate(shapes, 1)
         )
         self.biases = tuple(
-            tf.Variable(value, name=f"biases{n}") for n, value in enumerate(biases, 1)
+            tf.Variable(tf.zeros([size]), name=f"biases{n}")
+            for n, (_, size) in enumerate(shapes, 1)
         )
 
     def network(self, graph: tf.Graph) -> Network:

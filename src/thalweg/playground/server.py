@@ -29,20 +29,24 @@ def serve(host: str, port: int, token: str, ready: Callable[[str], object]) -> N
     """
     is_local = is_loopback(host)
     guard = Guard(token or ("" if is_local else secrets.token_urlsafe(16)), is_local)
-    limits = Limits()
-    listener = _listener(host, port)
+    with _listener(host, port) as listener:
+        ready(link(host, listener.getsockname()[1], guard.token))
+        server_of(guard, Limits()).run(sockets=[listener])
+
+
+def server_of(guard: Guard, limits: Limits) -> uvicorn.Server:
+    """A server that has still to be run, with a socket that listens."""
     config = uvicorn.Config(
         make_app(guard, limits),
         log_level="warning",
         ws="websockets-sansio",
-        ws_max_size=limits.message_bytes,
+        ws_max_size=2 * limits.message_bytes,  # what is a little too long is told so by a room
         ws_max_queue=limits.queue,
+        ws_per_message_deflate=False,  # of what has other pixels each time; it would take long
         lifespan="on",
         server_header=False,
     )
-    ready(link(host, listener.getsockname()[1], guard.token))
-    with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def link(host: str, port: int, token: str) -> str:

@@ -81,6 +81,24 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, Value]]:
         at += size
 
 
+def values(data: memoryview) -> Iterator[tuple[int, Value]]:
+    """The fields of a message in order: number, and value; one of 4 or 8 bytes is a number, too.
+
+    Raises:
+        DataLossError: if the bytes are no message.
+    """
+    for number, kind, value in fields(data):
+        if kind in _SIZES:
+            assert isinstance(value, memoryview)
+            value = int.from_bytes(value, "little")
+        yield number, value
+
+
+def signed(number: int) -> int:
+    """A number of 64 bits, read as one with a sign."""
+    return number - (1 << 64) if number >> 63 else number
+
+
 def tag(number: int, kind: int) -> bytes:
     """What stands before a value."""
     return varint(number << 3 | kind)
@@ -89,6 +107,16 @@ def tag(number: int, kind: int) -> bytes:
 def delimited(number: int, data: bytes) -> bytes:
     """A field that holds bytes, a text or a message."""
     return tag(number, BYTES) + varint(len(data)) + data
+
+
+def whole(number: int, value: int) -> bytes:
+    """A field that holds a whole number as a varint; nothing if it is 0, the default."""
+    return tag(number, VARINT) + varint(value) if value else b""
+
+
+def fixed32(number: int, value: int) -> bytes:
+    """A field that holds a number without a sign in four bytes; nothing if it is 0."""
+    return tag(number, FIXED32) + struct.pack("<I", value) if value else b""
 
 
 def double(number: int, value: float) -> bytes:

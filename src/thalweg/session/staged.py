@@ -74,6 +74,8 @@ class StagedProgram:
         self._levels = _levels(stages)
         self._latest: dict[Stage, Program] = {}
         self._bodies: dict[Body, Stage] = {}
+        self._reused = _reusable(stages)
+        self._old: dict[Tensor, Array] = {}
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         """Run every stage once; see `Program`."""
@@ -107,6 +109,14 @@ class StagedProgram:
         made = at_once(calls) if trace is None else [call() for call in calls]
         for stage, tensors in zip(stages, made, strict=True):
             values.update(zip(stage.tensors, tensors, strict=True))
+        self._old.update(self._for_reuse(stages, values))
+
+    def _for_reuse(
+        self, stages: Sequence[Stage], values: Mapping[Tensor, Any]
+    ) -> dict[Tensor, Array]:
+        """The arrays in which the next run may put what some segments make."""
+        made = [t for s in stages for t in s.tensors if t in self._reused]
+        return {tensor: values[tensor] for tensor in made if type(values[tensor]) is np.ndarray}
 
     def _segment(
         self, stage: Stage, values: Mapping[Tensor, Any], trace: RunTrace | None
@@ -115,12 +125,16 @@ class StagedProgram:
         fed = {tensor: self._fed(tensor, values) for tensor in stage.feeds}
         entry = self._segments.segment(stage, fed)
         if entry.program is None:
-            return _Segment(None, [])
+            return _Segment(None, [], [])
         if trace is not None:
             with trace.excluding():
                 trace.costs = self._segments.segment_costs(stage, fed) | trace.costs
         program = self._latest[stage] = self._placed(entry, entry.program)
-        return _Segment(program, [fed[tensor] for tensor in entry.feeds])
+        old = [self._old.get(tensor) for tensor in stage.tensors]
+        if hasattr(program, "run_on_device"):  # which may keep what it is fed
+            lent = [t for t in fed.keys() & self._reused if type(fed[t]) is np.ndarray]
+            fed |= {tensor: fed[tensor].copy() for tensor in lent}
+        return _Segment(program, [fed[tensor] for tensor in entry.feeds], old)
 
     def _fed(self, tensor: Tensor, values: Mapping[Tensor, Any]) -> Any:
         """The value of what a segment is fed, perhaps what a variable has held from the start."""
@@ -144,8 +158,20 @@ class StagedProgram:
                 run.execute_traced(op, trace)
         for tensor in stage.tensors:
             run.provide(tensor)
-            # A copy: what Python made may be an operand, or what a function of the user's keeps.
-            values[tensor] = np.array(run.values[tensor], order="C")
+            values[tensor] = self._owned(tensor, run.values[tensor])
+
+    def _owned(self, tensor: Tensor, made: Any) -> Array:
+        """What Python has made, or a copy: it may be an operand, or what a function keeps."""
+        array = np.asarray(made)
+        if tensor not in self._reused or array.dtype.hasobject:
+            return np.array(array, order="C")
+        if tensor.op.record.borrows:
+            return np.asarray(array, order="C")
+        old = self._old.get(tensor)
+        if old is None or old.shape != array.shape or old.dtype != array.dtype:
+            old = self._old[tensor] = np.empty(array.shape, array.dtype)
+        np.copyto(old, array)
+        return old
 
     def _run_body(
         self, run_counter: int, trace: RunTrace | None, body: Body, inputs: Sequence[Any]
@@ -225,10 +251,12 @@ class _Segment(Record, eq=False):
     Attributes:
         program: None if there is nothing to compute.
         feeds: as the program takes them, from wherever they are.
+        old: for each result, an array where it may go.
     """
 
     program: Program | None
     feeds: list[Any]
+    old: list[Array | None]
 
     def run(self, run_counter: int, trace: RunTrace | None) -> list[Any]:
         """The values of the segment's tensors, wherever the program makes them."""
@@ -241,6 +269,10 @@ class _Segment(Record, eq=False):
         arrays = [np.asarray(value, order="C") for value in self.feeds]
         if trace is not None:
             return self.program.trace(arrays, run_counter, trace)
+        into = getattr(self.program, "run_into", None)
+        if into is not None and any(array is not None for array in self.old):
+            reused: list[Any] = into(arrays, run_counter, self.old)
+            return reused
         return [np.asarray(value) for value in self.program.run(arrays, run_counter)]
 
 
@@ -323,6 +355,19 @@ def _levels(stages: Stages) -> list[tuple[list[Stage], list[Tensor]]]:
         levels.append((together, list(last)))
         needed |= last
     return levels[::-1]
+
+
+def _reusable(stages: Stages) -> frozenset[Tensor]:
+    """The tensors between stages that nobody has any use for once a run has ended.
+
+    What Python computes of them keeps no arrays: it borrows them, or hands them to its bodies.
+    """
+    found = {tensor for stage in stages.stages for tensor in stage.tensors}
+    for stage in stages.stages:
+        for op in stage.ops if stage.is_host else ():
+            if not (op.record.borrows or op.record.bodies):
+                found -= {*op.inputs}
+    return frozenset(found - {*stages.fetches})
 
 
 def _nothing(tensor: Tensor) -> Array:

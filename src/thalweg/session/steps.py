@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,9 +60,14 @@ class StepLoop:
         self._batches = batches
         fed = {**feeds, **batches.take(0)}
         self._wanted = tuple(tensor for tensor in fetched.tensors if tensor not in fed)
-        self._effects = tuple(effects(prune(self._wanted, fetched.targets, fed)))
         self._slice = 1
         self._finished = 0
+
+    @cached_property
+    def _effects(self) -> tuple[Operation, ...]:
+        """What steps without a report run; to find it takes longer than a small step."""
+        fed = {**self._feeds, **self._batches.take(0)}
+        return tuple(effects(prune(self._wanted, self._fetched.targets, fed)))
 
     def run(self, steps: int, every: int, callback: Callback | None) -> list[Array]:
         """The values of each fetched tensor, along a new first axis."""

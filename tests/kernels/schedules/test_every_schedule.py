@@ -92,12 +92,12 @@ def both(names: Iterable[str]) -> list[tuple[str, bool]]:
     return [(name, bool((n + m) % 2)) for n, name in enumerate(names) for m in range(2)]
 
 
-@pytest.mark.parametrize(("name", "dynamic"), one_in(2, both(CASES)))
+@pytest.mark.parametrize(("name", "dynamic"), one_in(5, both(CASES)))
 def test_every_pair_of_features(name: str, dynamic: bool) -> None:
     check_schedules(name, dynamic)
 
 
-@pytest.mark.parametrize(("name", "dynamic"), one_in(2, both(SUMS)))
+@pytest.mark.parametrize(("name", "dynamic"), one_in(3, both(SUMS)))
 def test_sums_in_blocks(name: str, dynamic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so short that there are several levels, one inside the other."""
     monkeypatch.setattr(blocks, "BLOCK", 4)

@@ -214,6 +214,18 @@ class NativeProgram:
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         made = [memory.empty(shape, dtype) for shape, dtype in self._fetches]
+        return self._run_with(feeds, made, run_counter)
+
+    def run_into(
+        self, feeds: Sequence[Array], run_counter: int, old: Sequence[Array | None]
+    ) -> list[Array]:
+        made = []
+        for (shape, dtype), array in zip(self._fetches, old, strict=True):
+            fits = array is not None and array.shape == shape and array.dtype == dtype
+            made.append(array if array is not None and fits else memory.empty(shape, dtype))
+        return self._run_with(feeds, made, run_counter)
+
+    def _run_with(self, feeds: Sequence[Array], made: list[Array], run_counter: int) -> list[Array]:
         self._bind([*feeds, *made], run_counter)
         if self._threads == 1:
             self._execute(self._program, 1)
@@ -382,6 +394,11 @@ class TapedProgram(NativeProgram):
         super().__init__(compiled, sizes)
         self._tapes = Tapes(self._layout, self._arguments)
         self._run_program = Slices(shared_team(), self._threads, self._tapes.room).run_program
+
+    def run_into(
+        self, feeds: Sequence[Array], run_counter: int, old: Sequence[Array | None]
+    ) -> list[Array]:
+        return self.run(feeds, run_counter)
 
     def run(self, feeds: Sequence[Array], run_counter: int) -> list[Array]:
         self._bind([*feeds, *self._tapes.begin(self._fetches)], run_counter)

@@ -26,6 +26,19 @@ from thalweg.ops.build import (
 from thalweg.ops.extents import check_ints, computed_ints, planned_ints
 from thalweg.ops.samples import TABLE
 
+__all__ = [
+    "constant",
+    "convert_to_tensor",
+    "fill",
+    "one_hot",
+    "ones",
+    "ones_like",
+    "placeholder",
+    "placeholder_with_default",
+    "zeros",
+    "zeros_like",
+]
+
 Grads = Sequence[Tensor | None]
 
 

@@ -11,6 +11,20 @@ from thalweg.graph import Graph, Op, Operation, Tensor, default_graph, home
 from thalweg.graph.devices import DeviceLike
 from thalweg.ops.arrays.reshape import identity
 
+__all__ = [
+    "add_to_collection",
+    "add_to_collections",
+    "colocate_with",
+    "control_dependencies",
+    "device",
+    "get_collection",
+    "get_collection_ref",
+    "group",
+    "name_scope",
+    "no_op",
+    "op_scope",
+]
+
 
 class NoOp(Op):
     """Nothing; it holds control dependencies together."""

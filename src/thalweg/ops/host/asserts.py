@@ -18,6 +18,20 @@ from thalweg.ops.host.assertion import Assert_
 from thalweg.ops.host.values import summary
 from thalweg.ops.reduction.reduce import reduce_all
 
+__all__ = [
+    "assert_equal",
+    "assert_greater",
+    "assert_greater_equal",
+    "assert_less",
+    "assert_less_equal",
+    "assert_negative",
+    "assert_non_negative",
+    "assert_non_positive",
+    "assert_positive",
+    "assert_rank",
+    "assert_rank_at_least",
+]
+
 Data = Sequence[Any] | None
 Comparison = Callable[[Any, Any], Tensor]
 

@@ -31,6 +31,8 @@ class Group(Protocol):
     def all_reduce(self, key: str, arrays: Sequence[Array], average: bool) -> list[Array]:
         """For each array the sum over all ranks, or the mean; the same bits on each of them.
 
+        What is returned may be overwritten by the next call with the same key.
+
         Args:
             key: names the call: the same on all ranks.
             arrays: of the same shapes and dtypes on all ranks.
@@ -104,6 +106,7 @@ class AllReduce(Op):
     """
 
     type: ClassVar[str] = "AllReduce"
+    borrows: ClassVar[bool] = True
     effects: ClassVar[Effects] = ACTS_ON_HOST
     key: str
     average: bool = False
@@ -192,6 +195,7 @@ class Report(Op):
     """Tells whoever watches the group of a step and its loss."""
 
     type: ClassVar[str] = "ReportStep"
+    borrows: ClassVar[bool] = True
     effects: ClassVar[Effects] = ACTS_ON_HOST
     differentiable: ClassVar[bool] = False
 

@@ -38,6 +38,17 @@ from thalweg.ops.reduction.reduction import (
     spread,
 )
 
+__all__ = [
+    "reduce_all",
+    "reduce_any",
+    "reduce_logsumexp",
+    "reduce_max",
+    "reduce_mean",
+    "reduce_min",
+    "reduce_prod",
+    "reduce_sum",
+]
+
 
 class Prod(Reduction):
     """The product over axes; its first and second derivatives are right where factors are zero."""

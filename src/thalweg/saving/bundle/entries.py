@@ -11,18 +11,11 @@ from thalweg.base.dtypes import bfloat16
 from thalweg.base.errors import DataLossError, DTypeError, UnimplementedError
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
-from thalweg.saving.bundle.wire import (
-    bytes_field,
-    fields,
-    fixed32_field,
-    number_field,
-    signed,
-    varint,
-)
+from thalweg.protos.wire import VARINT, delimited, fixed32, signed, tag, values, varint, whole
+from thalweg.saving.tensor_file import MOST_RANK
 
 __all__ = ["STRING", "BundleEntry", "Header", "Slice", "dtype_number", "numpy_dtype"]
 
-MOST_RANK = 64  # NumPy's
 STRING = 7
 _NUMBERS = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "object",
@@ -72,7 +65,7 @@ class Header(Record):
     @staticmethod
     def parsed(data: memoryview) -> Header:
         """A header from its message."""
-        found = dict(fields(data))
+        found = dict(values(data))
         shards = found.get(1, 0)
         if not isinstance(shards, int):
             raise DataLossError("its header is malformed")
@@ -82,7 +75,7 @@ class Header(Record):
 
     def message(self) -> bytes:
         """The header as a message, of the format's version 1."""
-        return number_field(1, self.shards) + bytes_field(3, number_field(1, 1))
+        return whole(1, self.shards) + delimited(3, whole(1, 1))
 
 
 class Slice(Record):
@@ -94,21 +87,21 @@ class Slice(Record):
     def parsed(data: memoryview) -> Slice:
         """A slice from its message."""
         extents = []
-        for number, value in fields(data):
+        for number, value in values(data):
             if number == 1:
-                found = {k: v for k, v in fields(_message(value)) if isinstance(v, int)}
+                found = {k: v for k, v in values(_message(value)) if isinstance(v, int)}
                 extents.append((signed(found.get(1, 0)), signed(found.get(2, -1 % 2**64))))
         return Slice(tuple(extents))
 
     def message(self) -> bytes:
         """The slice as a message."""
-        return b"".join(bytes_field(1, self._extent(*extent)) for extent in self.extents)
+        return b"".join(delimited(1, self._extent(*extent)) for extent in self.extents)
 
     @staticmethod
     def _extent(start: int, length: int) -> bytes:
         if length < 0:
             return b""
-        return number_field(1, start) + varint(2 << 3) + varint(length)  # a length of 0, too
+        return whole(1, start) + tag(2, VARINT) + varint(length)  # a length of 0, too
 
 
 class BundleEntry(Record):
@@ -143,7 +136,7 @@ class BundleEntry(Record):
         numbers = dict.fromkeys((1, 3, 4, 5, 6), 0)
         shape: tuple[int, ...] = ()
         slices = []
-        for number, value in fields(data):
+        for number, value in values(data):
             if number == 2:
                 shape = _shape(_message(value))
             elif number == 7:
@@ -157,23 +150,23 @@ class BundleEntry(Record):
 
     def message(self) -> bytes:
         """The entry as a message."""
-        shape = b"".join(bytes_field(2, number_field(1, extent)) for extent in self.shape)
+        shape = b"".join(delimited(2, whole(1, extent)) for extent in self.shape)
         return (
-            number_field(1, self.dtype)
-            + bytes_field(2, shape)
-            + number_field(3, self.shard)
-            + number_field(4, self.offset)
-            + number_field(5, self.size)
-            + (fixed32_field(6, self.crc) if self.crc else b"")
-            + b"".join(bytes_field(7, part.message()) for part in self.slices)
+            whole(1, self.dtype)
+            + delimited(2, shape)
+            + whole(3, self.shard)
+            + whole(4, self.offset)
+            + whole(5, self.size)
+            + fixed32(6, self.crc)
+            + b"".join(delimited(7, part.message()) for part in self.slices)
         )
 
 
 def _shape(data: memoryview) -> tuple[int, ...]:
     extents = []
-    for number, value in fields(data):
+    for number, value in values(data):
         if number == 2:
-            found = dict(fields(_message(value))).get(1, 0)
+            found = dict(values(_message(value))).get(1, 0)
             extents.append(signed(found) if isinstance(found, int) else -1)
         elif number == 3 and value:
             raise DataLossError("its shape is not known")

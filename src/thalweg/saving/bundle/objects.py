@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from thalweg.base.errors import DataLossError
-from thalweg.saving.bundle.wire import fields
+from thalweg.protos.wire import values
 
 __all__ = ["full_names"]
 
@@ -29,10 +29,10 @@ def full_names(graph: bytes, known: Container[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     ambiguous = set()
-    for number, node in fields(memoryview(graph)):
-        for kind, attribute in fields(_message(node)) if number == _NODES else ():
+    for number, node in values(memoryview(graph)):
+        for kind, attribute in values(_message(node)) if number == _NODES else ():
             if kind == _ATTRIBUTES:
-                texts = dict(fields(_message(attribute)))
+                texts = dict(values(_message(attribute)))
                 name, key = _text(texts.get(_FULL_NAME)), _text(texts.get(_KEY))
                 if name and key in known and found.setdefault(name, key) != key:
                     ambiguous.add(name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from thalweg.base.errors import DataLossError
 from thalweg.base.text import text_array
-from thalweg.saving.bundle.wire import read_varint, varint
+from thalweg.protos.wire import read_varint, varint
 from thalweg.saving.crc32c import crc32c, masked
 from thalweg.saving.tensor_file import Array
 

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from thalweg.base.errors import DataLossError, UnimplementedError
-from thalweg.saving.bundle.wire import read_varint, varint
+from thalweg.protos.wire import read_varint, varint
 from thalweg.saving.crc32c import masked_crc32c
 
 __all__ = ["read_table", "write_table"]
@@ -98,20 +98,20 @@ def _entries(block: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 def write_table(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A table of keys and values, which come in the order of the keys."""
-    made, handles = bytearray(), _Block()
-    block = _Block()
+    made, handles = bytearray(), _TableBlock()
+    block = _TableBlock()
     for key, value in entries:
         block.add(key, value)
         if len(block.content) >= _BLOCK_BYTES:
             handles.add(block.last, _written(made, block))
-            block = _Block()
+            block = _TableBlock()
     if block.count:
         handles.add(block.last, _written(made, block))
-    footer = _written(made, _Block()) + _written(made, handles)
+    footer = _written(made, _TableBlock()) + _written(made, handles)
     return bytes(made) + footer.ljust(_FOOTER - len(_MARK), b"\0") + _MARK
 
 
-class _Block:
+class _TableBlock:
     """A block that is being written."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class _Block:
         return bytes(self.content) + struct.pack(f"<{len(restarts)}I", *restarts)
 
 
-def _written(made: bytearray, block: _Block) -> bytes:
+def _written(made: bytearray, block: _TableBlock) -> bytes:
     """Append a block; its handle."""
     place, content = len(made), block.finished()
     made += content + _TRAILER.pack(_RAW, masked_crc32c(content + bytes([_RAW])))

@@ -91,9 +91,9 @@ def encode(value: object) -> bytes:
     Raises:
         EncodingError: something in it has none, or contains itself.
     """
-    writer = _Writer()
-    writer.add(value)
-    return writer.finished()
+    encoder = _Encoder()
+    encoder.add(value)
+    return encoder.finished()
 
 
 def decode(data: bytes, kind: type[T]) -> T:
@@ -271,7 +271,7 @@ def _record(name: str) -> type[Record] | None:
 _Group = tuple[int, int, int]  # how deep objects are, their kind, how many parts each has
 
 
-class _Writer:
+class _Encoder:
     """Leaves and objects as they come. Leaves have the places 0, 1, ...; objects -1, -2, ..."""
 
     def __init__(self) -> None:
