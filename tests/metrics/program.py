@@ -5,6 +5,7 @@ python -m tests.metrics.program     write what TensorFlow computes, with TensorF
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,7 @@ def compute(tf: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    import tensorflow.compat.v1
-
-    tensorflow.compat.v1.disable_eager_execution()
-    tensorflow.compat.v1.disable_resource_variables()
-    np.savez_compressed(EXPECTED, **compute(tensorflow.compat.v1))
+    tensorflow = import_module("tensorflow.compat.v1")
+    tensorflow.disable_eager_execution()
+    tensorflow.disable_resource_variables()
+    np.savez_compressed(EXPECTED, **compute(tensorflow))
