@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.base.errors import GraphError, InvalidArgumentError
 from thalweg.graph import Tensor, default_graph
 from thalweg.ops.state.variable import Variable
 from thalweg.platform import logging
@@ -20,6 +21,10 @@ from thalweg.train.session_run_hook import (
 from thalweg.train.training_util import get_global_step
 
 
+class NoGlobalStepError(GraphError, RuntimeError):
+    """A graph that needs a global step, and has none."""
+
+
 def needed_global_step(hook: SessionRunHook) -> Variable:
     """The default graph's global step.
 
@@ -28,15 +33,25 @@ def needed_global_step(hook: SessionRunHook) -> Variable:
     """
     step = get_global_step()
     if step is None:
-        raise RuntimeError(f"Global step should be created to use {type(hook).__name__}.")
+        raise NoGlobalStepError(f"Global step should be created to use {type(hook).__name__}.")
     return step
 
 
 class NanLossDuringTrainingError(RuntimeError):
     """The loss is not a number any more."""
 
-    def __str__(self) -> str:
-        return "NaN loss during training."
+    def __init__(self, message: str = "NaN loss during training.") -> None:
+        super().__init__(message)
+
+
+def check_number(name: str, value: object) -> None:
+    """Check a setting in seconds or steps, which may be None.
+
+    Raises:
+        InvalidArgumentError: if it is no number.
+    """
+    if value is not None and not isinstance(value, int | float | np.number):
+        raise InvalidArgumentError(f"{name} must be a number, not {value!r}")
 
 
 class SecondOrStepTimer:
@@ -52,6 +67,8 @@ class SecondOrStepTimer:
             raise ValueError("Either every_secs or every_steps should be provided.")
         if every_secs is not None and every_steps is not None:
             raise ValueError("Can not provide both every_secs and every_steps.")
+        check_number("every_secs", every_secs)
+        check_number("every_steps", every_steps)
         self._every_secs, self._every_steps = every_secs, every_steps
         self.reset()
 

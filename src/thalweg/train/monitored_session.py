@@ -18,6 +18,7 @@ from thalweg.platform import logging
 from thalweg.session.run_metadata import RunMetadata, RunOptions
 from thalweg.session.session import Session
 from thalweg.train.coordinator import Coordinator
+from thalweg.train.hooks import check_number
 from thalweg.train.queue_runner import start_queue_runners
 from thalweg.train.saving_hooks import CheckpointSaverHook, StepCounterHook, SummarySaverHook
 from thalweg.train.scaffold import Scaffold
@@ -79,6 +80,7 @@ class _Monitored:
     ) -> None:
         self._hooks, self._recovers = list(hooks or ()), should_recover
         self._creator = session_creator or ChiefSessionCreator()
+        check_number("stop_grace_period_secs", stop_grace_period_secs)
         self._grace = stop_grace_period_secs
         self._graph, was_final = default_graph(), default_graph().finalized
         self._should_stop = False

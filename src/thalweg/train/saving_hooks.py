@@ -263,7 +263,7 @@ class ProfilerHook(SessionRunHook):
         show_dataflow: bool = True,
         show_memory: bool = False,
     ) -> None:
-        self._folder = Path(output_dir)
+        self._folder = os.fspath(output_dir)
         self._dataflow, self._memory = show_dataflow, show_memory
         self._timer = SecondOrStepTimer(save_secs, save_steps)
 
@@ -287,6 +287,6 @@ class ProfilerHook(SessionRunHook):
         self._next = step + 1
 
     def _write(self, step: int, stats: Any) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        os.makedirs(self._folder or ".", exist_ok=True)
         text = Timeline(stats).generate_chrome_trace_format(self._dataflow, self._memory)
-        (self._folder / f"timeline-{step}.json").write_text(text)
+        Path(self._folder, f"timeline-{step}.json").write_text(text)

@@ -164,7 +164,7 @@ class SessionManager:
             session.close()
             logging.info("Waiting for model to be ready.  %s", trouble)
             left = end - time.monotonic()
-            if left <= 0:
+            if left <= 0 or not master:  # nobody else sees a session of this process alone
                 raise FailedPreconditionError(
                     f"Session was not ready after waiting {max_wait_secs} secs: {trouble}"
                 )
