@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
     ROOT / "docs" / name
     for name in (
+        "allreduce.md",
         "benchmarks.md",
         "board.md",
         "checkpoints.md",

@@ -37,6 +37,7 @@ PAGES = [
         "playground",
         "tensorflow1",
         "xla",
+        "allreduce",
     )
 ]
 PROGRAM = "example.py"  # what the user's lines in messages belong to

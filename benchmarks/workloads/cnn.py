@@ -39,7 +39,7 @@ def data(batches: int = 20, batch: int = 50) -> Data:
 def build(data: Data, threads: int) -> GraphModel:
     """Thalweg's side."""
     tf.reset_default_graph()
-    x, keep_prob, y, v = _network(data)
+    x, keep_prob, y, v = network(data)
     y_ = tf.placeholder(tf.float32, [None, 10])
     loss = -tf.reduce_sum(y_ * tf.log(y))
     recipe = RECIPES["cnn"]
@@ -50,11 +50,12 @@ def build(data: Data, threads: int) -> GraphModel:
 def build_predictor(data: Data, threads: int) -> GraphPredictor:
     """Thalweg's side of the network's use."""
     tf.reset_default_graph()
-    x, keep_prob, y, v = _network(data)
+    x, keep_prob, y, v = network(data)
     return GraphPredictor(x, y, v, data, threads, {keep_prob: 1.0})
 
 
-def _network(data: Data) -> tuple[Any, Any, Any, Any]:
+def network(data: Data) -> tuple[Any, Any, Any, Any]:
+    """The images, the share of units that are kept, the probabilities, and the variables."""
     x = tf.placeholder(tf.float32, [None, 784])
     keep_prob = tf.placeholder(tf.float32)
     v = variables(data)

@@ -215,6 +215,5 @@ def _hint(path: str, runs: tuple[Run, ...]) -> str:
 
 
 def _plural(kind: str, count: int) -> str:
-    if count == 1 or kind in ("audio", "run metadata", "hparam"):
-        return f"{kind}s" if kind == "hparam" else kind
-    return f"{kind}s"
+    has_no_plural, has_no_singular = kind in ("audio", "run metadata"), kind == "hparam"
+    return kind if has_no_plural or (count == 1 and not has_no_singular) else f"{kind}s"

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from thalweg.base.errors import DataLossError
+from thalweg.saving.tensor_file import MOST_RANK
 
-__all__ = ["MOST_RANK", "Entry", "parse_header", "parse_strings"]
+__all__ = ["Entry", "parse_header", "parse_strings"]
 
 MOST_BYTES = 100_000_000  # of a header: the format's own limit
 MOST_TENSORS = 250_000
 MOST_ENTRY = 4096  # bytes of an entry
 MOST_METADATA = 16 << 20  # bytes of all keys and strings
-MOST_RANK = 64  # NumPy's
 
 # Possessive, so that no memory is needed to go back.
 _KEY = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.S)

@@ -31,8 +31,8 @@ from thalweg.base.shapes import show
 from thalweg.base.text import text_array
 from thalweg.saving.crc32c import crc32c
 from thalweg.saving.files import open_regular, write_atomically
-from thalweg.saving.header import MOST_RANK, Entry, parse_header, parse_strings
-from thalweg.saving.tensor_file import Array, Stored, TensorFile
+from thalweg.saving.header import Entry, parse_header, parse_strings
+from thalweg.saving.tensor_file import MOST_RANK, Array, Stored, TensorFile
 
 T = TypeVar("T")
 

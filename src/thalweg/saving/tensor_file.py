@@ -13,8 +13,9 @@ from thalweg.base.record import Record
 
 Array = np.ndarray[Any, Any]
 
-__all__ = ["Stored", "TensorFile", "nearest", "remark_on_nearest"]
+__all__ = ["MOST_RANK", "Stored", "TensorFile", "nearest", "remark_on_nearest"]
 
+MOST_RANK = 64  # NumPy's
 _MOST_COMPARED = 5000  # names, when the nearest is looked for
 
 

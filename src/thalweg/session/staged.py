@@ -158,9 +158,20 @@ class StagedProgram:
                 run.execute_traced(op, trace)
         for tensor in stage.tensors:
             run.provide(tensor)
-            # A copy: what Python made may be an operand, or what a function of the user's keeps.
-            own = None if tensor in self._reused else True
-            values[tensor] = np.array(run.values[tensor], order="C", copy=own)
+            values[tensor] = self._owned(tensor, run.values[tensor])
+
+    def _owned(self, tensor: Tensor, made: Any) -> Array:
+        """What Python has made, or a copy: it may be an operand, or what a function keeps."""
+        array = np.asarray(made)
+        if tensor not in self._reused or array.dtype.hasobject:
+            return np.array(array, order="C")
+        if tensor.op.record.borrows:
+            return np.asarray(array, order="C")
+        old = self._old.get(tensor)
+        if old is None or old.shape != array.shape or old.dtype != array.dtype:
+            old = self._old[tensor] = np.empty(array.shape, array.dtype)
+        np.copyto(old, array)
+        return old
 
     def _run_body(
         self, run_counter: int, trace: RunTrace | None, body: Body, inputs: Sequence[Any]
@@ -347,15 +358,15 @@ def _levels(stages: Stages) -> list[tuple[list[Stage], list[Tensor]]]:
 
 
 def _reusable(stages: Stages) -> frozenset[Tensor]:
-    """The tensors that nobody has any use for once a run has ended, if the next run waits for it.
+    """The tensors between stages that nobody has any use for once a run has ended.
 
-    They are between stages; what Python makes of them, or has made them of, is a borrower.
+    What Python computes of them keeps no arrays: it borrows them, or hands them to its bodies.
     """
     found = {tensor for stage in stages.stages for tensor in stage.tensors}
     for stage in stages.stages:
         for op in stage.ops if stage.is_host else ():
-            if not op.record.borrows:
-                found -= {*op.inputs, *op.outputs}
+            if not (op.record.borrows or op.record.bodies):
+                found -= {*op.inputs}
     return frozenset(found - {*stages.fetches})
 
 

@@ -12,10 +12,10 @@ from thalweg.base.errors import DataLossError, DTypeError, UnimplementedError
 from thalweg.base.record import Record
 from thalweg.base.shapes import show
 from thalweg.protos.wire import VARINT, delimited, fixed32, signed, tag, values, varint, whole
+from thalweg.saving.tensor_file import MOST_RANK
 
 __all__ = ["STRING", "BundleEntry", "Header", "Slice", "dtype_number", "numpy_dtype"]
 
-MOST_RANK = 64  # NumPy's
 STRING = 7
 _NUMBERS = {
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "object",
