@@ -23,6 +23,7 @@ PUBLIC_MODULES = {
     "logging",
     "losses",
     "math",
+    "metrics",
     "nn",
     "saved_model",
     "profiler",

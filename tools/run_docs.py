@@ -36,6 +36,7 @@ PAGES = [
         "notebooks",
         "playground",
         "tensorflow1",
+        "training",
         "xla",
         "allreduce",
     )

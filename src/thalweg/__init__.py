@@ -179,7 +179,7 @@ from thalweg.session.run_metadata import RunMetadata, RunOptions
 from thalweg.session.session import InteractiveSession, Session, get_default_session
 
 if _TYPE_CHECKING:
-    from thalweg import graph_util, saved_model
+    from thalweg import graph_util, metrics, saved_model
     from thalweg.saving.graph_def import GraphDef, NodeDef
     from thalweg.saving.import_graph import import_graph_def
     from thalweg.saving.meta_graph import MetaGraphDef
@@ -190,6 +190,7 @@ _LATER = {
     "NodeDef": "thalweg.saving.graph_def",
     "graph_util": "thalweg.graph_util",
     "import_graph_def": "thalweg.saving.import_graph",
+    "metrics": "thalweg.metrics",
     "saved_model": "thalweg.saved_model",
 }
 
@@ -316,6 +317,7 @@ __all__ = [
     "matrix_triangular_solve",
     "merge_all_summaries",
     "merge_summary",
+    "metrics",
     "nn",
     "no_regularizer",
     "norm",

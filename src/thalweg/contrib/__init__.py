@@ -6,8 +6,10 @@ from thalweg.contrib import layers, opt, rnn
 from thalweg.graph.later import later as _later
 
 if TYPE_CHECKING:
-    from thalweg.contrib import predictor
+    from thalweg.contrib import framework, predictor
 
-__all__ = ["layers", "opt", "predictor", "rnn"]
+__all__ = ["framework", "layers", "opt", "predictor", "rnn"]
 
-__getattr__ = _later(__name__, {"predictor": "thalweg.contrib.predictor"})
+__getattr__ = _later(
+    __name__, {name: f"thalweg.contrib.{name}" for name in ("framework", "predictor")}
+)

@@ -195,6 +195,10 @@ class Graph(ForkSafe):
         """Make the graph read-only."""
         self._finalized = True
 
+    def unfinalize(self) -> None:
+        """Let the graph be added to again, as after the session that needed it finished."""
+        self._finalized = False
+
     @property
     def finalized(self) -> bool:
         """Whether the graph is read-only."""

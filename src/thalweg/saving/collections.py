@@ -31,8 +31,8 @@ def collections_as_plain(
     """
     made: dict[str, list[Plain]] = {}
     for key in graph.get_all_collection_keys() if keys is None else keys:
-        if key == GraphKeys.ALL_VARIABLES or not isinstance(key, str):
-            continue  # what is made anew, or none of ours
+        if key in (GraphKeys.ALL_VARIABLES, GraphKeys.SAVERS) or not isinstance(key, str):
+            continue  # what is made anew, or none of ours; a meta graph has its saver elsewhere
         items = [_as_plain(graph, item, name_of) for item in graph.get_collection(key)]
         made[key] = [item for item in items if item is not _SKIPPED]
         lost = len(items) - len(made[key])
