@@ -37,6 +37,7 @@ PAGES = [
         "playground",
         "tensorflow1",
         "xla",
+        "devices",
         "allreduce",
     )
 ]

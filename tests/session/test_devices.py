@@ -317,11 +317,29 @@ def test_the_placement_is_printed_once_for_each_plan(
         session.run(z, {x: [0, 0]})
         session.run(z, {x: [0, 1]})
     assert capsys.readouterr().err.splitlines() == [
-        f"{HERE}CPU:0: 1 operations",
+        f"{HERE}CPU:0: 1 operation",
         "  Add  z",
-        f"{HERE}NPU:0: 1 operations",
+        f"{HERE}NPU:0: 1 operation",
         "  Exp  y",
     ]
+
+
+@pytest.mark.parametrize("around", ["", "/cpu:0"])
+def test_an_update_is_computed_where_its_variable_is(npus: Log, around: str) -> None:
+    with tf.device("/device:NPU:1"):
+        v = tf.Variable([1.0, 2.0])
+    with tf.device(around):
+        updates = [v.assign_add([3.0, 3.0]), v.assign_sub([1.0, 1.0])]
+    with tf.Session() as session:
+        session.run(v.initializer)
+        npus.ran.clear()
+        for update in updates:
+            session.run(update.op)
+        assert set(npus.ran) == {"NPU:1"}
+        assert session.run(v).tolist() == [3.0, 4.0]
+    assert {op.device for op in v.graph.operations if op.type in ("Add", "Sub")} == {
+        "/device:NPU:1"
+    }
 
 
 def test_python_and_loops_between_devices(npus: Log) -> None:
