@@ -19,7 +19,11 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "benchmarks.md",
         "board.md",
         "checkpoints.md",
+<<<<<<< HEAD
         "training.md",
+=======
+        "devices.md",
+>>>>>>> part-devices2
         "glossary.md",
         "how_it_works.md",
         "mnist.md",
