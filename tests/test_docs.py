@@ -19,11 +19,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "benchmarks.md",
         "board.md",
         "checkpoints.md",
-<<<<<<< HEAD
-        "training.md",
-=======
         "devices.md",
->>>>>>> part-devices2
         "glossary.md",
         "how_it_works.md",
         "mnist.md",
@@ -33,6 +29,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "playground.md",
         "profile.md",
         "tensorflow1.md",
+        "training.md",
         "xla.md",
     )
 ]
