@@ -19,7 +19,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "benchmarks.md",
         "board.md",
         "checkpoints.md",
-        "training.md",
+        "devices.md",
         "glossary.md",
         "how_it_works.md",
         "mnist.md",
@@ -29,6 +29,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "playground.md",
         "profile.md",
         "tensorflow1.md",
+        "training.md",
         "xla.md",
     )
 ]

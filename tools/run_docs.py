@@ -38,6 +38,7 @@ PAGES = [
         "tensorflow1",
         "training",
         "xla",
+        "devices",
         "allreduce",
     )
 ]

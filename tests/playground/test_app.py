@@ -8,7 +8,6 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,25 +23,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402
 from websockets.sync.client import ClientConnection, connect  # noqa: E402
 
 from tests.playground.frame import unpacked  # noqa: E402
+from tests.playground.serving import serving  # noqa: E402
 from thalweg.playground.app import Limits  # noqa: E402
 from thalweg.playground.guard import Guard, is_loopback  # noqa: E402
-from thalweg.playground.server import link, server_of  # noqa: E402
+from thalweg.playground.server import link  # noqa: E402
 
 HELLO = json.dumps({"type": "hello", "hash": "#seed=0.5"})
-
-
-@contextmanager
-def serving(guard: Guard | None = None, limits: Limits | None = None) -> Iterator[int]:
-    """The port of a server in a thread of this process."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = server_of(guard or Guard("", True), limits or Limits())
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def opened(port: int, path: str = "/train", host: str = "", **more: Any) -> ClientConnection:

@@ -420,6 +420,11 @@ def test_a_hidden_feature_is_no_input() -> None:
     assert features(state) == ("x", "y", "sinX")
 
 
+def test_a_link_without_features_has_the_first_two() -> None:
+    assert features(parsed("#x=false&y=false")) == ("x", "y")
+    assert features(parsed("#x_hide=true&y_hide=true")) == ("x", "y")
+
+
 def test_a_link_without_a_seed_gets_one() -> None:
     seeds = {parsed("")["seed"] for _ in range(20)}
     assert len(seeds) > 1

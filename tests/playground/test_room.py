@@ -288,6 +288,7 @@ def test_the_share_of_the_peak_is_known_when_the_machine_is(page: Page) -> None:
         {"type": "set", "changes": {"networkShape": [99]}},
         {"type": "set", "changes": {"preset": "none"}},
         {"type": "set", "changes": {"networkShape": [64] * 10, "dataset": "digits"}},
+        {"type": "set", "changes": {"x": False, "y": False}},
         {"type": "speed"},
         {"type": "speed", "stepsPerFrame": -1},
         {"type": "weight", "layer": 1, "from": 0, "to": 0, "value": 1e300},

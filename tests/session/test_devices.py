@@ -317,11 +317,30 @@ def test_the_placement_is_printed_once_for_each_plan(
         session.run(z, {x: [0, 0]})
         session.run(z, {x: [0, 1]})
     assert capsys.readouterr().err.splitlines() == [
-        f"{HERE}CPU:0: 1 operations",
+        f"{HERE}CPU:0: 1 operation",
         "  Add  z",
-        f"{HERE}NPU:0: 1 operations",
+        f"{HERE}NPU:0: 1 operation",
         "  Exp  y",
     ]
+
+
+@pytest.mark.parametrize("around", ["", "/cpu:0"])
+def test_an_update_is_computed_where_its_variable_is(
+    npus: Log, capsys: pytest.CaptureFixture[str], around: str
+) -> None:
+    with tf.device("/device:NPU:1"):
+        v = tf.Variable([1.0, 2.0])
+    with tf.device(around):
+        updates = [v.assign_add([3.0, 3.0]).op, v.assign_sub([1.0, 1.0]).op]
+    with tf.Session(config=tf.ConfigProto(log_device_placement=True)) as session:
+        session.run(v.initializer)
+        for update in updates:
+            session.run(update)
+        assert session.run(v).tolist() == [3.0, 4.0]
+    table = capsys.readouterr().err.splitlines()
+    places = {line.split(": ")[0] for line in table if line.startswith(HERE)}
+    assert places == {f"{HERE}NPU:1"}
+    assert {line.split()[0] for line in table} >= {"Add", "Sub"}
 
 
 def test_python_and_loops_between_devices(npus: Log) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         broadcast_global_variables,
         broadcast_variables,
     )
+    from thalweg.cluster.collective.hook import BroadcastGlobalVariablesHook
     from thalweg.cluster.collective.optimizer import DistributedOptimizer
     from thalweg.cluster.collective.process import (
         init,
@@ -35,6 +36,7 @@ _COLLECTIVE = "thalweg.cluster.collective"
 
 # Imported when they are first used: a program with a cluster of tasks needs none of them.
 _LATER = {
+    "BroadcastGlobalVariablesHook": f"{_COLLECTIVE}.hook",
     "Compression": f"{_COLLECTIVE}.compression",
     "Compressor": f"{_COLLECTIVE}.compression",
     "DistributedOptimizer": f"{_COLLECTIVE}.optimizer",
@@ -56,6 +58,7 @@ _LATER = {
 }
 
 __all__ = [
+    "BroadcastGlobalVariablesHook",
     "Compression",
     "Compressor",
     "DistributedOptimizer",

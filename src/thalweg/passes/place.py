@@ -111,7 +111,8 @@ def show_places(places: Places) -> str:
     lines: list[str] = []
     for device in sorted({device for device, _ in table}):
         rows = [(kind, names) for (where, kind), names in table.items() if where == device]
-        lines.append(f"{device}: {sum(len(names) for _, names in rows)} operations")
+        count = sum(len(names) for _, names in rows)
+        lines.append(f"{device}: {count} operation{'' if count == 1 else 's'}")
         width = max(len(kind) for kind, _ in rows)
         lines += [f"  {kind:{width}}  {_listed(names)}" for kind, names in sorted(rows)]
     return "\n".join(lines)

@@ -61,9 +61,11 @@ def structure_of(state: State, data: Data) -> Structure:
     """The structure that a state asks for.
 
     Raises:
-        InvalidArgumentError: if there are too many weights.
+        InvalidArgumentError: if there are too many weights, or no features.
     """
     inputs = () if data.is_images else features(state)
+    if not inputs and not data.is_images:
+        raise InvalidArgumentError("the network needs at least one feature")
     width = PIXELS**2 if data.is_images else len(inputs)
     outputs = data.classes if data.classes > 2 else 1
     shape = state["networkShape"]

@@ -71,6 +71,8 @@ class Room:
             try:
                 answers += self._answers(message)
             except ThalwegError as error:
+                if self._experiment is not None:  # the page may show what was refused
+                    answers.append(self._state(self._experiment))
                 answers.append({"type": "error", "message": str(error)})
         experiment = self._experiment
         if experiment is None or not self._may_show:

@@ -121,6 +121,9 @@ def parsed(text: str) -> State:
         state["noise"] = 50.0
     state |= {name: value == "true" for name, value in said.items() if _hides(name)}
     state["seed"] = state["seed"] or new_seed()
+    if not features(state):  # a network without inputs has nothing to learn
+        state |= {"x": True, "y": True}
+        state = {name: value for name, value in state.items() if name not in ("x_hide", "y_hide")}
     return state
 
 

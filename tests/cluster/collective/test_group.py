@@ -138,9 +138,11 @@ def test_a_member_that_is_gone_is_named_on_all_others() -> None:
 def test_a_member_that_does_not_come_is_waited_for_but_not_for_ever(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    before = set(Path(FOLDER).glob("thalweg-*"))
     late = pytest.raises(LostRankError, match=r"rank 0 has waited 0.3 s in round 1 .*rank 1")
     with group_of(2, patience=Patience(0.1, 0.3)) as groups, late:
         groups[0].all_reduce("slow", [np.ones(50_000)], False)
     assert (
         "rank 0 has waited 0.1 s in round 1 (memory for all-reduce 'slow'" in capfd.readouterr().err
     )
+    assert set(Path(FOLDER).glob("thalweg-*")) <= before

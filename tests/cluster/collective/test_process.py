@@ -8,6 +8,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+import thalweg as tf
 import thalweg.cluster as cluster
 from tests.cluster.collective.members import SHORT, at_once
 from thalweg.base.errors import InvalidArgumentError, ThalwegError
@@ -70,3 +71,13 @@ def test_mpirun_tells_rank_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (place.rank, place.size) == (1, 2)
     assert (place.rendezvous, place.token) == told
     assert not place.hosts
+
+
+def test_a_hook_broadcasts_when_a_session_has_been_made() -> None:
+    with tf.Graph().as_default():
+        v = tf.Variable([1.0, 2.0])
+        hook = cluster.BroadcastGlobalVariablesHook(0)
+        with tf.train.MonitoredTrainingSession(hooks=[hook]) as session:
+            assert session.run(v).tolist() == [1, 2]
+    kinds = [op.type for op in v.graph.get_operations()]
+    assert kinds.count("CollectiveBroadcast") == 1

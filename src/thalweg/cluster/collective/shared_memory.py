@@ -58,13 +58,13 @@ class SharedBytes:
     ) -> None:
         self.capacity = -(-capacity // mmap.PAGESIZE) * mmap.PAGESIZE
         total = self.capacity * (size + 1)
-        path = publish(_created(total) if rank == 0 else "")
+        created = _created(total) if rank == 0 else ""
         try:
-            whole = np.frombuffer(_opened(path, total), np.uint8)
+            whole = np.frombuffer(_opened(publish(created), total), np.uint8)
             agree()
         finally:
-            if rank == 0:
-                os.unlink(path)  # it lives while somebody maps it, and leaves nothing behind
+            if created:
+                os.unlink(created)  # it lives while somebody maps it, and leaves nothing behind
         self.areas = [whole[n * self.capacity : (n + 1) * self.capacity] for n in range(size)]
         self.result = whole[size * self.capacity :]
 

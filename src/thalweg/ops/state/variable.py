@@ -394,7 +394,8 @@ class Variable(Operators):
         with graph.as_default(), graph.name_scope(name) as scope:
             Assign().infer(self.handle.spec, change.spec)
             old = graph.add(ReadVariable(Timing.IN_TURN), (self.handle,), "read").outputs[0]
-            new = graph.add(record, (old, change)).outputs[0]
+            with graph.colocate_with(self.handle, ignore_existing=True):
+                new = graph.add(record, (old, change)).outputs[0]
             return self._assign(new, scope)
 
     def __iter__(self) -> NoReturn:
