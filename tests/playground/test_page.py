@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from typing import Any
 
 import pytest
+
+from thalweg.playground.presets import PRESETS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT = 30_000  # milliseconds, on a busy machine
@@ -153,6 +157,71 @@ def test_the_pointer_enlarges_a_neuron(opened: Open) -> None:
     opened.until(f"{drawn} !== {before!r}")
     opened.page.hover("h1")
     opened.until(f"{drawn} === {before!r}")
+
+
+def test_a_weight_and_a_bias_are_changed(opened: Open) -> None:
+    opened.goes("networkShape=2&seed=0.5")
+    opened.page.click("#net", position={"x": 139, "y": 29})  # the first hidden neuron
+    assert opened.page.input_value("#edit-which") == "bias"
+    assert opened.page.input_value("#edit-value") == "0.1"
+    before = opened.number("train")
+    opened.page.fill("#edit-value", "4")
+    opened.page.press("#edit-value", "Enter")
+    opened.until(f"Number(document.getElementById('train').textContent) !== {before}")
+    before = opened.number("train")
+    opened.page.click("#net", position={"x": 84, "y": 29})  # the line from the first feature to it
+    assert opened.page.input_value("#edit-which") == "0"
+    opened.page.fill("#edit-value", "-3")
+    opened.page.click("#edit button")
+    opened.until(f"Number(document.getElementById('train').textContent) !== {before}")
+    opened.is_fine()
+
+
+def test_points_are_painted(opened: Open) -> None:
+    opened.goes("networkShape=2&seed=0.5")
+    opened.page.locator("summary", has_text="Own points").click()
+    opened.page.check("#paint")
+    for number, (x, y) in enumerate([(60, 60), (240, 240)]):
+        opened.page.fill("#paint-class", str(number + 1))
+        box = opened.page.locator("#plane").bounding_box()
+        opened.page.mouse.move(box["x"] + x, box["y"] + y)
+        opened.page.mouse.down()
+        opened.page.mouse.move(box["x"] + x + 40, box["y"] + y, steps=4)
+        opened.page.mouse.up()
+    opened.until("location.hash.includes('dataset=own')")
+    opened.until("document.querySelectorAll('#confusion tr').length === 3")
+    opened.is_fine()
+
+
+def test_the_page_speaks_four_languages(opened: Open) -> None:
+    opened.goes("networkShape=2&seed=0.5")
+    for language, word in (("de", "Starten"), ("ja", "実行"), ("es", "Ejecutar"), ("en", "Run")):
+        opened.page.select_option("#language", language)
+        opened.until(f"document.getElementById('run').textContent === {word!r}")
+        assert f"language={language}" in opened.page.evaluate("location.hash") or language == "en"
+        assert opened.page.evaluate("document.documentElement.lang") == language
+    opened.is_fine()
+
+
+def test_texts_have_the_same_keys() -> None:
+    files = (resources.files("thalweg.playground") / "static" / "text").iterdir()
+    texts = {file.name: json.loads(file.read_text("utf-8")) for file in files}
+    assert sorted(texts) == ["de.json", "en.json", "es.json", "ja.json"]
+    for found in texts.values():
+        assert found.keys() == texts["en.json"].keys()
+        assert all(found.values())
+    assert {f"preset.{name}" for name in PRESETS} <= texts["en.json"].keys()
+
+
+def test_the_theme_can_be_chosen(opened: Open) -> None:
+    opened.goes("networkShape=2&seed=0.5")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    found = []
+    for theme in ("light", "dark"):
+        opened.page.select_option("#theme", theme)
+        found.append(opened.page.evaluate(paper))
+    assert found == ["rgb(255, 255, 255)", "rgb(22, 24, 26)"]
+    opened.page.select_option("#theme", "light dark")
 
 
 def test_nan_is_explained(opened: Open) -> None:

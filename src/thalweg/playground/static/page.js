@@ -1,5 +1,9 @@
 // The page of the playground: what the server says is drawn, what a person does is sent.
 
+import { editing, linkAt } from "./edit.js";
+import { painting } from "./paint.js";
+import { labelled, speak, text } from "./text.js";
+
 const RED = [245, 147, 34], GREY = [232, 234, 235], BLUE = [8, 119, 189];
 const COLOURS = ["#0877bd", "#f59322", "#2a8a4a", "#a33ea1", "#8a6d00", "#c3344b", "#4b6584", "#00838f", "#6d4c41", "#5e35b1"];
 const CELL = 38, ACROSS = 110, DOWN = 50;
@@ -7,65 +11,74 @@ const $ = (id) => document.getElementById(id);
 const words = (text) => text.split(" ");
 const FEATURES = { x: "X₁", y: "X₂", xSquared: "X₁²", ySquared: "X₂²", xTimesY: "X₁X₂", sinX: "sin X₁", sinY: "sin X₂" };
 const SETTINGS = [
-  ["preset", "Preset", [""]],
-  ["problem", "Problem", words("classification regression")],
-  ["dataset", "Data", words("circle xor gauss spiral digits own")],
-  ["regDataset", "Data (regression)", words("reg-plane reg-gauss own")],
-  ["activation", "Activation", words("relu tanh sigmoid linear elu softplus leakyrelu")],
-  ["optimizer", "Optimiser", words("sgd momentum nesterov adagrad adadelta rmsprop adam ftrl proximalsgd proximaladagrad")],
-  ["learningRate", "Learning rate", [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]],
-  ["regularization", "Regularisation", words("none L1 L2")],
-  ["regularizationRate", "Its rate", [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]],
-  ["dropout", "Dropout", [0, 0.1, 0.2, 0.3, 0.5]],
-  ["batchSize", "Batch size", [1, 2, 3, 5, 10, 20, 30]],
-  ["noise", "Noise", [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50]],
-  ["percTrainData", "Training %", [10, 20, 30, 40, 50, 60, 70, 80, 90]],
-  ["classes", "Classes", [2, 3, 4, 5, 6]],
-  ["speed", "Steps a frame", [0, 1, 10, 100, 1000, 10000]],
+  ["preset", [""]],
+  ["problem", words("classification regression")],
+  ["dataset", words("circle xor gauss spiral digits own")],
+  ["regDataset", words("reg-plane reg-gauss own")],
+  ["activation", words("relu tanh sigmoid linear elu softplus leakyrelu")],
+  ["optimizer", words("sgd momentum nesterov adagrad adadelta rmsprop adam ftrl proximalsgd proximaladagrad")],
+  ["learningRate", [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]],
+  ["regularization", words("none L1 L2")],
+  ["regularizationRate", [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]],
+  ["dropout", [0, 0.1, 0.2, 0.3, 0.5]],
+  ["batchSize", [1, 2, 3, 5, 10, 20, 30]],
+  ["noise", [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50]],
+  ["percTrainData", [10, 20, 30, 40, 50, 60, 70, 80, 90]],
+  ["classes", [2, 3, 4, 5, 6]],
+  ["speed", [0, 1, 10, 100, 1000, 10000]],
 ];
-const FLAGS = [["showTestData", "Show test data"], ["discretize", "Discretise"], ["initZero", "Begin with zeros"], ...Object.entries(FEATURES)];
+const FLAGS = ["showTestData", "discretize", "initZero", ...Object.keys(FEATURES)];
 
-let socket, state = {}, network = null, data = null, head = null, losses = [], maps = new Map(), hovered = null;
+let editor, socket, state = {}, network = null, data = null, head = null, losses = [], maps = new Map(), hovered = null;
 const controls = new Map();
 
 function send(message) { if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); }
 const set = (changes) => send({ type: "set", changes });
 
 function build() {
-  for (const [name, title, values] of SETTINGS) {
+  for (const [name, values] of SETTINGS) {
     const label = document.createElement("label"), select = document.createElement("select");
-    label.className = "setting"; label.append(title, select);
-    for (const value of values) select.add(new Option(name === "speed" && !value ? "as many as fit" : value, JSON.stringify(value)));
+    label.className = "setting"; label.append(labelled("span", name), select);
+    for (const value of values) select.add(new Option(value, JSON.stringify(value)));
     select.addEventListener("change", () => set({ [name]: JSON.parse(select.value) }));
     $("controls").append(label); controls.set(name, select);
   }
-  for (const [name, title] of FLAGS) {
+  for (const name of FLAGS) {
     const label = document.createElement("label"), box = document.createElement("input");
-    label.className = "flag"; box.type = "checkbox"; label.append(box, title);
+    label.className = "flag"; box.type = "checkbox"; label.append(box, FEATURES[name] ?? labelled("span", name));
     box.addEventListener("change", () => set({ [name]: box.checked }));
     $("controls").append(label); controls.set(name, box);
   }
-  button($("controls"), "Other points", () => send({ type: "regenerate" }));
+  button($("controls"), "regenerate", () => send({ type: "regenerate" }));
   $("run").onclick = () => send({ type: state.running ? "pause" : "run" });
   for (const name of ["step", "reset", "undo"]) $(name).onclick = () => send({ type: name });
   $("take").onclick = () => send({ type: "csv", text: $("csv").value });
   $("inspect").onclick = () => send({ type: "inspect", layer: Number($("layer").value) });
   for (const one of document.querySelectorAll("[data-form]")) one.onclick = () => send({ type: "export", form: one.dataset.form });
+  controls.get("speed").options[0].dataset.text = "speed.most";
+  $("language").addEventListener("change", () => set({ language: $("language").value }));
+  $("theme").addEventListener("change", () => { document.documentElement.style.colorScheme = $("theme").value; });
+  editor = editing(send, () => [network.features.length, ...network.layers.map((layer) => layer.size)], () => head);
+  painting(send, (points) => drawPoints(points.map(([x, y, k]) => [x, y, data.classes > 2 ? k : 1 - 2 * k]), points.length));
+  $("net").addEventListener("click", edit);
   $("net").addEventListener("pointermove", hover);
   $("net").addEventListener("pointerleave", () => point(null));
   window.addEventListener("hashchange", () => { if (location.hash !== state.hash) send({ type: "hello", hash: location.hash }); });
 }
 
-function button(parent, text, action) {
-  const made = document.createElement("button");
-  made.type = "button"; made.textContent = text; made.onclick = action;
+function button(parent, key, action) {
+  const made = labelled("button", key);
+  made.type = "button"; made.onclick = action;
   parent.append(made); return made;
 }
 
 function showState(message) {
+  if (message.state.language !== document.documentElement.lang) { speak(message.state.language).then(() => showState(message)); return; }
   state = { ...message.state, hash: message.hash, running: message.running };
   history.replaceState(null, "", message.hash);
-  $("run").textContent = state.running ? "Pause" : "Run";
+  $("run").textContent = text(state.running ? "pause" : "run");
+  $("language").value = state.language;
+  $("hint").textContent = state.preset ? text(`preset.${state.preset}`) : "";
   for (const [name, control] of controls) {
     if (control.type === "checkbox") { control.checked = state[name]; continue; }
     const value = JSON.stringify(state[name]);
@@ -83,11 +96,11 @@ function showState(message) {
 function showShape() {
   const shape = state.networkShape, box = $("shape");
   box.replaceChildren(); box.hidden = Boolean(state.numHiddenLayers_hide);
-  button(box, "Add a layer", () => set({ networkShape: [...shape, 2] })).disabled = shape.length >= 6;
-  button(box, "Remove a layer", () => set({ networkShape: shape.slice(0, -1) })).disabled = !shape.length;
+  button(box, "layer.add", () => set({ networkShape: [...shape, 2] })).disabled = shape.length >= 6;
+  button(box, "layer.remove", () => set({ networkShape: shape.slice(0, -1) })).disabled = !shape.length;
   shape.forEach((size, n) => {
     const label = document.createElement("label"), input = document.createElement("input");
-    label.className = "setting"; label.append(`Layer ${n + 1}`, input);
+    label.className = "setting"; label.append(`${text("layer")} ${n + 1}`, input);
     Object.assign(input, { type: "number", min: 1, max: 64, value: size });
     input.addEventListener("change", () => set({ networkShape: shape.map((s, k) => (k === n ? Number(input.value) : s)) }));
     box.append(label);
@@ -129,8 +142,8 @@ function showFrame(buffer) {
   $("train").textContent = number(head.loss[0]); $("test").textContent = number(head.loss[1]);
   $("epoch").textContent = Math.floor(head.epoch).toLocaleString();
   $("rate").textContent = Math.round(head.stepsPerSecond).toLocaleString();
-  $("right").textContent = head.accuracy ? `, ${(100 * head.accuracy[1]).toFixed(1)} % of the test points correct` : "";
-  drawNet(); drawCurve(); drawPlane(large);
+  $("right").textContent = head.accuracy ? `, ${(100 * head.accuracy[1]).toFixed(1)} % ${text("accuracy")}` : "";
+  drawNet(); drawCurve(); drawPlane(large); showConfusion();
   send({ type: "ack", frame: head.frame });
 }
 
@@ -166,11 +179,32 @@ function drawNet() {
   }));
 }
 
-function hover(event) {
+function showConfusion() {
+  const matrix = head.confusion ?? [], table = $("confusion");
+  table.hidden = !matrix.length;
+  const row = (cells, kind) => {
+    const made = document.createElement("tr");
+    cells.forEach((cell, n) => { const one = document.createElement(cell === "" || n ? kind : "th"); one.textContent = cell; made.append(one); });
+    return made;
+  };
+  table.replaceChildren(row(["", ...matrix.map((_, n) => n + 1)], "td"), ...matrix.map((counts, n) => row([n + 1, ...counts], "td")));
+}
+
+function edit(event) {
   if (!network) return;
+  const neuron = neuronAt(event), link = neuron ? null : linkAt(places(), CELL, event.offsetX, event.offsetY);
+  if (neuron && neuron[0]) editor.choose(neuron[0], neuron[1]);
+  if (link) editor.choose(link[0] + 1, link[2], link[1]);
+}
+
+function neuronAt(event) {
   const found = places().flatMap((layer, l) => layer.map(([x, y], n) => [l, n, x, y]))
     .find(([, , x, y]) => event.offsetX >= x && event.offsetX < x + CELL && event.offsetY >= y && event.offsetY < y + CELL);
-  point(found ? found.slice(0, 2) : null);
+  return found ? found.slice(0, 2) : null;
+}
+
+function hover(event) {
+  if (network) point(neuronAt(event));
 }
 
 function point(place) {
@@ -195,12 +229,16 @@ function drawPlane(large) {
   c.clearRect(0, 0, side, side);
   if (large.length) drawClasses(c, large, side);
   if (!data || (hovered && hovered[0] === 0 && !large.length)) return;
+  drawPoints(state.showTestData ? [...data.train, ...data.test] : data.train, data.train.length);
+}
+
+function drawPoints(points, training) {
+  const c = $("plane").getContext("2d"), side = $("plane").width;
   const place = ([x, y]) => [(x + 6) / 12 * side, (6 - y) / 12 * side];
-  const points = state.showTestData ? [...data.train, ...data.test] : data.train;
   points.forEach((row, n) => {
     const [px, py] = place(row), label = row[2];
     c.fillStyle = data.classes > 2 ? COLOURS[label] : `rgb(${colour(Math.max(0, Math.min(255, label * 127.5 + 127.5))).map(Math.round).join(",")})`;
-    c.strokeStyle = n < data.train.length ? "#fff" : "#222"; c.lineWidth = 1;
+    c.strokeStyle = n < training ? "#fff" : "#222"; c.lineWidth = 1;
     c.beginPath(); c.arc(px, py, 3, 0, 7); c.fill(); c.stroke();
   });
 }
@@ -220,21 +258,16 @@ function drawClasses(c, large, side) {
   });
 }
 
-const ADVICE = {
-  "nan.learningRate": (v) => `The learning rate of ${v.rate} is too high: try ${v.suggested}.`,
-  "nan.regularization": (v) => `The regularisation overshoots: try a rate of ${v.suggested}.`,
-  "nan.data": (v) => `The points are far away (${v.input}): bring them nearer to 0.`,
-};
 const HANDLERS = {
   state: showState,
-  network: (m) => { network = m; maps = new Map(); losses = []; $("layer").max = m.layers.length; },
+  network: (m) => { network = m; maps = new Map(); losses = []; $("layer").max = m.layers.length; editor.choices(); },
   data: (m) => { data = m; },
   presets: (m) => {
     const select = controls.get("preset");
-    select.replaceChildren(new Option("", '""'), ...m.presets.map(({ name }) => new Option(name, JSON.stringify(name))));
+    select.replaceChildren(new Option("-", '""'), ...m.presets.map(({ name }) => new Option(name, JSON.stringify(name))));
   },
   error: (m) => { $("message").textContent = m.message; },
-  nan: (m) => { $("message").textContent = `In step ${m.step}, layer ${m.layer}, numbers became infinite. ${ADVICE[m.advice.key](m.advice.values)}`; },
+  nan: (m) => { $("message").textContent = `${text("nan", m)} ${text(m.advice.key, m.advice.values)}`; },
   program: (m) => { $("program").textContent = m.text; },
   inspection: (m) => {
     $("kernels").textContent = m.kernels.map((k) => `${k.us.toFixed(2)} us\n${k.loops}\n\n${k.assembly}`).join("\n----\n");
@@ -247,14 +280,16 @@ function connect() {
   socket = new WebSocket(`${scheme}://${location.host}/train?token=${encodeURIComponent(token)}`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => send({ type: "hello", hash: location.hash });
-  socket.onclose = (event) => { $("message").textContent = `The connection has ended. ${event.reason} Load the page again to go on.`; };
+  socket.onclose = (event) => { $("message").textContent = text("ended", event); };
   socket.onmessage = ({ data: received }) => {
     if (received instanceof ArrayBuffer) { requestAnimationFrame(() => showFrame(received)); return; }
     const message = JSON.parse(received);
-    if (message.type === "state") $("message").textContent = "";
+    // What was said of a run stays until another begins, or something is set.
+    if (message.type === "state" && (message.running || message.hash !== state.hash)) $("message").textContent = "";
     HANDLERS[message.type]?.(message);
   };
 }
 
+await speak("en");
 build();
 connect();

@@ -1,0 +1,31 @@
+// Points are painted on the output with the mouse, a pen or a finger.
+
+const $ = (id) => document.getElementById(id);
+const APART = 8; // pixels between two points of one stroke
+const DOMAIN = 6; // of both coordinates, from -6 to 6
+
+/** Let a person paint points; they become the data when the pointer is lifted. */
+export function painting(send, redraw) {
+  const canvas = $("plane");
+  let points = [], last = null;
+
+  function add(event) {
+    const box = canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+    if (last && Math.hypot(x - last[0], y - last[1]) < APART) return;
+    last = [x, y];
+    points.push([(x / box.width - 0.5) * 2 * DOMAIN, (0.5 - y / box.height) * 2 * DOMAIN, Number($("paint-class").value) - 1]);
+    redraw(points);
+  }
+
+  canvas.addEventListener("pointerdown", (event) => {
+    if (!$("paint").checked) return;
+    event.preventDefault(); canvas.setPointerCapture(event.pointerId); add(event);
+  });
+  canvas.addEventListener("pointermove", (event) => { if (last) add(event); });
+  canvas.addEventListener("pointerup", () => {
+    if (last) send({ type: "data", points });
+    last = null;
+  });
+  $("paint").addEventListener("change", () => { canvas.style.touchAction = $("paint").checked ? "none" : "auto"; });
+  $("paint-clear").addEventListener("click", () => { points = []; });
+}
