@@ -55,7 +55,7 @@ function build() {
   $("take").onclick = () => send({ type: "csv", text: $("csv").value });
   $("inspect").onclick = () => send({ type: "inspect", layer: Number($("layer").value) });
   for (const one of document.querySelectorAll("[data-form]")) one.onclick = () => send({ type: "export", form: one.dataset.form });
-  controls.get("speed").options[0].dataset.text = "speed.most";
+  controls.get("speed").options[0].replaceWith(Object.assign(labelled("option", "speed.most"), { value: "0" }));
   $("language").addEventListener("change", () => set({ language: $("language").value }));
   $("theme").addEventListener("change", () => { document.documentElement.style.colorScheme = $("theme").value; });
   editor = editing(send, () => [network.features.length, ...network.layers.map((layer) => layer.size)], () => head);
