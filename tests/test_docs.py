@@ -19,6 +19,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + [
         "benchmarks.md",
         "board.md",
         "checkpoints.md",
+        "cluster_model.md",
         "devices.md",
         "glossary.md",
         "how_it_works.md",
