@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,28 @@ def test_operations_of_gradients_and_updates_are_gathered() -> None:
     text = explain(train, feed_shapes={x: [16, 8]}).text(width=200)
     assert "grad dense/MatMul" in text
     assert "Adam/update_dense/W (" in text
+
+
+def test_all_stages_of_the_compiler_are_shown() -> None:
+    x = tf.placeholder(tf.float32, [None, 3], name="x")
+    w = tf.Variable(tf.ones([3, 2]), name="w")
+    y = tf.nn.relu(tf.matmul(x, w), name="y")
+    tf.add(x, 1.0, name="elsewhere")
+    text = str(tf.explain(y, feed_shapes={x: [4, 3]}, stages=True))
+    parts = dict(re.findall(r"^== (.*?) ==\n(.*?)(?=\n== |\Z)", text, re.S | re.M))
+    graph, plan, loops, llvm, code = parts.values()
+    assert "%MatMul = MatMul(%x, %w/read) : float32[?, 2]" in graph
+    assert "elsewhere" not in text
+    assert "%MatMul = MatMul(%x, %w/read) : float32[4, 2]" in plan
+    assert "for i<4, j<2:\n    y[2*i + j] = max(sum[k<3](x[3*i + k] * w[2*k + j]), 0)" in loops
+    assert "loops i j" in loops
+    assert "define void @kernel(" in llvm
+    assert code.rstrip().splitlines()[-1].split()[0].startswith("ret")
+    labels = set(re.findall(r"^(\.?L\w+):", code, re.M))
+    assert set(re.findall(r"\bj\w+\s+(\.?L\w+)", code)) <= labels  # on x86
+
+
+def test_the_stages_of_a_run_that_python_has_a_part_in() -> None:
+    x = tf.placeholder(tf.float32, [3])
+    y = tf.py_func(np.sin, [x + 1.0], tf.float32)
+    assert "==" not in str(tf.explain(y, {x: [1, 2, 3]}, stages=True))

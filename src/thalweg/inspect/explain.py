@@ -13,6 +13,7 @@ from thalweg.base.errors import GraphError
 from thalweg.base.record import Record
 from thalweg.graph import Graph, default_graph
 from thalweg.graph.node import Hooks
+from thalweg.inspect.compilation import compilation
 from thalweg.inspect.text import aligned, amount, cut
 from thalweg.session.feeds import feedable
 from thalweg.session.session import Session, get_default_session
@@ -56,6 +57,7 @@ class Explanation(Record):
         listing: the operations one by one, if the backend has no kernels.
         formulas: whether `str` shows each kernel's formulas.
         stages: of a run that is more than one program; its kernels are those of all stages.
+        compilation: what each stage of the compiler made of the run, if that was asked for.
     """
 
     fetches: str
@@ -65,6 +67,7 @@ class Explanation(Record):
     listing: str = ""
     formulas: bool = False
     stages: tuple[StageExplanation, ...] = ()
+    compilation: str = ""
 
     @property
     def flops(self) -> int:
@@ -87,7 +90,8 @@ class Explanation(Record):
         body = self._body(width)
         plans = [f"  {line}" for line in self.why_recompiled]
         lines = [f"{self.fetches or 'nothing'}: {self._totals()}", *body, "", "plans made:", *plans]
-        return "\n".join(cut(line, width) for line in lines)
+        shown = "\n".join(cut(line, width) for line in lines)
+        return f"{shown}\n\n{self.compilation}" if self.compilation else shown
 
     def _body(self, width: int) -> list[str]:
         if not self.stages:
@@ -130,6 +134,7 @@ def explain(
     session: Session | None = None,
     feed_shapes: Mapping[Any, Sequence[int]] | None = None,
     formulas: bool = False,
+    stages: bool = False,
 ) -> Explanation:
     """What a run of these fetches with these feeds does. It is compiled for it, but not run.
 
@@ -139,6 +144,8 @@ def explain(
         session: whose plans to look at; the default one or else a new one if not given.
         feed_shapes: for tensors that are not in `feed_dict`, just the shapes.
         formulas: whether to show each kernel's formulas when printed.
+        stages: whether to show what each stage of the compiler made of the run: the graph, the
+            plan, and of each kernel the loops, the schedule, the LLVM IR and the machine code.
 
     Raises:
         FetchError, FeedError, SessionClosedError: as `Session.run` does.
@@ -146,7 +153,7 @@ def explain(
     own = session or get_default_session()
     if own is None:
         with Session(graph=graph_of(fetches)) as temporary:
-            return explain(fetches, feed_dict, temporary, feed_shapes, formulas)
+            return explain(fetches, feed_dict, temporary, feed_shapes, formulas, stages)
     feeds = dict(feed_dict or {})
     for key, shape in (feed_shapes or {}).items():
         dtype = feedable(own.graph, key).dtype.numpy
@@ -160,7 +167,8 @@ def explain(
     if not isinstance(program, _Native):
         return Explanation(names, (), 0, reasons, program.describe())
     kernels, arena = program.summary(), program.arena_bytes
-    return Explanation(names, kernels, arena, reasons, formulas=formulas)
+    text = compilation(own, fetches, feeds, len(kernels)) if stages else ""
+    return Explanation(names, kernels, arena, reasons, formulas=formulas, compilation=text)
 
 
 def _of_stages(

@@ -8,10 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from thalweg.session.session import Session
 
-__all__ = ["machine_code"]
+__all__ = ["machine_code", "readable"]
 
-# What an assembler needs to know, and a reader does not: directives, but for the constants.
-_DIRECTIVE = re.compile(r"\s*\.(?!long|quad|byte|zero|short)\w|\s*#|\s*$")
+# What an assembler needs to know, and a reader does not: directives, but for constants and labels.
+_DIRECTIVE = re.compile(r"\s*\.(?!L(?!func)|long|quad|byte|zero|short)\w|\s*#|\s*$")
 
 
 @runtime_checkable
@@ -44,9 +44,10 @@ def machine_code(
     _, program = session.program(fetches, feed_dict)
     if program is None or not isinstance(program, _Assembled):
         return ["" for _ in kernels]
-    return [_readable(program.assembly(number)) for number in kernels]
+    return [readable(program.assembly(number)) for number in kernels]
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
+    """Assembly text without the directives."""
     lines = [line.rstrip() for line in text.splitlines() if not _DIRECTIVE.match(line)]
     return "\n".join(lines) + "\n"

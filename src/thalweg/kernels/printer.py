@@ -28,9 +28,17 @@ from thalweg.formula import (
 )
 from thalweg.kernels import values
 from thalweg.kernels.nests.nest import Nest
+from thalweg.kernels.schedules.schedule import Schedule
 from thalweg.kernels.values import Definition, Storage, Value
 
-__all__ = ["show_definition", "show_definitions", "show_expr", "show_groups", "show_nest"]
+__all__ = [
+    "show_definition",
+    "show_definitions",
+    "show_expr",
+    "show_groups",
+    "show_nest",
+    "show_schedule",
+]
 
 LONGEST = 2000  # characters of an expression's text, in which what is shared comes several times
 MAX_SHOWN_TERMS = 3  # terms of a combination that are all written out
@@ -52,6 +60,22 @@ def show_groups(groups: Iterable[Sequence[Definition]]) -> str:
         f"kernel {n}:\n" + "\n".join(f"    {show_definition(d)}" for d in group)
         for n, group in enumerate(groups)
     )
+
+
+def show_schedule(schedule: Schedule) -> str:
+    """How a nest runs, in a line.
+
+    loops i j, the first 2 in parallel, 8 lanes of j, tile 16j 5i
+    """
+    order = " ".join(axis.name for axis in schedule.order)
+    tile = " ".join(f"{count}{axis.name}" for axis, count in schedule.tile.items())
+    parts = [f"loops {order}" if order else "no loops"]
+    if schedule.parallel:
+        parts.append(f"the first {schedule.parallel} in parallel")
+    if schedule.vector is not None:
+        parts.append(f"{schedule.lanes} lanes of {schedule.vector.name}")
+    parts += [f"tile {tile}"] if tile else []
+    return ", ".join(parts)
 
 
 def show_definitions(definitions: Iterable[Definition]) -> str:

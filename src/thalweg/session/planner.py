@@ -28,6 +28,7 @@ from thalweg.passes.costs import OpCost, costs
 from thalweg.passes.interface import interface
 from thalweg.passes.make_plan import make_plan
 from thalweg.passes.place import Places, has_place, place, show_places
+from thalweg.passes.plan import Plan
 from thalweg.passes.prune import NOTHING, prune
 from thalweg.passes.signature import signature, with_inner
 from thalweg.passes.specialise import given, seeds, specialise, static_feeds
@@ -148,6 +149,22 @@ class Planner(ForkSafe):
         if not request.static:
             choice.only = entry
         return entry
+
+    def plan(
+        self, choice: Choice, feeds: Mapping[Tensor, Feed]
+    ) -> tuple[list[Operation], Plan] | None:
+        """The user's operations that a run needs, and what they become; None for several stages.
+
+        The plan is made anew, to be looked at.
+        """
+        request = choice.request
+        if request.stages:
+            return None
+        ops = prune(request.fetches, request.targets, feeds, request.done)
+        read = {tensor for op in ops for tensor in op.inputs} | set(request.fetches)
+        shapes = {tensor: feed.shape for tensor, feed in feeds.items() if tensor in read}
+        values = {tensor: _known(tensor, feeds[tensor]) for tensor in request.static}
+        return ops, make_plan(request.fetches, request.targets, shapes, values, request.done)
 
     def forget_plans(self) -> None:
         """Let everything be planned anew, with what is known by now."""

@@ -16,6 +16,7 @@ from thalweg.graph import Graph, Operation, Tensor, default_graph
 from thalweg.graph.node import Hooks
 from thalweg.ops.control.ragged import regular
 from thalweg.ops.state.variable import Variable
+from thalweg.passes.plan import Plan
 from thalweg.session.batches import Batches, batch_random, common_rows
 from thalweg.session.config import ConfigProto
 from thalweg.session.devices import DeviceAttributes, SessionDevices
@@ -211,6 +212,22 @@ class Session:
         names = [t.name for t in fetched.tensors] + [op.name for op in fetched.targets]
         entry = self._planner.entry(self._planner.chosen(fetched, feeds), feeds)
         return ", ".join(names), entry.program
+
+    def plan(
+        self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None
+    ) -> tuple[list[Operation], Plan] | None:
+        """The operations that a run would need, and the simplified graph that is made of them.
+
+        Returns:
+            None if the run is cut into stages, which have a plan each.
+
+        Raises:
+            FetchError, FeedError, SessionClosedError: as `run` does.
+        """
+        self._check_open()
+        feeds = self._feeds.arrays(feed_dict) if feed_dict is not None else {}
+        choice = self._planner.chosen(self._structures.of(fetches), feeds)
+        return self._planner.plan(choice, feeds)
 
     def tune(self, fetches: Any, feed_dict: Mapping[Any, Any] | None = None) -> dict[str, float]:
         """Measure how each kernel of a run is fastest on this machine, and remember it.

@@ -41,6 +41,7 @@ from thalweg.base.record import replace
 from thalweg.graph import in_iteration
 from thalweg.kernels.kernel import Kernel, Kernels
 from thalweg.kernels.memory import plan_memory
+from thalweg.kernels.printer import show_nest, show_schedule
 from thalweg.passes.plan import RUN_TIME, Interface, Plan
 
 Array = np.ndarray[Any, Any]
@@ -367,6 +368,16 @@ class NativeProgram:
             for part, often in zip(self._parts, times, strict=False)
             for step in part.steps
         )
+
+    def nest(self, number: int) -> str:
+        """The loops of a kernel, by its place in `summary`, and how they run."""
+        code = self.steps[number].code
+        return f"{show_nest(code.nest)}\n{show_schedule(code.schedule)}"
+
+    def llvm(self, number: int) -> str:
+        """The LLVM IR of a kernel, by its place in `summary`."""
+        code = self.steps[number].code
+        return shared_library().llvm(code.nest, code.schedule)
 
     def assembly(self, number: int) -> str:
         """The machine code of a kernel, by its place in `summary`."""

@@ -134,7 +134,11 @@ class Library:
         Raises:
             CompilerError: LLVM rejects the code.
         """
-        return self._jit.assembly(self._source(nest, schedule).write())
+        return self._jit.assembly(self.llvm(nest, schedule))
+
+    def llvm(self, nest: Nest, schedule: Schedule) -> str:
+        """The LLVM IR of a kernel, as it is given to LLVM."""
+        return self._source(nest, schedule).write()
 
     def _is_compiled(self, nest: Nest, schedule: Schedule) -> bool:
         try:
