@@ -1,12 +1,12 @@
-// Points are painted on the output with the mouse, a pen or a finger.
+// A person's own points: painted on the output with the mouse, a pen or a finger, or given as CSV.
 
 const $ = (id) => document.getElementById(id);
 const APART = 8; // pixels between two points of one stroke
 const DOMAIN = 6; // of both coordinates, from -6 to 6
 
-/** Let a person paint points; they become the data when the pointer is lifted. */
-export function painting(send, redraw) {
-  const canvas = $("plane");
+/** Let a person give points; painted ones become the data when the pointer is lifted. */
+export function ownPoints(send, redraw) {
+  const canvas = $("points");
   let points = [], last = null;
 
   function add(event) {
@@ -22,10 +22,20 @@ export function painting(send, redraw) {
     event.preventDefault(); canvas.setPointerCapture(event.pointerId); add(event);
   });
   canvas.addEventListener("pointermove", (event) => { if (last) add(event); });
-  canvas.addEventListener("pointerup", () => {
-    if (last) send({ type: "data", points });
-    last = null;
+  for (const end of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(end, () => {
+      if (last) send({ type: "data", points });
+      last = null;
+    });
+  }
+  $("paint").addEventListener("change", () => {
+    canvas.style.touchAction = $("paint").checked ? "none" : "";
+    canvas.style.cursor = $("paint").checked ? "crosshair" : "";
   });
-  $("paint").addEventListener("change", () => { canvas.style.touchAction = $("paint").checked ? "none" : "auto"; });
-  $("paint-clear").addEventListener("click", () => { points = []; });
+  $("paint-clear").addEventListener("click", () => { points = []; redraw(points); });
+  $("take").addEventListener("click", () => send({ type: "csv", text: $("csv").value }));
+  $("csv-file").addEventListener("change", async () => {
+    const [file] = $("csv-file").files;
+    if (file) $("csv").value = await file.text();
+  });
 }
