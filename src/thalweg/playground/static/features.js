@@ -39,7 +39,7 @@ const arm = (turn, value) => Array.from({ length: 40 }, (_, n) => {
   return [n / 40 * 5.5 * Math.sin(angle), n / 40 * 5.5 * Math.cos(angle), value];
 });
 const ring = () => Array.from({ length: 60 }, (_, n) => {
-  const [turn, away] = spread(n), angle = 2 * Math.PI * turn, radius = n % 2 ? 2.4 * away : 4 + 1.4 * away;
+  const [turn, away] = spread(Math.floor(n / 2)), angle = 2 * Math.PI * turn, radius = n % 2 ? 2.4 * away : 4 + 1.4 * away;
   return [radius * Math.cos(angle), radius * Math.sin(angle), n % 2 ? 1 : -1];
 });
 const bumps = (x, y) => [[-4, 2.5, 1], [0, 2.5, -1], [4, 2.5, 1], [-4, -2.5, -1], [0, -2.5, 1], [4, -2.5, -1]]

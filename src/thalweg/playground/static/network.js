@@ -32,7 +32,7 @@ export class NetworkView {
     $("layer-count").textContent = text(shape.length === 1 ? "layers.one" : "layers.many", { count: shape.length });
     $("layer-add").disabled = shape.length >= MOST_LAYERS; $("layer-remove").disabled = !shape.length;
     $("columns").replaceChildren($("links"), ...this.columns());
-    if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+    refocus(focused);
     this.place(); this.draw();
   }
 
@@ -182,6 +182,14 @@ export class NetworkView {
 }
 
 function div(name, content = "") { return Object.assign(document.createElement("div"), { className: name, textContent: content }); }
+
+/** Give the focus back to what has been made anew, or to the button beside it if it is disabled. */
+function refocus(id) {
+  const found = id && document.getElementById(id);
+  if (!found) return;
+  const target = found.disabled ? found.previousElementSibling ?? found.nextElementSibling : found;
+  if (document.activeElement !== target) target?.focus();
+}
 
 function row(label, button) {
   const made = div("feature", label);

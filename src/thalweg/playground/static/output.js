@@ -52,11 +52,12 @@ export class OutputView {
     const { frame, hovered, palette, state, data } = this.app, canvas = $("heat");
     const feature = hovered?.[0] === 0 && FEATURES[hovered[1]];
     if (feature) return paintLevels(canvas, levelsOf(feature.value, LARGE), LARGE, palette.signed);
+    if (!frame) return undefined;
     const images = frame.small.filter(({ layer, size }) => layer === 1 && size === 28);
     if (!data?.train.length && images.length) return drawImages(canvas, this.chosen(images), palette);
     const [one, ...more] = frame.large;
     if (one && more.length) return paintPixels(canvas, one.size, (pixels) => mixClasses(pixels, frame.large, palette, state.discretize));
-    if (one) paintLevels(canvas, one.levels, one.size, this.app.table(one.layer, one.neuron));
+    return one && paintLevels(canvas, one.levels, one.size, this.app.table(one.layer, one.neuron));
   }
 
   chosen(images) {

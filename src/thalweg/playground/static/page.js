@@ -126,6 +126,7 @@ function showFrame() {
 /** Draw everything anew, as the language or the colours are others. */
 function redraw() {
   controls.draw(app.palette);
+  $("about").textContent = text(app.palette.isSafe ? "network.about.safe" : "network.about");
   if (app.network) { net.build(); runs.build(); }
   output.drawPoints(); output.draw();
 }

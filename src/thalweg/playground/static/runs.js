@@ -39,20 +39,19 @@ export class RunsView {
   }
 
   show({ operations, kernels }) {
-    $("runs-found").replaceChildren(table(operations), ...kernels.flatMap(kernel));
+    $("runs-found").replaceChildren(...kernels.flatMap(kernel), table(operations));
   }
 }
 
 function table(operations) {
-  const place = document.createElement("div"), made = document.createElement("table"), head = made.insertRow();
-  place.tabIndex = 0; place.setAttribute("role", "region"); place.setAttribute("aria-label", text("runs.operations"));
+  const place = document.createElement("details"), made = document.createElement("table"), head = made.insertRow();
   made.className = "operations";
   for (const key of ["runs.operation", "runs.type", "runs.flops", "runs.time"]) head.append(Object.assign(labelled("th", key), { scope: "col" }));
   for (const op of operations) {
     const row = made.insertRow();
     for (const value of [op.name, op.type, number(op.flops), `${number(op.us, 3)} µs`]) row.insertCell().textContent = value;
   }
-  place.append(made);
+  place.append(labelled("summary", "runs.operations"), made);
   return place;
 }
 
