@@ -47,7 +47,7 @@ def test_the_wish_counts_then_the_default() -> None:
     assert places[v.op] == places[v.value().op] == places[v.initializer] == "GPU:0"
     assert places[y.op] == "CPU:0"
     assert show_places({op: places[op] for op in prune([y], [])}) == (
-        "CPU:0: 1 operations\n  Add  add\nGPU:0: 2 operations\n"
+        "CPU:0: 1 operation\n  Add  add\nGPU:0: 2 operations\n"
         "  ReadVariable  Variable/read\n  VariableV2    Variable"
     )
 

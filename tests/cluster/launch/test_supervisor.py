@@ -109,7 +109,13 @@ def test_nothing_is_left_behind(tmp_path: Path, number: int) -> None:
         "time.sleep(600)\n"
     )
     command = [sys.executable, "-m", "thalweg", "launch", "--workers", "2", str(script)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would the launcher.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(2)]
         pids = [int(word) for line in lines for word in line.split()[-2:]]
