@@ -14,19 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
-uvicorn = pytest.importorskip("uvicorn")
-pytest.importorskip("starlette")
-pytest.importorskip("websockets")
-
-from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: E402
-from websockets.sync.client import ClientConnection, connect  # noqa: E402
-
-from tests.playground.frame import unpacked  # noqa: E402
-from tests.playground.serving import serving  # noqa: E402
-from thalweg.playground.app import Limits  # noqa: E402
-from thalweg.playground.guard import Guard, is_loopback  # noqa: E402
-from thalweg.playground.server import link  # noqa: E402
+from tests.playground.frame import unpacked
+from tests.playground.serving import serving
+from thalweg.playground.app import Limits
+from thalweg.playground.guard import Guard, is_loopback
+from thalweg.playground.server import link
 
 HELLO = json.dumps({"type": "hello", "hash": "#seed=0.5"})
 

@@ -27,8 +27,6 @@ HEARD = """() => {
 }"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-pytest.importorskip("uvicorn")
-pytest.importorskip("playwright")
 
 
 class Open:
@@ -449,7 +447,8 @@ def test_nan_is_explained(opened: Open) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
 def test_it_is_accessible(opened: Open, scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    from axe_playwright_python import sync_playwright as axe
+
     opened.page.emulate_media(color_scheme=scheme)
     opened.page.set_viewport_size({"width": width, "height": 800})
     opened.goes("networkShape=4,2&seed=0.5")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf import wrappers_pb2 as google
 from hypothesis import given
 from hypothesis import strategies as some
 
 from thalweg.base.errors import DataLossError
 from thalweg.protos import wire
 
-google = pytest.importorskip("google.protobuf.wrappers_pb2")
 NUMBERS = some.integers(-(1 << 63), (1 << 63) - 1)
 
 
