@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from thalweg.base import dtypes
@@ -122,10 +123,7 @@ def precision(
 
     The arguments are those of `true_positives`.
     """
-    with variable_scope(name, "precision", (labels, predictions)):
-        right, right_now = true_positives(labels, predictions, weights)
-        wrong, wrong_now = false_positives(labels, predictions, weights)
-        made = ratio(right, right + wrong), ratio(right_now, right_now + wrong_now)
+    made = _share_of_hits(false_positives, labels, predictions, weights, name or "precision")
     return collected(made, metrics_collections, updates_collections)
 
 
@@ -141,11 +139,18 @@ def recall(
 
     The arguments are those of `true_positives`.
     """
-    with variable_scope(name, "recall", (labels, predictions)):
-        right, right_now = true_positives(labels, predictions, weights)
-        missed, missed_now = false_negatives(labels, predictions, weights)
-        made = ratio(right, right + missed), ratio(right_now, right_now + missed_now)
+    made = _share_of_hits(false_negatives, labels, predictions, weights, name or "recall")
     return collected(made, metrics_collections, updates_collections)
+
+
+def _share_of_hits(
+    others: Callable[..., Metric], labels: Any, predictions: Any, weights: Any, name: str
+) -> Metric:
+    """The share that the true positives make up, with the others; 0 if there are none of both."""
+    with variable_scope(name, values=(labels, predictions)):
+        hits, hits_now = true_positives(labels, predictions, weights)
+        rest, rest_now = others(labels, predictions, weights)
+        return ratio(hits, hits + rest), ratio(hits_now, hits_now + rest_now)
 
 
 def mean_iou(

@@ -125,13 +125,7 @@ def mean_absolute_error(
 ) -> Metric:
     """The mean of how far predictions are from their labels.
 
-    Args:
-        labels: the truth.
-        predictions: of the shape of the labels.
-        weights: of the elements.
-        metrics_collections: to which the value is added.
-        updates_collections: to which the update is added.
-        name: of the scope.
+    The arguments are those of `accuracy`.
     """
     truth, guess, weight = _floats(labels, predictions, weights)
     far = elementwise.abs(guess - truth)
@@ -149,13 +143,7 @@ def mean_squared_error(
 ) -> Metric:
     """The mean of the squared differences of predictions and labels.
 
-    Args:
-        labels: the truth.
-        predictions: of the shape of the labels.
-        weights: of the elements.
-        metrics_collections: to which the value is added.
-        updates_collections: to which the update is added.
-        name: of the scope.
+    The arguments are those of `accuracy`.
     """
     truth, guess, weight = _floats(labels, predictions, weights)
     far = elementwise.square(truth - guess)
@@ -173,13 +161,7 @@ def root_mean_squared_error(
 ) -> Metric:
     """The square root of `mean_squared_error`.
 
-    Args:
-        labels: the truth.
-        predictions: of the shape of the labels.
-        weights: of the elements.
-        metrics_collections: to which the value is added.
-        updates_collections: to which the update is added.
-        name: of the scope.
+    The arguments are those of `accuracy`.
     """
     name = name or "root_mean_squared_error"
     value, update = mean_squared_error(labels, predictions, weights, None, None, name)

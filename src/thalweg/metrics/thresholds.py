@@ -43,18 +43,12 @@ def confusions(
     )
     limits = reshape(constant(list(thresholds), dtypes.float32), [-1, 1])
     positive = elementwise.to_float(elementwise.greater(scores, limits))
-    hits = dict(
-        zip(
-            EVERY,
-            (
-                positive * flags,
-                (1 - positive) * flags,
-                (1 - positive) * (1 - flags),
-                positive * (1 - flags),
-            ),
-            strict=True,
-        )
-    )
+    hits = {
+        "true_positives": positive * flags,
+        "false_negatives": (1 - positive) * flags,
+        "true_negatives": (1 - positive) * (1 - flags),
+        "false_positives": positive * (1 - flags),
+    }
     variables = {name: metric_variable(name, [len(thresholds)]) for name in names}
     updates = [
         variable.assign_add(reduce_sum(hits[name] * each, 1))
