@@ -22,16 +22,17 @@ COLOURS = ("#0b6e99", "#d9662b", "#7a5aa6", "#e0a526", "#4f7f3f", "#b04a7a")
 
 HEAD = """# How far each way of training scales
 
-This page is written by `python -m benchmarks.cluster_model --write`. It is a simulation. What was
-measured, on one machine with two cores, are the costs in the first table and the two runs in the
-second. The network is the tutorial's convolutional network, with 3.3 million variables (13.1 MB)
-and mini-batches of 50 a worker.
+`python -m benchmarks.cluster_model --write` writes this page. It is a simulation: only the costs in
+the first table and the two runs in the second were measured, on one machine with two cores. Thalweg
+has all-reduce and local steps; parameter servers and pipelines are predictions alone. The network
+is the tutorial's convolutional network, with 3.3 million variables (13.1 MB) and mini-batches of 50
+a worker.
 
-The simulation draws the time of each step from measured ones, so that stragglers are those of the
-machine, which other programs used, too. It does not know that switches get congested, that machines
-fail, and how many more steps a stale gradient or a larger batch needs to reach the same accuracy.
-*Efficiency* is the number of steps of all workers in a second, for each worker, relative to one
-worker alone. There is one parameter server for four workers.
+The simulation draws the time of each step from measured ones, so its stragglers are those of that
+machine. It does not know that switches get congested, that machines fail, or how many more steps
+stale gradients or larger batches need to reach the same accuracy. *Efficiency* is the steps a
+second of all workers through the number of workers, relative to one worker alone. There is one
+parameter server for four workers.
 """
 
 
